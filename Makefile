@@ -1,0 +1,47 @@
+# Two commands on a fresh machine: `make run` and `make test`. Everything is installed into .venv.
+PYTHON ?= python3
+MONTH ?= 2026-10
+DAGSTER_PORT ?= 3000
+MLFLOW_PORT ?= 5000
+BIN := .venv/bin
+
+.PHONY: help setup run test ui lock bench clean
+
+help: ## Show this help.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.complete ## Create the environment from the locked requirements.
+
+.venv/.complete: requirements.txt pyproject.toml
+	@echo "Creating the environment from requirements.txt (once; a few minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit("python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.txt
+	$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null || true # some packages ship files for other Pythons
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: setup ## Run the month of the bundled sample, or MONTH=YYYY-MM.
+	$(BIN)/oneclick run --month $(MONTH)
+
+test: setup ## Lint, types, import contracts, definitions, all tests.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/dagster definitions validate -w workspace.yaml
+	$(BIN)/pytest -n 2
+
+ui: setup ## Start the Dagster UI with its daemon, and MLflow, on loopback.
+	$(BIN)/oneclick ui --dagster-port $(DAGSTER_PORT) --mlflow-port $(MLFLOW_PORT)
+
+bench: setup ## Measure the month beside the same steps as a plain script.
+	$(BIN)/python -m benchmarks.month
+
+lock: setup ## Compile requirements.txt anew from pyproject.toml, with the newest versions.
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes \
+		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.txt
+
+clean: ## Remove what runs have written below data/, and the environment.
+	rm -rf .venv data/tables data/mlflow data/dagster data/staging

@@ -1,0 +1,1 @@
+"""The monthly retention engine of the online store «В один клик»."""

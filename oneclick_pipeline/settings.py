@@ -1,0 +1,103 @@
+"""Every knob of the pipeline: typed, with its default and its unit.
+
+A home may hold `settings.yaml` with any part of these; what it leaves out keeps its default. Unknown or
+illegal entries are refused with the file and the field.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cleaning(_Section):
+    """What may be wrong with the input before a run stops."""
+
+    max_rejected_share: float = Field(0.05, ge=0, le=1, description="Share of a file's rows that may be rejected before the run stops")
+    outlier_limit: float = Field(
+        10.0,
+        gt=3,
+        description="Robust standard deviations, on the log scale, beyond which a revenue is an error and its period's median replaces it",
+    )
+
+
+class Value(_Section):
+    """What a customer is worth."""
+
+    profit_unit_roubles: float = Field(1000.0, gt=0, description="Roubles in one unit of the profit column; offer costs use the same unit")
+    horizon_months: int = Field(3, ge=1, le=12, description="Months ahead for which the decline is predicted")
+
+
+class Exploration(_Section):
+    """How the data is explored."""
+
+    normality_level: float = Field(0.05, gt=0, lt=1, description="Level of the normality tests")
+    phik_bins: int = Field(10, ge=3, le=100, description="Bins of a continuous column in the phik matrix")
+    collinearity_threshold: float = Field(0.8, gt=0, le=1, description="phik from which two features count as collinear")
+    max_rows: int = Field(50_000, ge=1000, description="Customers above which exploration works on a random sample")
+
+
+class Model(_Section):
+    """How the model is searched and judged."""
+
+    seed: int = Field(20261, description="Seed of folds and draws")
+    folds: int = Field(5, ge=2, le=20, description="Outer folds, grouped by identical customers")
+    repeats: int = Field(2, ge=1, le=20, description="Repetitions of the outer folds with other shuffles")
+    inner_folds: int = Field(4, ge=2, le=20, description="Folds inside each search")
+    draws: int = Field(15, ge=1, le=500, description="Random draws of a search")
+    max_rows: int = Field(100_000, ge=100, description="Labelled customers above which training uses a stratified sample")
+
+
+class Segments(_Section):
+    """Where segments begin."""
+
+    high_risk: float = Field(0.6, gt=0, lt=1, description="p_decline from which the risk is high")
+    middle_risk: float = Field(0.3, gt=0, lt=1, description="p_decline from which the risk is middle")
+    high_profit: float = Field(0.5, gt=0, lt=1, description="Quantile of the regular customers' profit from which the profit is high")
+
+
+class Settings(_Section):
+    """All settings of a home."""
+
+    cleaning: Cleaning = Cleaning()
+    value: Value = Value()
+    exploration: Exploration = Exploration()
+    model: Model = Model()
+    segments: Segments = Segments()
+
+    @classmethod
+    def load(cls, home: Path) -> Settings:
+        """Read `settings.yaml` of a home; defaults where there is none.
+
+        Raises:
+            BadInputError: If the file is no YAML, or names an unknown field or an illegal value.
+        """
+        path = home / "settings.yaml"
+        if not path.exists():
+            return cls()
+        import yaml
+
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise BadInputError("the settings are not valid YAML", file=str(path), value=str(error), remedy="mend or remove the file") from error
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise BadInputError(
+                f"setting {'.'.join(str(p) for p in first['loc'])}: {first['msg']}",
+                file=str(path),
+                value=str(first["input"]),
+                remedy="see docs/settings.md for the names, units and limits of the settings",
+            ) from error

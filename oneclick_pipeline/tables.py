@@ -1,0 +1,641 @@
+"""The contracts: which files come in, which tables go out, and what every column of them is.
+
+This module is the public interface of the data and its dictionary at once. A `Column` says what a value
+means (description, unit, feature group, Russian header in the export) and what it must hold (type, range,
+vocabulary); `Table.contract` turns the same declaration into the pandera schema that every table passes
+before it becomes readable. Paths are declared here too, so that nothing else spells them:
+
+    HOME/raw/<month>/<file>.csv
+    HOME/tables/<stage>/<table>/<month>.parquet
+    HOME/mlflow/  HOME/dagster/
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+Kind = Literal["int", "float", "bool", "str"]
+Group = Literal["key", "target", "product", "communication", "customer", "site", "purchasing", "value", ""]
+
+STAGES = ("raw", "clean", "features", "exploration", "model", "scores", "segments")
+
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+
+
+def check_month(month: str) -> str:
+    """Return `month` if it is a snapshot key `YYYY-MM`.
+
+    Everything that builds a path from a month calls this first, so a month can never climb out of the home.
+
+    Raises:
+        BadInputError: If it is not a calendar month.
+
+    >>> check_month("2026-10")
+    '2026-10'
+    """
+    if not _MONTH.fullmatch(month):
+        raise BadInputError(
+            f"{month!r} is not a month",
+            remedy="write the snapshot month as YYYY-MM, for example 2026-10",
+        )
+    return month
+
+
+def raw_file(home: Path, month: str, file: str) -> Path:
+    """Where the export `file` (for example `market_file`) of a month is delivered."""
+    return home / "raw" / check_month(month) / f"{file}.csv"
+
+
+def table_file(home: Path, table: str, month: str) -> Path:
+    """Where the table of a month stands once it is whole."""
+    return home / "tables" / TABLES[table].stage / table / f"{check_month(month)}.parquet"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: what it means and what it must hold.
+
+    Attributes:
+        name: English name, used everywhere after the raw stage.
+        kind: Type of the values.
+        description: What the value is, for a reader who has never seen the store.
+        unit: Unit of measurement, empty where there is none.
+        group: Feature group; `key`, `target` and `value` columns never reach a model.
+        header: Russian header in the store's export, empty for columns that we compute.
+        nullable: Whether a value may be missing.
+        minimum: Smallest legal value.
+        maximum: Largest legal value.
+        values: Closed vocabulary: spelling in the export -> canonical value. A computed column maps
+            every value to itself.
+        known: Open vocabulary: spellings that near misses are repaired to; other values pass.
+        repairable: Whether a robust outlier is replaced by the median of its period.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    unit: str = ""
+    group: Group = ""
+    header: str = ""
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    values: dict[str, str | bool] = field(default_factory=dict)
+    known: tuple[str, ...] = ()
+    repairable: bool = False
+
+    @property
+    def rule(self) -> str:
+        """The range or vocabulary in words, for messages and for the dictionary."""
+        if self.values:
+            return "one of " + ", ".join(f"«{v}»" for v in self.values)
+        if self.minimum is not None and self.maximum is not None:
+            return f"between {self.minimum:g} and {self.maximum:g}"
+        if self.minimum is not None:
+            return f"at least {self.minimum:g}"
+        if self.maximum is not None:
+            return f"at most {self.maximum:g}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its place in the graph, its key, its columns.
+
+    Attributes:
+        name: Name of the asset and of the folder.
+        stage: Stage (asset group) that makes it.
+        description: What one row is.
+        columns: Columns in order.
+        key: Columns that identify a row; empty where rows have no identity.
+        file: Name of the export it is cleaned from, empty for tables that we compute.
+    """
+
+    name: str
+    stage: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    file: str = ""
+
+    def __getitem__(self, name: str) -> Column:
+        """Return the column `name`."""
+        return next(c for c in self.columns if c.name == name)
+
+    @property
+    def names(self) -> list[str]:
+        """Column names in order."""
+        return [c.name for c in self.columns]
+
+    def contract(self) -> pa.DataFrameSchema:
+        """The pandera schema of the table (Polars backend): types, nulls, ranges, vocabulary, column order.
+
+        Uniqueness of the key is not in it: a schema sees one batch of rows at a time, so `engine.validate`
+        checks the key over the whole table.
+        """
+        import pandera.polars as pa  # heavy: only where a table is validated
+
+        dtypes = {"int": int, "float": float, "bool": bool, "str": str}
+        columns = {}
+        for c in self.columns:
+            checks = []
+            if c.minimum is not None:
+                checks.append(pa.Check.ge(c.minimum))
+            if c.maximum is not None:
+                checks.append(pa.Check.le(c.maximum))
+            if c.values and c.kind == "str":
+                checks.append(pa.Check.isin(list(dict.fromkeys(c.values.values()))))
+            columns[c.name] = pa.Column(
+                dtypes[c.kind],
+                checks=checks,
+                nullable=c.nullable,
+                title=c.header or c.name,
+                description=c.description,
+                metadata={"unit": c.unit, "group": c.group, "header": c.header},
+            )
+        return pa.DataFrameSchema(columns, name=self.name, description=self.description, strict=True, ordered=True)
+
+
+def _same(*values: str) -> dict[str, str | bool]:
+    """A closed vocabulary of values that we write ourselves."""
+    return {v: v for v in values}
+
+
+CUSTOMER_ID = Column("customer_id", "int", "The store's number of the customer", group="key", header="id", minimum=0)
+
+PERIODS_OF_REVENUE: dict[str, str | bool] = {
+    "текущий_месяц": "m0",
+    "предыдущий_месяц": "m1",
+    "препредыдущий_месяц": "m2",
+}
+PERIODS_OF_MINUTES: dict[str, str | bool] = {k: v for k, v in PERIODS_OF_REVENUE.items() if v != "m2"}
+
+CUSTOMERS = Table(
+    "customers",
+    "clean",
+    "One row a customer: who they are and how they behave",
+    (
+        CUSTOMER_ID,
+        Column(
+            "activity",
+            "str",
+            "The store's class of the customer's purchasing activity; empty where the store has not classed them yet",
+            group="target",
+            header="Покупательская активность",
+            nullable=True,
+            values={"Снизилась": "declined", "Прежний уровень": "stable"},
+        ),
+        Column(
+            "service_level",
+            "str",
+            "Level of service the customer pays for",
+            group="product",
+            header="Тип сервиса",
+            values={"стандарт": "standard", "премиум": "premium"},
+        ),
+        Column(
+            "marketing_consent",
+            "bool",
+            "Whether the customer allows messages about offers",
+            group="communication",
+            header="Разрешить сообщать",
+            values={"да": True, "нет": False},
+        ),
+        Column(
+            "contacts_6m",
+            "float",
+            "Mean number of marketing contacts a month over the last six months",
+            unit="contacts a month",
+            group="communication",
+            header="Маркет_актив_6_мес",
+            minimum=0,
+        ),
+        Column(
+            "contacts_month",
+            "int",
+            "Marketing contacts in the snapshot month",
+            unit="contacts",
+            group="communication",
+            header="Маркет_актив_тек_мес",
+            minimum=0,
+        ),
+        Column(
+            "tenure_days",
+            "int",
+            "Days since the customer registered",
+            unit="days",
+            group="customer",
+            header="Длительность",
+            minimum=0,
+        ),
+        Column(
+            "promo_share",
+            "float",
+            "Share of purchases made at a discount, mean over the last six months",
+            unit="share",
+            group="product",
+            header="Акционные_покупки",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "favourite_category",
+            "str",
+            "Category bought most often over the last six months; the store may add new ones",
+            group="product",
+            header="Популярная_категория",
+            known=(
+                "Домашний текстиль",
+                "Косметика и аксессуары",
+                "Кухонная посуда",
+                "Мелкая бытовая техника и электроника",
+                "Техника для красоты и здоровья",
+                "Товары для детей",
+            ),
+        ),
+        Column(
+            "categories_per_visit",
+            "float",
+            "Mean number of categories viewed in a visit over the last month",
+            unit="categories a visit",
+            group="site",
+            header="Средний_просмотр_категорий_за_визит",
+            minimum=0,
+        ),
+        Column(
+            "unpaid_items",
+            "int",
+            "Items left unpaid in the basket over the last three months",
+            unit="items",
+            group="product",
+            header="Неоплаченные_продукты_штук_квартал",
+            minimum=0,
+        ),
+        Column(
+            "service_errors",
+            "int",
+            "Failures of the site that the customer met",
+            unit="errors",
+            group="site",
+            header="Ошибка_сервиса",
+            minimum=0,
+        ),
+        Column(
+            "pages_per_visit",
+            "float",
+            "Mean number of pages viewed in a visit over the last three months",
+            unit="pages a visit",
+            group="site",
+            header="Страниц_за_визит",
+            minimum=0,
+        ),
+    ),
+    key=("customer_id",),
+    file="market_file",
+)
+
+REVENUE = Table(
+    "revenue",
+    "clean",
+    "One row a customer and month: what they paid",
+    (
+        CUSTOMER_ID,
+        Column(
+            "period",
+            "str",
+            "Month: m0 the snapshot month, m1 and m2 the months before",
+            group="key",
+            header="Период",
+            values=PERIODS_OF_REVENUE,
+        ),
+        Column(
+            "revenue",
+            "float",
+            "Revenue from the customer in the month",
+            unit="roubles",
+            group="purchasing",
+            header="Выручка",
+            minimum=0,
+            repairable=True,
+        ),
+    ),
+    key=("customer_id", "period"),
+    file="market_money",
+)
+
+SITE_MINUTES = Table(
+    "site_minutes",
+    "clean",
+    "One row a customer and month: how long they were on the site",
+    (
+        CUSTOMER_ID,
+        Column(
+            "period",
+            "str",
+            "Month: m0 the snapshot month, m1 the month before",
+            group="key",
+            header="Период",
+            values=PERIODS_OF_MINUTES,
+        ),
+        Column(
+            "minutes",
+            "float",
+            "Minutes on the site in the month",
+            unit="minutes",
+            group="site",
+            header="минут",
+            minimum=0,
+        ),
+    ),
+    key=("customer_id", "period"),
+    file="market_time",
+)
+
+PROFIT = Table(
+    "profit",
+    "clean",
+    "One row a customer: what they earn the store",
+    (
+        CUSTOMER_ID,
+        Column(
+            "profit",
+            "float",
+            "Mean monthly profit from the customer over the snapshot's three months; may be negative",
+            unit="finance units",
+            group="value",
+            header="Прибыль",
+        ),
+    ),
+    key=("customer_id",),
+    file="money",
+)
+
+SOURCES = (CUSTOMERS, REVENUE, SITE_MINUTES, PROFIT)
+
+_FILE = Column("file", "str", "Export file", values=_same(*(s.file for s in SOURCES)))
+_LINE = Column("line", "int", "Line number in the file, the header being line 1", minimum=1)
+
+
+def _raw_table(source: Table) -> Table:
+    """The raw table of an export: its lines, split into the columns' texts, nothing judged yet."""
+    texts = tuple(Column(c.name, "str", f"«{c.header}» as it came", header=c.header, nullable=True) for c in source.columns)
+    problem = Column("problem", "str", "Why the line could not be split into its columns", nullable=True)
+    excerpt = Column("excerpt", "str", "Beginning of a line that could not be split", nullable=True)
+    return Table(
+        source.file,
+        "raw",
+        f"One row a line of {source.file}.csv, as text",
+        (_LINE, *texts, problem, excerpt),
+        key=("line",),
+        file=source.file,
+    )
+
+
+RAW = {source.file: _raw_table(source) for source in SOURCES}
+
+REJECTED_ROWS = Table(
+    "rejected_rows",
+    "clean",
+    "One row a broken rule of a rejected input line; a line that breaks several has several rows",
+    (
+        _FILE,
+        _LINE,
+        Column("column", "str", "Header of the column in the export; empty where the whole line is broken", nullable=True),
+        Column("value", "str", "Value as it came (cut after 200 characters)", nullable=True),
+        Column("rule", "str", "Rule that the value breaks"),
+    ),
+)
+
+CORRECTIONS = Table(
+    "corrections",
+    "clean",
+    "One row a value that was changed, or a line that was dropped as an exact copy",
+    (
+        _FILE,
+        _LINE,
+        Column("column", "str", "Header of the column in the export; empty for a dropped copy", nullable=True),
+        Column("old", "str", "Value as it came", nullable=True),
+        Column("new", "str", "Value that took its place", nullable=True),
+        Column("rule", "str", "Why", values=_same("spelling", "exact_duplicate", "outlier")),
+    ),
+)
+
+_REVENUES = tuple(
+    Column(f"revenue_{m}", "float", f"Revenue in {text}", unit="roubles", group="purchasing", nullable=True, minimum=0)
+    for m, text in (("m0", "the snapshot month"), ("m1", "the month before"), ("m2", "the month before that"))
+)
+_MINUTES = tuple(
+    Column(f"minutes_{m}", "float", f"Minutes on the site in {text}", unit="minutes", group="site", nullable=True, minimum=0)
+    for m, text in (("m0", "the snapshot month"), ("m1", "the month before"))
+)
+
+
+def _nullable(column: Column) -> Column:
+    """The same column where a customer may be missing from the file that holds it."""
+    from dataclasses import replace
+
+    return replace(column, nullable=True, header="", repairable=False)
+
+
+REGULAR_REASONS = ("regular", "no_purchase_in_a_month", "revenue_incomplete", "not_in_market_file")
+
+CUSTOMER_FEATURES = Table(
+    "customer_features",
+    "features",
+    "One row a customer seen in any file: everything known about them, and whether they are regular",
+    (
+        CUSTOMER_ID,
+        *(_nullable(c) for c in CUSTOMERS.columns[1:]),
+        *_REVENUES,
+        *_MINUTES,
+        _nullable(PROFIT["profit"]),
+        Column("regular", "bool", "Bought something in each of the snapshot's three months"),
+        Column("regular_reason", "str", "Why the customer is regular or not", values=_same(*REGULAR_REASONS)),
+        Column(
+            "missing_from",
+            "str",
+            "Files that have no valid row for the customer, comma-separated; empty where none",
+        ),
+    ),
+    key=("customer_id",),
+)
+
+FEATURES: tuple[Column, ...] = tuple(
+    c for c in CUSTOMER_FEATURES.columns if c.group in ("product", "communication", "customer", "site", "purchasing")
+)
+"""The columns a model may see: never the id, the target or the profit."""
+
+FEATURE_NAMES = tuple(c.name for c in FEATURES)
+
+DATA_PROFILE = Table(
+    "data_profile",
+    "exploration",
+    "One row a column of customer_features: how it is distributed among regular customers",
+    (
+        Column("column", "str", "Column of customer_features"),
+        Column("feature_group", "str", "Feature group of the column"),
+        Column("kind", "str", "Type of the column", values=_same("int", "float", "bool", "str")),
+        Column("rows", "int", "Customers", minimum=0),
+        Column("missing", "int", "Customers without a value", minimum=0),
+        Column("distinct", "int", "Different values", minimum=0),
+        Column("top_value", "str", "Most frequent value", nullable=True),
+        Column("top_share", "float", "Share of the most frequent value", unit="share", nullable=True, minimum=0, maximum=1),
+        *(
+            Column(name, "float", text, nullable=True)
+            for name, text in (
+                ("mean", "Mean"),
+                ("sd", "Standard deviation"),
+                ("minimum", "Smallest value"),
+                ("q05", "5 % quantile"),
+                ("q25", "25 % quantile"),
+                ("median", "Median"),
+                ("q75", "75 % quantile"),
+                ("q95", "95 % quantile"),
+                ("maximum", "Largest value"),
+                ("skewness", "Skewness; 0 for a symmetric distribution"),
+            )
+        ),
+        Column("outliers", "int", "Values beyond 1.5 interquartile ranges from the quartiles (Tukey)", nullable=True, minimum=0),
+        Column("normality_test", "str", "Name of the normality test", nullable=True),
+        Column("normality_statistic", "float", "Statistic of the normality test", nullable=True),
+        Column("normality_p", "float", "p-value of the normality test", nullable=True, minimum=0, maximum=1),
+        Column("normal", "bool", "Whether normality is not rejected at the level of the settings", nullable=True),
+    ),
+    key=("column",),
+)
+
+CORRELATIONS = Table(
+    "correlations",
+    "exploration",
+    "One row a pair of columns: how strongly they depend on each other, among regular customers",
+    (
+        Column("column_a", "str", "First column"),
+        Column("column_b", "str", "Second column"),
+        Column("phik", "float", "phik correlation, 0 (independent) to 1", minimum=0, maximum=1),
+        Column("significance", "float", "Significance of the dependence, in standard deviations", nullable=True),
+        Column("collinear", "bool", "Two features whose phik is above the collinearity threshold of the settings"),
+    ),
+    key=("column_a", "column_b"),
+)
+
+TRAINING_SET = Table(
+    "training_set",
+    "model",
+    "One row a labelled regular customer: features of a month and what became of the customer",
+    (
+        Column("feature_month", "str", "Snapshot month of the features"),
+        Column("label_month", "str", "Snapshot month of the label"),
+        CUSTOMER_ID,
+        *FEATURES,
+        Column("declined", "int", "Label: 1 declined, 0 stable", group="target", minimum=0, maximum=1),
+        Column("copies", "int", "Number of the group of customers with identical features; folds never split a group", minimum=0),
+    ),
+    key=("feature_month", "customer_id"),
+)
+
+SCORE_BASES = ("out_of_fold", "model", "not_scored")
+
+CUSTOMER_SCORES = Table(
+    "customer_scores",
+    "scores",
+    "One row a customer: how likely their activity declines, and what that is worth",
+    (
+        CUSTOMER_ID,
+        Column(
+            "p_decline",
+            "float",
+            "Probability that the activity declines within the horizon; empty for customers missing from market_file",
+            unit="probability",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "score_basis",
+            "str",
+            "out_of_fold: by models that did not see the customer; model: by the registered model; not_scored: no features",
+            values=_same(*SCORE_BASES),
+        ),
+        Column("regular", "bool", "Bought something in each of the snapshot's three months"),
+        Column("profit", "float", "Mean monthly profit", unit="finance units", nullable=True),
+        Column(
+            "value_at_risk",
+            "float",
+            "p_decline x monthly profit x horizon months; 0 where the customer earns nothing or less",
+            unit="finance units",
+            nullable=True,
+            minimum=0,
+        ),
+        Column("model_name", "str", "Registered model that made the score"),
+        Column("model_version", "int", "Its version", minimum=1),
+    ),
+    key=("customer_id",),
+)
+
+CUSTOMER_SEGMENTS = Table(
+    "customer_segments",
+    "segments",
+    "One row a customer: the one segment they belong to",
+    (
+        CUSTOMER_ID,
+        Column("segment", "str", "Identifier of the segment"),
+        Column("segment_ru", "str", "Name of the segment in Russian"),
+        Column("segment_en", "str", "Name of the segment in English"),
+        Column("p_decline", "float", "See customer_scores", unit="probability", nullable=True, minimum=0, maximum=1),
+        Column("profit", "float", "Mean monthly profit", unit="finance units", nullable=True),
+        Column("value_at_risk", "float", "See customer_scores", unit="finance units", nullable=True, minimum=0),
+    ),
+    key=("customer_id",),
+)
+
+SEGMENT_PROFILES = Table(
+    "segment_profiles",
+    "segments",
+    "One row a segment: how many, how risky, how valuable, and what they are like",
+    (
+        Column("segment", "str", "Identifier of the segment"),
+        Column("segment_ru", "str", "Name in Russian"),
+        Column("segment_en", "str", "Name in English"),
+        Column("customers", "int", "Customers in the segment", minimum=0),
+        Column("share", "float", "Share of all customers", unit="share", minimum=0, maximum=1),
+        Column("mean_p_decline", "float", "Mean p_decline", unit="probability", nullable=True, minimum=0, maximum=1),
+        Column("expected_declines", "float", "Sum of p_decline: customers expected to decline", nullable=True, minimum=0),
+        Column("expected_declines_low", "float", "Lower end of its 95 % interval", nullable=True, minimum=0),
+        Column("expected_declines_high", "float", "Upper end of its 95 % interval", nullable=True, minimum=0),
+        Column("mean_profit", "float", "Mean monthly profit", unit="finance units", nullable=True),
+        Column("value_at_risk", "float", "Sum of the value at risk", unit="finance units", minimum=0),
+        Column("consent_share", "float", "Share that allows messages", unit="share", nullable=True, minimum=0, maximum=1),
+        Column("premium_share", "float", "Share with premium service", unit="share", nullable=True, minimum=0, maximum=1),
+        Column("top_category", "str", "Most frequent favourite category", nullable=True),
+        *(
+            Column(f"mean_{name}", "float", f"Mean of {name}", nullable=True)
+            for name in ("promo_share", "unpaid_items", "service_errors", "pages_per_visit", "revenue_m0", "minutes_m0", "tenure_days")
+        ),
+    ),
+    key=("segment",),
+)
+
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (
+        *RAW.values(),
+        *SOURCES,
+        REJECTED_ROWS,
+        CORRECTIONS,
+        CUSTOMER_FEATURES,
+        DATA_PROFILE,
+        CORRELATIONS,
+        TRAINING_SET,
+        CUSTOMER_SCORES,
+        CUSTOMER_SEGMENTS,
+        SEGMENT_PROFILES,
+    )
+}
