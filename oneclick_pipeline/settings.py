@@ -23,18 +23,22 @@ class _Section(BaseModel):
 class Cleaning(_Section):
     """What may be wrong with the input before a run stops."""
 
-    max_rejected_share: float = Field(0.05, ge=0, le=1, description="Share of a file's rows that may be rejected before the run stops")
+    max_rejected_share: float = Field(
+        0.05, ge=0, le=1, description="Share of a file's rows that may be rejected before the run stops"
+    )
     outlier_limit: float = Field(
         10.0,
         gt=3,
-        description="Robust standard deviations, on the log scale, beyond which a revenue is an error and its period's median replaces it",
+        description="Robust standard deviations (log scale) beyond which a revenue is an error; its period's median replaces it",
     )
 
 
 class Value(_Section):
     """What a customer is worth."""
 
-    profit_unit_roubles: float = Field(1000.0, gt=0, description="Roubles in one unit of the profit column; offer costs use the same unit")
+    profit_unit_roubles: float = Field(
+        1000.0, gt=0, description="Roubles in one unit of the profit column; offer costs use the same unit"
+    )
     horizon_months: int = Field(3, ge=1, le=12, description="Months ahead for which the decline is predicted")
 
 
@@ -53,8 +57,11 @@ class Model(_Section):
     seed: int = Field(20261, description="Seed of folds and draws")
     folds: int = Field(5, ge=2, le=20, description="Outer folds, grouped by identical customers")
     repeats: int = Field(2, ge=1, le=20, description="Repetitions of the outer folds with other shuffles")
-    inner_folds: int = Field(4, ge=2, le=20, description="Folds inside each search")
-    draws: int = Field(15, ge=1, le=500, description="Random draws of a search")
+    inner_folds: int = Field(3, ge=2, le=20, description="Folds inside each search")
+    draws: int = Field(
+        16, ge=1, le=500, description="Random draws of the search that chooses the model, dealt to the families in turn"
+    )
+    nested_draws: int = Field(8, ge=1, le=500, description="How many of the draws the searches inside the nested evaluation try")
     max_rows: int = Field(100_000, ge=100, description="Labelled customers above which training uses a stratified sample")
 
 
@@ -63,7 +70,9 @@ class Segments(_Section):
 
     high_risk: float = Field(0.6, gt=0, lt=1, description="p_decline from which the risk is high")
     middle_risk: float = Field(0.3, gt=0, lt=1, description="p_decline from which the risk is middle")
-    high_profit: float = Field(0.5, gt=0, lt=1, description="Quantile of the regular customers' profit from which the profit is high")
+    high_profit: float = Field(
+        0.5, gt=0, lt=1, description="Quantile of the regular customers' profit from which the profit is high"
+    )
 
 
 class Settings(_Section):
@@ -90,7 +99,9 @@ class Settings(_Section):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise BadInputError("the settings are not valid YAML", file=str(path), value=str(error), remedy="mend or remove the file") from error
+            raise BadInputError(
+                "the settings are not valid YAML", file=str(path), value=str(error), remedy="mend or remove the file"
+            ) from error
         try:
             return cls.model_validate(content)
         except ValidationError as error:

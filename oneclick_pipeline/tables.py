@@ -13,13 +13,14 @@ before it becomes readable. Paths are declared here too, so that nothing else sp
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandera.polars as pa
 
 Kind = Literal["int", "float", "bool", "str"]
@@ -440,8 +441,6 @@ _MINUTES = tuple(
 
 def _nullable(column: Column) -> Column:
     """The same column where a customer may be missing from the file that holds it."""
-    from dataclasses import replace
-
     return replace(column, nullable=True, header="", repairable=False)
 
 
@@ -617,7 +616,15 @@ SEGMENT_PROFILES = Table(
         Column("top_category", "str", "Most frequent favourite category", nullable=True),
         *(
             Column(f"mean_{name}", "float", f"Mean of {name}", nullable=True)
-            for name in ("promo_share", "unpaid_items", "service_errors", "pages_per_visit", "revenue_m0", "minutes_m0", "tenure_days")
+            for name in (
+                "promo_share",
+                "unpaid_items",
+                "service_errors",
+                "pages_per_visit",
+                "revenue_m0",
+                "minutes_m0",
+                "tenure_days",
+            )
         ),
     ),
     key=("segment",),

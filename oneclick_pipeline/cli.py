@@ -1,0 +1,237 @@
+"""The `oneclick` command."""
+
+from __future__ import annotations
+
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oneclick_pipeline.errors import BadInputError
+
+FAILED, QUARANTINED = 1, 3
+
+app = typer.Typer(
+    name="oneclick",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="""The monthly retention engine of the online store «В один клик».
+
+    A home (--home, [b]data[/b] by default) holds everything: the four CSV exports of every month below
+    [b]raw/YYYY-MM/[/b], the tables below [b]tables/[/b], the models below [b]mlflow/[/b], the runs below [b]dagster/[/b].
+    Another home is another, independent world.
+
+    [b]Begin with[/b]  oneclick run --month 2026-10   then   oneclick ui
+    """,
+)
+twin_app = typer.Typer(no_args_is_help=True, help="The twin: a simulator of the store with known truth.")
+app.add_typer(twin_app, name="twin")
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
+]
+MonthOption = Annotated[str, typer.Option("--month", help="Snapshot month, YYYY-MM.", show_default=False)]
+
+
+class Job(StrEnum):
+    """Jobs of the graph."""
+
+    retrain = "retrain"
+    refresh = "refresh"
+
+
+class EngineName(StrEnum):
+    """Engines that can hold the tables."""
+
+    polars = "polars"
+    pandas = "pandas"
+
+
+@app.command()
+def run(
+    month: MonthOption,
+    home: HomeOption = Path("data"),
+    engine: Annotated[EngineName, typer.Option(help="What holds the tables; both give the same.")] = EngineName.polars,
+    job: Annotated[
+        Job, typer.Option(help="[b]retrain[/b]: everything, with a new model. [b]refresh[/b]: new scores from the champion.")
+    ] = Job.retrain,
+) -> None:
+    """Run a month: four exports in, scored and segmented customers out.
+
+    It is the same Dagster job that the pages show, run in this process; its run, checks and metadata are there
+    when you open them with [b]oneclick ui[/b].
+
+    Exit code: 0 all is well; 1 the run failed, and the message says what to do; 3 the month is complete, but rows of
+    the exports were quarantined: each is named, with what to do about it.
+    """
+    from rich.console import Console
+
+    out = Console(highlight=False)
+    out.print(f"[b]{job.value}[/b] of {month} in {home}  [dim](loading)[/dim]")
+    from oneclick_pipeline import summary
+    from oneclick_pipeline.definitions import build
+    from oneclick_pipeline.orchestration import execute
+
+    home = home.absolute()
+    execute.check_runnable(month)
+    graph = build(str(home), engine.value).resolve_job_def(job.value)
+    progress = _Progress(out, len(execute.steps(graph)))
+    outcome = execute.execute(graph, month, home, progress)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    if not outcome.success:
+        for message in outcome.errors:
+            errors.print(f"[red]error:[/red] {_escape(message)}")
+        errors.print(
+            f"The run is kept as {outcome.run_id}; `oneclick ui --home {home}` shows it. No table of a failed step was changed."
+        )
+        raise typer.Exit(FAILED)
+    for asset, name, text in outcome.warnings:
+        errors.print(f"[yellow]warning:[/yellow] {asset}, {name}: {_escape(text)} — not so", soft_wrap=True)
+    out.print(summary.render(summary.read(home, month), progress.elapsed))
+    if quarantined := summary.quarantined(home, month):
+        for message in quarantined:
+            errors.print(f"[yellow]quarantined:[/yellow] {_escape(message)}")
+        raise typer.Exit(QUARANTINED)
+
+
+class _Progress:
+    """A line a step: how many of how many, how long, how long in all."""
+
+    def __init__(self, console: object, total: int) -> None:
+        from rich.console import Console
+
+        assert isinstance(console, Console)  # noqa: S101 # for the type checker; rich is imported late
+        self._console, self._total, self._done = console, total, 0
+        self._begin = self._step = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._begin
+
+    def __call__(self, step: str, state: str) -> None:
+        """Tell what a step does."""
+        if state == "start":
+            self._step = time.monotonic()
+            if self._console.is_terminal:
+                self._console.print(f"  {self._done + 1:>2}/{self._total}  {step} …", end="\r")
+            return
+        self._done += 1
+        mark = {"success": "[green]✓[/green]", "failure": "[red]✗[/red]", "skipped": "[yellow]-[/yellow]"}[state]
+        seconds = time.monotonic() - self._step if state != "skipped" else 0.0
+        self._console.print(f"  {self._done:>2}/{self._total}  {mark} {step:<20} {seconds:6.1f} s   {self.elapsed:6.1f} s in all")
+
+
+@app.command()
+def ui(
+    home: HomeOption = Path("data"),
+    dagster_port: Annotated[int, typer.Option(help="Port of the Dagster pages.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow pages.")] = 5000,
+) -> None:
+    """Start the pages: Dagster with its daemon (schedules and sensors tick), and MLflow. Ctrl-C ends both.
+
+    Both listen on this machine only.
+    """
+    import signal
+
+    from oneclick_pipeline import tracking
+    from oneclick_pipeline.orchestration import servers
+
+    home = home.absolute()
+    with servers.serve(home, dagster_port, mlflow_port, tracking.Tracking(home).prepare()) as (dagster, mlflow):
+        typer.echo(f"\nDagster  {dagster}\nMLflow   {mlflow}\nCtrl-C ends both.")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            typer.echo("Stopping.")
+
+
+@twin_app.command("month")
+def twin_month(
+    month: MonthOption,
+    customers: Annotated[int, typer.Option(min=1, help="How many customers.")] = 1300,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    home: HomeOption = Path("data"),
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="Profile to draw from, made by [b]twin fit[/b]; the bundled one by default.", show_default=False),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the month if it is there.")] = False,  # noqa: FBT002
+) -> None:
+    """Write a month's four exports into a home, in the store's format with all its quirks, and the truth beside them.
+
+    The exports go to HOME/raw/MONTH/. HOME/twin/MONTH.parquet holds what a real store never knows: every customer's
+    probability of declining. Any size; memory does not grow with it.
+    """
+    from rich.progress import Progress
+
+    from oneclick_pipeline.tables import raw_file
+    from oneclick_pipeline.twin.month import write_month
+    from oneclick_pipeline.twin.profile import Profile
+
+    home = home.absolute()
+    folder = raw_file(home, month, "market_file").parent
+    truth = home / "twin" / f"{month}.parquet"
+    with Progress(transient=True) as bar:
+        task = bar.add_task(f"twin {month}", total=None)
+        write_month(
+            Profile.load(profile),
+            folder,
+            customers=customers,
+            seed=seed,
+            truth=truth,
+            overwrite=overwrite,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    typer.echo(f"{customers:,} customers in {folder}, their truth in {truth}")
+
+
+@twin_app.command("fit")
+def twin_fit(
+    source: Annotated[Path, typer.Option("--from", help="Folder with the four exports of a month.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Where to write the profile.")] = Path("profile.json"),
+) -> None:
+    """Make a profile from a store's export: aggregated statistics only, no customer's row.
+
+    The exports are cleaned by the same rules as in a run; rows that break them are left out.
+    """
+    import tempfile
+
+    from oneclick_pipeline import engine, features, raw
+    from oneclick_pipeline.clean import clean
+    from oneclick_pipeline.settings import Settings
+    from oneclick_pipeline.tables import SOURCES
+    from oneclick_pipeline.twin.fit import fit
+
+    with tempfile.TemporaryDirectory() as scratch:
+        tables = {}
+        for table in SOURCES:
+            frame, _ = raw.read(source / f"{table.file}.csv", table.file, Path(scratch))
+            cleaned = clean(frame, table, Settings().cleaning)
+            path = Path(scratch) / f"{table.name}.parquet"
+            engine.get("polars").write(cleaned.table, path, table)
+            tables[table.name] = engine.get("polars").scan(path)
+        profile = fit(features.customer_features(**tables).collect().to_pandas())
+    profile.save(out)
+    typer.echo(f"profile written to {out}")
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def main() -> None:
+    """Entry point: input that cannot be used ends with its message and code 1, not with a traceback."""
+    try:
+        app()
+    except BadInputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(FAILED)

@@ -1,0 +1,41 @@
+"""The whole graph, on one screen."""
+
+from __future__ import annotations
+
+import os
+
+import dagster as dg
+
+from oneclick_pipeline.orchestration import automation, clean, exploration, features, model, raw, scores, segments
+from oneclick_pipeline.orchestration.execute import events_logger
+from oneclick_pipeline.orchestration.home import Home, TableIO
+
+
+def build(home: str, engine: str = "polars") -> dg.Definitions:
+    """The graph over a home.
+
+    Args:
+        home: Folder that everything is read from and written to.
+        engine: `polars` or `pandas`.
+    """
+    place = Home(path=home, engine=engine)
+    return dg.Definitions(
+        assets=[
+            *raw.ASSETS,
+            *clean.ASSETS,
+            *features.ASSETS,
+            *exploration.ASSETS,
+            *model.ASSETS,
+            *scores.ASSETS,
+            *segments.ASSETS,
+        ],
+        jobs=automation.JOBS,
+        schedules=[automation.monthly_refresh],
+        sensors=[automation.new_snapshot],
+        resources={"home": place, "tables": TableIO(home=place)},
+        executor=dg.in_process_executor,  # a process a step costs five seconds of imports each
+        loggers={"console": dg.colored_console_logger, "events": events_logger},
+    )
+
+
+defs = build(os.environ.get("ONECLICK_HOME", "data"), os.environ.get("ONECLICK_ENGINE", "polars"))

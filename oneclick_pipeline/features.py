@@ -1,0 +1,77 @@
+"""Stage features: everything known about a customer in one row, and whether they are regular.
+
+A customer is every id that any clean table holds. One who is missing from a file keeps their row, with the
+gaps left empty and the files named, so nobody is lost on the way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from oneclick_pipeline.tables import (
+    CUSTOMER_FEATURES,
+    CUSTOMERS,
+    PERIODS_OF_MINUTES,
+    PERIODS_OF_REVENUE,
+    PROFIT,
+    REVENUE,
+    SITE_MINUTES,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def pivot(frame: nw.LazyFrame, value: str, periods: Iterable[object]) -> nw.LazyFrame:
+    """One row a customer, one column `<value>_<period>` a period; null where there is no row.
+
+    The conditions become columns first and a plain group-by follows, which every engine streams.
+    """
+    names = {f"{value}_{period}": period for period in periods}
+    spread = frame.select("customer_id", *(nw.when(nw.col("period") == p).then(nw.col(value)).alias(n) for n, p in names.items()))
+    return spread.group_by("customer_id").agg(*(nw.col(n).max() for n in names))
+
+
+def customer_features(
+    customers: nw.LazyFrame, revenue: nw.LazyFrame, site_minutes: nw.LazyFrame, profit: nw.LazyFrame
+) -> nw.LazyFrame:
+    """Join the four clean tables.
+
+    Returns:
+        Columns of `tables.CUSTOMER_FEATURES`, one row a customer seen in any of them.
+    """
+    wide = {
+        CUSTOMERS.file: customers,
+        REVENUE.file: pivot(revenue, "revenue", PERIODS_OF_REVENUE.values()),
+        SITE_MINUTES.file: pivot(site_minutes, "minutes", PERIODS_OF_MINUTES.values()),
+        PROFIT.file: profit,
+    }
+    joined = nw.concat([frame.select("customer_id") for frame in wide.values()]).unique()
+    for file, frame in wide.items():
+        joined = joined.join(frame.with_columns(nw.lit(value=True).alias(f"in_{file}")), on="customer_id", how="left")
+
+    absent = {file: nw.col(f"in_{file}").is_null() for file in wide}
+    missing = nw.concat_str(
+        [nw.when(is_absent).then(nw.lit(f",{file}")).otherwise(nw.lit("")) for file, is_absent in absent.items()]
+    ).str.strip_chars(",")
+    revenues = [nw.col(f"revenue_{period}") for period in PERIODS_OF_REVENUE.values()]
+    reason = (
+        nw.when(absent[CUSTOMERS.file])
+        .then(nw.lit("not_in_market_file"))
+        .otherwise(
+            nw.when(nw.any_horizontal(*(r.is_null() for r in revenues), ignore_nulls=False))
+            .then(nw.lit("revenue_incomplete"))
+            .otherwise(
+                nw.when(nw.all_horizontal(*(r > 0 for r in revenues), ignore_nulls=True))
+                .then(nw.lit("regular"))
+                .otherwise(nw.lit("no_purchase_in_a_month"))
+            )
+        )
+    )
+    return (
+        joined.with_columns(missing.alias("missing_from"), reason.alias("regular_reason"))
+        .with_columns((nw.col("regular_reason") == "regular").alias("regular"))
+        .select(CUSTOMER_FEATURES.names)
+    )

@@ -1,0 +1,66 @@
+"""Checks of assets: what is promised about every table, and how a result is reported.
+
+A check is declared once, in `CHECKS`; a blocking one stops its table before it is published, any other warns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_DECLARED: dict[str, dict[str, tuple[bool, str]]] = {
+    **{
+        file: {
+            "lines_split": (False, "Every line has as many fields as the header"),
+            "known_columns": (False, "No unknown columns"),
+        }
+        for file in ("market_file", "market_money", "market_time", "money")
+    },
+    **{
+        table: {
+            "rows_accounted": (True, "Rows read = clean rows + rejected rows + exact copies"),
+            "rejected_share": (True, "The share of rejected rows is within the settings' limit"),
+        }
+        for table in ("customers", "revenue", "site_minutes", "profit")
+    },
+    "rejected_rows": {"nothing_rejected": (False, "No row was rejected")},
+    "customer_features": {
+        "no_customer_lost": (True, "Every customer of any clean table has a row"),
+        "files_complete": (False, "Every customer is in every file"),
+        "regular_customers": (False, "At least half of the customers are regular"),
+    },
+    "data_profile": {"no_constant_column": (False, "Every feature takes at least two values")},
+    "correlations": {"no_collinear_features": (False, "No two features are collinear")},
+    "training_set": {"both_classes": (True, "Both classes are there")},
+    "activity_model": {
+        "better_than_chance": (True, "The lower end of the ROC-AUC interval is above 0.5"),
+        "calibrated": (False, "The expected calibration error is below 0.05"),
+    },
+    "customer_scores": {
+        "every_customer": (True, "Every customer has one row, and every one with features a probability"),
+        "scores_match_reality": (False, "Mean p_decline of the classed customers is near the share that declined"),
+    },
+    "customer_segments": {"every_customer": (True, "Every customer is in exactly one segment")},
+    "segment_profiles": {"customers_add_up": (True, "The segments' customers add up to all customers")},
+}
+
+CHECKS: dict[str, list[dg.AssetCheckSpec]] = {
+    asset: [dg.AssetCheckSpec(name, asset=asset, blocking=blocking, description=text) for name, (blocking, text) in specs.items()]
+    for asset, specs in _DECLARED.items()
+}
+
+
+def check(asset: str, name: str, *, passed: bool, **numbers: float | str) -> dg.AssetCheckResult:
+    """The result of a declared check, with the numbers it was judged by."""
+    blocking, _ = _DECLARED[asset][name]
+    severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(asset_key=asset, check_name=name, passed=bool(passed), severity=severity, metadata=numbers)
+
+
+def failed_blocking(results: Sequence[dg.AssetCheckResult]) -> list[dg.AssetCheckResult]:
+    """The results that forbid publishing."""
+    return [r for r in results if not r.passed and r.severity is dg.AssetCheckSeverity.ERROR]

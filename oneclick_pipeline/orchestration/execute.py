@@ -1,0 +1,164 @@
+"""Running a month outside the pages: the same job, the same instance, with progress."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.orchestration.describe import MONTHS
+from oneclick_pipeline.tables import check_month
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Progress = Callable[[str, str], None]
+
+EVENTS = logging.getLogger("oneclick_pipeline.events")
+"""Every event of a run passes here, with the Dagster event in `record.dagster_meta`."""
+EVENTS.propagate = False
+
+_INSTANCE = """\
+# Written once by oneclick_pipeline; yours to change.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
+
+
+@dg.logger(config_schema={}, description="Hands the events of a run to Python's logging, for progress on a terminal.")
+def events_logger(_: dg.InitLoggerContext) -> logging.Logger:
+    """The logger `EVENTS`."""
+    EVENTS.setLevel(logging.DEBUG)
+    return EVENTS
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        success: Whether every step succeeded.
+        run_id: Dagster's id of the run.
+        errors: What failed, in plain words; empty on success.
+        warnings: Checks that did not pass and did not stop the run: asset, check, description.
+    """
+
+    success: bool
+    run_id: str
+    errors: tuple[str, ...]
+    warnings: tuple[tuple[str, str, str], ...]
+
+
+_STATES = {"STEP_START": "start", "STEP_SUCCESS": "success", "STEP_FAILURE": "failure", "STEP_SKIPPED": "skipped"}
+
+
+class _Listener(logging.Handler):
+    """Tells a callback which step starts, ends or fails."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Handle one event."""
+        event = getattr(record, "dagster_meta", {}).get("dagster_event")
+        state = _STATES.get(getattr(event, "event_type_value", ""))
+        if event is not None and state:
+            self._progress(event.step_key, state)
+
+
+def prepare_instance(home: Path) -> Path:
+    """The Dagster folder of a home, with its configuration, made at first use.
+
+    Raises:
+        BadInputError: If the home cannot be written.
+    """
+    folder = home / "dagster"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "dagster.yaml"
+        if not config.exists():
+            config.write_text(_INSTANCE, encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(
+            f"the home cannot be written: {error.strerror}",
+            file=str(home),
+            remedy="choose another --home, or mend its permissions",
+        ) from error
+    return folder
+
+
+def check_runnable(month: str) -> None:
+    """Refuse a month that is no month, or that the graph does not hold yet.
+
+    Raises:
+        BadInputError: In both cases.
+    """
+    check_month(month)
+    months = MONTHS.get_partition_keys()
+    if month not in months:
+        raise BadInputError(
+            f"the month {month} is outside the graph",
+            remedy=f"choose a month from {months[0]} to {months[-1]}; a month can be run once it is over",
+        )
+
+
+def steps(job: dg.JobDefinition) -> list[str]:
+    """Names of the job's steps."""
+    return [node.name for node in job.nodes_in_topological_order]
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    for event in result.get_run_failure_event(), *(e for e in result.all_events if e.is_step_failure):
+        data = event.event_specific_data
+        told = getattr(data, "user_failure_data", None)
+        error = getattr(data, "error", None)
+        if told is not None and told.description:
+            yield told.description
+        elif event.is_step_failure and error is not None:
+            innermost = error
+            while innermost.cause is not None:
+                innermost = innermost.cause
+            yield f"{event.step_key}: {innermost.message.strip()}"
+
+
+def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress) -> Outcome:
+    """Run a job for a month, in this process, against the home's Dagster instance.
+
+    Args:
+        job: Job of a graph over the home.
+        month: Snapshot month.
+        home: The home, which holds the instance.
+        progress: Called with a step's name and `start`, `success`, `failure` or `skipped`.
+
+    Raises:
+        BadInputError: If the month cannot be run or the home cannot be written.
+    """
+    check_runnable(month)
+    os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
+    listener = _Listener(progress)
+    EVENTS.addHandler(listener)
+    try:
+        with dg.DagsterInstance.get() as instance:
+            result = job.execute_in_process(
+                instance=instance,
+                partition_key=month,
+                raise_on_error=False,
+                run_config={"loggers": {"events": {"config": {}}}},
+            )
+    finally:
+        EVENTS.removeHandler(listener)
+    warnings = [
+        (e.asset_key.to_user_string(), e.check_name, e.description or "")
+        for e in result.get_asset_check_evaluations()
+        if not e.passed
+    ]
+    errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
+    return Outcome(result.success, result.run_id, errors, tuple(warnings))

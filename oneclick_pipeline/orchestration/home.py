@@ -1,0 +1,210 @@
+"""The home: the folder that a run reads and writes, and the only way assets touch it.
+
+Nothing is written to a final path. A step works in a scratch folder of its own below `HOME/staging`, and a
+table moves to its final path, whole and in one rename, after its contract and its blocking checks have passed.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import narwhals as nw
+
+from oneclick_pipeline import engine as engines
+from oneclick_pipeline.engine import files
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.orchestration.checks import failed_blocking
+from oneclick_pipeline.settings import Settings
+from oneclick_pipeline.tables import TABLES, check_month, table_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A table written and validated in the scratch folder, not yet visible.
+
+    Attributes:
+        table: Its name.
+        path: Parquet file in the scratch folder.
+        rows: Number of rows.
+        digest: Hash of the content.
+    """
+
+    table: str
+    path: Path
+    rows: int
+    digest: str
+
+
+@dataclass
+class Step:
+    """One step of a run at work: its month, its engine, its scratch folder."""
+
+    month: str
+    engine: engines.Engine
+    folder: Path
+    _scratch: int = field(default=0)
+
+    def compute(self, frame: nw.LazyFrame) -> nw.LazyFrame:
+        """Compute a frame once, into the scratch folder, and return it ready to be read several times."""
+        self._scratch += 1
+        path = self.folder / f"scratch_{self._scratch}.parquet"
+        self.engine.write(frame, path)
+        return self.engine.scan(path)
+
+    def stage(self, table: str, frame: "nw.LazyFrame | pd.DataFrame") -> Staged:
+        """Write a table into the scratch folder and hold it against its contract.
+
+        Raises:
+            BadInputError: If it breaks the contract.
+        """
+        path = self.folder / f"{table}.parquet"
+        if isinstance(frame, nw.LazyFrame):
+            self.engine.write(frame, path, TABLES[table])
+        else:
+            engines.get("pandas").write(nw.from_native(frame, eager_only=True).lazy(), path, TABLES[table])
+        files.validate(path, TABLES[table])
+        return Staged(table, path, files.rows(path), files.digest(path))
+
+    def publish(
+        self,
+        *staged: Staged,
+        checks: Sequence[dg.AssetCheckResult] = (),
+        metadata: Mapping[str, Mapping[str, Any]] | None = None,
+        data_version: str | None = None,
+        why: str = "",
+    ) -> Iterator[dg.AssetCheckResult | dg.Output[Staged]]:
+        """Report the checks, then publish the tables, unless a blocking check has failed.
+
+        Args:
+            staged: Tables; each becomes the output of its name.
+            checks: Results of all checks.
+            metadata: Metadata of each table by its name.
+            data_version: Version of the data, the table's digest by default.
+            why: What to tell when a blocking check has failed.
+
+        Raises:
+            dagster.Failure: If a blocking check has failed. No table is published.
+        """
+        yield from checks
+        if failed := failed_blocking(checks):
+            names = ", ".join(str(c.check_name) for c in failed)
+            raise dg.Failure(why or f"blocking checks failed: {names}", allow_retries=False)
+        for table in staged:
+            yield dg.Output(
+                table,
+                output_name=table.table if len(staged) > 1 else "result",
+                data_version=dg.DataVersion(data_version or table.digest),
+                metadata=(metadata or {}).get(table.table),
+            )
+
+
+class Home(dg.ConfigurableResource):  # type: ignore[type-arg] # Dagster leaves the parameter open
+    """The folder that everything a run reads or writes lies under."""
+
+    path: str = "data"
+    engine: str = "polars"
+
+    @property
+    def root(self) -> Path:
+        """The folder, absolute."""
+        return Path(self.path).absolute()
+
+    def settings(self) -> Settings:
+        """Settings of the home."""
+        return Settings.load(self.root)
+
+    @contextmanager
+    def step(self, context: dg.AssetExecutionContext) -> Iterator[Step]:
+        """A scratch folder for one step; what is wrong with the input fails the step in plain words.
+
+        Raises:
+            dagster.Failure: Where the work raised `BadInputError`, with its message and no retries.
+        """
+        try:
+            with _scratch_folder(self.root / "staging") as folder:
+                yield Step(check_month(context.partition_key), engines.get(self.engine), folder)
+        except BadInputError as error:
+            places = {
+                "file": error.file,
+                "line": error.line,
+                "column": error.column,
+                "value": error.value,
+                "remedy": error.remedy,
+            }
+            known = {name: value for name, value in places.items() if value not in (None, "")}
+            raise dg.Failure(str(error), metadata=known, allow_retries=False) from error
+
+
+@contextmanager
+def _scratch_folder(parent: Path) -> Iterator[Path]:
+    """A folder that vanishes with the step, or, if the step is killed, with the next one.
+
+    Each folder is locked while its step lives; a lock that can be taken marks a folder left behind.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="step-", dir=parent))
+    except OSError as error:
+        raise BadInputError(
+            f"the home cannot be written: {error.strerror}",
+            file=str(parent),
+            remedy="choose another --home, or mend its permissions",
+        ) from error
+    with FileLock(parent / f"{folder.name}.lock"):
+        for left in parent.glob("step-*"):
+            name = left.name.removesuffix(".lock")
+            if name == folder.name:
+                continue
+            lock = FileLock(parent / f"{name}.lock", timeout=0)
+            try:
+                with lock:
+                    shutil.rmtree(parent / name, ignore_errors=True)
+                    (parent / f"{name}.lock").unlink(missing_ok=True)
+            except Timeout:
+                continue  # its step is alive
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            (parent / f"{folder.name}.lock").unlink(missing_ok=True)
+
+
+class TableIO(dg.ConfigurableIOManager):
+    """Tables as Parquet files below HOME/tables; see `tables.table_file`."""
+
+    home: dg.ResourceDependency[Home]
+
+    def handle_output(self, context: dg.OutputContext, obj: Staged) -> None:
+        """Move a staged table to its final path: there is the old table or the new one, never a part."""
+        target = table_file(self.home.root, obj.table, context.partition_key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with obj.path.open("rb") as file:  # on disk before its name is, should the power fail
+            os.fsync(file.fileno())
+        obj.path.replace(target)
+        context.add_output_metadata({"dagster/row_count": obj.rows, "path": dg.MetadataValue.path(target), "digest": obj.digest})
+
+    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame":
+        """The table of the month: as pandas where the asset asks for `pd.DataFrame`, else in the engine."""
+        path = table_file(self.home.root, context.asset_key.path[-1], context.asset_partition_key)
+        if not path.is_file():
+            raise dg.Failure(
+                f"{path}: the table is missing. What to do: materialize {context.asset_key.to_user_string()} "
+                f"for {context.asset_partition_key} first",
+                allow_retries=False,
+            )
+        if context.dagster_type.typing_type.__module__.startswith("pandas"):
+            import pandas as pd
+
+            return pd.read_parquet(path)
+        return engines.get(self.home.engine).scan(path)

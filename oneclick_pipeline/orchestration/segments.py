@@ -1,0 +1,88 @@
+"""Assets of stage segments."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from oneclick_pipeline import pictures, segments, tables
+from oneclick_pipeline.orchestration.checks import check
+from oneclick_pipeline.orchestration.describe import FRESH, code_version, picture, table_asset
+from oneclick_pipeline.orchestration.home import Home
+
+_CODE = code_version(segments, pictures, tables)
+
+
+@dg.asset(freshness_policy=FRESH, **table_asset("customer_segments", _CODE, {"pandas"}))
+def customer_segments(context: dg.AssetExecutionContext, home: Home, customer_scores: pd.DataFrame) -> Iterator[Any]:
+    """Put every customer into a segment; see `segments.customer_segments`."""
+    with home.step(context) as step:
+        cuts = segments.thresholds(customer_scores, home.settings().segments)
+        table = segments.customer_segments(customer_scores, cuts)
+        known = table["segment"].isin([s.id for s in segments.SEGMENTS])
+        yield from step.publish(
+            step.stage("customer_segments", table),
+            checks=[
+                check(
+                    "customer_segments",
+                    "every_customer",
+                    passed=len(table) == len(customer_scores) and bool(known.all()),
+                    customers=len(customer_scores),
+                    in_a_segment=int(known.sum()),
+                )
+            ],
+            metadata={
+                "customer_segments": {
+                    "middle risk from": cuts.middle_risk,
+                    "high risk from": cuts.high_risk,
+                    "high profit from": cuts.high_profit,
+                }
+            },
+        )
+
+
+@dg.asset(freshness_policy=FRESH, **table_asset("segment_profiles", _CODE, {"pandas"}))
+def segment_profiles(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    customer_segments: pd.DataFrame,
+    customer_scores: pd.DataFrame,
+    customer_features: pd.DataFrame,
+) -> Iterator[Any]:
+    """Describe and draw the segments; see `segments.segment_profiles`."""
+    with home.step(context) as step:
+        profiles = segments.segment_profiles(customer_segments, customer_features)
+        cuts = segments.thresholds(customer_scores, home.settings().segments)
+        total = int(profiles["customers"].sum())
+        shown = profiles[["segment_ru", "customers", "mean_p_decline", "expected_declines", "mean_profit", "value_at_risk"]]
+        yield from step.publish(
+            step.stage("segment_profiles", profiles),
+            checks=[
+                check(
+                    "segment_profiles",
+                    "customers_add_up",
+                    passed=total == len(customer_segments),
+                    in_segments=total,
+                    customers=len(customer_segments),
+                )
+            ],
+            metadata={
+                "segment_profiles": {
+                    "segment map": picture(
+                        segments.segment_map(customer_segments, profiles, cuts), "Segments by profit and risk"
+                    ),
+                    "segments": dg.MetadataValue.md(_markdown(shown)),
+                }
+            },
+        )
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    """A small frame as a Markdown table, numbers to two decimals."""
+    rows = [list(frame.columns), ["---"] * frame.shape[1]]
+    rows += [[f"{v:.2f}" if isinstance(v, float) else str(v) for v in row] for row in frame.itertuples(index=False, name=None)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+ASSETS = [customer_segments, segment_profiles]

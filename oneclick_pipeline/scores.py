@@ -1,0 +1,65 @@
+"""Stage scores: how likely every customer's activity declines, and what that is worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.tables import CUSTOMER_SCORES, FEATURE_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import pandas as pd
+
+
+def customer_scores(
+    features: pd.DataFrame,
+    predict: Callable[[pd.DataFrame], np.ndarray],
+    out_of_fold: pd.DataFrame,
+    *,
+    model_name: str,
+    model_version: int,
+    horizon_months: int,
+) -> pd.DataFrame:
+    """Score every customer of a month.
+
+    A customer on whose features of this very month the model was trained gets the out-of-fold probability,
+    which no model made that had seen them: the model's own would flatter it. A customer missing from
+    market_file has nearly no features and gets no score.
+
+    Args:
+        features: `tables.CUSTOMER_FEATURES` of the month.
+        predict: Probability of `declined` for rows with the columns `tables.FEATURE_NAMES`.
+        out_of_fold: customer_id and p_decline of the customers of this month the model was trained on.
+        model_name: Name of the registered model.
+        model_version: Its version.
+        horizon_months: Months over which the profit is at risk.
+
+    Returns:
+        Columns of `tables.CUSTOMER_SCORES`, in the order of `features`.
+    """
+    import numpy as np
+    import pandas as pd
+
+    held_out = out_of_fold.set_index("customer_id")["p_decline"].reindex(features["customer_id"]).to_numpy(dtype=float)
+    known = (features["regular_reason"] != "not_in_market_file").to_numpy(dtype=bool)
+    by_model = known & np.isnan(held_out)
+    probability = np.where(known, held_out, np.nan)
+    if by_model.any():
+        probability[by_model] = predict(features.loc[by_model, list(FEATURE_NAMES)])
+    profit = features["profit"].to_numpy(dtype=float, na_value=np.nan)
+    scores = pd.DataFrame(
+        {
+            "customer_id": features["customer_id"].to_numpy(),
+            "p_decline": probability,
+            "score_basis": np.select([by_model, known], ["model", "out_of_fold"], "not_scored"),
+            "regular": features["regular"].to_numpy(dtype=bool),
+            "profit": profit,
+            # A customer who costs the store money puts none at risk by leaving.
+            "value_at_risk": probability * np.maximum(profit, 0) * horizon_months,
+            "model_name": model_name,
+            "model_version": model_version,
+        }
+    )
+    return scores[CUSTOMER_SCORES.names]

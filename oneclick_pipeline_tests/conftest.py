@@ -1,0 +1,66 @@
+"""Small exports that tests write, and what they are read with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oneclick_pipeline import raw
+from oneclick_pipeline.clean import Cleaned, clean
+from oneclick_pipeline.settings import Cleaning
+from oneclick_pipeline.tables import RAW, SOURCES, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HEADERS = {s.file: ",".join(c.header for c in s.columns) for s in SOURCES}
+
+
+def market_row(customer: int, activity: str = "Снизилась", **values: str) -> str:
+    """One good line of market_file; `values` by English column name."""
+    row = {
+        "customer_id": str(customer),
+        "activity": activity,
+        "service_level": "стандарт",
+        "marketing_consent": "да",
+        "contacts_6m": "3.4",
+        "contacts_month": "4",
+        "tenure_days": str(100 + customer),
+        "promo_share": "0.25",
+        "favourite_category": "Товары для детей",
+        "categories_per_visit": "3",
+        "unpaid_items": "2",
+        "service_errors": "1",
+        "pages_per_visit": "5",
+    } | values
+    return ",".join(row.values())
+
+
+def export_text(customers: int = 4) -> dict[str, str]:
+    """Four good exports of a few customers, text by file."""
+    ids = range(1, customers + 1)
+    revenue = [f"{i},{p},{1000.5 + i}" for i in ids for p in ("текущий_месяц", "предыдущий_месяц", "препредыдущий_месяц")]
+    minutes = [f"{i},{p},{10 + i}" for i in ids for p in ("текущий_месяц", "предыдущий_месяц")]
+    lines = {
+        "market_file": [market_row(i, "Снизилась" if i % 2 else "Прежний уровень") for i in ids],
+        "market_money": revenue,
+        "market_time": minutes,
+        "money": [f"{i};{i},25" for i in ids],
+    }
+    headers = HEADERS | {"money": HEADERS["money"].replace(",", ";")}
+    return {file: "\n".join([headers[file], *rows]) + "\n" for file, rows in lines.items()}
+
+
+@pytest.fixture
+def cleaned(tmp_path: Path) -> Callable[..., Cleaned]:
+    """Write one export, read it as raw and clean it: `cleaned(table, content, **settings)`."""
+
+    def run(table: Table, content: str | bytes, **settings: float) -> Cleaned:
+        path = tmp_path / f"{table.file}.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        frame, _ = raw.read(path, table.file, tmp_path)
+        return clean(frame.select(RAW[table.file].names), table, Cleaning(**settings))
+
+    return run

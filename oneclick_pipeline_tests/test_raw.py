@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from oneclick_pipeline import raw
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.tables import CUSTOMERS, PROFIT, REVENUE
+from oneclick_pipeline_tests.conftest import export_text, market_row
+
+TEXT = export_text()
+
+
+def read(tmp_path, content, file="market_money"):
+    path = tmp_path / f"{file}.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    frame, facts = raw.read(path, file, tmp_path)
+    return frame.collect().to_native(), facts
+
+
+def mixed(text):
+    """Text as a program writes it that takes UTF-8 for cp1251."""
+    return "".join(chr(b) if b == 0x98 else bytes([b]).decode("cp1251") for b in text.encode()).encode()
+
+
+def test_read_plain_file_gives_lines_as_text(tmp_path):
+    frame, facts = read(tmp_path, TEXT["money"], "money")
+    assert frame.rows() == [
+        (2, "1", "1,25", None, None),
+        (3, "2", "2,25", None, None),
+        (4, "3", "3,25", None, None),
+        (5, "4", "4,25", None, None),
+    ]
+    assert (facts.encoding, facts.delimiter, facts.decimal_mark, facts.line_end, facts.rewritten) == (
+        "utf-8",
+        ";",
+        ",",
+        "LF",
+        False,
+    )
+    assert facts.sha256 == hashlib.sha256(TEXT["money"].encode()).hexdigest()
+
+
+@pytest.mark.parametrize("file", list(TEXT))
+@pytest.mark.parametrize(
+    ("encode", "encoding"),
+    [
+        (str.encode, "utf-8"),
+        (lambda t: b"\xef\xbb\xbf" + t.encode(), "utf-8"),
+        (lambda t: t.encode("cp1251"), "cp1251"),
+        (mixed, "utf-8 read as cp1251"),
+    ],
+    ids=["utf-8", "bom", "cp1251", "mixed"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+def test_read_is_the_same_in_every_encoding_and_line_end(tmp_path, file, encode, encoding, end):
+    plain, _ = read(tmp_path, TEXT[file], file)
+    frame, facts = read(tmp_path, encode(TEXT[file].replace("\n", end)), file)
+    assert frame.equals(plain)
+    assert facts.encoding == encoding
+    assert facts.line_end == {"\n": "LF", "\r\n": "CRLF", "\r": "CR"}[end]
+
+
+def test_read_capital_i_survives_the_mixed_encoding(tmp_path):
+    row = market_row(1, favourite_category="Игрушки")
+    header = TEXT["market_file"].split("\n", 1)[0]
+    frame, _ = read(tmp_path, mixed(f"{header}\n{row}\n"), "market_file")
+    assert frame["favourite_category"].to_list() == ["Игрушки"]
+
+
+def test_read_columns_in_any_order_and_extra_ones_named(tmp_path):
+    frame, facts = read(tmp_path, "Город,Прибыль,id\nОмск,5.5,7\n", "money")
+    assert frame.select("customer_id", "profit").rows() == [("7", "5.5")]
+    assert facts.extra_columns == ("Город",)
+
+
+def test_read_quoted_decimal_comma(tmp_path):
+    frame, _ = read(tmp_path, 'id,Прибыль\n1,"0,98"\n2,"1,5"\n', "money")
+    assert frame["profit"].to_list() == ["0,98", "1,5"]
+
+
+def test_read_blank_lines_are_no_rows_but_count_as_lines(tmp_path):
+    frame, _ = read(tmp_path, "id;Прибыль\n1;2\n\n   \n3;4\n\n", "money")
+    assert frame["line"].to_list() == [2, 5]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('2;"3', raw.NOT_CLOSED),
+        ("2;3;4", raw.WRONG_WIDTH),
+        ("2", raw.WRONG_WIDTH),
+        ("2;" + "9" * raw.MAX_LINE_BYTES, raw.TOO_LONG),
+    ],
+    ids=["quote", "wide", "narrow", "long"],
+)
+def test_read_line_that_cannot_be_split_is_kept_with_its_problem(tmp_path, line, problem):
+    frame, _ = read(tmp_path, f"id;Прибыль\n1;2\n{line}\n3;4\n", "money")
+    assert frame["line"].to_list() == [2, 3, 4]
+    assert frame["problem"].to_list() == [None, problem, None]
+    assert frame["excerpt"].to_list()[1] == line[:200]
+    assert frame["profit"].to_list() == ["2", None, "4"]
+
+
+def test_read_200_mb_line_is_one_problem_and_the_rest_survives(tmp_path):
+    path = tmp_path / "money.csv"
+    with path.open("wb") as file:
+        file.write("id;Прибыль\n1;2\n".encode())
+        for _ in range(200):
+            file.write(b"7" * (1 << 20))
+        file.write(b"\n3;4\n")
+    frame, _ = raw.read(path, "money", tmp_path)
+    assert frame.collect()["problem"].to_list() == [None, raw.TOO_LONG, None]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "the file is empty"),
+        ("id;Прибыль\n".encode(), "a header and no rows"),
+        ("id;Прибыль\n\n  \n".encode(), "a header and no rows"),
+        ("id;Прибиль\n1;2\n".encode(), "did «Прибиль» take its place"),
+        ("id;Прибыль;Прибыль\n1;2;3\n".encode(), "the column stands twice"),
+        (bytes(range(256)) * 10, "no export of the store"),
+        (b"\x00\x01\x02\x03", "looks binary"),
+        (b'"id;\n1;2\n', "no export of the store"),
+    ],
+)
+def test_read_unusable_file_is_refused(tmp_path, content, told):
+    with pytest.raises(BadInputError, match=told) as error:
+        read(tmp_path, content, "money")
+    assert "money.csv" in str(error.value)
+    assert "What to do:" in str(error.value)
+
+
+def test_read_missing_file_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="the file is missing"):
+        raw.read(tmp_path / "money.csv", "money", tmp_path)
+
+
+def test_unchanged_tells_a_file_that_was_replaced(tmp_path):
+    path = tmp_path / "money.csv"
+    path.write_text("a")
+    with pytest.raises(BadInputError, match="changed while it was read"), raw.unchanged(path):
+        path.write_text("bb")
+    with raw.unchanged(path):
+        path.read_text()
+
+
+def rows_expected(content, line_end):
+    """Lines after the header that hold more than blanks, by the definition of a line."""
+    end = b"\r" if line_end == "CR" else b"\n"
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(end)[1:]
+    return sum(bool(line.decode("utf-8", errors="replace").strip()) for line in lines)
+
+
+@given(content=st.binary(max_size=300))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_read_random_bytes_end_in_a_clear_error(tmp_path, content):
+    with pytest.raises(BadInputError) as error:
+        read(tmp_path, content, "money")
+    assert "money.csv" in str(error.value)
+
+
+@given(
+    file=st.sampled_from(["market_file", "market_money", "money"]),
+    position=st.floats(0, 1),
+    inserted=st.binary(max_size=6),
+    deleted=st.integers(0, 6),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=120)
+def test_read_mutated_file_keeps_every_line_or_refuses(tmp_path, file, position, inserted, deleted):
+    good = TEXT[file].encode()
+    at = int(position * len(good))
+    content = good[:at] + inserted + good[at + deleted :]
+    try:
+        frame, facts = read(tmp_path, content, file)
+    except BadInputError as error:
+        assert f"{file}.csv" in str(error)  # noqa: PT017 # either outcome is right; an error must say where
+        return
+    if facts.encoding == "utf-8":
+        assert len(frame) == rows_expected(content, facts.line_end)
+    assert frame["line"].is_unique().all()
+
+
+def test_tables_of_exports_are_those_of_the_contracts():
+    assert [CUSTOMERS.file, REVENUE.file, PROFIT.file] == ["market_file", "market_money", "money"]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from oneclick_pipeline.scores import customer_scores
+from oneclick_pipeline.tables import FEATURE_NAMES
+
+FEATURES = pd.DataFrame(
+    dict.fromkeys(FEATURE_NAMES, 1.0),
+    index=range(4),
+).assign(
+    customer_id=[10, 11, 12, 13],
+    regular=[True, True, False, False],
+    regular_reason=["regular", "regular", "no_purchase_in_a_month", "not_in_market_file"],
+    profit=[2.0, -1.0, 3.0, 4.0],
+)
+HELD_OUT = pd.DataFrame({"customer_id": [10, 99], "p_decline": [0.25, 0.9]})
+
+
+def score(features=FEATURES, predict=lambda rows: np.full(len(rows), 0.5)):
+    return customer_scores(features, predict, HELD_OUT, model_name="m", model_version=3, horizon_months=3)
+
+
+def test_customer_scores_takes_the_out_of_fold_probability_where_there_is_one():
+    scores = score()
+    assert scores["p_decline"].tolist()[:3] == [0.25, 0.5, 0.5]
+    assert scores["score_basis"].tolist() == ["out_of_fold", "model", "model", "not_scored"]
+
+
+def test_customer_scores_value_at_risk_is_probability_times_profit_times_months():
+    scores = score()
+    assert scores["value_at_risk"].tolist()[:3] == [0.25 * 2 * 3, 0.0, 0.5 * 3 * 3]
+
+
+def test_customer_scores_leaves_out_who_is_not_in_market_file():
+    last = score().iloc[3]
+    assert np.isnan(last["p_decline"])
+    assert np.isnan(last["value_at_risk"])
+
+
+def test_customer_scores_shows_the_model_features_only():
+    seen = []
+    score(predict=lambda rows: seen.append(list(rows.columns)) or np.zeros(len(rows)))
+    assert seen == [list(FEATURE_NAMES)]
+
+
+def test_customer_scores_keeps_every_customer_in_order():
+    shuffled = FEATURES.iloc[[2, 0, 3, 1]].reset_index(drop=True)
+    assert score(shuffled)["customer_id"].tolist() == [12, 10, 13, 11]
+
+
+@pytest.mark.parametrize("name", ["model_name", "model_version"])
+def test_customer_scores_names_the_model(name):
+    assert score()[name].unique().tolist() == [{"model_name": "m", "model_version": 3}[name]]

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oneclick_pipeline import pictures, segments
+from oneclick_pipeline.settings import Segments
+from oneclick_pipeline.tables import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+
+CUTS = segments.Thresholds(middle_risk=0.3, high_risk=0.6, high_profit=4.0)
+
+
+def scores(rows):
+    """`tables.CUSTOMER_SCORES` of (p_decline, profit, regular)."""
+    frame = pd.DataFrame(rows, columns=["p_decline", "profit", "regular"]).astype({"p_decline": float, "profit": float})
+    return frame.assign(customer_id=range(len(frame)), value_at_risk=frame["p_decline"] * frame["profit"].clip(0) * 3)
+
+
+def features(n):
+    frame = pd.DataFrame({c.name: [None] * n for c in CUSTOMER_FEATURES.columns})
+    return frame.assign(
+        customer_id=range(n), marketing_consent=True, service_level="premium", favourite_category="Книги", tenure_days=10
+    )
+
+
+@pytest.mark.parametrize(
+    ("p", "profit", "regular", "segment"),
+    [
+        (0.6, 4.0, True, "save_first"),
+        (0.6, 3.9, True, "save_cheaply"),
+        (0.3, 4.0, True, "support"),
+        (0.59, -1.0, True, "watch"),
+        (0.29, 9.0, True, "core"),
+        (0.0, 0.0, True, "grow"),
+        (0.9, 9.0, False, "irregular"),
+        (None, 9.0, False, "unknown"),
+        (0.9, None, True, "unknown"),
+        (0.9, None, False, "irregular"),
+    ],
+)
+def test_customer_segments_by_risk_and_profit(p, profit, regular, segment):
+    assert segments.customer_segments(scores([(p, profit, regular)]), CUTS)["segment"].tolist() == [segment]
+
+
+person = st.tuples(st.none() | st.floats(0, 1), st.none() | st.floats(-10, 10), st.booleans())
+
+
+@given(st.lists(person, min_size=1, max_size=30))
+def test_every_customer_is_in_exactly_one_segment_and_profiles_add_up(people):
+    table = segments.customer_segments(scores(people), CUTS)
+    CUSTOMER_SEGMENTS.contract().validate(pl.from_pandas(table))
+    assert table["customer_id"].tolist() == list(range(len(people)))
+    profiles = segments.segment_profiles(table, features(len(people)))
+    assert profiles["customers"].sum() == len(people)
+    assert profiles["segment"].tolist() == [s.id for s in segments.SEGMENTS]
+    assert profiles["value_at_risk"].sum() == pytest.approx(table["value_at_risk"].sum())
+
+
+def test_segment_profiles_interval_of_expected_declines():
+    table = segments.customer_segments(scores([(0.7, 5, True)] * 100), CUTS)
+    first = segments.segment_profiles(table, features(100)).iloc[0]
+    margin = 1.959964 * np.sqrt(100 * 0.7 * 0.3)
+    assert first["expected_declines"] == pytest.approx(70)
+    assert [first["expected_declines_low"], first["expected_declines_high"]] == pytest.approx([70 - margin, 70 + margin])
+    assert (first["consent_share"], first["premium_share"], first["top_category"], first["mean_tenure_days"]) == (
+        1,
+        1,
+        "Книги",
+        10,
+    )
+
+
+def test_thresholds_cut_the_profit_of_regular_customers():
+    cuts = segments.thresholds(scores([(0.1, 1, True), (0.1, 3, True), (0.1, 99, False)]), Segments(high_profit=0.5))
+    assert cuts.high_profit == 2
+
+
+def test_segment_map_is_a_picture():
+    table = segments.customer_segments(scores([(0.7, 5, True), (0.2, 1, True)]), CUTS)
+    image = pictures.png(segments.segment_map(table, segments.segment_profiles(table, features(2)), CUTS))
+    assert image.startswith(b"\x89PNG")
+
+
+def test_segment_names_are_unique():
+    for names in ([s.id for s in segments.SEGMENTS], [s.ru for s in segments.SEGMENTS], [s.en for s in segments.SEGMENTS]):
+        assert len(set(names)) == len(names)
+
+
+def test_profile_columns_are_the_contract():
+    table = segments.customer_segments(scores([(0.7, 5, True)]), CUTS)
+    assert list(segments.segment_profiles(table, features(1)).columns) == SEGMENT_PROFILES.names
