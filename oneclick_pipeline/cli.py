@@ -90,8 +90,8 @@ def run(
             f"The run is kept as {outcome.run_id}; `oneclick ui --home {home}` shows it. No table of a failed step was changed."
         )
         raise typer.Exit(FAILED)
-    for asset, name, text in outcome.warnings:
-        errors.print(f"[yellow]warning:[/yellow] {asset}, {name}: {_escape(text)} — not so", soft_wrap=True)
+    for message in outcome.warnings:
+        errors.print(f"[yellow]warning:[/yellow] {_escape(message)}")
     out.print(summary.render(summary.read(home, month), progress.elapsed))
     if quarantined := summary.quarantined(home, month):
         for message in quarantined:
@@ -143,8 +143,9 @@ def ui(
     from oneclick_pipeline.orchestration import servers
 
     home = home.absolute()
-    with servers.serve(home, dagster_port, mlflow_port, tracking.Tracking(home).prepare()) as (dagster, mlflow):
-        typer.echo(f"\nDagster  {dagster}\nMLflow   {mlflow}\nCtrl-C ends both.")
+    store = tracking.Tracking(home)
+    with servers.serve(home, dagster_port, mlflow_port, store.prepare()) as (dagster, mlflow):
+        typer.echo(f"\nDagster  {dagster}\nMLflow   {mlflow}{store.page()}\nCtrl-C ends both.")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             signal.pause()

@@ -208,7 +208,7 @@ def _check_header(header: tuple[str, ...], table: Table, path: Path, line: bytes
             unknown = [h for h in header if h not in known]
             near = difflib.get_close_matches(column, unknown, n=1, cutoff=0.6)
             raise BadInputError(
-                "the column is missing" + (f"; did «{near[0]}» take its place?" if near else ""),
+                "the column is missing" + (f" (has «{near[0]}» taken its place?)" if near else ""),
                 file=str(path),
                 line=1,
                 column=column,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.tables import SOURCES, TABLES, table_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import polars as pl
     from rich.console import Group
 
@@ -88,6 +87,7 @@ def quarantined(home: Path, month: str) -> list[str]:
 
 def render(summary: Summary, seconds: float) -> Group:
     """The summary as tables for a terminal."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -100,35 +100,38 @@ def render(summary: Summary, seconds: float) -> Group:
     for name, text in summary.model:
         facts.add_row(name, text)
 
-    segments = Table(title="Segments", title_justify="left", header_style="bold")
-    for name, justify in (
-        ("Segment", "left"), ("Customers", "right"), ("Mean p_decline", "right"), ("Expected declines, 95 %", "right"),
-        ("Mean profit", "right"), ("Value at risk", "right"),
-    ):  # fmt: skip
-        segments.add_column(name, justify="left" if justify == "left" else "right")
+    segments = Table(title="Segments", title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    segments.add_column("Segment", no_wrap=True)
+    for name in ("Customers", "Mean p", "Will decline", "Profit", "At risk"):
+        segments.add_column(name, justify="right", no_wrap=True)
     for row in summary.segments.iter_rows(named=True):
-        interval = (
-            f"{row['expected_declines']:.0f}  [{row['expected_declines_low']:.0f}, {row['expected_declines_high']:.0f}]"
-            if row["expected_declines"] is not None
-            else "–"
-        )
+        declines = "{expected_declines:.0f} ({expected_declines_low:.0f}…{expected_declines_high:.0f})"
+        known = row["expected_declines"] is not None
         segments.add_row(
-            f"{row['segment_ru']} ({row['segment']})",
+            row["segment_ru"],
             f"{row['customers']:,}",
-            "–" if row["mean_p_decline"] is None else f"{row['mean_p_decline']:.2f}",
-            Text(interval),
+            f"{row['mean_p_decline']:.2f}" if known else "–",
+            declines.format(**row) if known else "–",
             "–" if row["mean_profit"] is None else f"{row['mean_profit']:.2f}",
             f"{row['value_at_risk']:,.1f}",
         )
+    note = Text("Mean p: mean p_decline. Will decline: expected, with 95 % interval. Money in finance units.", "dim")
 
     outputs = Table.grid(padding=(0, 2))
-    tables = summary.home / "tables"
+    outputs.add_column(no_wrap=True)
+    outputs.add_column(overflow="fold")
     for name in ("customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections"):
-        outputs.add_row(name, str(table_file(summary.home, name, summary.month)))
-    outputs.add_row("all tables", str(tables / "<stage>" / "<table>" / f"{summary.month}.parquet") + f"  ({len(TABLES)} tables)")
-    outputs.add_row("models, runs", f"{summary.home / 'mlflow'}, {summary.home / 'dagster'}")
-
-    end = Text(
-        f"\nDone in {seconds:.0f} s. Open next: make ui (or oneclick ui --home {summary.home}) for the graph and the models."
+        outputs.add_row(name, _near(table_file(summary.home, name, summary.month)))
+    outputs.add_row(
+        f"all {len(TABLES)} tables", _near(summary.home / "tables" / "<stage>" / "<table>" / f"{summary.month}.parquet")
     )
-    return Group(Text(), facts, Text(), segments, Text(), outputs, end)
+    outputs.add_row("models and runs", f"{_near(summary.home / 'mlflow')}, {_near(summary.home / 'dagster')}")
+
+    end = Text(f"\nDone in {seconds:.0f} s. Open next: oneclick ui --home {_near(summary.home)}")
+    return Group(Text(), facts, Text(), segments, note, Text(), outputs, end)
+
+
+def _near(path: Path) -> str:
+    """The path as seen from where the reader stands, if that is shorter."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

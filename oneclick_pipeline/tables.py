@@ -94,8 +94,15 @@ class Column:
     repairable: bool = False
 
     @property
+    def promise(self) -> str:
+        """What the values of the finished table are: the range, or the words that stand in it."""
+        if self.values:
+            return "one of " + ", ".join(str(v) for v in dict.fromkeys(self.values.values()))
+        return self.rule
+
+    @property
     def rule(self) -> str:
-        """The range or vocabulary in words, for messages and for the dictionary."""
+        """What a text of the export must be: the range, or the words that the store uses."""
         if self.values:
             return "one of " + ", ".join(f"«{v}»" for v in self.values)
         if self.minimum is not None and self.maximum is not None:

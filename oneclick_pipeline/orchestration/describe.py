@@ -42,7 +42,7 @@ def column_schema(table: Table) -> dg.TableSchema:
                 type=c.kind,
                 description=c.description + (f" ({c.unit})" if c.unit else ""),
                 constraints=dg.TableColumnConstraints(
-                    nullable=c.nullable, unique=table.key == (c.name,), other=[c.rule] if c.rule else []
+                    nullable=c.nullable, unique=table.key == (c.name,), other=[c.promise] if c.promise else []
                 ),
                 tags={"group": c.group} if c.group else {},
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.orchestration.checks import CHECKS
 from oneclick_pipeline.orchestration.describe import MONTHS
 from oneclick_pipeline.tables import check_month
 
@@ -47,13 +48,13 @@ class Outcome:
         success: Whether every step succeeded.
         run_id: Dagster's id of the run.
         errors: What failed, in plain words; empty on success.
-        warnings: Checks that did not pass and did not stop the run: asset, check, description.
+        warnings: Checks that did not pass and did not stop the run, with their numbers.
     """
 
     success: bool
     run_id: str
     errors: tuple[str, ...]
-    warnings: tuple[tuple[str, str, str], ...]
+    warnings: tuple[str, ...]
 
 
 _STATES = {"STEP_START": "start", "STEP_SUCCESS": "success", "STEP_FAILURE": "failure", "STEP_SKIPPED": "skipped"}
@@ -129,6 +130,13 @@ def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
             yield f"{event.step_key}: {innermost.message.strip()}"
 
 
+def _warning(evaluation: dg.AssetCheckEvaluation) -> str:
+    asset = evaluation.asset_key.to_user_string()
+    promised = next(spec.description for spec in CHECKS[asset] if spec.name == evaluation.check_name)
+    numbers = ", ".join(f"{name} {value.value}" for name, value in evaluation.metadata.items() if value.value != "")
+    return f"{asset}: not so: {promised} ({numbers})"
+
+
 def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress) -> Outcome:
     """Run a job for a month, in this process, against the home's Dagster instance.
 
@@ -155,10 +163,6 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress) -
             )
     finally:
         EVENTS.removeHandler(listener)
-    warnings = [
-        (e.asset_key.to_user_string(), e.check_name, e.description or "")
-        for e in result.get_asset_check_evaluations()
-        if not e.passed
-    ]
+    warnings = tuple(_warning(e) for e in result.get_asset_check_evaluations() if not e.passed) if result.success else ()
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
-    return Outcome(result.success, result.run_id, errors, tuple(warnings))
+    return Outcome(result.success, result.run_id, errors, warnings)

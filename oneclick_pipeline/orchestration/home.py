@@ -107,7 +107,7 @@ class Step:
             )
 
 
-class Home(dg.ConfigurableResource):  # type: ignore[type-arg] # Dagster leaves the parameter open
+class Home(dg.ConfigurableResource):
     """The folder that everything a run reads or writes lies under."""
 
     path: str = "data"

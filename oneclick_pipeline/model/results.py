@@ -1,0 +1,79 @@
+"""What a training gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from oneclick_pipeline.model.metrics import Interval
+
+
+@dataclass(frozen=True)
+class FamilyResult:
+    """How the best of one family of models did.
+
+    Attributes:
+        name: Family, as in `candidates.FAMILIES`.
+        label: Its name for people.
+        parameters: What the search on all rows chose for it: encoder, scaler, calibrated, estimator's parameters.
+        metrics: Nested estimate and 95 % interval by name, see `metrics.METRICS`.
+        fold_scores: One row an outer fold: repeat, fold, metrics.
+        predictions: Out-of-fold, one row a customer and repeat: repeat, fold, declined, p_decline.
+        trials: The search on all rows (`cv_results`): one row a candidate, best first.
+        rows: Rows that a fit of this family learns from at most; fewer than the training set above its limit.
+    """
+
+    name: str
+    label: str
+    parameters: dict[str, Any]
+    metrics: dict[str, Interval]
+    fold_scores: pd.DataFrame
+    predictions: pd.DataFrame
+    trials: pd.DataFrame
+    rows: int
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A fitted model and everything that is known about how good it is.
+
+    Attributes:
+        pipeline: Fitted scikit-learn `Pipeline`; takes `training_set.inputs`, gives P(stable), P(declined).
+        family: Family of the model.
+        parameters: Its encoder, scaler, calibration and parameters.
+        metrics: Nested estimate and 95 % interval of the whole procedure, choice of the family included.
+        fold_scores: The same, fold by fold.
+        predictions: Out-of-fold predictions of the whole procedure: repeat, fold, declined, p_decline.
+        out_of_fold: Every customer trained on: feature_month, customer_id, p_decline by models that did not see
+            the customer or a copy, averaged over the repeats.
+        families: Result of every family, best log loss first.
+        rule: How the model was chosen, in words.
+        feature_months: Snapshot months of the features.
+        label_months: Snapshot months of the labels.
+        digest: Fingerprint of the training set.
+        rows: Customers trained on.
+        rows_available: Labelled customers there were; more than `rows` where training took a sample.
+    """
+
+    pipeline: Any
+    family: str
+    parameters: dict[str, Any]
+    metrics: dict[str, Interval]
+    fold_scores: pd.DataFrame
+    predictions: pd.DataFrame
+    out_of_fold: pd.DataFrame
+    families: tuple[FamilyResult, ...]
+    rule: str
+    feature_months: tuple[str, ...]
+    label_months: tuple[str, ...]
+    digest: str
+    rows: int
+    rows_available: int
+
+    @property
+    def best(self) -> FamilyResult:
+        """Result of the family that the model is of."""
+        return next(f for f in self.families if f.name == self.family)

@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.model import METRICS, predict, train, training_set
+from oneclick_pipeline.model.candidates import FAMILIES
+from oneclick_pipeline.model.card import card
+from oneclick_pipeline.settings import Model
+
+from .conftest import QUICK, make_training, real_features
+
+STORE = Path(__file__).parents[3] / "shared/data/store"
+
+
+def test_train_reports_everything(trained, training):
+    assert {f.name for f in trained.families} == {f.name for f in FAMILIES}
+    assert trained.best.parameters == trained.parameters
+    assert tuple(trained.metrics) == METRICS
+    assert trained.metrics["roc_auc"].estimate > 0.85
+    assert trained.rows == trained.rows_available == len(training)
+    assert (trained.feature_months, trained.label_months) == (("2026-10",), ("2026-10",))
+    for family in trained.families:
+        assert len(family.fold_scores) == QUICK.folds * QUICK.repeats
+        assert family.trials["chosen"].sum() == 1
+        assert family.trials["mean_log_loss"].is_monotonic_increasing
+
+
+def test_every_customer_is_predicted_out_of_fold_once(trained, training):
+    pd.testing.assert_series_equal(trained.out_of_fold["customer_id"], training["customer_id"])
+    assert trained.out_of_fold["p_decline"].between(0, 1).all()
+    assert len(trained.predictions) == len(training) * QUICK.repeats
+
+
+def test_order_of_rows_changes_nothing(trained, training, features):
+    again = train(training.sample(frac=1, random_state=5), QUICK)
+    assert again.metrics == trained.metrics
+    assert again.digest == trained.digest
+    np.testing.assert_array_equal(predict(again.pipeline, features), predict(trained.pipeline, features))
+
+
+def test_ids_change_nothing(trained, features):
+    """Ids are sorted by class here: a model or fold that saw them would do better than without."""
+    mixed = features.assign(customer_id=np.random.default_rng(1).permutation(features["customer_id"]))
+    again = train(training_set(mixed, mixed, feature_month="2026-10", label_month="2026-10"), QUICK)
+    assert again.metrics == trained.metrics
+
+
+def test_predict_sees_features_only(trained, features):
+    p = predict(trained.pipeline, features)
+    other = features.assign(customer_id=1, profit=0.0, activity="declined", order=range(len(features)))
+    np.testing.assert_array_equal(p, predict(trained.pipeline, other[other.columns[::-1]]))
+    np.testing.assert_array_equal(p[::-1], predict(trained.pipeline, features[::-1]))
+    assert predict(trained.pipeline, features.head(0)).shape == (0,)
+
+
+def test_predict_scores_unknown_categories_and_missing_values(trained, features):
+    odd = features.head(4).astype({"marketing_consent": object, "favourite_category": object, "service_level": object})
+    odd.loc[0, "favourite_category"] = "Зоотовары"
+    odd.loc[1, ["favourite_category", "service_level", "marketing_consent", "revenue_m0"]] = None
+    odd.loc[2, ["pages_per_visit", "minutes_m0"]] = np.nan
+    assert np.isfinite(predict(trained.pipeline, odd)).all()
+
+
+def test_noise_is_not_learnt():
+    result = train(make_training(240, seed=4, signal=0.0), QUICK)
+    assert result.metrics["roc_auc"].low < 0.5 < result.metrics["roc_auc"].high
+
+
+def test_max_rows_trains_on_a_sample_and_says_so(training):
+    result = train(training, QUICK.model_copy(update={"max_rows": 120}))
+    assert 100 < result.rows <= 120 < result.rows_available == len(training)
+    assert "a stratified sample of 240" in card(result)
+
+
+def test_train_one_class_is_refused(training):
+    with pytest.raises(BadInputError, match="one class"):
+        train(training.assign(declined=1), QUICK)
+
+
+def test_train_fewer_customers_than_folds_is_refused(training):
+    with pytest.raises(BadInputError, match="distinct customers"):
+        train(training.head(4), QUICK)
+
+
+def test_train_a_dozen_customers_works():
+    small = make_training(30, seed=2)
+    few = pd.concat([small[small["declined"] == label].head(6) for label in (0, 1)])
+    assert train(few, QUICK).rows == 12
+
+
+def test_card_tells_what_it_should(trained):
+    text = card(trained)
+    for told in ("2026-10", trained.digest, "the same snapshot", str(trained.metrics["log_loss"]), *(f.label for f in FAMILIES)):
+        assert told in text
+
+
+@pytest.mark.skipif(not STORE.exists(), reason="the store's real export does not lie beside the project")
+def test_real_store_reaches_its_ceiling():
+    frame = real_features(STORE)
+    training = training_set(frame, frame, feature_month="2026-10", label_month="2026-10")
+    assert len(training) == 997
+    result = train(training, Model())
+    assert result.metrics["roc_auc"].estimate >= 0.89
+    assert result.metrics["log_loss"].estimate <= 0.33
+    assert result.metrics["ece"].estimate <= 0.06

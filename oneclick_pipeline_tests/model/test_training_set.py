@@ -1,0 +1,131 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from oneclick_pipeline import tables
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.model.training_set import copies, digest, in_canonical_order, inputs, require_enough, sample, training_set
+
+from .conftest import make_features, make_training
+
+
+def test_training_set_keeps_its_contract(training):
+    import polars as pl
+
+    tables.TRAINING_SET.contract().validate(pl.from_pandas(training))
+    assert training["declined"].mean() == pytest.approx(0.45, abs=0.15)
+
+
+def test_training_set_takes_regular_customers_with_a_class_only(features):
+    some = features.assign(regular=features.index >= 10, activity=features["activity"].where(features.index % 2 == 0))
+    got = training_set(some, some, feature_month="2026-10", label_month="2026-10")
+    assert sorted(got["customer_id"]) == some.loc[10::2, "customer_id"].to_list()
+
+
+def test_training_set_takes_the_label_from_a_later_month(features):
+    later = features[["customer_id"]].assign(activity="stable").head(50)
+    got = training_set(features, later, feature_month="2026-07", label_month="2026-10")
+    assert len(got) == 50
+    assert got["declined"].sum() == 0
+    assert set(got["feature_month"]) == {"2026-07"}
+    assert set(got["label_month"]) == {"2026-10"}
+
+
+def test_training_set_label_before_features_is_refused(features):
+    with pytest.raises(BadInputError, match="lies before the features"):
+        training_set(features, features, feature_month="2026-10", label_month="2026-09")
+
+
+def test_training_set_without_labels_is_refused(features):
+    with pytest.raises(BadInputError, match=r"no regular customer of 2026-10 has an activity class") as error:
+        training_set(features, features.assign(activity=None), feature_month="2026-10", label_month="2026-10")
+    assert error.value.remedy
+
+
+def test_training_set_does_not_depend_on_the_order_of_rows(features, training):
+    shuffled = features.sample(frac=1, random_state=3)
+    again = training_set(shuffled, shuffled, feature_month="2026-10", label_month="2026-10")
+    pd.testing.assert_frame_equal(training, again)
+
+
+def test_row_order_and_id_tell_nothing(training):
+    place = np.arange(len(training))
+    assert abs(np.corrcoef(place, training["declined"])[0, 1]) < 0.2
+    assert abs(np.corrcoef(place, training["customer_id"])[0, 1]) < 0.2
+
+
+def test_row_order_does_not_depend_on_ids(features):
+    renumbered = features.assign(customer_id=features["customer_id"].to_numpy()[::-1])
+    one, two = (training_set(f, f, feature_month="2026-10", label_month="2026-10") for f in (features, renumbered))
+    pd.testing.assert_frame_equal(inputs(one), inputs(two))
+
+
+def test_copies_have_one_group_and_nobody_else():
+    frame = make_features(6)
+    frame.loc[4] = frame.loc[1]
+    frame.loc[[2, 5], "revenue_m0"] = np.nan
+    frame.loc[5, list(tables.FEATURE_NAMES)] = frame.loc[2, list(tables.FEATURE_NAMES)]
+    assert copies(frame).to_list() == [0, 1, 2, 3, 1, 2]
+
+
+def test_copies_are_numbered_in_the_order_of_rows(training):
+    assert training["copies"].drop_duplicates().to_list() == list(range(training["copies"].nunique()))
+
+
+def test_inputs_read_any_type_of_the_same_values(features):
+    other = features.assign(
+        marketing_consent=features["marketing_consent"].astype(object),
+        contacts_month=features["contacts_month"].astype("Int64"),
+        service_level=features["service_level"].astype(object),
+    )
+    pd.testing.assert_frame_equal(inputs(features), inputs(other))
+
+
+def test_inputs_missing_values_become_nan(features):
+    other = features.head(3).astype({"marketing_consent": object, "favourite_category": object})
+    other.loc[0, ["marketing_consent", "favourite_category", "revenue_m0"]] = None
+    assert inputs(other).isna().sum().sum() == 3
+
+
+def test_inputs_without_a_feature_are_refused(features):
+    with pytest.raises(BadInputError, match="features are missing: promo_share"):
+        inputs(features.drop(columns="promo_share"))
+
+
+def test_digest_tells_contents_not_order(training):
+    assert digest(training) == digest(training.sample(frac=1, random_state=1))
+    assert digest(training) != digest(training.assign(declined=1 - training["declined"]))
+    assert digest(training) != digest(training.assign(customer_id=training["customer_id"] + 1))
+
+
+def test_canonical_order_is_stable(training):
+    pd.testing.assert_frame_equal(in_canonical_order(training.sample(frac=1, random_state=2)), training)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_is_refused(training, label):
+    with pytest.raises(BadInputError, match=r"one class, (stable|declined)") as error:
+        require_enough(training.assign(declined=label), folds=5, inner_folds=3)
+    assert error.value.remedy
+
+
+def test_fewer_customers_than_folds_are_refused(training):
+    few = pd.concat([training[training["declined"] == 0].head(20), training[training["declined"] == 1].head(4)])
+    with pytest.raises(BadInputError, match=r"has 4 distinct customers; 5 folds with 3 inside need 5"):
+        require_enough(few, folds=5, inner_folds=3)
+    require_enough(few, folds=4, inner_folds=3)
+
+
+def test_copies_count_once(training):
+    copied = training.assign(copies=np.where(training["declined"] == 1, 0, training["copies"] + 1))
+    with pytest.raises(BadInputError, match="has 1 distinct customers"):
+        require_enough(copied, folds=2, inner_folds=2)
+
+
+def test_sample_keeps_groups_whole_and_classes_in_their_shares():
+    training = make_training(400).assign(copies=np.arange(400) // 2)
+    part = sample(training, 100)
+    assert 90 <= len(part) <= 100
+    assert (part["copies"].value_counts() == 2).all()
+    assert part["declined"].mean() == pytest.approx(training["declined"].mean(), abs=0.1)
+    assert sample(training, 400) is training
