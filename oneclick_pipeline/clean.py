@@ -163,6 +163,40 @@ def _broken(frame: nw.LazyFrame, table: Table) -> list[nw.LazyFrame]:
     return parts
 
 
+def _without(frame: nw.LazyFrame, lines: list[int]) -> nw.LazyFrame:
+    """The rows of other lines."""
+    return frame.filter(~nw.col("line").is_in(lines)) if lines else frame
+
+
+def _listed(raw: nw.LazyFrame, lines: list[int], table: Table, *, value: str, rule: str) -> nw.LazyFrame:
+    """Whole lines for `rejected_rows` or `corrections`: their key stands for them, in the column `value`."""
+    key = table[table.key[0]]
+    nothing = nw.lit(None, nw.String())
+    header = nw.lit(key.header) if value == "value" else nothing
+    return raw.filter(nw.col("line").is_in(lines)).select(
+        "line", header.alias("column"), nw.col(key.name).alias(value), nothing.alias("new"), nw.lit(rule).alias("rule")
+    )
+
+
+def _misspelt(kept: nw.LazyFrame, table: Table, spellings: dict[str, dict[str, str]]) -> list[nw.LazyFrame]:
+    """The misspelt words of the rows that are kept, one frame a column."""
+    parts = []
+    for column in table.columns:
+        wrong = {text: word for text, word in spellings[column.name].items() if text != word}
+        if wrong:
+            text = _text(column)
+            parts.append(
+                kept.filter(text.is_in(list(wrong))).select(
+                    "line",
+                    nw.lit(column.header).alias("column"),
+                    text.alias("old"),
+                    text.replace_strict(list(wrong), list(wrong.values()), default=None, return_dtype=nw.String()).alias("new"),
+                    nw.lit("spelling").alias("rule"),
+                )
+            )
+    return parts
+
+
 def _same_keys(good: nw.LazyFrame, table: Table) -> tuple[list[int], list[int]]:
     """Lines to drop among rows whose key stands twice: (exact copies, rows in conflict).
 
@@ -245,60 +279,35 @@ def clean(raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute 
     spellings = {c.name: _spellings(raw, c) for c in table.columns}
     valued = raw.with_columns(_typed(c, spellings[c.name]).alias(f"value.{c.name}") for c in table.columns)
     breaks = reduce(or_, (rule for c in table.columns for _, rule in _rules(c)))
-    judged = compute(valued.with_columns((~nw.col("problem").is_null() | breaks).alias("bad")))
-
-    misspelt = []
-    for c in table.columns:
-        wrong = {text: word for text, word in spellings[c.name].items() if text != word}
-        if wrong:
-            text = _text(c)
-            misspelt.append(
-                judged.filter(~nw.col("bad") & text.is_in(list(wrong))).select(
-                    "line",
-                    nw.lit(c.header).alias("column"),
-                    text.alias("old"),
-                    text.replace_strict(list(wrong), list(wrong.values()), default=None, return_dtype=nw.String()).alias("new"),
-                    nw.lit("spelling").alias("rule"),
-                )
-            )
-
     repairable = [c for c in table.columns if c.repairable]
-    good = judged.filter(~nw.col("bad")).select(
-        "line",
-        *(nw.col(f"value.{c.name}").alias(c.name) for c in table.columns),
-        *(_text(c).alias(f"text.{c.name}") for c in repairable),
+    judged = compute(
+        valued.select(
+            "line",
+            (~nw.col("problem").is_null() | breaks).alias("bad"),
+            *(nw.col(f"value.{c.name}").alias(c.name) for c in table.columns),
+            *(_text(c).alias(f"text.{c.name}") for c in repairable),
+        )
     )
+    rows = int(judged.select(nw.len()).collect().item())
+    bad = judged.filter(nw.col("bad")).select("line").collect()["line"].to_list()
+    good = judged.filter(~nw.col("bad")) if bad else judged
     copies, conflicts = _same_keys(good, table)
-    bad = judged.filter(nw.col("bad"))
-    rejected = _broken(bad, table)
-    corrections = misspelt
-    if copies or conflicts:
-        key_header = nw.lit(table[table.key[0]].header)
-        rejected.append(
-            judged.filter(nw.col("line").is_in(conflicts)).select(
-                "line", key_header.alias("column"), nw.col(table.key[0]).alias("value"), nw.lit(CONFLICT).alias("rule")
-            )
-        )
-        corrections.append(
-            judged.filter(nw.col("line").is_in(copies)).select(
-                "line",
-                nw.lit(None, nw.String()).alias("column"),
-                nw.col(table.key[0]).alias("old"),
-                nw.lit(None, nw.String()).alias("new"),
-                nw.lit("exact_duplicate").alias("rule"),
-            )
-        )
-        good = good.filter(~nw.col("line").is_in(copies + conflicts))
+    good = _without(good, copies + conflicts)
+
+    rejected = _broken(valued.filter(nw.col("line").is_in(bad)), table) if bad else []
+    if conflicts:
+        rejected.append(_listed(raw, conflicts, table, value="value", rule=CONFLICT))
+    corrections = _misspelt(_without(raw, bad + copies + conflicts), table, spellings)
+    if copies:
+        corrections.append(_listed(raw, copies, table, value="old", rule="exact_duplicate"))
     for column in repairable:
         good, mended = _mend_outliers(good, column, settings.outlier_limit)
         corrections += mended
-
-    counts = judged.select(nw.len().alias("rows"), nw.col("bad").cast(nw.Int64()).sum().alias("bad")).collect()
     return Cleaned(
         table=good.select(table.names),
         rejected=_listing(REJECTED_ROWS, table.file, rejected, judged),
         corrections=_listing(CORRECTIONS, table.file, corrections, judged),
-        rows=int(counts["rows"][0]),
-        rejected_rows=int(counts["bad"][0]) + len(conflicts),
+        rows=rows,
+        rejected_rows=len(bad) + len(conflicts),
         duplicates=len(copies),
     )

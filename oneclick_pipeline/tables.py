@@ -402,8 +402,7 @@ def _raw_table(source: Table) -> Table:
         "raw",
         f"One row a line of {source.file}.csv, as text",
         (_LINE, *texts, problem, excerpt),
-        key=("line",),
-        file=source.file,
+        file=source.file,  # no key: the reader numbers the lines, so they need no check
     )
 
 

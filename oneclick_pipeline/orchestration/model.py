@@ -60,7 +60,7 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
         trained = model.train(training_set, settings)
         auc, ece = trained.metrics["roc_auc"], trained.metrics["ece"]
         store = tracking.Tracking(home.root)
-        tags = {"dagster_run_id": context.run_id, "dagster_asset": "activity_model", "code_version": _CODE}
+        tags = {"dagster_run_id": context.run.run_id, "dagster_asset": "activity_model", "code_version": _CODE}
         version = store.log_training(trained, training_set, month=step.month, tags=tags)
         # The checks stand before the promotion: a model that is no better than chance never scores anybody.
         yield from step.publish(
