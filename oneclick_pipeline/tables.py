@@ -546,6 +546,25 @@ TRAINING_SET = Table(
     key=("feature_month", "customer_id"),
 )
 
+MODEL_EXPLANATION = Table(
+    "model_explanation",
+    "model",
+    "One row a feature: what the champion loses on unseen customers when the feature is shuffled",
+    (
+        Column("feature", "str", "Feature"),
+        *(
+            Column(f"{metric}{end}", "float", text + which, unit="nats" if metric.startswith("log") else "")
+            for metric, text in (("log_loss_increase", "Increase of log loss"), ("roc_auc_decrease", "Decrease of ROC-AUC"))
+            for end, which in (
+                ("", ""),
+                ("_low", ", lower end of the 95 % interval"),
+                ("_high", ", upper end of the 95 % interval"),
+            )
+        ),
+    ),
+    key=("feature",),
+)
+
 SCORE_BASES = ("out_of_fold", "model", "not_scored")
 
 CUSTOMER_SCORES = Table(
@@ -647,6 +666,7 @@ TABLES: dict[str, Table] = {
         DATA_PROFILE,
         CORRELATIONS,
         TRAINING_SET,
+        MODEL_EXPLANATION,
         CUSTOMER_SCORES,
         CUSTOMER_SEGMENTS,
         SEGMENT_PROFILES,

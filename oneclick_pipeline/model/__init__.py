@@ -5,9 +5,21 @@ function of tables and settings; MLflow is the business of `oneclick_pipeline.tr
 is cheap: scikit-learn is imported when something is trained or drawn.
 """
 
+from oneclick_pipeline.model.explanation import importance, model_explanation
 from oneclick_pipeline.model.metrics import METRICS, Interval
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
 from oneclick_pipeline.model.training import predict, train
 from oneclick_pipeline.model.training_set import inputs, training_set
 
-__all__ = ["METRICS", "FamilyResult", "Interval", "TrainedModel", "inputs", "predict", "train", "training_set"]
+__all__ = [
+    "METRICS",
+    "FamilyResult",
+    "Interval",
+    "TrainedModel",
+    "importance",
+    "inputs",
+    "model_explanation",
+    "predict",
+    "train",
+    "training_set",
+]

@@ -40,6 +40,7 @@ _DECLARED: dict[str, dict[str, tuple[bool, str]]] = {
         "better_than_chance": (True, "The lower end of the ROC-AUC interval is above 0.5"),
         "calibrated": (False, "The expected calibration error is below 0.05"),
     },
+    "model_explanation": {"something_matters": (False, "At least one feature matters beyond doubt")},
     "customer_scores": {
         "every_customer": (True, "Every customer has one row, and every one with features a probability"),
         "scores_match_reality": (False, "Mean p_decline of the classed customers is near the share that declined"),

@@ -95,4 +95,32 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
         )
 
 
-ASSETS = [training_set, activity_model]
+@dg.asset(deps=["activity_model"], **table_asset("model_explanation", _CODE, {"scikitlearn"}))
+def model_explanation(context: dg.AssetExecutionContext, home: Home, training_set: pd.DataFrame) -> Iterator[Any]:
+    """Explain the champion; see `model.model_explanation`."""
+    with home.step(context) as step:
+        store = tracking.Tracking(home.root)
+        champion = store.require_champion()
+        table = model.model_explanation(store.load(champion), training_set, home.settings().model)
+        sure = table[table["log_loss_increase_low"] > 0]
+        yield from step.publish(
+            step.stage("model_explanation", table),
+            checks=[
+                check(
+                    "model_explanation",
+                    "something_matters",
+                    passed=len(sure) > 0,
+                    features=len(sure),
+                    which=", ".join(sure["feature"]),
+                )
+            ],
+            metadata={
+                "model_explanation": {
+                    "permutation importance": picture(model.importance(table), "Permutation importance of every feature"),
+                    "model": f"{champion.name} version {champion.version}",
+                }
+            },
+        )
+
+
+ASSETS = [training_set, activity_model, model_explanation]
