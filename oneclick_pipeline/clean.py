@@ -82,19 +82,19 @@ def nearest(text: str, words: Iterable[str]) -> str | None:
     return near[0] if len(near) == 1 else None
 
 
-def _text(column: Column) -> nw.Expr:
-    """The raw text without surrounding blanks; empty becomes null."""
-    stripped = nw.col(column.name).str.strip_chars()
-    return nw.when(stripped != "").then(stripped)
+def _texts(raw: nw.LazyFrame, table: Table) -> nw.LazyFrame:
+    """The raw table with its texts stripped of surrounding blanks; empty ones become null."""
+    stripped = raw.with_columns(nw.col(c.name).str.strip_chars() for c in table.columns)
+    return stripped.with_columns(nw.when(nw.col(c.name) != "").then(nw.col(c.name)).alias(c.name) for c in table.columns)
 
 
-def _spellings(raw: nw.LazyFrame, column: Column) -> dict[str, str]:
+def _spellings(texts: nw.LazyFrame, column: Column) -> dict[str, str]:
     """Every different text of a vocabulary column -> its right spelling; words nobody knows are left out."""
     if not (column.values or column.known):
         return {}
-    texts = raw.select(_text(column).alias("text")).unique().collect()["text"].drop_nulls().to_list()
+    found = texts.select(column.name).unique().collect()[column.name].drop_nulls().to_list()
     words = list(column.values) or list(column.known)
-    right = {text: text if text in words else nearest(text, words) for text in sorted(texts)}
+    right = {text: text if text in words else nearest(text, words) for text in sorted(found)}
     if column.known:  # an open vocabulary: a new word is as good as a known one
         return {text: word or text for text, word in right.items()}
     return {text: word for text, word in right.items() if word is not None}
@@ -102,7 +102,7 @@ def _spellings(raw: nw.LazyFrame, column: Column) -> dict[str, str]:
 
 def _typed(column: Column, spellings: dict[str, str]) -> nw.Expr:
     """The value of the text, null where it has none."""
-    text, dtype = _text(column), DTYPES[column.kind]()
+    text, dtype = nw.col(column.name), DTYPES[column.kind]()
     if column.values or column.known:
         values = {text: column.values.get(word, word) for text, word in spellings.items()}
         if not values:
@@ -110,10 +110,10 @@ def _typed(column: Column, spellings: dict[str, str]) -> nw.Expr:
         return text.replace_strict(list(values), list(values.values()), default=None, return_dtype=dtype)
     if column.kind == "str":
         return text
-    pattern = _INTEGER if column.kind == "int" else _NUMBER
-    number = nw.when(text.str.contains(pattern)).then(text.str.replace_all(",", ".", literal=True))
     if column.kind == "int":
-        number = number.str.replace_all(r"\.0+$", "")
+        number = nw.when(text.str.contains(_INTEGER)).then(text).str.replace_all(r"[.,]0+$", "")
+    else:
+        number = nw.when(text.str.contains(_NUMBER)).then(text).str.replace_all(",", ".", literal=True)
     return number.cast(dtype)
 
 
@@ -122,7 +122,7 @@ def _rules(column: Column) -> list[tuple[str, nw.Expr]]:
 
     The expressions see the texts under the columns' names and the values under `value.<name>`.
     """
-    empty, value = _text(column).is_null(), nw.col(f"value.{column.name}")
+    empty, value = nw.col(column.name).is_null(), nw.col(f"value.{column.name}")
     rules = [] if column.nullable else [("is missing", empty)]
     if column.values:
         return [*rules, (f"is not {column.rule}", ~empty & value.is_null())]
@@ -168,12 +168,12 @@ def _without(frame: nw.LazyFrame, lines: list[int]) -> nw.LazyFrame:
     return frame.filter(~nw.col("line").is_in(lines)) if lines else frame
 
 
-def _listed(raw: nw.LazyFrame, lines: list[int], table: Table, *, value: str, rule: str) -> nw.LazyFrame:
+def _listed(texts: nw.LazyFrame, lines: list[int], table: Table, *, value: str, rule: str) -> nw.LazyFrame:
     """Whole lines for `rejected_rows` or `corrections`: their key stands for them, in the column `value`."""
     key = table[table.key[0]]
     nothing = nw.lit(None, nw.String())
     header = nw.lit(key.header) if value == "value" else nothing
-    return raw.filter(nw.col("line").is_in(lines)).select(
+    return texts.filter(nw.col("line").is_in(lines)).select(
         "line", header.alias("column"), nw.col(key.name).alias(value), nothing.alias("new"), nw.lit(rule).alias("rule")
     )
 
@@ -184,7 +184,7 @@ def _misspelt(kept: nw.LazyFrame, table: Table, spellings: dict[str, dict[str, s
     for column in table.columns:
         wrong = {text: word for text, word in spellings[column.name].items() if text != word}
         if wrong:
-            text = _text(column)
+            text = nw.col(column.name)
             parts.append(
                 kept.filter(text.is_in(list(wrong))).select(
                     "line",
@@ -276,8 +276,9 @@ def clean(raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute 
     Returns:
         The clean table, what was rejected and corrected, and the counts.
     """
-    spellings = {c.name: _spellings(raw, c) for c in table.columns}
-    valued = raw.with_columns(_typed(c, spellings[c.name]).alias(f"value.{c.name}") for c in table.columns)
+    texts = _texts(raw, table)
+    spellings = {c.name: _spellings(texts, c) for c in table.columns}
+    valued = texts.with_columns(_typed(c, spellings[c.name]).alias(f"value.{c.name}") for c in table.columns)
     breaks = reduce(or_, (rule for c in table.columns for _, rule in _rules(c)))
     repairable = [c for c in table.columns if c.repairable]
     judged = compute(
@@ -285,7 +286,7 @@ def clean(raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute 
             "line",
             (~nw.col("problem").is_null() | breaks).alias("bad"),
             *(nw.col(f"value.{c.name}").alias(c.name) for c in table.columns),
-            *(_text(c).alias(f"text.{c.name}") for c in repairable),
+            *(nw.col(c.name).alias(f"text.{c.name}") for c in repairable),
         )
     )
     rows = int(judged.select(nw.len()).collect().item())
@@ -296,10 +297,10 @@ def clean(raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute 
 
     rejected = _broken(valued.filter(nw.col("line").is_in(bad)), table) if bad else []
     if conflicts:
-        rejected.append(_listed(raw, conflicts, table, value="value", rule=CONFLICT))
-    corrections = _misspelt(_without(raw, bad + copies + conflicts), table, spellings)
+        rejected.append(_listed(texts, conflicts, table, value="value", rule=CONFLICT))
+    corrections = _misspelt(_without(texts, bad + copies + conflicts), table, spellings)
     if copies:
-        corrections.append(_listed(raw, copies, table, value="old", rule="exact_duplicate"))
+        corrections.append(_listed(texts, copies, table, value="old", rule="exact_duplicate"))
     for column in repairable:
         good, mended = _mend_outliers(good, column, settings.outlier_limit)
         corrections += mended

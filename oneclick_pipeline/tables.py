@@ -416,7 +416,7 @@ REJECTED_ROWS = Table(
         _FILE,
         _LINE,
         Column("column", "str", "Header of the column in the export; empty where the whole line is broken", nullable=True),
-        Column("value", "str", "Value as it came (cut after 200 characters)", nullable=True),
+        Column("value", "str", "Value as it came, without surrounding blanks (cut after 200 characters)", nullable=True),
         Column("rule", "str", "Rule that the value breaks"),
     ),
 )

@@ -54,13 +54,13 @@ def test_clean_empty_activity_is_kept(cleaned):
         ("tenure_days", "99999999999999999999", "is no integer"),
         ("promo_share", "1.01", "is not between 0 and 1"),
         ("pages_per_visit", "-1", "is not at least 0"),
-        ("favourite_category", " ", "is missing"),
+        ("favourite_category", "", "is missing"),
     ],
 )
 def test_clean_row_that_breaks_a_rule_is_rejected_with_its_place(cleaned, column, value, rule):
     result = cleaned(CUSTOMERS, market(market_row(1), market_row(2, **{column: value}), market_row(3)))
     assert result.table.collect()["customer_id"].to_list() == [1, 3]
-    assert rows(result.rejected) == [("market_file", 3, CUSTOMERS[column].header, value, rule)]
+    assert rows(result.rejected) == [("market_file", 3, CUSTOMERS[column].header, value or None, rule)]
     assert result.rejected_rows == 1
 
 

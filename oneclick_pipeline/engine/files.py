@@ -59,18 +59,16 @@ def validate(path: Path, table: Table) -> None:
     """
     import pandera.errors
     import polars as pl
-    import pyarrow.parquet as pq
 
     contract = table.contract()
     remedy = "this is an error of the pipeline: please report it with this message"
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_BATCH_ROWS):
-            frame = pl.DataFrame(pl.from_arrow(batch))
-            try:
-                contract.validate(frame, lazy=True)
-            except pandera.errors.SchemaErrors as error:
-                cases = error.failure_cases.select("column", "check", "failure_case").head(3)
-                raise BadInputError(f"{table.name} breaks its contract: {cases.rows()}", file=str(path), remedy=remedy) from error
+    for start in range(0, rows(path), _BATCH_ROWS):
+        frame = pl.scan_parquet(path, glob=False).slice(start, _BATCH_ROWS).collect()
+        try:
+            contract.validate(frame, lazy=True)
+        except pandera.errors.SchemaErrors as error:
+            cases = error.failure_cases.select("column", "check", "failure_case").head(3)
+            raise BadInputError(f"{table.name} breaks its contract: {cases.rows()}", file=str(path), remedy=remedy) from error
     if table.key:
         keys = pl.scan_parquet(path, glob=False).group_by(table.key).len()
         twice = keys.filter(pl.col("len") > 1).select(pl.len()).collect(engine="streaming").item()
