@@ -6,12 +6,12 @@ table moves to its final path, whole and in one rename, after its contract and i
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import dagster as dg
 import narwhals as nw
@@ -148,36 +148,36 @@ class Home(dg.ConfigurableResource):
 def _scratch_folder(parent: Path) -> Iterator[Path]:
     """A folder that vanishes with the step, or, if the step is killed, with the next one.
 
-    Each folder is locked while its step lives; a lock that can be taken marks a folder left behind.
+    A step holds the lock of its folder from before the folder exists until after it is gone; a lock that can be
+    taken marks what a killed step left behind.
     """
     from filelock import FileLock, Timeout
 
+    folder = parent / f"step-{uuid4().hex}"
+    own = FileLock(folder.with_suffix(".lock"))
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="step-", dir=parent))
+        own.acquire()
+        folder.mkdir()
     except OSError as error:
-        raise BadInputError(
-            f"the home cannot be written: {error.strerror}",
-            file=str(parent),
-            remedy="choose another --home, or mend its permissions",
-        ) from error
-    with FileLock(parent / f"{folder.name}.lock"):
-        for left in parent.glob("step-*"):
-            name = left.name.removesuffix(".lock")
-            if name == folder.name:
-                continue
-            lock = FileLock(parent / f"{name}.lock", timeout=0)
-            try:
-                with lock:
-                    shutil.rmtree(parent / name, ignore_errors=True)
-                    (parent / f"{name}.lock").unlink(missing_ok=True)
-            except Timeout:
-                continue  # its step is alive
+        remedy = "choose another --home, or mend its permissions"
+        raise BadInputError(f"the home cannot be written: {error.strerror}", file=str(parent), remedy=remedy) from error
+    for path in parent.glob("step-*.lock"):
         try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            (parent / f"{folder.name}.lock").unlink(missing_ok=True)
+            with FileLock(path, timeout=0):
+                _remove(path.with_suffix(""), path)
+        except Timeout:
+            continue  # its step is alive
+    try:
+        yield folder
+    finally:
+        _remove(folder, folder.with_suffix(".lock"))
+        own.release()
+
+
+def _remove(folder: Path, lock: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.unlink(missing_ok=True)
 
 
 class TableIO(dg.ConfigurableIOManager):
