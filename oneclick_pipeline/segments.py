@@ -9,6 +9,7 @@ from oneclick_pipeline.tables import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from oneclick_pipeline.settings import Segments
@@ -157,11 +158,21 @@ def segment_map(segments: pd.DataFrame, profiles: pd.DataFrame, cuts: Thresholds
     for risk in (cuts.middle_risk, cuts.high_risk):
         left.axhline(risk, color=pictures.GREY, linewidth=0.8, linestyle="--")
     left.axvline(cuts.high_profit, color=pictures.GREY, linewidth=0.8, linestyle="--")
-    left.set(xlabel="Monthly profit, finance units", ylabel="p_decline", ylim=(0, 1), title="Regular customers")
+    left.set_ylim(0, 1)
+    _entitle(left, "Regular customers by profit and risk", "Monthly profit, finance units")
+    left.set_ylabel("p_decline", fontsize=pictures.TEXT, color=pictures.INK)
     bars = profiles.set_index("segment").loc[[s.id for s in placed]].iloc[::-1]
-    labels = [f"{row['segment_en']} ({row['customers']})" for _, row in bars.iterrows()]
+    labels = [f"{row['segment_en']} ({row['customers']:,})" for _, row in bars.iterrows()]
     right.barh(labels, bars["value_at_risk"].astype(float), color=shades[::-1])
-    right.set(xlabel="Value at risk, finance units", title="Value at risk by segment (customers)")
+    _entitle(right, "Value at risk by segment (customers)", "Value at risk, finance units")
     for axes in (left, right):
         pictures.tidy(axes)
     return figure
+
+
+def _entitle(axes: Axes, title: str, below: str) -> None:
+    """Title and x label in the house style."""
+    from oneclick_pipeline import pictures
+
+    axes.set_title(title, loc="left", fontsize=pictures.TEXT, color=pictures.INK, weight="bold")
+    axes.set_xlabel(below, fontsize=pictures.TEXT, color=pictures.INK)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.settings import Model
 
-_SHUFFLES = 5
+_SHUFFLES = 3
 _ANY = (-float("inf"), float("inf"))
 
 

@@ -60,9 +60,9 @@ def clean_tables(
     money: nw.LazyFrame,
 ) -> Iterator[Any]:
     """Clean the four exports."""
-    settings = home.settings().cleaning
     raws = {"market_file": market_file, "market_money": market_money, "market_time": market_time, "money": money}
     with home.step(context) as step:
+        settings = home.settings().cleaning
         cleaned = {s.name: clean.clean(raws[s.file], s, settings, step.compute) for s in tables.SOURCES}
         lists = [
             step.stage("rejected_rows", nw.concat([c.rejected for c in cleaned.values()])),

@@ -17,8 +17,8 @@ _CODE = code_version(exploration, pictures, tables)
 @dg.asset(**table_asset("data_profile", _CODE, {"pandas", "scipy"}))
 def data_profile(context: dg.AssetExecutionContext, home: Home, customer_features: pd.DataFrame) -> Iterator[Any]:
     """Profile every column; see `exploration.data_profile`."""
-    settings = home.settings().exploration
     with home.step(context) as step:
+        settings = home.settings().exploration
         profile = exploration.data_profile(customer_features, settings)
         constant = profile.loc[(profile["distinct"] < 2) & (profile["column"].isin(tables.FEATURE_NAMES)), "column"]  # noqa: PLR2004
         yield from step.publish(

@@ -35,6 +35,10 @@ def training_set(context: dg.AssetExecutionContext, home: Home, customer_feature
                     "label rule": "activity in the same snapshot",
                 }
             },
+            why=(
+                f"market_file.csv, column «Покупательская активность»: all {len(table)} labelled customers have one class. "
+                "What to do: deliver customers of both classes, or run the job refresh, which does not train"
+            ),
         )
 
 
