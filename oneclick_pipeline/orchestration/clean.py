@@ -75,7 +75,7 @@ def clean_tables(
         # The lists go first: when too many rows are rejected they are what the reader needs.
         yield from step.publish(
             *lists,
-            checks=[check("rejected_rows", "nothing_rejected", passed=rejected.empty, rejected=lists[0].rows, worst=worst)],
+            checks=[check("rejected_rows", "nothing_rejected", passed=rejected.empty, rejected=lists[0].rows)],
             metadata={
                 "rejected_rows": {"worst rules": dg.MetadataValue.md(f"```\n{worst}\n```")} if worst else {},
                 "corrections": {
