@@ -78,6 +78,7 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, tracking_uri: str) ->
         "ONECLICK_HOME": str(home),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that judge language models
     }
     python = [sys.executable, "-m"]
     commands = {

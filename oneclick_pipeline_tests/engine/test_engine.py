@@ -1,0 +1,178 @@
+"""Engines write the same tables, digests tell tables apart, contracts are held on files."""
+
+import narwhals as nw
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from oneclick_pipeline import engine
+from oneclick_pipeline.engine import files
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.tables import CORRECTIONS, CUSTOMERS, PROFIT, REVENUE
+
+FRAME = pl.DataFrame(
+    {
+        "i": [1, 2, None],
+        "f": [0.5, None, -2.0],
+        "b": [True, False, None],
+        "s": ["да", None, ""],
+    }
+)
+
+
+def written(tmp_path, frame, name="table"):
+    path = tmp_path / f"{name}.parquet"
+    frame.write_parquet(path)
+    return path
+
+
+@pytest.fixture(params=engine.ENGINES)
+def chosen(request):
+    return engine.get(request.param)
+
+
+def test_engine_reads_what_it_wrote(tmp_path, chosen):
+    path = tmp_path / "out.parquet"
+    chosen.write(chosen.scan(written(tmp_path, FRAME)), path)
+    assert pl.read_parquet(path).equals(FRAME)
+    assert pq.read_schema(path).metadata in (None, {}) or b"pandas" not in pq.read_schema(path).metadata
+
+
+def test_engines_have_their_names(chosen):
+    assert chosen.name in engine.ENGINES
+    assert isinstance(chosen, type(engine.get(chosen.name)))
+
+
+def test_unknown_engine_is_told_with_those_there_are():
+    with pytest.raises(BadInputError, match=r"there is no engine 'spork'\. What to do: choose one of polars, pandas"):
+        engine.get("spork")
+
+
+def test_write_puts_columns_in_order_and_type(tmp_path, chosen):
+    source = written(tmp_path, pl.DataFrame({"extra": [1], "profit": [3], "customer_id": pl.Series([7], dtype=pl.Int32)}))
+    path = tmp_path / "profit.parquet"
+    chosen.write(chosen.scan(source), path, PROFIT)
+    assert pl.read_parquet(path).schema == {"customer_id": pl.Int64, "profit": pl.Float64}
+    assert pl.read_parquet(path).rows() == [(7, 3.0)]
+
+
+def test_path_with_glob_characters_is_one_file(tmp_path, chosen):
+    (tmp_path / "a").mkdir()
+    folder = tmp_path / "[a]"
+    folder.mkdir()
+    path = written(folder, FRAME)
+    assert chosen.scan(path).collect().shape == FRAME.shape
+    assert files.digest(path) == files.digest(written(tmp_path, FRAME))
+
+
+def test_digest_is_the_same_for_both_engines(tmp_path):
+    source = written(tmp_path, FRAME)
+    found = set()
+    for name in engine.ENGINES:
+        path = tmp_path / f"{name}.parquet"
+        engine.get(name).write(engine.get(name).scan(source), path)
+        found.add(engine.digest(path))
+    assert len(found) == 1
+
+
+def test_digest_does_not_depend_on_the_order_of_rows(tmp_path):
+    assert files.digest(written(tmp_path, FRAME)) == files.digest(written(tmp_path, FRAME.reverse(), "reversed"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        FRAME.head(2),
+        FRAME.head(0),
+        pl.concat([FRAME, FRAME.head(1)]),
+        FRAME.with_columns(i=pl.Series([1, 3, None])),
+        FRAME.with_columns(i=pl.Series([1, 2, 0])),
+        FRAME.with_columns(f=pl.Series([0.5, None, -2.0000000000000004])),
+        FRAME.with_columns(b=pl.Series([True, False, False])),
+        FRAME.with_columns(s=pl.Series(["да", "", None])),
+        FRAME.with_columns(s=pl.Series(["да", "", ""])),
+        FRAME.with_columns(i=pl.Series([2, 1, None])),
+        FRAME.rename({"s": "t"}),
+        FRAME.select("f", "i", "b", "s"),
+        FRAME.with_columns(pl.col("i").cast(pl.Int32)),
+    ],
+)
+def test_digest_tells_any_other_table(tmp_path, other):
+    assert files.digest(written(tmp_path, FRAME)) != files.digest(written(tmp_path, other, "other"))
+
+
+def test_digest_counts_copies_of_rows(tmp_path):
+    twice = pl.concat([FRAME.head(1)] * 2)
+    thrice = pl.concat([FRAME.head(1)] * 3)
+    assert files.digest(written(tmp_path, twice)) != files.digest(written(tmp_path, thrice, "thrice"))
+
+
+def test_digest_of_a_known_table_does_not_drift(tmp_path):
+    first, second = (files.digest(written(tmp_path, FRAME, name)) for name in "ab")
+    assert first == second
+    assert len(first) == 32
+
+
+GOOD = pl.DataFrame({"customer_id": [1, 1, 2], "period": ["m0", "m1", "m0"], "revenue": [1.0, 2.0, 0.0]})
+
+
+def test_validate_takes_a_good_table(tmp_path):
+    files.validate(written(tmp_path, GOOD), REVENUE)
+    files.validate(written(tmp_path, GOOD.head(0)), REVENUE)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        (GOOD.with_columns(period=pl.lit("m0")), r"\('customer_id', 'period'\)"),
+        (GOOD.with_columns(revenue=pl.Series([1.0, -2.0, 0.0])), "revenue breaks its contract"),
+        (GOOD.with_columns(period=pl.Series(["m0", "m1", "m3"])), "revenue breaks its contract"),
+        (GOOD.with_columns(revenue=pl.Series([1.0, None, 0.0])), "revenue breaks its contract"),
+        (GOOD.with_columns(pl.col("revenue").cast(pl.Float32)), "revenue breaks its contract"),
+        (GOOD.drop("revenue"), "revenue breaks its contract"),
+        (GOOD.select("period", "customer_id", "revenue"), "revenue breaks its contract"),
+    ],
+)
+def test_validate_refuses_a_bad_table(tmp_path, bad, told):
+    path = written(tmp_path, bad)
+    with pytest.raises(BadInputError, match=told) as error:
+        files.validate(path, REVENUE)
+    assert str(path) in str(error.value)
+    assert "error of the pipeline" in str(error.value)
+
+
+def test_validate_looks_at_every_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_BATCH_ROWS", 2)
+    files.validate(written(tmp_path, GOOD), REVENUE)
+    for bad in (
+        GOOD.with_columns(revenue=pl.Series([1.0, 2.0, -1.0])),
+        GOOD.with_columns(customer_id=1, period=pl.Series(["m0", "m1", "m0"])),
+    ):
+        with pytest.raises(BadInputError):
+            files.validate(written(tmp_path, bad, "bad"), REVENUE)
+
+
+def test_validate_lets_rows_without_identity_repeat(tmp_path):
+    row = {"file": "money", "line": 2, "column": None, "old": "1", "new": None, "rule": "exact_duplicate"}
+    schema = dict.fromkeys(row, pl.String) | {"line": pl.Int64}
+    files.validate(written(tmp_path, pl.DataFrame([row, row], schema=schema)), CORRECTIONS)
+
+
+def test_conform_selects_orders_and_casts():
+    frame = pl.DataFrame({name: ["1"] for name in reversed(CUSTOMERS.names)} | {"more": [0]}).with_columns(
+        marketing_consent=pl.lit(1)
+    )
+    done = files.conform(nw.from_native(frame.lazy()), CUSTOMERS).collect()
+    assert done.columns == CUSTOMERS.names
+    assert list(done.schema.dtypes()) == [files.DTYPES[c.kind]() for c in CUSTOMERS.columns]
+
+
+def test_conform_refuses_a_frame_that_lacks_a_column():
+    frame = nw.from_native(pl.DataFrame({"customer_id": [1]}).lazy())
+    with pytest.raises(Exception, match="profit"):
+        files.conform(frame, PROFIT).collect()
+
+
+def test_rows_counts_from_the_footer(tmp_path):
+    assert files.rows(written(tmp_path, FRAME)) == 3
+    assert files.rows(written(tmp_path, FRAME.head(0))) == 0

@@ -1,0 +1,152 @@
+"""The graph as it is declared: a change of any asset's place, owner, checks or automation shows here."""
+
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from oneclick_pipeline.definitions import build
+from oneclick_pipeline.tables import TABLES
+
+ENGINEERS, SCIENTISTS, MARKETERS = "team:data-engineering", "team:data-science", "team:marketing"
+RAW = {"lines_split": False, "known_columns": False}
+CLEAN = {"rows_accounted": True, "rejected_share": True}
+JOINED = {"no_customer_lost": True, "files_complete": False, "regular_customers": False}
+TRAINED = {"better_than_chance": True, "calibrated": False}
+SCORED = {"every_customer": True, "scores_match_reality": False}
+FILES = "market_file market_money market_time money"
+SCORES_AND_ALL = "customer_features customer_scores customer_segments"
+
+# fmt: off
+# asset: (group, owner, what it depends on, kinds beside parquet, checks and whether they block, has a freshness policy)
+ASSETS = {
+    "market_file": ("raw", ENGINEERS, "", "csv polars", RAW, False),
+    "market_money": ("raw", ENGINEERS, "", "csv polars", RAW, False),
+    "market_time": ("raw", ENGINEERS, "", "csv polars", RAW, False),
+    "money": ("raw", ENGINEERS, "", "csv polars", RAW, False),
+    "customers": ("clean", ENGINEERS, "market_file", "narwhals pandera", CLEAN, False),
+    "revenue": ("clean", ENGINEERS, "market_money", "narwhals pandera", CLEAN, False),
+    "site_minutes": ("clean", ENGINEERS, "market_time", "narwhals pandera", CLEAN, False),
+    "profit": ("clean", ENGINEERS, "money", "narwhals pandera", CLEAN, False),
+    "rejected_rows": ("clean", ENGINEERS, FILES, "narwhals pandera", {"nothing_rejected": False}, False),
+    "corrections": ("clean", ENGINEERS, FILES, "narwhals pandera", {}, False),
+    "customer_features": ("features", ENGINEERS, "customers profit revenue site_minutes", "narwhals", JOINED, False),
+    "data_profile": ("exploration", SCIENTISTS, "customer_features", "pandas scipy", {"no_constant_column": False}, False),
+    "correlations": ("exploration", SCIENTISTS, "customer_features", "pandas phik", {"no_collinear_features": False}, False),
+    "training_set": ("model", SCIENTISTS, "customer_features", "pandas", {"both_classes": True}, False),
+    "activity_model": ("model", SCIENTISTS, "training_set", "mlflow scikitlearn", TRAINED, False),
+    "model_explanation": ("model", SCIENTISTS, "activity_model training_set", "scikitlearn", {"something_matters": False}, False),
+    "customer_scores": ("scores", SCIENTISTS, "activity_model customer_features", "mlflow pandas", SCORED, True),
+    "customer_segments": ("segments", MARKETERS, "customer_scores", "pandas", {"every_customer": True}, True),
+    "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "pandas", {"customers_add_up": True}, True),
+}
+# fmt: on
+
+
+@pytest.fixture(scope="module")
+def defs(tmp_path_factory):
+    return build(str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="module")
+def graph(defs):
+    return defs.resolve_asset_graph()
+
+
+def names(keys):
+    return {key.to_user_string() for key in keys}
+
+
+def test_definitions_load(defs):
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_graph_has_these_assets(graph):
+    assert names(graph.get_all_asset_keys()) == set(ASSETS)
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_asset_is_as_declared(graph, name):
+    group, owner, deps, kinds, checks, fresh = ASSETS[name]
+    node = graph.get(dg.AssetKey(name))
+    found = {key.name: graph.get_check_spec(key).blocking for key in graph.get_check_keys_for_assets({node.key})}
+    assert (node.group_name, list(node.owners)) == (group, [owner])
+    assert names(node.parent_keys) == set(deps.split())
+    assert node.kinds == {*kinds.split(), *(["parquet"] if name in TABLES else [])}
+    assert found == checks
+    assert node.automation_condition is None
+    assert (node.freshness_policy is not None) == fresh
+    assert isinstance(node.partitions_def, dg.MonthlyPartitionsDefinition)
+    assert node.partitions_def.get_partition_keys()[0] == "2024-01"
+    assert len(node.code_version) == 12
+    assert len(node.description) > 20
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_column_schema_is_the_contract(graph, name):
+    schema = graph.get(dg.AssetKey(name)).metadata["dagster/column_schema"]
+    table = TABLES[name]
+    assert [(c.name, c.type, c.constraints.nullable) for c in schema.columns] == [
+        (c.name, c.kind, c.nullable) for c in table.columns
+    ]
+    for shown, declared in zip(schema.columns, table.columns, strict=True):
+        assert shown.description.startswith(declared.description)
+        assert declared.unit in shown.description
+        assert shown.constraints.unique == (table.key == (declared.name,))
+        assert shown.constraints.other == ([declared.promise] if declared.promise else [])
+
+
+def test_every_table_is_an_asset_in_the_group_of_its_stage(graph):
+    assert {name: graph.get(dg.AssetKey(name)).group_name for name in TABLES} == {n: t.stage for n, t in TABLES.items()}
+
+
+def test_every_check_says_what_it_promises(graph):
+    for key in graph.get_check_keys_for_assets(graph.get_all_asset_keys()):
+        assert len(graph.get_check_spec(key).description) > 10
+
+
+@pytest.mark.parametrize(
+    ("job", "assets"),
+    [("retrain", set(ASSETS)), ("refresh", {name for name, (group, *_) in ASSETS.items() if group != "model"})],
+)
+def test_job_selects(defs, job, assets):
+    found = defs.resolve_job_def(job)
+    assert names(found.asset_layer.executable_asset_keys) == assets
+    assert found.partitions_def.get_partition_keys()[0] == "2024-01"
+    assert found.description
+
+
+def test_schedule_refreshes_monthly(defs):
+    schedule = defs.resolve_schedule_def("monthly_refresh")
+    assert (schedule.job_name, schedule.cron_schedule) == ("refresh", "0 6 5 * *")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_sensor_retrains(defs):
+    sensor = defs.resolve_sensor_def("new_snapshot")
+    assert (sensor.job_name, sensor.minimum_interval_seconds) == ("retrain", 60)
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_freshness_is_a_month_and_a_few_days(graph):
+    for name, (*_, fresh) in ASSETS.items():
+        if fresh:
+            policy = graph.get(dg.AssetKey(name)).freshness_policy
+            assert (policy.warn_window.to_timedelta().days, policy.fail_window.to_timedelta().days) == (35, 40)
+
+
+def test_home_and_engine_come_from_the_environment_and_loading_is_light(tmp_path):
+    heavy = {"sklearn", "mlflow", "phik", "matplotlib", "scipy"}
+    code = (
+        "import sys, oneclick_pipeline.definitions as d\n"
+        "home = d.defs.resources['home']\n"
+        f"print(home.path, home.engine, sorted({heavy} & set(sys.modules)))"
+    )
+    environment = {"PATH": "/usr/bin", "ONECLICK_HOME": "/some where", "ONECLICK_ENGINE": "pandas"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "/some where pandas []"
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,107 @@
+"""The documents say what the code does: generated pages, links, command lines, targets."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from oneclick_pipeline.cli import app
+from oneclick_pipeline.tables import STAGES, TABLES
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+PICTURE_BYTES = 200_000
+SHELLS = ("", "sh", "console")
+
+
+def _generator():
+    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "docs" / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _code_lines(page):
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [line.removeprefix("$ ").strip() for kind, block in blocks if kind in SHELLS for line in block.splitlines()]
+
+
+def _commands():
+    return sorted({line for page in PAGES for line in _code_lines(page) if line.startswith("oneclick ")})
+
+
+def _anchor(heading):
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("name", ["tables.md", "settings.md"])
+def test_generated_page_is_up_to_date(name):
+    made = _generator().PAGES[name]()
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == made, "run: python docs/generate.py"
+
+
+def test_generated_page_has_whole_rows():
+    for make in _generator().PAGES.values():
+        for grid in re.findall(r"(?:^\|.*\n)+", make(), re.MULTILINE):
+            assert len({len(re.findall(r"(?<!\\)\|", row)) for row in grid.splitlines()}) == 1, grid
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.is_file(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in map(_anchor, headings), target
+
+
+def test_pictures_are_small_and_used():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for picture in (*(ROOT / "docs").glob("*.svg"), *(ROOT / "docs" / "images").iterdir()):
+        assert picture.stat().st_size < PICTURE_BYTES, picture
+        assert picture.name in text, picture
+
+
+@pytest.mark.parametrize("line", _commands())
+def test_command_line_parses(line):
+    words = shlex.split(line, comments=True)[1:]
+    command = get_command(app)
+    context = command.make_context("oneclick", list(words), resilient_parsing=True)
+    while hasattr(command, "commands"):
+        name, *words = words
+        command = command.commands[name]
+        context = command.make_context(name, list(words), parent=context)  # raises on unknown options and bad values
+    assert context.command is command
+
+
+def test_command_lines_are_found():
+    assert len(_commands()) >= 5
+
+
+def test_command_line_with_an_unknown_option_is_noticed():
+    with pytest.raises(Exception, match="No such option"):
+        test_command_line_parses("oneclick run --month 2026-10 --colour red")
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {
+        match
+        for page in PAGES
+        for line in (*_code_lines(page), *re.findall(r"`(make [^`]+)`", page.read_text(encoding="utf-8")))
+        for match in re.findall(r"^make ([a-z]+)", line)
+    }
+    assert {"run", "test", "ui", "lock", "bench"} <= named <= targets
+
+
+def test_readme_and_graph_name_every_stage_and_table():
+    for file in (ROOT / "README.md", ROOT / "docs" / "graph.svg"):
+        text = file.read_text(encoding="utf-8")
+        assert [name for name in (*STAGES, *TABLES, "activity_model") if name not in text] == [], file.name
