@@ -6,11 +6,14 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 FAILED, QUARANTINED = 1, 3
 
@@ -80,14 +83,17 @@ def run(
     home = home.absolute()
     execute.check_runnable(month)
     graph = build(str(home), engine.value).resolve_job_def(job.value)
-    progress = _Progress(out, len(execute.steps(graph)))
+    progress = _Progress(out, execute.steps(graph))
     outcome = execute.execute(graph, month, home, progress)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     if not outcome.success:
         for message in outcome.errors:
             errors.print(f"[red]error:[/red] {_escape(message)}")
+        if progress.waiting:
+            errors.print(f"not run: {', '.join(progress.waiting)}")
         errors.print(
-            f"The run is kept as {outcome.run_id}; `oneclick ui --home {home}` shows it. No table of a failed step was changed."
+            f"The run is kept as {outcome.run_id}; `oneclick ui --home {home}` shows it. "
+            "The tables of failed steps are as before, but for rejected_rows and corrections, which say what was found."
         )
         raise typer.Exit(FAILED)
     for message in outcome.warnings:
@@ -102,11 +108,8 @@ def run(
 class _Progress:
     """A line a step: how many of how many, how long, how long in all."""
 
-    def __init__(self, console: object, total: int) -> None:
-        from rich.console import Console
-
-        assert isinstance(console, Console)  # noqa: S101 # for the type checker; rich is imported late
-        self._console, self._total, self._done = console, total, 0
+    def __init__(self, console: Console, steps: list[str]) -> None:
+        self._console, self._total, self.waiting = console, len(steps), steps
         self._begin = self._step = time.monotonic()
 
     @property
@@ -118,13 +121,17 @@ class _Progress:
         """Tell what a step does."""
         if state == "start":
             self._step = time.monotonic()
+            self.waiting = [name for name in self.waiting if name != step]
             if self._console.is_terminal:
-                self._console.print(f"  {self._done + 1:>2}/{self._total}  {step} …", end="\r")
+                self._console.print(f"  {self._number}/{self._total}  {step} …", end="\r")
             return
-        self._done += 1
-        mark = {"success": "[green]✓[/green]", "failure": "[red]✗[/red]", "skipped": "[yellow]-[/yellow]"}[state]
-        seconds = time.monotonic() - self._step if state != "skipped" else 0.0
-        self._console.print(f"  {self._done:>2}/{self._total}  {mark} {step:<20} {seconds:6.1f} s   {self.elapsed:6.1f} s in all")
+        mark = {"success": "[green]✓[/green]", "failure": "[red]✗[/red]"}[state]
+        seconds = time.monotonic() - self._step
+        self._console.print(f"  {self._number}/{self._total}  {mark} {step:<20} {seconds:6.1f} s   {self.elapsed:6.1f} s in all")
+
+    @property
+    def _number(self) -> str:
+        return f"{self._total - len(self.waiting):>2}"
 
 
 @app.command()
@@ -143,10 +150,12 @@ def ui(
     from oneclick_pipeline.orchestration import servers
 
     home = home.absolute()
+    # A shell that starts us in the background has us ignore Ctrl-C, and our children would inherit that.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     store = tracking.Tracking(home)
     with servers.serve(home, dagster_port, mlflow_port, store.prepare()) as (dagster, mlflow):
         typer.echo(f"\nDagster  {dagster}\nMLflow   {mlflow}{store.page()}\nCtrl-C ends both.")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             signal.pause()
         except KeyboardInterrupt:

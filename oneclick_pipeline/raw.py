@@ -322,6 +322,7 @@ def split_lines(path: Path, table: Table, facts: FileFacts) -> nw.LazyFrame:
     fields = [
         pl.when(~broken & ~wrong).then(parts.field(f"field_{facts.header.index(c.header)}")).alias(c.name) for c in table.columns
     ]
+    as_it_came = text.str.head(_EXCERPT).str.replace_all(delimiter, facts.delimiter, literal=True)
     told = text.str.strip_prefix(_PROBLEM).str.split_exact(_FIELD, 1).struct
     frame = (
         pl.scan_lines(path, name="text", row_index_name="line", row_index_offset=1, glob=False)
@@ -330,7 +331,7 @@ def split_lines(path: Path, table: Table, facts: FileFacts) -> nw.LazyFrame:
             pl.col("line").cast(pl.Int64),
             *fields,
             pl.when(broken).then(told.field("field_0")).when(wrong).then(pl.lit(WRONG_WIDTH)).alias("problem"),
-            pl.when(broken).then(told.field("field_1")).when(wrong).then(text.str.head(_EXCERPT)).alias("excerpt"),
+            pl.when(broken).then(told.field("field_1")).when(wrong).then(as_it_came).alias("excerpt"),
         )
     )
     return nw.from_native(frame)

@@ -105,6 +105,12 @@ def test_read_line_that_cannot_be_split_is_kept_with_its_problem(tmp_path, line,
     assert frame["profit"].to_list() == ["2", None, "4"]
 
 
+def test_read_line_of_a_rewritten_file_is_kept_as_it_came(tmp_path):
+    frame, facts = read(tmp_path, 'id;Прибыль\n"1";2\n4;4,25;9\n', "money")
+    assert facts.rewritten
+    assert frame.select("customer_id", "problem", "excerpt").rows() == [("1", None, None), (None, raw.WRONG_WIDTH, "4;4,25;9")]
+
+
 def test_read_200_mb_line_is_one_problem_and_the_rest_survives(tmp_path):
     path = tmp_path / "money.csv"
     with path.open("wb") as file:

@@ -57,7 +57,7 @@ class Outcome:
     warnings: tuple[str, ...]
 
 
-_STATES = {"STEP_START": "start", "STEP_SUCCESS": "success", "STEP_FAILURE": "failure", "STEP_SKIPPED": "skipped"}
+_STATES = {"STEP_START": "start", "STEP_SUCCESS": "success", "STEP_FAILURE": "failure"}
 
 
 class _Listener(logging.Handler):
@@ -144,7 +144,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress) -
         job: Job of a graph over the home.
         month: Snapshot month.
         home: The home, which holds the instance.
-        progress: Called with a step's name and `start`, `success`, `failure` or `skipped`.
+        progress: Called with a step's name and `start`, `success` or `failure`.
 
     Raises:
         BadInputError: If the month cannot be run or the home cannot be written.

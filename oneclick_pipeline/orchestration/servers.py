@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess  # our own programs, no shell
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -98,20 +99,23 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, tracking_uri: str) ->
         _wait(servers)
         yield servers[0][0], servers[1][0]
     finally:
+        reapers = [threading.Thread(target=process.wait) for _, process in servers]  # a zombie would keep its group alive
+        for reaper in reapers:
+            reaper.start()
         for _, process in servers:
-            _stop(process)
+            _stop(process.pid)
+        for reaper in reapers:
+            reaper.join()
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server and its children: politely, then not."""
+def _stop(group: int) -> None:
+    """End a server and all its children: politely, then not, and only return when the last one is gone."""
     for step in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + _GRACE_SECONDS
         try:
-            os.killpg(process.pid, step)
+            os.killpg(group, step)
+            while time.monotonic() < deadline:
+                os.killpg(group, 0)  # raises once the group is empty
+                time.sleep(0.1)  # between two looks at processes that are ending
         except ProcessLookupError:
-            break
-        try:
-            process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    process.wait()
+            return

@@ -180,7 +180,7 @@ class Tracking:
     def page(self) -> str:
         """Path of the experiment in MLflow's pages; of the home page where nothing was logged yet."""
         found = self._client().get_experiment_by_name(runs.EXPERIMENT)
-        return f"/#/experiments/{found.experiment_id}/runs" if found is not None else "/"
+        return f"/#/experiments/{found.experiment_id}/runs?workflowType=machine_learning" if found is not None else "/"
 
     def describe_champion(self) -> tuple[tuple[str, str], ...]:
         """What a person wants to know of the champion, as lines of name and text.
