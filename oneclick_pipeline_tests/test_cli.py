@@ -115,7 +115,8 @@ def test_failed_run_ends_with_code_1_and_says_where_to_look(oneclick, tmp_path):
         f"error: {home}/raw/{MONTH}/market_time.csv: the file is missing. "
         f"What to do: deliver market_time.csv for the month into {home}/raw/{MONTH}"
     )
-    assert "oneclick ui --home" in lines[1]
+    assert lines[1].startswith("not run: clean, customer_features, ")
+    assert f"oneclick ui --home {home}" in lines[2]
     assert "✗ market_time" in out
     assert "Segments" not in out
 
