@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.settings import Model
 
-_SHUFFLES = 3
+_SHUFFLES = 2
 _ANY = (-float("inf"), float("inf"))
 
 
@@ -39,6 +39,8 @@ def model_explanation(pipeline: Any, training: pd.DataFrame, settings: Model) ->
     Returns:
         Columns of `tables.MODEL_EXPLANATION`, the most important feature first.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
     import pandas as pd
     from sklearn.base import clone
@@ -47,13 +49,14 @@ def model_explanation(pipeline: Any, training: pd.DataFrame, settings: Model) ->
     rows = sample(in_canonical_order(training), settings.max_rows)
     frame, declined = inputs(rows), rows["declined"].to_numpy(dtype=int)
     numbers = fold_numbers(declined, rows["copies"].to_numpy(dtype=int), folds=settings.folds, seed=[settings.seed, 0])
-    costs = []
-    with threadpool_limits(limits=1):
-        for fold, (learn, judge) in enumerate(splits(numbers)):
-            model = clone(pipeline).fit(frame.iloc[learn], declined[learn])
-            rng = np.random.default_rng([settings.seed, fold, 2])
-            costs.append(_costs(model, frame.iloc[judge], declined[judge], rng))
-    by_fold = np.array(costs)  # fold, feature, metric
+
+    def costs(task: tuple[int, tuple[NDArray[np.intp], NDArray[np.intp]]]) -> NDArray[np.float64]:
+        fold, (learn, judge) = task
+        model = clone(pipeline).fit(frame.iloc[learn], declined[learn])
+        return _costs(model, frame.iloc[judge], declined[judge], np.random.default_rng([settings.seed, fold, 2]))
+
+    with ThreadPoolExecutor(max_workers=2, initializer=lambda: threadpool_limits(limits=1)) as pool:  # see `evaluation`
+        by_fold = np.array(list(pool.map(costs, enumerate(splits(numbers)))))  # fold, feature, metric
     table = []
     for i, name in enumerate(FEATURE_NAMES):
         loss, auc = (corrected_interval(by_fold[:, i, m], folds=settings.folds, bounds=_ANY) for m in (0, 1))

@@ -84,6 +84,11 @@ FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=40), warn_wind
 """Scores and segments are made every month; five days' grace before a warning, ten before a failure."""
 
 
+def embedded(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
+    """A picture's file as metadata, inside the page."""
+    return dg.MetadataValue.md(pictures.markdown(png, alt))
+
+
 def picture(figure: Figure, alt: str) -> dg.MarkdownMetadataValue:
     """A picture as metadata, inside the page."""
-    return dg.MetadataValue.md(pictures.markdown(pictures.png(figure), alt))
+    return embedded(pictures.png(figure), alt)

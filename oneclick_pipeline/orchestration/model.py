@@ -8,7 +8,7 @@ import pandas as pd
 
 from oneclick_pipeline import model, pictures, tables, tracking
 from oneclick_pipeline.orchestration.checks import CHECKS, check
-from oneclick_pipeline.orchestration.describe import MONTHS, OWNERS, code_version, picture, table_asset
+from oneclick_pipeline.orchestration.describe import MONTHS, OWNERS, code_version, embedded, picture, table_asset
 from oneclick_pipeline.orchestration.home import Home
 
 _CODE = code_version(model, tracking, pictures, tables)
@@ -57,8 +57,6 @@ def training_set(context: dg.AssetExecutionContext, home: Home, customer_feature
 )
 def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: pd.DataFrame) -> Iterator[Any]:
     """Train, judge, log, register and promote; see `model.train` and `tracking.Tracking`."""
-    from oneclick_pipeline.model import pictures as drawn
-
     with home.step(context) as step:
         settings = home.settings().model
         trained = model.train(training_set, settings)
@@ -88,10 +86,8 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
                 "how it was chosen": trained.rule,
                 "families, nested estimates with 95 % intervals": dg.MetadataValue.md("\n".join(families)),
                 **{name: interval.estimate for name, interval in trained.metrics.items()},
-                "ROC and calibration": picture(
-                    drawn.curves("The whole procedure", trained.predictions, trained.metrics), "ROC and calibration, out of fold"
-                ),
-                "comparison of families": picture(drawn.comparison(trained), "Families with 95 % intervals"),
+                "ROC and calibration": embedded(store.picture(version, "curves.png"), "ROC and calibration, out of fold"),
+                "comparison of families": embedded(store.picture(version, "families.png"), "Families with 95 % intervals"),
                 "MLflow run": version.run_id,
                 "path in the MLflow pages": store.run_path(version.run_id),
                 "rows": f"{trained.rows} of {trained.rows_available}",

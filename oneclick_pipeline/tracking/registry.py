@@ -173,6 +173,10 @@ class Tracking:
 
         return pd.read_parquet(_local(self._client().get_run(version.run_id).info.artifact_uri) / runs.OUT_OF_FOLD)
 
+    def picture(self, version: Version, name: str) -> bytes:
+        """A picture that was logged with a version: `curves.png` or `families.png`."""
+        return (_local(self._client().get_run(version.run_id).info.artifact_uri) / name).read_bytes()
+
     def run_path(self, run_id: str) -> str:
         """Path of a run in MLflow's pages, to put behind their address."""
         return f"/#/experiments/{self._client().get_run(run_id).info.experiment_id}/runs/{run_id}"
