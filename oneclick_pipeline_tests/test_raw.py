@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -118,8 +119,12 @@ def test_read_200_mb_line_is_one_problem_and_the_rest_survives(tmp_path):
         for _ in range(200):
             file.write(b"7" * (1 << 20))
         file.write(b"\n3;4\n")
+    tracemalloc.start()
     frame, _ = raw.read(path, "money", tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert frame.collect()["problem"].to_list() == [None, raw.TOO_LONG, None]
+    assert peak < 100 << 20  # some chunks, never the line
 
 
 @pytest.mark.parametrize(

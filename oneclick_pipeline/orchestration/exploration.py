@@ -49,7 +49,7 @@ def correlations(context: dg.AssetExecutionContext, home: Home, customer_feature
     """Correlate every pair of columns; see `exploration.correlations`."""
     with home.step(context) as step:
         found = exploration.correlations(customer_features, home.settings().exploration)
-        collinear = found.table[found.table["collinear"]]
+        collinear = found.collinear
         with_target = exploration.phik_with_target(found.table)
         pairs = "; ".join(f"{row.column_a} ~ {row.column_b}: {row.phik:.2f}" for row in collinear.itertuples())
         yield from step.publish(

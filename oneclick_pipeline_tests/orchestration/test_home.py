@@ -5,6 +5,7 @@ import sys
 
 import dagster as dg
 import narwhals as nw
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -124,6 +125,18 @@ def test_missing_upstream_table_is_told_with_the_remedy(tmp_path):
         result
     ) or "What to do: materialize customers for 2026-10 first" in told(result)
     assert not (tmp_path / "tables").exists()
+
+
+def test_pandas_input_stands_in_the_order_of_its_key(home):
+    seen = []
+
+    @dg.asset(partitions_def=MONTHS)
+    def reader(profit: pd.DataFrame) -> None:
+        seen.append(profit["customer_id"].tolist())
+
+    assert materialize(home, assets=[*publisher(NEW.reverse()), reader]).success
+    assert table(home, "profit")["customer_id"].to_list() == [3, 2, 1]
+    assert seen == [[1, 2, 3]]
 
 
 def test_scratch_folder_is_there_while_the_step_works_and_gone_afterwards(tmp_path):
