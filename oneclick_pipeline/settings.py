@@ -40,6 +40,15 @@ class Value(_Section):
         1000.0, gt=0, description="Roubles in one unit of the profit column; offer costs use the same unit"
     )
     horizon_months: int = Field(3, ge=1, le=12, description="Months ahead for which the decline is predicted")
+    offer_cost: float = Field(
+        0.15, ge=0, description="Cost of treating one customer in the profit curve, in units of the profit column"
+    )
+    saved_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of decliners that a treatment keeps, in the profit curve; an assumption until campaigns measure it",
+    )
 
 
 class Exploration(_Section):
@@ -49,6 +58,52 @@ class Exploration(_Section):
     phik_bins: int = Field(10, ge=3, le=100, description="Bins of a continuous column in the phik matrix")
     collinearity_threshold: float = Field(0.8, gt=0, le=1, description="phik from which two features count as collinear")
     max_rows: int = Field(50_000, ge=1000, description="Customers above which exploration works on a random sample")
+
+
+class Labels(_Section):
+    """What counts as a decline, and what a training set may not hold."""
+
+    history_months: int = Field(12, ge=1, le=60, description="Feature months that a training set goes back at most")
+    decline_limit: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Where the class is empty: fall of the mean monthly revenue, three months after against three before, "
+        "from which it counts as declined",
+    )
+    vanished_declined: bool = Field(
+        default=True, description="Whether a regular customer who is in no file of the label month counts as declined"
+    )
+    max_single_auc: float = Field(
+        0.97, gt=0.5, le=1, description="ROC-AUC from which one feature alone counts as the label in disguise, and training stops"
+    )
+    max_future_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of customers whose value equals a later month's from which a column counts as taken from it",
+    )
+
+
+class Gates(_Section):
+    """What a challenger must pass to become champion."""
+
+    roc_auc_margin: float = Field(
+        0.005, ge=0, lt=0.5, description="By how much its ROC-AUC may lie under the champion's on the same folds"
+    )
+    log_loss_margin: float = Field(
+        0.01, ge=0, description="By how much its log loss may lie over the champion's on the same folds, nats"
+    )
+    max_drop: float = Field(
+        0.05, ge=0, lt=0.5, description="By how much its ROC-AUC may lie under what the champion had when it was trained"
+    )
+    max_ece: float = Field(0.06, gt=0, le=1, description="Largest expected calibration error")
+    slice_margin: float = Field(
+        0.1,
+        ge=0,
+        lt=0.5,
+        description="By how much a slice's ROC-AUC, at the upper end of its interval, may lie under that of all customers",
+    )
 
 
 class Model(_Section):
@@ -82,7 +137,9 @@ class Settings(_Section):
     cleaning: Cleaning = Cleaning()
     value: Value = Value()
     exploration: Exploration = Exploration()
+    labels: Labels = Labels()
     model: Model = Model()
+    gates: Gates = Gates()
     segments: Segments = Segments()
 
     @classmethod

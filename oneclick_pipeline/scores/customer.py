@@ -1,4 +1,4 @@
-"""Stage scores: how likely every customer's activity declines, and what that is worth."""
+"""The score of every customer, and the value that it puts at risk."""
 
 from __future__ import annotations
 
