@@ -6,9 +6,9 @@ illegal entries are refused with the file and the field.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from oneclick_pipeline.errors import BadInputError
 
@@ -113,12 +113,32 @@ class Model(_Section):
     folds: int = Field(5, ge=2, le=20, description="Outer folds, grouped by identical customers")
     repeats: int = Field(2, ge=1, le=20, description="Repetitions of the outer folds with other shuffles")
     inner_folds: int = Field(3, ge=2, le=20, description="Folds inside each search")
-    draws: int = Field(
-        16, ge=1, le=500, description="Random draws of the search that chooses the model, dealt to the families in turn"
+    families: tuple[str, ...] = Field(
+        ("knn", "decision_tree", "logistic_regression", "svc", "extra_trees", "hist_gradient_boosting"),
+        min_length=1,
+        description="Families of models that compete, see model/candidates.py; two or more also compete as a soft vote",
     )
-    nested_draws: int = Field(8, ge=1, le=500, description="How many of the draws the searches inside the nested evaluation try")
-    # measured on two busy cores, made-up customers: 1,300 take 9 CPU s, 5,000 54 s, 20,000 170 s
+    family_max_rows: dict[str, int] = Field(
+        {"knn": 5000, "svc": 2000},
+        description="Rows above which a family learns from a stratified sample, by family: their cost grows faster than the rows",
+    )
+    draws: int = Field(
+        18, ge=1, le=500, description="Random draws of the search that chooses the model, dealt to the families in turn"
+    )
+    nested_draws: int = Field(6, ge=1, le=500, description="How many of the draws the searches inside the nested evaluation try")
+    patience: int = Field(2, ge=1, le=100, description="Draws in a row without a gain after which a family is drawn no more")
+    out_of_time_months: int = Field(
+        2, ge=0, le=24, description="Newest labelled months that are also judged out of time, by a search on what was known then"
+    )
     max_rows: int = Field(20_000, ge=100, description="Labelled customers above which training uses a stratified sample")
+
+    @field_validator("families", "family_max_rows")
+    @classmethod
+    def _known_families(cls, value: Any) -> Any:  # noqa: ANN401 - a tuple or a dict
+        known = cls.model_fields["families"].default
+        if unknown := [name for name in value if name not in known]:
+            raise ValueError(f"unknown family {unknown[0]}; known are {', '.join(known)}")
+        return value
 
 
 class Segments(_Section):

@@ -50,6 +50,19 @@ def check_month(month: str) -> str:
     return month
 
 
+def add_months(month: str, months: int) -> str:
+    """The month so many months later, or earlier where `months` is negative.
+
+    Raises:
+        BadInputError: If `month` is not a calendar month.
+
+    >>> add_months("2026-10", 3), add_months("2026-01", -1)
+    ('2027-01', '2025-12')
+    """
+    year, number = divmod(int(check_month(month)[:4]) * 12 + int(month[5:]) - 1 + months, 12)
+    return f"{year:04}-{number + 1:02}"
+
+
 def raw_file(home: Path, month: str, file: str) -> Path:
     """Where the export `file` (for example `market_file`) of a month is delivered."""
     return home / "raw" / check_month(month) / f"{file}.csv"
@@ -531,6 +544,8 @@ CORRELATIONS = Table(
     key=("column_a", "column_b"),
 )
 
+LABEL_SOURCES = ("delivered", "revenue_rule", "vanished")
+
 TRAINING_SET = Table(
     "training_set",
     "model",
@@ -541,7 +556,19 @@ TRAINING_SET = Table(
         CUSTOMER_ID,
         *FEATURES,
         Column("declined", "int", "Label: 1 declined, 0 stable", group="target", minimum=0, maximum=1),
-        Column("copies", "int", "Number of the group of customers with identical features; folds never split a group", minimum=0),
+        Column(
+            "label_source",
+            "str",
+            "delivered: the store's class in the label month; revenue_rule: the fall of the revenue until then, where the class "
+            "is empty; vanished: the customer is in no file of the label month",
+            values=_same(*LABEL_SOURCES),
+        ),
+        Column(
+            "copies",
+            "int",
+            "Number of the group of rows with identical features or of the same customer; folds never split a group",
+            minimum=0,
+        ),
     ),
     key=("feature_month", "customer_id"),
 )
@@ -549,7 +576,7 @@ TRAINING_SET = Table(
 MODEL_EXPLANATION = Table(
     "model_explanation",
     "model",
-    "One row a feature: what the champion loses on unseen customers when the feature is shuffled",
+    "One row a feature: what the champion loses on unseen customers when it is shuffled, and what it adds to their log-odds",
     (
         Column("feature", "str", "Feature"),
         *(
@@ -561,11 +588,50 @@ MODEL_EXPLANATION = Table(
                 ("_high", ", upper end of the 95 % interval"),
             )
         ),
+        *(
+            Column(
+                f"mean_abs_contribution{end}",
+                "float",
+                "Mean absolute contribution to a customer's log-odds of declining" + which,
+                unit="log-odds",
+                minimum=0,
+            )
+            for end, which in (
+                ("", ""),
+                ("_low", ", lower end of the 95 % bootstrap interval over the sampled customers"),
+                ("_high", ", upper end of the 95 % bootstrap interval over the sampled customers"),
+            )
+        ),
     ),
     key=("feature",),
 )
 
 SCORE_BASES = ("out_of_fold", "model", "not_scored")
+
+REASONS: tuple[Column, ...] = tuple(
+    column
+    for k, which in ((1, "Strongest"), (2, "Second"), (3, "Third"))
+    for column in (
+        Column(
+            f"reason_{k}",
+            "str",
+            f"{which} reason of the score: feature with the largest absolute contribution but {k - 1}; empty where negligible",
+            nullable=True,
+            values=_same(*FEATURE_NAMES),
+        ),
+        Column(
+            f"reason_{k}_effect",
+            "float",
+            "Its contribution against the mean customer; above 0: higher risk. By the effects of the registered model, "
+            "whatever the score_basis",
+            unit="log-odds",
+            nullable=True,
+        ),
+        Column(f"reason_{k}_ru", "str", "The reason in words, Russian", nullable=True),
+        Column(f"reason_{k}_en", "str", "The reason in words, English", nullable=True),
+    )
+)
+"""The three strongest reasons of a score."""
 
 CUSTOMER_SCORES = Table(
     "customer_scores",
@@ -600,8 +666,81 @@ CUSTOMER_SCORES = Table(
         ),
         Column("model_name", "str", "Registered model that made the score"),
         Column("model_version", "int", "Its version", minimum=1),
+        *REASONS,
     ),
     key=("customer_id",),
+)
+
+PROFIT_CURVE = Table(
+    "profit_curve",
+    "scores",
+    "One row a treated share of the regular customers with a score and a profit: what offering to them, the highest expected "
+    "gain first, would earn under the settings' offer cost and saved share; consent, budget and capacity aside",
+    (
+        Column("treated_share", "float", "Share that is treated, in whole percents", unit="share", minimum=0, maximum=1),
+        Column("customers", "int", "Customers treated", minimum=0),
+        Column(
+            "last_gain",
+            "float",
+            "Expected gain of the last customer treated: p_decline x saved share x value - cost; treating more pays while it is "
+            "above 0, that is while p_decline is above the customer's break-even; empty where nobody is treated",
+            unit="finance units",
+            nullable=True,
+        ),
+        Column("expected_profit", "float", "Sum of the expected gains of the treated", unit="finance units"),
+        Column(
+            "expected_profit_low",
+            "float",
+            "Lower end of its 95 % interval: chance of who declines and whom the offer keeps, not of a wrong model or assumption",
+            unit="finance units",
+        ),
+        Column("expected_profit_high", "float", "Upper end of its 95 % interval", unit="finance units"),
+        Column(
+            "by_risk_profit",
+            "float",
+            "Expected profit of treating as many customers by p_decline alone, the highest first",
+            unit="finance units",
+        ),
+        Column(
+            "by_risk_threshold",
+            "float",
+            "Lowest p_decline among those; empty where nobody is treated",
+            unit="probability",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("random_profit", "float", "Expected profit of treating as many customers drawn at random", unit="finance units"),
+        Column(
+            "realised_customers",
+            "int",
+            "Customers treated whose class is known and whose score is out-of-fold; others have no honest comparison",
+            minimum=0,
+        ),
+        Column(
+            "realised_profit",
+            "float",
+            "Profit from the realised_customers alone, given who of them declined; empty where no customer counts",
+            unit="finance units",
+            nullable=True,
+        ),
+        Column(
+            "realised_profit_low",
+            "float",
+            "Lower end of its 95 % interval: chance of whom the offer keeps",
+            unit="finance units",
+            nullable=True,
+        ),
+        Column("realised_profit_high", "float", "Upper end of its 95 % interval", unit="finance units", nullable=True),
+        Column(
+            "realised_random_profit",
+            "float",
+            "Profit from as many such customers drawn at random",
+            unit="finance units",
+            nullable=True,
+        ),
+    ),
+    key=("treated_share",),
 )
 
 CUSTOMER_SEGMENTS = Table(
@@ -668,6 +807,7 @@ TABLES: dict[str, Table] = {
         TRAINING_SET,
         MODEL_EXPLANATION,
         CUSTOMER_SCORES,
+        PROFIT_CURVE,
         CUSTOMER_SEGMENTS,
         SEGMENT_PROFILES,
     )

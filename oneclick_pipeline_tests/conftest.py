@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+
+# Two test processes share two cores: OpenMP threads that wait for one another by spinning would cost ten times the work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from oneclick_pipeline import raw
 from oneclick_pipeline.clean import Cleaned, clean

@@ -3,17 +3,22 @@
 import json
 import shutil
 import sys
+from io import BytesIO, TextIOWrapper
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from oneclick_pipeline import cli
-from oneclick_pipeline.tables import SOURCES
+from oneclick_pipeline.model import pictures, train
+from oneclick_pipeline.tables import FEATURE_NAMES, SOURCES
+from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline.twin.profile import Profile
 from oneclick_pipeline_tests.conftest import export_text
+from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept
+from oneclick_pipeline_tests.test_tracking import FAILED, PASSED, log
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +56,17 @@ def oneclick(capsys, monkeypatch):
             ["--month", "--home", "--engine", "polars", "pandas", "--job", "retrain", "refresh", "Exit code", "quarantined"],
         ),
         (["ui"], ["--home", "--dagster-port", "--mlflow-port", "Ctrl-C"]),
-        (["twin"], ["month", "fit"]),
+        (["score"], ["--customer", "--json", "--month", "--language", "--home", "out-of-fold"]),
+        (["twin"], ["month", "months", "fit"]),
+        (["model"], ["list", "promote", "rollback"]),
+        (["model", "list"], ["--home", "newest first", "gates"]),
+        (["model", "promote"], ["VERSION", "--home", "--force", "loaded first", "previous", "--job refresh"]),
+        (["model", "rollback"], ["--home", "a second rollback undoes the first"]),
         (["twin", "month"], ["--customers", "--seed", "--month", "--home", "--overwrite", "--profile", "The same seed"]),
+        (
+            ["twin", "months"],
+            ["--from", "--to", "--customers", "--seed", "--home", "--overwrite", "--profile", "follow one another"],
+        ),
         (["twin", "fit"], ["--from", "--out", "aggregated"]),
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else None,
@@ -152,6 +166,65 @@ def test_quarantined_row_is_named_and_the_code_is_3(oneclick, finished, tmp_path
     assert scores["p_decline"].null_count() == 0
 
 
+def test_score_of_a_customer_is_that_of_customer_scores(oneclick, finished):
+    scores = homes.table(finished.home, "customer_scores")
+    for basis in ("out_of_fold", "model"):
+        row = scores.filter(pl.col("score_basis") == basis).row(0, named=True)
+        code, out, err = oneclick("score", "--customer", row["customer_id"], "--home", finished.home)
+        assert (code, err) == (0, "")
+        for part in (
+            f"customer       {row['customer_id']}, {MONTH}",
+            f"p_decline      {row['p_decline']:.3f}",
+            f"value at risk  {row['value_at_risk']:.2f}",
+            f"basis          {basis}",
+            f"model          activity_decline version {row['model_version']}",
+            *(f"reason {k}       {row[f'reason_{k}_ru']} ({row[f'reason_{k}_effect']:+.2f}" for k in (1, 2, 3)),
+        ):
+            assert part in out
+        place = ["--month", MONTH, "--home", finished.home]
+        assert row["reason_1_en"] in oneclick("score", "--customer", row["customer_id"], "--language", "en", *place)[1]
+
+
+def test_score_of_json_is_the_models(oneclick, finished, monkeypatch, tmp_path):
+    by_model = homes.table(finished.home, "customer_scores").filter(pl.col("score_basis") == "model").row(0, named=True)
+    features = homes.table(finished.home, "customer_features").filter(pl.col("customer_id") == by_model["customer_id"])
+    record = features.select("customer_id", *FEATURE_NAMES).row(0, named=True)
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(json.dumps(record, ensure_ascii=False).encode())))
+    code, out, _ = oneclick("score", "--json", "-", "--home", finished.home)
+    assert code == 0
+    told = json.loads(out)
+    assert told["customer_id"] == by_model["customer_id"]
+    assert told["p_decline"] == pytest.approx(by_model["p_decline"])
+    assert told["missing"] == [name for name in FEATURE_NAMES if record[name] is None]
+    assert [r["ru"] for r in told["reasons"]] == [by_model[f"reason_{k}_ru"] for k in (1, 2, 3)]
+    assert [r["effect"] for r in told["reasons"]] == pytest.approx([by_model[f"reason_{k}_effect"] for k in (1, 2, 3)])
+    assert told["model"] == {"name": "activity_decline", "version": by_model["model_version"]}
+
+    (tmp_path / "two.json").write_text(json.dumps([record, {"unpaid_items": 9}]), encoding="utf-8")
+    code, out, _ = oneclick("score", "--json", tmp_path / "two.json", "--home", finished.home)
+    first, second = json.loads(out)
+    assert first["p_decline"] == pytest.approx(told["p_decline"])
+    assert "customer_id" not in second
+    assert second["missing"] == [name for name in FEATURE_NAMES if name != "unpaid_items"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ([], 2, "either --customer or --json"),
+        (["--customer", 1, "--json", "-"], 2, "either --customer or --json"),
+        (["--json", "-", "--month", MONTH], 2, "--month goes with --customer"),
+        (["--customer", 1], 1, "customer 1 is not in customer_features of 2026-10"),
+        (["--customer", 1, "--month", "2026-09"], 1, "customer_features of 2026-09 is missing"),
+        (["--json", "nowhere.json"], 1, "nowhere.json, value"),
+    ],
+)
+def test_score_that_cannot_be_is_said_so(oneclick, finished, arguments, code, told):
+    ended, _, err = oneclick("score", *arguments, "--home", finished.home)
+    assert ended == code
+    assert told in err
+
+
 def test_twin_month_makes_a_month_and_does_not_overwrite_it(oneclick, tmp_path):
     arguments = ["twin", "month", "--month", "2026-09", "--customers", 60, "--home", tmp_path]
     code, out, _ = oneclick(*arguments, "--seed", 5)
@@ -181,6 +254,38 @@ def test_twin_month_refuses_what_is_no_month(oneclick, tmp_path, month):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_twin_months_makes_months_that_follow_one_another_and_does_not_overwrite_them(oneclick, tmp_path):
+    arguments = ["twin", "months", "--from", "2026-11", "--to", "2027-02", "--customers", 60, "--home", tmp_path]
+    code, out, _ = oneclick(*arguments, "--seed", 5)
+    assert code == 0
+    assert "4 months, the first of 60 customers, in" in out.replace("\n", " ")
+    months = ["2026-11", "2026-12", "2027-01", "2027-02"]
+    assert sorted(p.name for p in (tmp_path / "raw").iterdir()) == months
+    assert sorted(p.stem for p in (tmp_path / "twin").iterdir()) == months
+    first, last = (pl.read_csv(tmp_path / "raw" / month / "market_file.csv") for month in (months[0], months[-1]))
+    truth = pl.read_parquet(tmp_path / "twin" / f"{months[0]}.parquet")
+    both = truth.join(last, left_on="customer_id", right_on="id")
+    assert 40 < len(both) <= len(first)
+    assert (both["declines"] == (both["Покупательская активность"] == "Снизилась")).all()
+
+    code, _, err = oneclick(*arguments, "--seed", 6)
+    assert code == 1
+    assert "this month exists already" in err
+    assert pl.read_csv(tmp_path / "raw" / months[0] / "market_file.csv").equals(first)
+    assert oneclick(*arguments, "--seed", 6, "--overwrite")[0] == 0
+    assert not pl.read_csv(tmp_path / "raw" / months[0] / "market_file.csv").equals(first)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"), [("2026-13", "2027-01", "is not a month"), ("2026-02", "2026-01", "lies before the first")]
+)
+def test_twin_months_refuses_impossible_months(oneclick, tmp_path, first, last, told):
+    code, _, err = oneclick("twin", "months", "--from", first, "--to", last, "--home", tmp_path)
+    assert code == 1
+    assert told in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_twin_fit_writes_a_profile_that_draws_months(oneclick, tmp_path):
     assert oneclick("twin", "month", "--month", MONTH, "--customers", 1500, "--home", tmp_path)[0] == 0
     out = tmp_path / "profile.json"
@@ -200,3 +305,81 @@ def test_twin_fit_names_the_file_that_is_missing(oneclick, tmp_path):
     assert code == 1
     assert "market_file.csv: the file is missing" in err
     assert not (tmp_path / "profile.json").exists()
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """A home with three versions: the first passed every gate, the second failed one, the third was not judged."""
+    home = tmp_path_factory.mktemp("registry")
+    training = make_training()
+    trained = train(training, QUICK.model_copy(update={"families": ("logistic_regression",)}))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("curves", "comparison", "png"):  # nobody looks at them here
+            patch.setattr(pictures, name, lambda *_: b"")
+        versions = [log(Tracking(home), trained, training, f"2026-1{i}") for i in range(3)]
+    for version, judged in zip(versions, (PASSED, FAILED), strict=False):
+        Tracking(home).log_gates(version, judged)
+    return home
+
+
+@pytest.fixture
+def judged(registry, tmp_path):
+    """The same registry to write in; the files are those of the first home."""
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(registry / "mlflow" / "mlflow.db", tmp_path / "mlflow")
+    return tmp_path
+
+
+def test_model_list_shows_versions_gates_and_aliases(oneclick, judged):
+    assert oneclick("model", "promote", 1, "--home", judged)[0] == 0
+    code, out, _ = oneclick("model", "list", "--home", judged)
+    assert code == 0
+    third, second, first = (line for line in out.splitlines() if "logistic_regression" in line)
+    run_id = Tracking(judged).version(1).run_id
+    for part in (" 1 ", "champion", "2026-10", "9 passed", run_id[:8]):
+        assert part in first
+    assert "failed: loads_in_fresh_process" in second
+    assert "not judged" in third
+    assert "challenger" in third
+
+
+def test_model_promote_refuses_failed_gates_unless_forced(oneclick, judged):
+    code, _, err = oneclick("model", "promote", 2, "--home", judged)
+    assert code == 1
+    assert "has not passed all gates: loads_in_fresh_process failed: no predictions" in err
+    code, out, _ = oneclick("model", "promote", 2, "--home", judged, "--force")
+    assert (code, out) == (0, "activity_decline version 2 is champion\n")
+    champion = Tracking(judged).require_champion()
+    assert (champion.version, champion.tags["promoted_by"]) == (2, "hand")
+
+
+def test_model_promote_loads_the_version_first(oneclick, judged, monkeypatch):
+    monkeypatch.setattr(Tracking, "_model_file", lambda self, _: self.folder / "mlflow.db")
+    code, _, err = oneclick("model", "promote", 1, "--home", judged)
+    assert code == 1
+    assert "the file of model version 1 is not the one that was registered" in err
+    assert Tracking(judged).champion() is None
+
+
+def test_model_rollback_goes_back_and_says_so(oneclick, judged):
+    code, _, err = oneclick("model", "rollback", "--home", judged)
+    assert code == 1
+    assert "there is no previous champion to go back to. What to do: choose a version: oneclick model list" in err
+    for number in (1, 2):
+        oneclick("model", "promote", number, "--home", judged, "--force")
+    code, out, _ = oneclick("model", "rollback", "--home", judged)
+    assert (code, out) == (0, "activity_decline version 1 is champion again\n")
+    assert Tracking(judged).aliases() == {"champion": 1, "previous": 2, "challenger": 3}
+
+
+def test_model_version_that_does_not_exist_ends_with_its_message(oneclick, judged):
+    code, _, err = oneclick("model", "promote", 12, "--home", judged)
+    assert (code, err) == (1, "error: there is no model version 12. What to do: see oneclick model list\n")
+
+
+@pytest.mark.parametrize("command", [["list"], ["promote", "1"], ["rollback"]], ids=" ".join)
+def test_model_commands_in_a_home_without_models_make_none(oneclick, tmp_path, command):
+    code, _, err = oneclick("model", *command, "--home", tmp_path)
+    assert code == 1
+    assert f"no models yet in {tmp_path}/mlflow" in err
+    assert list(tmp_path.iterdir()) == []

@@ -7,14 +7,18 @@ import dagster as dg
 import pytest
 
 from oneclick_pipeline.definitions import build
+from oneclick_pipeline.model.gates import GATES
 from oneclick_pipeline.tables import TABLES
 
 ENGINEERS, SCIENTISTS, MARKETERS = "team:data-engineering", "team:data-science", "team:marketing"
 RAW = {"lines_split": False, "known_columns": False}
 CLEAN = {"rows_accounted": True, "rejected_share": True}
 JOINED = {"no_customer_lost": True, "files_complete": False, "regular_customers": False}
-TRAINED = {"better_than_chance": True, "calibrated": False}
+EXPLAINED = {"something_matters": False, "reasons_faithful": False}
+TRAINED = dict.fromkeys(GATES, False)
 SCORED = {"every_customer": True, "scores_match_reality": False}
+WORTH = {"worth_treating": False, "beats_random": False}
+LABELLED = {"both_classes": True, "no_feature_is_the_label": True, "nothing_from_the_future": True, "rule_agrees": False}
 FILES = "market_file market_money market_time money"
 SCORES_AND_ALL = "customer_features customer_scores customer_segments"
 
@@ -34,10 +38,11 @@ ASSETS = {
     "customer_features": ("features", ENGINEERS, "customers profit revenue site_minutes", "narwhals", JOINED, False),
     "data_profile": ("exploration", SCIENTISTS, "customer_features", "pandas scipy", {"no_constant_column": False}, False),
     "correlations": ("exploration", SCIENTISTS, "customer_features", "pandas phik", {"no_collinear_features": False}, False),
-    "training_set": ("model", SCIENTISTS, "customer_features", "pandas", {"both_classes": True}, False),
+    "training_set": ("model", SCIENTISTS, "customer_features market_file market_money", "pandas", LABELLED, False),
     "activity_model": ("model", SCIENTISTS, "training_set", "mlflow scikitlearn", TRAINED, False),
-    "model_explanation": ("model", SCIENTISTS, "activity_model training_set", "scikitlearn", {"something_matters": False}, False),
+    "model_explanation": ("model", SCIENTISTS, "activity_model training_set", "scikitlearn", EXPLAINED, False),
     "customer_scores": ("scores", SCIENTISTS, "activity_model customer_features", "mlflow pandas", SCORED, True),
+    "profit_curve": ("scores", SCIENTISTS, "customer_features customer_scores", "mlflow pandas", WORTH, True),
     "customer_segments": ("segments", MARKETERS, "customer_scores", "pandas", {"every_customer": True}, True),
     "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "pandas", {"customers_add_up": True}, True),
 }
@@ -81,6 +86,19 @@ def test_asset_is_as_declared(graph, name):
     assert node.partitions_def.get_partition_keys()[0] == "2024-01"
     assert len(node.code_version) == 12
     assert len(node.description) > 20
+
+
+def test_training_set_reads_the_months_before_and_none_after(graph):
+    """Six years back at most, not before the graph begins, and never past the month itself."""
+    mapping = graph.get_partition_mapping(dg.AssetKey("training_set"), dg.AssetKey("customer_features"))
+    months = graph.get(dg.AssetKey("customer_features")).partitions_def
+    assert (mapping.start_offset, mapping.end_offset) == (-71, 0)
+    for month, first in (("2024-01", "2024-01"), ("2026-10", "2024-01")):
+        subset = months.subset_with_partition_keys([month])
+        found = mapping.get_upstream_mapped_partitions_result_for_partitions(subset, months, months)
+        keys = list(found.partitions_subset.get_partition_keys())
+        assert found.required_but_nonexistent_subset.is_empty
+        assert (min(keys), max(keys)) == (first, month)
 
 
 @pytest.mark.parametrize("name", TABLES)

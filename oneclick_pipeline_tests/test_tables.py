@@ -59,7 +59,7 @@ def test_tables_are_the_public_ones():
         "features": ["customer_features"],
         "exploration": ["data_profile", "correlations"],
         "model": ["training_set", "model_explanation"],
-        "scores": ["customer_scores"],
+        "scores": ["customer_scores", "profit_curve"],
         "segments": ["customer_segments", "segment_profiles"],
     }
 

@@ -11,15 +11,33 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import candidates, predict, search, train
+from oneclick_pipeline.model.effects import Explained
 from oneclick_pipeline.model.evaluation import Learner
 from oneclick_pipeline.model.folds import fold_numbers
+from oneclick_pipeline.model.gates import GATES, Gate, edge_rows
 from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, registry, runs
+from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, fresh, registry, runs
 
 from .model.conftest import QUICK, make_features, make_training
 
 TAGS = {"dagster_run": "0123", "code_version": "abc"}
+
+
+class KnownEffects:
+    """Effects that say one thing, so that tests need not compute any."""
+
+    def to_json(self):
+        return '{"method": "by hand, «руками»"}'
+
+
+EXPLAINED = Explained(effects=KnownEffects(), sample=pd.DataFrame({"feature": ["profit"], "shapley": [0.5]}))
+PASSED = [Gate(name, passed=True, figures={"low": 0.8, "why": "because"}, text="well above") for name in GATES]
+FAILED = [*PASSED[:-1], Gate("loads_in_fresh_process", passed=False, figures={}, text="no predictions")]
+
+
+def log(tracking, trained, training, month="2026-10"):
+    return tracking.log_training(trained, training, EXPLAINED, month=month, tags=TAGS)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +47,8 @@ def training():
 
 @pytest.fixture(scope="module")
 def trained(training):
-    return train(training, QUICK)
+    """Two families and their vote: every run that is logged draws pictures."""
+    return train(training, QUICK.model_copy(update={"families": ("decision_tree", "logistic_regression")}))
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +63,27 @@ def migrated(tmp_path_factory):
 def logged(migrated, trained, training, tmp_path_factory):
     """A home with one version that was logged and not promoted; do not change it."""
     tracking = Tracking(copied(migrated, tmp_path_factory.mktemp("дом с пробелом")))
-    return tracking, tracking.log_training(trained, training, month="2026-10", tags=TAGS)
+    return tracking, log(tracking, trained, training)
 
 
 @pytest.fixture
 def tracking(migrated, tmp_path):
     return Tracking(copied(migrated, tmp_path))
+
+
+@pytest.fixture(scope="module")
+def three_logged(migrated, trained, training, tmp_path_factory):
+    """A home with three versions that were logged and neither judged nor promoted."""
+    tracking = Tracking(copied(migrated, tmp_path_factory.mktemp("three")))
+    for month in ("2026-10", "2026-11", "2026-12"):
+        log(tracking, trained, training, month)
+    return tracking
+
+
+@pytest.fixture
+def three(three_logged, tmp_path):
+    """The same registry to write in; its files are those of the first home, and not to be changed."""
+    return Tracking(copied(three_logged.folder / "mlflow.db", tmp_path))
 
 
 def copied(database, home):
@@ -70,6 +104,8 @@ def test_version_is_registered_with_the_way_back(logged):
     registered = client_of(tracking).get_model_version(version.name, "1")
     assert registered.status == "READY"
     assert "# Activity decline" in registered.description
+    assert registered.tags["roc_auc"].count("to") == 1
+    assert tracking.aliases() == {"challenger": 1}
 
 
 def test_parent_run_holds_data_metrics_and_files(logged, trained):
@@ -80,8 +116,20 @@ def test_parent_run_holds_data_metrics_and_files(logged, trained):
     assert run.data.metrics["log_loss_low"] == pytest.approx(trained.metrics["log_loss"].low)
     assert run.data.tags["training_digest"] == trained.digest
     assert run.inputs.dataset_inputs[0].dataset.digest == trained.digest
-    files = {f.path for f in client_of(tracking).list_artifacts(version.run_id)}
-    assert files >= {"card.md", "curves.png", "families.png", "out_of_fold.parquet"}
+    logged_files = {f.path for f in client_of(tracking).list_artifacts(version.run_id)}
+    assert logged_files >= {
+        "card.md",
+        "curves.png",
+        "families.png",
+        "out_of_fold.parquet",
+        "slices.json",
+        "effects.json",
+        "shapley.parquet",
+    }
+    tables = json.loads(run.data.tags["mlflow.loggedArtifacts"])
+    assert tables == [{"path": "slices.json", "type": "table"}]
+    shown = pd.read_json(files.local(run.info.artifact_uri) / "slices.json", orient="split")
+    assert shown["customers"].to_list() == trained.slices["customers"].to_list()
     assert tracking.run_path(version.run_id) == f"/#/experiments/{run.info.experiment_id}/runs/{version.run_id}"
 
 
@@ -97,7 +145,7 @@ def test_every_family_is_a_child_run(logged, trained):
         assert child.data.params == {k: str(v) for k, v in family.parameters.items()}
         history = client.get_metric_history(child.info.run_id, "fold_roc_auc")
         assert [m.value for m in sorted(history, key=lambda m: m.step)] == pytest.approx(family.fold_scores["roc_auc"].to_list())
-        table = pd.read_json(registry._local(child.info.artifact_uri) / "cv_results.json", orient="split")
+        table = pd.read_json(files.local(child.info.artifact_uri) / "cv_results.json", orient="split")
         assert table["mean_log_loss"].to_list() == pytest.approx(family.trials["mean_log_loss"].to_list())
 
 
@@ -106,7 +154,7 @@ def test_model_has_signature_example_and_our_trusted_types(logged):
     import yaml
 
     tracking, version = logged
-    folder = tracking._model_folder(version)
+    folder = tracking._model_file(version).parent
     described = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
     names = [c["name"] for c in json.loads(described["signature"]["inputs"])]
     assert names == list(inputs(make_features(3)).columns)
@@ -139,17 +187,155 @@ def test_no_champion_is_said_clearly(tracking):
 
 
 def test_second_version_waits_for_its_promotion(tracking, trained, training):
-    first = tracking.log_training(trained, training, month="2026-10", tags=TAGS)
+    first = log(tracking, trained, training)
     assert tracking.champion() is None
-    tracking.promote(first.version)
-    second = tracking.log_training(trained, training, month="2026-11", tags=TAGS)
+    tracking.log_gates(first, PASSED)
+    champion = tracking.promote(first.version)
+    assert tracking.aliases() == {"champion": 1}
+    second = log(tracking, trained, training, "2026-11")
     assert (first.version, second.version) == (1, 2)
-    assert tracking.require_champion() == first
+    assert tracking.require_champion() == champion
+    assert tracking.aliases() == {"champion": 1, "challenger": 2}
+    tracking.log_gates(second, PASSED)
     tracking.promote(second.version)
-    assert tracking.require_champion() == second
+    assert tracking.aliases() == {"champion": 2, "previous": 1}
+    assert [v.version for v in tracking.versions()] == [2, 1]
     lines = dict(tracking.describe_champion())
     assert lines["ROC-AUC"].startswith(f"{trained.metrics['roc_auc'].estimate:.3f} (95 % interval")
     assert "version 2, alias champion" in lines["Model"]
+
+
+def test_gates_are_tags_of_version_and_run_and_metrics(three):
+    version = three.version(3)
+    assert not version.judged
+    judged = three.log_gates(version, FAILED)
+    assert judged.judged
+    assert judged.failed_gates == ("loads_in_fresh_process",)
+    assert list(judged.gates) == list(GATES)
+    run = client_of(three).get_run(version.run_id)
+    for tags in (judged.tags, run.data.tags):
+        assert tags["gates"] == "failed: loads_in_fresh_process"
+        assert tags["gate.calibrated"] == "passed: well above"
+        assert tags["gate.loads_in_fresh_process"] == "failed: no predictions"
+    assert run.data.metrics["gate_calibrated_low"] == 0.8
+    assert "gate_calibrated_why" not in run.data.metrics
+
+
+def test_version_that_failed_or_was_not_judged_is_promoted_by_force_only(three):
+    with pytest.raises(BadInputError, match=r"version 1 was not judged.*oneclick model promote 1 --force"):
+        three.promote(1)
+    three.log_gates(three.version(1), FAILED)
+    with pytest.raises(BadInputError, match="has not passed all gates: loads_in_fresh_process failed: no predictions"):
+        three.promote(1)
+    assert three.champion() is None
+    assert three.promote(1, by="hand", force=True).tags["promoted_by"] == "hand"
+    assert three.aliases() == {"champion": 1, "challenger": 3}
+
+
+def test_promoting_the_champion_again_keeps_the_previous_one(three):
+    for number in (1, 2, 2):
+        three.promote(number, force=True)
+    assert three.aliases() == {"champion": 2, "previous": 1, "challenger": 3}
+
+
+def test_killed_between_the_two_aliases_no_model_is_lost(three, monkeypatch):
+    from mlflow import MlflowClient
+
+    for number in (1, 2):
+        three.promote(number, force=True)
+    whole = MlflowClient.set_registered_model_alias
+
+    def killed(self, name, alias, version):
+        if alias == "champion":
+            raise KeyboardInterrupt
+        whole(self, name, alias, version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_registered_model_alias", killed)
+        with pytest.raises(KeyboardInterrupt):
+            three.promote(3, force=True)
+    assert three.require_champion().version == 2
+    with pytest.raises(BadInputError, match="no previous champion"):
+        three.rollback()
+    three.promote(3, force=True)
+    assert three.aliases() == {"champion": 3, "previous": 2}
+
+
+def test_rollback_and_back(three):
+    for number in (1, 2):
+        three.promote(number, force=True)
+    back = three.rollback()
+    assert (back.version, back.tags["promoted_by"]) == (1, "rollback")
+    assert three.aliases() == {"champion": 1, "previous": 2, "challenger": 3}
+    assert three.rollback().version == 2
+
+
+def test_tampered_model_is_neither_promoted_nor_rolled_back_to(three, monkeypatch):
+    for number in (1, 2):
+        three.promote(number, force=True)
+    monkeypatch.setattr(Tracking, "_model_file", lambda self, _: self.folder / "mlflow.db")
+    with pytest.raises(BadInputError, match="is not the one that was registered"):
+        three.rollback()
+    with pytest.raises(BadInputError, match="is not the one that was registered"):
+        three.promote(1, force=True)
+    assert three.aliases() == {"champion": 2, "previous": 1, "challenger": 3}
+
+
+def test_version_that_does_not_exist_is_said_clearly(logged):
+    with pytest.raises(BadInputError, match=r"there is no model version 12.*oneclick model list"):
+        logged[0].version(12)
+
+
+def test_effects_come_back_and_are_refused_if_changed(tracking, trained, training):
+    version = log(tracking, trained, training)
+    assert tracking.effects(version) == EXPLAINED.effects.to_json()
+    pd.testing.assert_frame_equal(tracking.shapley(version), EXPLAINED.sample)
+    (tracking._artifacts(version) / runs.EFFECTS).write_text('{"method": "forged"}')
+    with pytest.raises(BadInputError, match=r"effects.json: the file of model version 1 is not the one that was registered"):
+        tracking.effects(version)
+
+
+def test_fresh_process_predicts_the_same_as_the_model_it_came_from(logged, trained, training):
+    tracking, version = logged
+    rows = edge_rows(training)
+    found = tracking.reopen(version, rows)
+    assert (found.foreign, found.error) == ((), "")
+    np.testing.assert_array_equal(found.p_decline, predict(trained.pipeline, rows))
+
+
+def test_fresh_process_finds_in_the_registry_what_mlflow_finds(logged):
+    tracking, version = logged
+    source, sha256 = fresh.registered(str(tracking.folder / "mlflow.db"), version.name, "1")
+    found = client_of(tracking).get_model_version(version.name, "1")
+    assert (source, sha256) == (found.source, found.tags[files.MODEL_SHA256])
+    with pytest.raises(BadInputError, match="no version 2"):
+        fresh.registered(str(tracking.folder / "mlflow.db"), version.name, "2")
+
+
+def test_fresh_process_tells_why_it_gives_no_probabilities(tracking, trained, training, monkeypatch):
+    version = log(tracking, trained, training)
+    path = tracking._model_file(version)
+    content = path.read_bytes()
+    path.write_bytes(content + b" ")
+    found = tracking.reopen(version, edge_rows(training))
+    assert (found.p_decline, found.foreign) == (None, ())
+    assert "is not the one that was registered" in found.error
+    path.write_bytes(content)
+    assert "features are missing: service_level" in tracking.reopen(version, edge_rows(training).iloc[:, 1:]).error
+    monkeypatch.setattr(fresh, "_PATIENCE", 0.01)
+    assert tracking.reopen(version, edge_rows(training)).error == "the process did not answer within 0.01 s"
+
+
+def test_fresh_process_names_foreign_types(tracking, trained, training):
+    import skops.io
+    from sklearn.preprocessing import FunctionTransformer
+
+    version = log(tracking, trained, training)
+    content = skops.io.dumps(FunctionTransformer(shutil.rmtree))
+    tracking._model_file(version).write_bytes(content)
+    tag = sha256(content).hexdigest()
+    client_of(tracking).set_model_version_tag(version.name, "1", files.MODEL_SHA256, tag)
+    assert tracking.reopen(version, edge_rows(training)).foreign == ("shutil.rmtree",)
 
 
 def test_training_that_fails_half_way_leaves_no_version(tracking, trained, training, monkeypatch):
@@ -158,7 +344,7 @@ def test_training_that_fails_half_way_leaves_no_version(tracking, trained, train
 
     monkeypatch.setattr(runs, "log_model", broken)
     with pytest.raises(OSError, match="disk full"):
-        tracking.log_training(trained, training, month="2026-10", tags=TAGS)
+        log(tracking, trained, training)
     client = client_of(tracking)
     assert client.search_model_versions() == []
     parents = [r for r in client.search_runs(["1"]) if "mlflow.parentRunId" not in r.data.tags]
@@ -166,8 +352,8 @@ def test_training_that_fails_half_way_leaves_no_version(tracking, trained, train
 
 
 def test_tampered_model_is_refused(tracking, trained, training):
-    version = tracking.log_training(trained, training, month="2026-10", tags=TAGS)
-    path = tracking._model_folder(version) / runs.MODEL_FILE
+    version = log(tracking, trained, training)
+    path = tracking._model_file(version)
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(BadInputError, match="is not the one that was registered"):
         tracking.load(version)
@@ -182,23 +368,36 @@ def test_untrusted_types_are_refused_even_with_the_right_hash(logged, tmp_path, 
 
     tracking, version = logged
     content = skops.io.dumps(FunctionTransformer(shutil.rmtree))
-    (tmp_path / runs.MODEL_FILE).write_bytes(content)
-    monkeypatch.setattr(registry.Tracking, "_model_folder", lambda *_: tmp_path)
-    forged = replace(version, tags=version.tags | {runs.SHA256: sha256(content).hexdigest()})
-    with pytest.raises(BadInputError, match=r"types that are not trusted: shutil\.rmtree"):
+    (tmp_path / files.MODEL_FILE).write_bytes(content)
+    monkeypatch.setattr(registry.Tracking, "_model_file", lambda *_: tmp_path / files.MODEL_FILE)
+    forged = replace(version, tags=version.tags | {files.MODEL_SHA256: sha256(content).hexdigest()})
+    with pytest.raises(BadInputError, match=r"value 'shutil\.rmtree': model version 1 holds types that are not trusted"):
         tracking.load(forged)
 
 
-@pytest.mark.parametrize("family", [f.name for f in candidates.FAMILIES])
-def test_every_family_fits_trusted_types_only(training, family):
-    import skops.io
-
+@pytest.fixture(scope="module")
+def tried(training):
+    """Every family's trials and the votes of their best, with what they are fitted on."""
     data = Learner(inputs(training), training["declined"].to_numpy(), training["copies"].to_numpy())
     numbers = fold_numbers(data.declined, data.copies, folds=2, seed=[1])
-    drawn = [c for c in candidates.draw(16, seed=1) if c.family.name == family]
-    for tried in search.search(search.matrices(data.frame, data.frame)[0], data.declined, numbers, drawn, seed=1):
-        content = skops.io.dumps(fit(tried, data, numbers, seed=1))
+    prepared = search.matrices(data.frame, data.frame)[0]
+    trials = search.search(prepared, data.declined, numbers, candidates.draw(QUICK), QUICK)
+    return [*trials, *search.votes(search.best_of_families(trials), data.declined, numbers)], data, numbers
+
+
+@pytest.mark.parametrize("family", [*(f.name for f in candidates.FAMILIES), search.VOTE])
+def test_every_family_fits_trusted_types_only_and_comes_back_the_same(tried, family):
+    import skops.io
+
+    choices, data, numbers = tried
+    own = [choice for choice in choices if choice.name == family]
+    assert own
+    for choice in own[:2]:  # as it is and calibrated
+        pipeline = fit(choice, data, numbers, seed=1)
+        content = skops.io.dumps(pipeline)
         assert set(skops.io.get_untrusted_types(data=content)) <= set(TRUSTED_TYPES)
+        again = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+        np.testing.assert_array_equal(predict(again, data.frame), predict(pipeline, data.frame))
 
 
 def test_two_processes_may_come_first_together(tmp_path):

@@ -5,7 +5,8 @@ function of tables and settings; MLflow is the business of `oneclick_pipeline.tr
 is cheap: scikit-learn is imported when something is trained or drawn.
 """
 
-from oneclick_pipeline.model.explanation import importance, model_explanation
+from oneclick_pipeline.model.effects import Effects, Explained, effects
+from oneclick_pipeline.model.explanation import beeswarm, dependence, importance, model_explanation
 from oneclick_pipeline.model.metrics import METRICS, Interval
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
 from oneclick_pipeline.model.training import predict, train
@@ -13,9 +14,14 @@ from oneclick_pipeline.model.training_set import inputs, training_set
 
 __all__ = [
     "METRICS",
+    "Effects",
+    "Explained",
     "FamilyResult",
     "Interval",
     "TrainedModel",
+    "beeswarm",
+    "dependence",
+    "effects",
     "importance",
     "inputs",
     "model_explanation",

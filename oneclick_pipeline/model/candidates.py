@@ -1,6 +1,7 @@
 """The candidates of the search, all in this one place: families, ranges, encoders, scalers.
 
-To try another family, add a line to `FAMILIES` and the types that it fits to `tracking.TRUSTED_TYPES`.
+To try another family, add it to `FAMILIES` and to the setting `model.families`, and the types that it fits to
+`tracking.TRUSTED_TYPES`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
+
+    from oneclick_pipeline.settings import Model
 
 ENCODERS = ("one_hot", "ordinal")
 SCALERS = ("standard", "robust")
@@ -56,8 +59,8 @@ class Family:
         build: Makes the unfitted estimator from its parameters, the rows that it will learn from, and a seed.
         parameters: Where each parameter is drawn from.
         probabilistic: Whether it gives probabilities by itself; if not, it is always calibrated.
-        max_rows: Rows beyond which a fit uses the first so many. Rows stand in an order as good as random, so
-            these are a random sample.
+        alone: Whether only one may be at work at a time. scikit-learn's forests change Python's warning filters for every
+            tree and put them back; all threads share the filters, so two forests would leave them in disorder.
     """
 
     name: str
@@ -65,17 +68,26 @@ class Family:
     build: Callable[[dict[str, Any], int, int], Any]
     parameters: Mapping[str, LogUniform | OneOf] = field(default_factory=dict)
     probabilistic: bool = True
-    max_rows: int = 1_000_000
+    alone: bool = False
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One draw: a family with its parameters, an encoder and a scaler."""
+    """One draw: a family with its parameters, an encoder and a scaler.
+
+    Attributes:
+        family: The family.
+        encoder: One of `ENCODERS`.
+        scaler: One of `SCALERS`.
+        parameters: Of the estimator.
+        max_rows: Rows above which it learns from a stratified sample of so many.
+    """
 
     family: Family
     encoder: str
     scaler: str
     parameters: dict[str, Any]
+    max_rows: int
 
     def estimator(self, rows: int, seed: int) -> Any:  # noqa: ANN401 - scikit-learn has no types
         """The unfitted estimator for `rows` rows."""
@@ -109,13 +121,27 @@ def _support_vectors(parameters: dict[str, Any], rows: int, seed: int) -> Any:  
     return SVC(kernel="rbf", random_state=seed, **parameters)
 
 
+def _extra_trees(parameters: dict[str, Any], rows: int, seed: int) -> Any:  # noqa: ANN401, ARG001
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    return ExtraTreesClassifier(n_estimators=25, criterion="log_loss", random_state=seed, **parameters)
+
+
+def _hist_gradient_boosting(parameters: dict[str, Any], rows: int, seed: int) -> Any:  # noqa: ANN401
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    # no early stopping: it would hold out rows without knowing which are copies; more rows bear more trees
+    trees = round(parameters["max_iter"] * max(1.0, (rows / 1000) ** 0.5))
+    return HistGradientBoostingClassifier(early_stopping=False, random_state=seed, **parameters | {"max_iter": trees})
+
+
 FAMILIES = (
     Family(
         "knn",
         "Nearest neighbours",
         _nearest_neighbours,
-        {"n_neighbors": LogUniform(15, 80, whole=True), "weights": OneOf(("uniform", "distance"))},
-        max_rows=20_000,
+        # all neighbours count alike: weighted by distance it repeats what it learnt, and nothing can explain that
+        {"n_neighbors": LogUniform(15, 80, whole=True)},
     ),
     Family(
         "decision_tree",
@@ -130,33 +156,52 @@ FAMILIES = (
         _support_vectors,
         {"C": LogUniform(0.3, 3), "gamma": LogUniform(0.015, 0.12)},
         probabilistic=False,
-        max_rows=3_000,
+    ),
+    Family(
+        "extra_trees",
+        "Extra trees",
+        _extra_trees,
+        {"min_samples_leaf": LogUniform(2, 12, whole=True), "max_features": OneOf((0.3, 0.5, 0.8))},
+        alone=True,
+    ),
+    Family(
+        "hist_gradient_boosting",
+        "Gradient boosting",
+        _hist_gradient_boosting,
+        {
+            "max_iter": OneOf((30, 50)),
+            "learning_rate": LogUniform(0.05, 0.2),
+            "max_leaf_nodes": OneOf((4, 6, 8)),
+            "min_samples_leaf": LogUniform(10, 40, whole=True),
+            "l2_regularization": LogUniform(0.1, 10),
+        },
     ),
 )
 
 
-def draw(number: int, seed: int) -> list[Candidate]:
-    """Draw the candidates of a search, dealt to the families in turn; every family gets at least one.
+def draw(settings: Model) -> list[Candidate]:
+    """Draw the candidates of a search, dealt to the families of the settings in turn; every family gets at least one.
 
-    Args:
-        number: How many in total.
-        seed: Seed; the same gives the same candidates, and more of them begin with the same ones.
+    The same seed gives the same candidates, and more draws begin with the same ones.
 
-    >>> [c.family.name for c in draw(5, seed=1)]
-    ['knn', 'decision_tree', 'logistic_regression', 'svc', 'knn']
+    >>> from oneclick_pipeline.settings import Model
+    >>> [c.family.name for c in draw(Model(families=("svc", "knn"), draws=3))]
+    ['knn', 'svc', 'knn']
     """
     import numpy as np
 
-    rng = np.random.default_rng([seed, 1])
+    families = [family for family in FAMILIES if family.name in settings.families]
+    rng = np.random.default_rng([settings.seed, 1])
     candidates = []
-    for i in range(max(number, len(FAMILIES))):
-        family = FAMILIES[i % len(FAMILIES)]
+    for i in range(max(settings.draws, len(families))):
+        family = families[i % len(families)]
         candidates.append(
             Candidate(
                 family,
                 encoder=ENCODERS[rng.integers(len(ENCODERS))],
                 scaler=SCALERS[rng.integers(len(SCALERS))],
                 parameters={name: source.draw(rng) for name, source in family.parameters.items()},
+                max_rows=settings.family_max_rows.get(family.name, settings.max_rows),
             )
         )
     return candidates

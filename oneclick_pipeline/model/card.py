@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.model.metrics import METRICS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from oneclick_pipeline.model.results import TrainedModel
 
 LABEL_RULES = {
     True: "the activity class in the same snapshot as the features, because no later snapshot was there",
-    False: "the activity class in a later snapshot than the features: a true forecast",
+    False: "the activity class three months later than the features: a true forecast",
 }
 
 
@@ -24,28 +27,38 @@ def card(trained: TrainedModel) -> str:
     """The card as Markdown."""
     best = trained.best
     sampled = f", a stratified sample of {trained.rows_available:,}" if trained.rows < trained.rows_available else ""
-    limited = f"; one fit learns from at most {best.rows:,} of them" if best.rows < trained.rows else ""
+    sources = ", ".join(f"{source} {n:,}" for source, n in trained.label_sources.items())
     parameters = ", ".join(f"{name} = {value}" for name, value in trained.parameters.items())
-    head = "| family | " + " | ".join(METRICS) + " |\n|---|" + "---|" * len(METRICS)
-    whole = "| **choice and all** | " + " | ".join(str(trained.metrics[name]) for name in METRICS) + " |"
+    head = "| family | draws | rows | " + " | ".join(METRICS) + " |\n|---|---|---|" + "---|" * len(METRICS)
+    whole = f"| **choice and all** | | {trained.rows:,} | " + " | ".join(str(trained.metrics[name]) for name in METRICS) + " |"
     families = "\n".join(
-        f"| {f.label} | " + " | ".join(str(f.metrics[name]) for name in METRICS) + " |" for f in trained.families
+        f"| {f.label} | {f.draws} | {f.rows:,} | " + " | ".join(str(f.metrics[name]) for name in METRICS) + " |"
+        for f in trained.families
     )
     return f"""# Activity decline
 
 **What.** Probability that a regular customer's purchasing activity declines. {best.label}: {parameters}.
 
-**Data.** {trained.rows:,} labelled regular customers{sampled}{limited}. Features of {", ".join(trained.feature_months)},
+**Data.** {trained.rows:,} labelled regular customers{sampled}. Features of {", ".join(trained.feature_months)},
 labels of {", ".join(trained.label_months)}. Digest `{trained.digest}`.
 
-**Label.** {label_rule(trained)[0].upper()}{label_rule(trained)[1:]}.
+**Label.** {label_rule(trained)[0].upper()}{label_rule(trained)[1:]}. Where they come from: {sources}.
 
-**How good.** Nested cross-validation, grouped by identical customers, stratified, repeated; estimate (95 % interval,
-corrected for overlapping folds).
+**How good.** Nested cross-validation, grouped by customer and identical customers, stratified, repeated; estimate (95 %
+interval, corrected for overlapping folds). Draws: how many of those dealt to a family were tried before more did not pay.
+Rows: how many one fit of the family learns from at most; fewer than all is a stratified sample.
 
 {head}
 {whole}
 {families}
+
+**Calibration.** {_calibration(trained)}
+
+**Out of time.** {_out_of_time(trained.out_of_time)}
+
+**Slices.** ROC-AUC and ECE by kind of customer, 95 % intervals.
+
+{_slices(trained.slices)}
 
 **Chosen.** {trained.rule}
 
@@ -53,3 +66,38 @@ corrected for overlapping folds).
 risk, not whom an offer would keep. Categories that the store adds later are treated as rare ones. The metrics hold for
 customers like those of the months above: watch the drift.
 """
+
+
+def _calibration(trained: TrainedModel) -> str:
+    kept = [
+        f"{name.removesuffix('calibration').rstrip('.')} {value}".strip()
+        for name, value in trained.parameters.items()
+        if name.endswith("calibration")
+    ]
+    return (
+        f"{', '.join(kept)[0].upper()}{', '.join(kept)[1:]}. A calibrator is kept where it lowers the log loss of customers that "
+        "neither the estimator nor the calibrator has seen."
+    )
+
+
+def _out_of_time(table: pd.DataFrame) -> str:
+    if table.empty:
+        return "Not enough data: no month's labels were known before a later labelled month."
+    rows = [
+        f"- features of {r.feature_month}, labels of {r.label_month}, learnt from {r.learnt_months}: {r.customers:,} customers, "
+        f"ROC-AUC {r.roc_auc:.3f} ({r.roc_auc_low:.3f} to {r.roc_auc_high:.3f}), "
+        f"log loss {r.log_loss:.3f} ({r.log_loss_low:.3f} to {r.log_loss_high:.3f}), ECE {r.ece:.3f}"
+        for r in table.itertuples()
+    ]
+    return "Learnt from the past, judged on the next, as it would have been then.\n\n" + "\n".join(rows)
+
+
+def _slices(table: pd.DataFrame) -> str:
+    lines = ["| feature | value | customers | declined | ROC-AUC | ECE |", "|---|---|---|---|---|---|"]
+    for group in table.to_dict("records"):
+        row = {str(name): value for name, value in group.items()}
+        told = "{feature} | {value} | {customers:.0f} | {declined:.0f}".format(**row)
+        auc, error = "{roc_auc:.3f} ({roc_auc_low:.3f} to {roc_auc_high:.3f})", "{ece:.3f} ({ece_low:.3f} to {ece_high:.3f})"
+        few = math.isnan(row["roc_auc"])
+        lines.append(f"| {told} | not enough data | |" if few else f"| {told} | {auc.format(**row)} | {error.format(**row)} |")
+    return "\n".join(lines)

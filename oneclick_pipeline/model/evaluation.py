@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from oneclick_pipeline.model.folds import fold_numbers, splits
-from oneclick_pipeline.model.search import best_of_families, choose, matrices, probabilities, search
+from oneclick_pipeline.model.search import (
+    VOTE,
+    Predicted,
+    Trial,
+    Vote,
+    best_of_families,
+    choose,
+    matrices,
+    probabilities,
+    search,
+    votes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from oneclick_pipeline.model.candidates import Candidate
+    from oneclick_pipeline.model.search import Prepared
     from oneclick_pipeline.settings import Model
 
 CHOSEN = "chosen"
@@ -33,6 +45,15 @@ class Learner(NamedTuple):
         return Learner(self.frame.iloc[index], self.declined[index], self.copies[index])
 
 
+class Found(NamedTuple):
+    """What a search found: all its trials, the best of every family, the votes of these, and the choice."""
+
+    trials: list[Trial]
+    bests: list[Trial]
+    votes: list[Vote]
+    chosen: Trial | Vote
+
+
 def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings: Model) -> dict[str, pd.DataFrame]:
     """Repeat grouped, stratified outer folds; inside each, search anew and predict the customers left out.
 
@@ -42,8 +63,9 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
         settings: Folds, repeats, inner folds, seed.
 
     Returns:
-        Predictions by family, and under `CHOSEN` those of the family that the search chose in each fold: one row
-        a customer and repeat, columns repeat, fold, declined, p_decline, index = row of the training set.
+        Predictions by family (the soft vote is one), and under `CHOSEN` those of whatever the search chose in each
+        fold: one row a customer and repeat, columns repeat, fold, declined, p_decline, and p_raw and p_calibrated,
+        of which p_decline is the one that the search kept; index = row of the training set.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -52,9 +74,14 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
 
     def predicted(task: tuple[int, int, NDArray[np.intp], NDArray[np.intp]]) -> dict[str, pd.DataFrame]:
         repeat, fold, learn, judge = task
-        found = _predict_fold(data.rows(learn), data.rows(judge), candidates, settings, seed=[settings.seed, repeat, fold])
+        rows = data.rows(learn)
+        numbers = inner_folds(rows, settings, [settings.seed, repeat, fold])
+        found, chosen = _search_and_predict(rows, data.frame.iloc[judge], numbers, candidates, settings)
         columns = {"repeat": repeat, "fold": fold, "declined": data.declined[judge]}
-        return {name: pd.DataFrame(columns | {"p_decline": p}, index=judge) for name, p in found.items()}
+        return {
+            name: pd.DataFrame(columns | {"p_decline": p.kept, "p_raw": p.raw, "p_calibrated": p.calibrated}, index=judge)
+            for name, p in (found | {CHOSEN: found[chosen]}).items()
+        }
 
     tasks = [
         (repeat, fold, learn, judge)
@@ -75,11 +102,37 @@ def inner_folds(data: Learner, settings: Model, seed: list[int]) -> NDArray[np.i
     return fold_numbers(data.declined, data.copies, folds=settings.inner_folds, seed=seed)
 
 
-def _predict_fold(
-    learn: Learner, judge: Learner, candidates: Sequence[Candidate], settings: Model, seed: list[int]
-) -> dict[str, NDArray[np.float64]]:
-    """Search on `learn`, fit the best of every family on it, predict `judge`."""
-    known, new = matrices(learn.frame, judge.frame)
-    bests = best_of_families(search(known, learn.declined, inner_folds(learn, settings, seed), candidates, settings.seed))
-    found = {t.candidate.family.name: probabilities(t, known, learn.declined, new, settings.seed) for t in bests}
-    return found | {CHOSEN: found[choose(bests).candidate.family.name]}
+def search_all(
+    prepared: Prepared, declined: NDArray[np.int_], numbers: NDArray[np.int_], candidates: Sequence[Candidate], settings: Model
+) -> Found:
+    """Search, then apply the rule: within every family, among the votes, and among all of these."""
+    trials = search(prepared, declined, numbers, candidates, settings)
+    bests = best_of_families(trials)
+    tried = votes(bests, declined, numbers)
+    contenders: list[Trial | Vote] = [*bests]
+    if tried:
+        contenders.append(choose(tried))
+    return Found(trials, bests, tried, choose(contenders))
+
+
+def predict_new(
+    learn: Learner, new: pd.DataFrame, numbers: NDArray[np.int_], candidates: Sequence[Candidate], settings: Model
+) -> tuple[NDArray[np.float64], str]:
+    """Search on `learn` and predict new customers with the choice: probabilities, and its name."""
+    predicted, chosen = _search_and_predict(learn, new, numbers, candidates, settings)
+    return predicted[chosen].kept, chosen
+
+
+def _search_and_predict(
+    learn: Learner, new: pd.DataFrame, numbers: NDArray[np.int_], candidates: Sequence[Candidate], settings: Model
+) -> tuple[dict[str, Predicted], str]:
+    """Search on `learn`, fit the best of every family on it, predict `new`; returns all that and the name of the choice."""
+    import numpy as np
+
+    known, unseen = matrices(learn.frame, new)
+    found = search_all(known, learn.declined, numbers, candidates, settings)
+    predicted = {t.name: probabilities(t, known, learn.declined, unseen, settings.seed) for t in found.bests}
+    if found.votes:
+        members = [predicted[m.name] for m in choose(found.votes).members]
+        predicted[VOTE] = Predicted(*(np.mean(parts, axis=0) for parts in zip(*members, strict=True)))
+    return predicted, found.chosen.name

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BINS = 10
 METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "ece")
-_BOUNDS = {"log_loss": (0.0, float("inf"))}
+BOUNDS = {"log_loss": (0.0, float("inf"))}
 
 
 @dataclass(frozen=True)
@@ -179,21 +179,28 @@ def intervals(predictions: pd.DataFrame) -> dict[str, Interval]:
     scores = fold_scores(predictions)
     folds = int(predictions["fold"].nunique())
     found = {
-        name: corrected_interval(scores[name].to_numpy(), folds=folds, bounds=_BOUNDS.get(name, (0.0, 1.0))) for name in BY_FOLD
+        name: corrected_interval(scores[name].to_numpy(), folds=folds, bounds=BOUNDS.get(name, (0.0, 1.0))) for name in BY_FOLD
     }
-    return found | {"ece": _ece_interval(predictions, folds)}
+    return found | {"ece": jackknife_interval(predictions, ece, folds=folds)}
 
 
-def _ece_interval(predictions: pd.DataFrame, folds: int) -> Interval:
-    """ECE over all rows of a repeat, its spread from jackknife pseudo-values over the folds.
+def jackknife_interval(
+    predictions: pd.DataFrame,
+    metric: Callable[[NDArray[np.int_], NDArray[np.float64]], float],
+    *,
+    folds: int,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Interval:
+    """A metric over all rows of a repeat, its spread from jackknife pseudo-values over the folds.
 
-    A fold's pseudo-value, folds·θ − (folds − 1)·θ without the fold, is for a mean such as Brier the fold's own
-    score, so the corrected formula applies alike. Source: Efron, Tibshirani (1993), ch. 11.
+    For metrics that make no sense on a single fold, or on the part of a fold that lies in a small group. A fold's
+    pseudo-value, folds·θ − (folds − 1)·θ without the fold, is for a mean such as Brier the fold's own score, so the
+    corrected formula applies alike. Source: Efron, Tibshirani (1993), ch. 11.
     """
     whole, pseudo = [], []
     for _, part in predictions.groupby("repeat"):
         declined, p, fold = (part[name].to_numpy() for name in ("declined", "p_decline", "fold"))
-        theta = ece(declined, p)
+        theta = metric(declined, p)
         whole.append(theta)
-        pseudo += [folds * theta - (folds - 1) * ece(declined[fold != k], p[fold != k]) for k in range(folds)]
-    return corrected_interval(pseudo, folds=folds, estimate=sum(whole) / len(whole))
+        pseudo += [folds * theta - (folds - 1) * metric(declined[fold != k], p[fold != k]) for k in range(folds)]
+    return corrected_interval(pseudo, folds=folds, estimate=sum(whole) / len(whole), bounds=bounds)

@@ -21,9 +21,10 @@ class FamilyResult:
         parameters: What the search on all rows chose for it: encoder, scaler, calibrated, estimator's parameters.
         metrics: Nested estimate and 95 % interval by name, see `metrics.METRICS`.
         fold_scores: One row an outer fold: repeat, fold, metrics.
-        predictions: Out-of-fold, one row a customer and repeat: repeat, fold, declined, p_decline.
+        predictions: Out-of-fold, one row a customer and repeat: repeat, fold, declined, p_decline, p_raw, p_calibrated.
         trials: The search on all rows (`cv_results`): one row a candidate, best first.
         rows: Rows that a fit of this family learns from at most; fewer than the training set above its limit.
+        draws: How many draws were tried before more did not pay; of how many it was dealt.
     """
 
     name: str
@@ -34,6 +35,7 @@ class FamilyResult:
     predictions: pd.DataFrame
     trials: pd.DataFrame
     rows: int
+    draws: str
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,17 @@ class TrainedModel:
         parameters: Its encoder, scaler, calibration and parameters.
         metrics: Nested estimate and 95 % interval of the whole procedure, choice of the family included.
         fold_scores: The same, fold by fold.
-        predictions: Out-of-fold predictions of the whole procedure: repeat, fold, declined, p_decline.
+        predictions: Out-of-fold predictions of the whole procedure, columns as in `FamilyResult`.
+        slices: The same metrics by kind of customer, see `slices.slices`.
+        out_of_time: Judged on later months than it learnt from, see `out_of_time.out_of_time`; empty where there
+            are too few months.
         out_of_fold: Every customer trained on: feature_month, customer_id, p_decline by models that did not see
             the customer or a copy, averaged over the repeats.
         families: Result of every family, best log loss first.
         rule: How the model was chosen, in words.
         feature_months: Snapshot months of the features.
         label_months: Snapshot months of the labels.
+        label_sources: How many labels the store delivered, and how many were marked by which rule.
         digest: Fingerprint of the training set.
         rows: Customers trained on.
         rows_available: Labelled customers there were; more than `rows` where training took a sample.
@@ -64,11 +70,14 @@ class TrainedModel:
     metrics: dict[str, Interval]
     fold_scores: pd.DataFrame
     predictions: pd.DataFrame
+    slices: pd.DataFrame
+    out_of_time: pd.DataFrame
     out_of_fold: pd.DataFrame
     families: tuple[FamilyResult, ...]
     rule: str
     feature_months: tuple[str, ...]
     label_months: tuple[str, ...]
+    label_sources: dict[str, int]
     digest: str
     rows: int
     rows_available: int

@@ -1,14 +1,25 @@
 """One joint search over all candidates on the same folds, and the rule that chooses.
 
-Every estimator is judged as it is and as calibrated by Platt's sigmoid, so calibration is kept only where it
-helps the log loss of rows that neither the estimator nor its sigmoid has seen.
+Every estimator is judged as it is and as calibrated (see `calibration`), so calibration is kept only where it helps
+the log loss of rows that neither the estimator nor its calibrator has seen.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from oneclick_pipeline.model.calibration import (
+    NONE,
+    SIGMOID,
+    Calibrator,
+    Sigmoid,
+    cross_calibrated,
+    fit_calibrator,
+    kinds_for,
+)
 from oneclick_pipeline.model.candidates import ENCODERS, FAMILIES, SCALERS, Candidate, number_part, text_part
 from oneclick_pipeline.model.folds import splits
 from oneclick_pipeline.model.metrics import log_loss, roc_auc
@@ -21,14 +32,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.settings import Model
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int_]
     Prepared = dict[tuple[str, str], Floats]
 
+Choice = TypeVar("Choice", bound="Trial | Vote")
+
 RULE = (
     "Among the candidates whose mean ROC-AUC over the inner folds lies within one standard error of the best, "
-    "the one with the lowest mean log loss; first within each family, then among the families' best."
+    "the one with the lowest mean log loss; first within each family, then among the families' best and the soft votes "
+    "of the two, three and four of them with the lowest log loss."
 )
+VOTE, VOTE_LABEL = "soft_vote", "Soft vote"
+_LARGEST_VOTE = 4
+_ALONE = Lock()
+_WORTH = 0.001
+"""Nats of log loss below which a draw has gained nothing."""
 
 
 @dataclass(frozen=True)
@@ -37,53 +58,121 @@ class Trial:
 
     Attributes:
         candidate: What was tried.
-        sigmoid: Slope and intercept of its calibration, learnt from all inner folds; None where it stays raw.
+        calibration: `none`, or the kind of calibrator that is applied.
+        calibrator: That calibrator, learnt from all inner folds; with `none` the sigmoid that would have been.
+        p: Probabilities of the n rows, each by an estimator (and a calibrator) that has not seen it.
         roc_auc: Score of every inner fold.
         log_loss: Score of every inner fold, in nats.
     """
 
     candidate: Candidate
-    sigmoid: tuple[float, float] | None
+    calibration: str
+    calibrator: Calibrator
+    p: Floats
     roc_auc: Floats
     log_loss: Floats
+
+    @property
+    def name(self) -> str:
+        """Family."""
+        return self.candidate.family.name
+
+    @property
+    def label(self) -> str:
+        """Family, for people."""
+        return self.candidate.family.label
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Everything that tells this trial from another, flat."""
         c = self.candidate
-        return {"encoder": c.encoder, "scaler": c.scaler, "calibrated": self.sigmoid is not None, **c.parameters}
+        return {"encoder": c.encoder, "scaler": c.scaler, "calibration": self.calibration, **c.parameters}
 
 
-def search(prepared: Prepared, declined: Ints, numbers: Ints, candidates: Sequence[Candidate], seed: int) -> list[Trial]:
-    """Judge every candidate on every fold.
+@dataclass(frozen=True)
+class Vote:
+    """The mean probability of several trials, with its score in every inner fold.
+
+    Attributes:
+        members: The trials, lowest log loss first.
+        roc_auc: Score of every inner fold.
+        log_loss: Score of every inner fold, in nats.
+    """
+
+    members: tuple[Trial, ...]
+    roc_auc: Floats
+    log_loss: Floats
+    name = VOTE
+    label = VOTE_LABEL
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The members and everything about each, flat."""
+        own = {f"{m.name}.{key}": value for m in self.members for key, value in m.parameters.items()}
+        return {"members": ", ".join(m.name for m in self.members), **own}
+
+
+class Predicted(NamedTuple):
+    """P(declined) of new rows by a trial: before calibration, after it, and whichever of the two is kept."""
+
+    raw: Floats
+    calibrated: Floats
+    kept: Floats
+
+
+def search(prepared: Prepared, declined: Ints, numbers: Ints, candidates: Sequence[Candidate], settings: Model) -> list[Trial]:
+    """Judge the candidates on every fold, family by family until more draws do not pay.
+
+    A family is drawn no more when its last `settings.patience` draws gained nothing, or when its best log loss lies
+    more than two standard errors (paired, over the folds) behind the best of all.
 
     Args:
         prepared: The n rows as every encoder and scaler shows them. Preparation reads no labels, so sharing it
             between the inner folds tells nothing; the rows that judge the search itself are not among the n.
         declined: Labels, 0 or 1, n.
         numbers: Fold number of every row, n.
-        candidates: What to judge.
-        seed: Seed of estimators that use chance.
+        candidates: What to judge, in this order.
+        settings: Patience, and the seed of estimators that use chance.
 
     Returns:
-        Trials in the order of the candidates, raw before calibrated.
+        Trials in the order of the candidates, raw before calibrated ones.
     """
     import numpy as np
 
-    trials = []
+    trials: list[Trial] = []
     for candidate in candidates:
+        if not _pays(candidate.family.name, trials, settings.patience):
+            continue
         rows = prepared[candidate.encoder, candidate.scaler]
         score, raw = np.empty(len(rows)), np.empty(len(rows))
         for learn, judge in splits(numbers):
-            model = fit_estimator(candidate, rows[learn], declined[learn], seed)
-            score[judge], raw[judge] = _outputs(model, rows[judge], candidate)
+            score[judge], raw[judge] = fit_and_predict(candidate, rows[learn], declined[learn], rows[judge], settings.seed)
+        kinds = {kind: fit_calibrator(kind, score, declined) for kind in kinds_for(len(rows))}
         if candidate.family.probabilistic:
-            trials.append(_trial(candidate, None, declined, raw, numbers))
-        trials.append(_trial(candidate, platt(score, declined), declined, cross_calibrated(score, declined, numbers), numbers))
+            trials.append(Trial(candidate, NONE, kinds[SIGMOID], raw, *_scores(raw, declined, numbers)))
+        for kind, calibrator in kinds.items():
+            p = cross_calibrated(kind, score, declined, numbers)
+            trials.append(Trial(candidate, kind, calibrator, p, *_scores(p, declined, numbers)))
     return trials
 
 
-def choose(trials: Sequence[Trial]) -> Trial:
+def _pays(family: str, trials: Sequence[Trial], patience: int) -> bool:
+    """Whether another draw of a family may still pay, by the trials so far."""
+    own = [t for t in trials if t.name == family]
+    if not own:
+        return True
+    losses: dict[int, float] = {}  # by draw: a candidate's trials follow one another
+    for trial in own:
+        losses[id(trial.candidate)] = min(losses.get(id(trial.candidate), float("inf")), float(trial.log_loss.mean()))
+    earlier, last = list(losses.values())[:-patience], list(losses.values())[-patience:]
+    if earlier and min(last) > min(earlier) - _WORTH:
+        return False
+    best, leader = (min(some, key=lambda t: float(t.log_loss.mean())) for some in (own, trials))
+    behind = best.log_loss - leader.log_loss
+    return bool(behind.mean() <= 2 * behind.std(ddof=1) / len(behind) ** 0.5)
+
+
+def choose(trials: Sequence[Choice]) -> Choice:
     """Apply `RULE` once. Tuning on ROC-AUC alone would pick models that rank well and lie about probabilities."""
     import numpy as np
 
@@ -94,7 +183,18 @@ def choose(trials: Sequence[Trial]) -> Trial:
 
 def best_of_families(trials: Sequence[Trial]) -> list[Trial]:
     """The chosen trial of every family, in the order of `FAMILIES`."""
-    return [choose(own) for family in FAMILIES if (own := [t for t in trials if t.candidate.family is family])]
+    return [choose(own) for family in FAMILIES if (own := [t for t in trials if t.name == family.name])]
+
+
+def votes(bests: Sequence[Trial], declined: Ints, numbers: Ints) -> list[Vote]:
+    """Soft votes of the best two, three, … families by log loss; none where there is only one family."""
+    import numpy as np
+
+    ranked = sorted(bests, key=lambda t: float(t.log_loss.mean()))
+    sizes = range(2, min(len(ranked), _LARGEST_VOTE) + 1)
+    return [
+        Vote(tuple(ranked[:size]), *_scores(np.mean([t.p for t in ranked[:size]], axis=0), declined, numbers)) for size in sizes
+    ]
 
 
 def matrices(learn: pd.DataFrame, judge: pd.DataFrame) -> tuple[Prepared, Prepared]:
@@ -118,106 +218,70 @@ def matrices(learn: pd.DataFrame, judge: pd.DataFrame) -> tuple[Prepared, Prepar
     return known, new
 
 
-def fit_estimator(candidate: Candidate, rows: Floats, declined: Ints, seed: int) -> Any:  # noqa: ANN401
-    """Fit a candidate's estimator on prepared rows; above the family's limit on the first so many."""
-    limit = min(candidate.family.max_rows, len(rows))
-    return candidate.estimator(limit, seed).fit(rows[:limit], declined[:limit])
+def stratified(declined: Ints, limit: int) -> NDArray[np.intp]:
+    """Rows to learn from where at most `limit` may be used: the first of each class, in its share.
+
+    Rows stand in an order as good as random, so these are a random sample.
+
+    >>> import numpy as np
+    >>> stratified(np.array([0, 0, 0, 1, 0, 0, 1, 0]), 4).tolist()
+    [0, 1, 2, 3]
+    """
+    import numpy as np
+
+    if len(declined) <= limit:
+        return np.arange(len(declined))
+    positives = min(max(1, round(limit * float(declined.mean()))), limit - 1)
+    of_class = (np.flatnonzero(declined == label)[:n] for label, n in ((0, limit - positives), (1, positives)))
+    return np.sort(np.concatenate(list(of_class)))
 
 
-def probabilities(trial: Trial, known: Prepared, declined: Ints, new: Prepared, seed: int) -> Floats:
+def fit_and_predict(candidate: Candidate, rows: Floats, declined: Ints, new: Floats, seed: int) -> tuple[Floats, Floats]:
+    """Fit a candidate's estimator on prepared rows, above its limit on a stratified sample of them, and predict new ones.
+
+    Returns:
+        What calibration starts from (the decision function where there is one), and the raw probability.
+    """
+    used = stratified(declined, candidate.max_rows)
+    with _ALONE if candidate.family.alone else nullcontext():
+        model = candidate.estimator(len(used), seed).fit(rows[used], declined[used])
+        if not candidate.family.probabilistic:
+            score = model.decision_function(new)
+            return score, score
+        p = model.predict_proba(new)[:, 1]
+    return (model.decision_function(new) if hasattr(model, "decision_function") else p), p
+
+
+def probabilities(trial: Trial, known: Prepared, declined: Ints, new: Prepared, seed: int) -> Predicted:
     """Fit a trial on the rows it was searched on and give P(declined) of new ones.
 
-    The sigmoid of the search serves again: `classifier` would fit the same one anew (tested), at the price of
-    the inner folds.
+    The calibrator of the search serves again: `classifier` would fit the same one anew (tested), at the price of
+    the inner folds. The raw probability of an estimator that has none is the sigmoid of its decision function.
     """
     key = trial.candidate.encoder, trial.candidate.scaler
-    score, raw = _outputs(fit_estimator(trial.candidate, known[key], declined, seed), new[key], trial.candidate)
-    if trial.sigmoid is None:
-        return raw
-    slope, intercept = trial.sigmoid
-    return _sigmoid(slope * score + intercept)
+    score, raw = fit_and_predict(trial.candidate, known[key], declined, new[key], seed)
+    raw = raw if trial.candidate.family.probabilistic else Sigmoid(1.0, 0.0)(raw)
+    calibrated = trial.calibrator(score)
+    return Predicted(raw, calibrated, raw if trial.calibration == NONE else calibrated)
 
 
 def classifier(trial: Trial, numbers: Ints, seed: int) -> Any:  # noqa: ANN401
     """The unfitted scikit-learn classifier of a trial for rows with these fold numbers.
 
-    A calibrated one learns its sigmoid from predictions out of the same grouped folds (`ensemble=False`), then
+    A calibrated one learns its calibrator from predictions out of the same grouped folds (`ensemble=False`), then
     refits the estimator on all rows.
     """
     from sklearn.calibration import CalibratedClassifierCV
 
     estimator = trial.candidate.estimator(len(numbers), seed)
-    if trial.sigmoid is None:
+    if trial.calibration == NONE:
         return estimator
-    return CalibratedClassifierCV(estimator, method="sigmoid", ensemble=False, cv=list(splits(numbers)))
+    return CalibratedClassifierCV(estimator, method=trial.calibration, ensemble=False, cv=list(splits(numbers)))
 
 
-def cross_calibrated(score: Floats, declined: Ints, numbers: Ints) -> Floats:
-    """Probabilities from out-of-fold scores: each fold by a sigmoid learnt from the other folds."""
-    import numpy as np
-
-    p = np.empty(len(score))
-    for learn, judge in splits(numbers):
-        a, b = platt(score[learn], declined[learn])
-        p[judge] = _sigmoid(a * score[judge] + b)
-    return p
-
-
-def platt(score: Floats, declined: Ints) -> tuple[float, float]:
-    """Slope and intercept of the sigmoid P(declined) = 1 / (1 + exp(−(a·score + b))), by Newton's method.
-
-    Source: Platt (1999), Probabilistic outputs for support vector machines, with his smoothed targets, which
-    keep the slope finite where scores separate the classes; steps halved as in Lin, Lin, Weng (2007). The same
-    sigmoid that `CalibratedClassifierCV` fits (tested), at a third of the time, *measured*.
-    """
-    import numpy as np
-
-    positives = int(declined.sum())
-    target = np.where(declined == 1, (positives + 1) / (positives + 2), 1 / (len(declined) - positives + 2))
-    centre, scale = float(score.mean()), float(score.std()) or 1.0
-    columns = np.column_stack([(score - centre) / scale, np.ones(len(score))])
-
-    def loss(w: Floats) -> float:
-        z = columns @ w
-        return float((np.logaddexp(0, z) - target * z).sum())
-
-    w = np.array([0.0, np.log((positives + 1) / (len(declined) - positives + 1))])
-    height = loss(w)
-    for _ in range(50):
-        p = _sigmoid(columns @ w)
-        hessian = (columns.T * (p * (1 - p))) @ columns + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, columns.T @ (p - target))
-        while (lower := loss(w - step)) > height + 1e-9 and np.abs(step).max() > 1e-6:  # noqa: PLR2004
-            step = step / 2
-        w, height = w - step, lower
-        if np.abs(step).max() < 1e-6:  # noqa: PLR2004 - far below what a probability shows
-            break
-    return float(w[0] / scale), float(w[1] - w[0] * centre / scale)
-
-
-def _sigmoid(z: Floats) -> Floats:
-    from scipy.special import expit
-
-    p: Floats = expit(z)
-    return p
-
-
-def _outputs(model: Any, rows: Floats, candidate: Candidate) -> tuple[Floats, Floats]:  # noqa: ANN401
-    """What calibration starts from (the decision function where there is one), and the raw probability."""
-    if not candidate.family.probabilistic:
-        score = model.decision_function(rows)
-        return score, score
-    p = model.predict_proba(rows)[:, 1]
-    return (model.decision_function(rows) if hasattr(model, "decision_function") else p), p
-
-
-def _trial(candidate: Candidate, sigmoid: tuple[float, float] | None, declined: Ints, p: Floats, numbers: Ints) -> Trial:
+def _scores(p: Floats, declined: Ints, numbers: Ints) -> tuple[Floats, Floats]:
+    """ROC-AUC and log loss of every fold."""
     import numpy as np
 
     judged = [judge for _, judge in splits(numbers)]
-    return Trial(
-        candidate,
-        sigmoid,
-        roc_auc=np.array([roc_auc(declined[j], p[j]) for j in judged]),
-        log_loss=np.array([log_loss(declined[j], p[j]) for j in judged]),
-    )
+    return np.array([roc_auc(declined[j], p[j]) for j in judged]), np.array([log_loss(declined[j], p[j]) for j in judged])

@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.model import metrics
-from oneclick_pipeline.model.candidates import FAMILIES, draw, preprocessor
-from oneclick_pipeline.model.evaluation import CHOSEN, Learner, inner_folds, nested_predictions
+from oneclick_pipeline.model.calibration import ISOTONIC, NONE, keep_from_certainty
+from oneclick_pipeline.model.candidates import draw, preprocessor
+from oneclick_pipeline.model.evaluation import CHOSEN, Learner, inner_folds, nested_predictions, search_all
+from oneclick_pipeline.model.out_of_time import out_of_time
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
-from oneclick_pipeline.model.search import RULE, Trial, best_of_families, choose, classifier, matrices, search
+from oneclick_pipeline.model.search import RULE, VOTE, VOTE_LABEL, Trial, Vote, choose, classifier, matrices, stratified
+from oneclick_pipeline.model.slices import slices
 from oneclick_pipeline.model.training_set import digest, in_canonical_order, inputs, require_enough, sample
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.model.evaluation import Found
     from oneclick_pipeline.settings import Model
 
 
@@ -43,52 +49,81 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
     rows = sample(in_canonical_order(training), settings.max_rows)
     require_enough(rows, folds=settings.folds, inner_folds=settings.inner_folds)
     data = Learner(inputs(rows), rows["declined"].to_numpy(dtype=int), rows["copies"].to_numpy(dtype=int))
-    candidates = draw(settings.draws, settings.seed)
+    candidates = draw(settings)
     with threadpool_limits(limits=1):
-        predictions = nested_predictions(data, candidates[: max(settings.nested_draws, len(FAMILIES))], settings)
+        predictions = nested_predictions(data, candidates[: max(settings.nested_draws, len(settings.families))], settings)
         inner = inner_folds(data, settings, [settings.seed])
-        trials = search(matrices(data.frame, data.frame)[0], data.declined, inner, candidates, settings.seed)
-        bests = best_of_families(trials)
-        chosen = choose(bests)
-        pipeline = fit(chosen, data, inner, settings.seed)
-    families = tuple(_family_result(best, trials, predictions[best.candidate.family.name], len(rows)) for best in bests)
+        found = search_all(matrices(data.frame, data.frame)[0], data.declined, inner, candidates, settings)
+        pipeline = fit(found.chosen, data, inner, settings.seed)
+        later = out_of_time(rows, settings)
+    results = [_family_result(best, found, predictions[best.name], len(rows), settings) for best in found.bests]
+    if found.votes:
+        results.append(_vote_result(found, predictions[VOTE], len(rows)))
     judged = predictions[CHOSEN]
     return TrainedModel(
         pipeline=pipeline,
-        family=chosen.candidate.family.name,
-        parameters=chosen.parameters,
+        family=found.chosen.name,
+        parameters=found.chosen.parameters,
         metrics=metrics.intervals(judged),
         fold_scores=metrics.fold_scores(judged),
         predictions=judged,
+        slices=slices(rows, judged),
+        out_of_time=later,
         out_of_fold=rows[["feature_month", "customer_id"]].assign(p_decline=judged["p_decline"].groupby(level=0).mean()),
-        families=tuple(sorted(families, key=lambda f: f.metrics["log_loss"].estimate)),
+        families=tuple(sorted(results, key=lambda f: f.metrics["log_loss"].estimate)),
         rule=RULE,
         feature_months=tuple(sorted(rows["feature_month"].unique())),
         label_months=tuple(sorted(rows["label_month"].unique())),
+        label_sources={str(source): int(n) for source, n in rows["label_source"].value_counts().items()},
         digest=digest(rows),
         rows=len(rows),
         rows_available=len(training),
     )
 
 
-def fit(trial: Trial, data: Learner, numbers: NDArray[np.int_], seed: int) -> Any:  # noqa: ANN401 - scikit-learn has no types
-    """Fit the whole pipeline of a trial: preprocessing and (calibrated) estimator.
+def fit(choice: Trial | Vote, data: Learner, numbers: NDArray[np.int_], seed: int) -> Any:  # noqa: ANN401 - scikit-learn has no types
+    """Fit everything that a choice needs to predict from features: preprocessing, (calibrated) estimator, vote.
 
     Args:
-        trial: What to fit.
-        data: Rows to learn from; above the family's limit the first so many.
+        choice: What to fit.
+        data: Rows to learn from; a family above its limit learns from a stratified sample of them.
         numbers: Fold number of every row, for the calibration.
         seed: Seed of estimators that use chance.
+
+    Returns:
+        A fitted scikit-learn `Pipeline`, or a `VotingClassifier` of such.
     """
+    if isinstance(choice, Vote):
+        return _voting([(member.name, fit(member, data, numbers, seed)) for member in choice.members], data.declined)
     from sklearn.pipeline import Pipeline
 
-    rows = min(trial.candidate.family.max_rows, len(data.frame))
-    last = classifier(trial, numbers[:rows], seed)
-    pipeline = Pipeline([("prepare", preprocessor(trial.candidate.encoder, trial.candidate.scaler)), ("classify", last)])
-    pipeline.fit(data.frame.iloc[:rows], data.declined[:rows])
-    if trial.sigmoid is not None:
+    used = stratified(data.declined, choice.candidate.max_rows)
+    last = classifier(choice, numbers[used], seed)
+    pipeline = Pipeline([("prepare", preprocessor(choice.candidate.encoder, choice.candidate.scaler)), ("classify", last)])
+    pipeline.fit(data.frame.iloc[used], data.declined[used])
+    if choice.calibration == ISOTONIC:
+        keep_from_certainty(last)
+    if choice.calibration != NONE:
         last.set_params(cv=int(numbers.max()) + 1)  # the splits have done their work: a model file needs no row numbers
     return pipeline
+
+
+def _voting(members: list[tuple[str, Any]], declined: NDArray[np.int_]) -> Any:  # noqa: ANN401
+    """A fitted `VotingClassifier` of fitted members.
+
+    Its own `fit` would fit them all on the same rows, but each family has its own limit; so what it predicts with is
+    set here (tested against `fit`). What it would be fitted anew from are unfitted copies: fitted ones would stand in the
+    model's file a second time.
+    """
+    from sklearn.base import clone
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.preprocessing import LabelEncoder
+
+    vote = VotingClassifier([(name, clone(model)) for name, model in members], voting="soft")
+    vote.le_ = LabelEncoder().fit(declined)
+    vote.classes_ = vote.le_.classes_
+    vote.estimators_ = [model for _, model in members]
+    return vote
 
 
 def predict(pipeline: Any, features: pd.DataFrame) -> NDArray[np.float64]:  # noqa: ANN401 - scikit-learn has no types
@@ -113,8 +148,10 @@ def predict(pipeline: Any, features: pd.DataFrame) -> NDArray[np.float64]:  # no
     return p
 
 
-def _family_result(best: Trial, trials: list[Trial], predictions: pd.DataFrame, rows: int) -> FamilyResult:
+def _family_result(best: Trial, found: Found, predictions: pd.DataFrame, rows: int, settings: Model) -> FamilyResult:
     family = best.candidate.family
+    trials = [t for t in found.trials if t.candidate.family is family]
+    dealt = sum(c.family is family for c in draw(settings))
     return FamilyResult(
         name=family.name,
         label=family.label,
@@ -122,12 +159,28 @@ def _family_result(best: Trial, trials: list[Trial], predictions: pd.DataFrame, 
         metrics=metrics.intervals(predictions),
         fold_scores=metrics.fold_scores(predictions),
         predictions=predictions,
-        trials=_trial_table([t for t in trials if t.candidate.family is family], best),
-        rows=min(rows, family.max_rows),
+        trials=_trial_table(trials, best),
+        rows=min(rows, best.candidate.max_rows),
+        draws=f"{len({id(t.candidate) for t in trials})} of {dealt}",
     )
 
 
-def _trial_table(trials: list[Trial], best: Trial) -> pd.DataFrame:
+def _vote_result(found: Found, predictions: pd.DataFrame, rows: int) -> FamilyResult:
+    best = choose(found.votes)
+    return FamilyResult(
+        name=VOTE,
+        label=VOTE_LABEL,
+        parameters=best.parameters,
+        metrics=metrics.intervals(predictions),
+        fold_scores=metrics.fold_scores(predictions),
+        predictions=predictions,
+        trials=_trial_table(found.votes, best),
+        rows=min(rows, max(m.candidate.max_rows for m in best.members)),
+        draws=f"{len(found.votes)} of {len(found.votes)}",
+    )
+
+
+def _trial_table(trials: Sequence[Trial | Vote], best: Trial | Vote) -> pd.DataFrame:
     """One row a trial, lowest log loss first: parameters, mean and standard deviation of its scores, chosen or not."""
     import pandas as pd
 

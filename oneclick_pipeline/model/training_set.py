@@ -2,7 +2,8 @@
 
 Two facts of the real export decide how it is built. The file is sorted by the label, so neither the id nor the
 place of a row may carry anything: rows stand in an order that only their own features decide. Some customers
-stand in it twice under different ids, so identical customers get one group number that no fold may split.
+stand in it twice under different ids, and over several months one customer stands in it under the same id, so all
+of these get one group number that no fold may split.
 """
 
 from __future__ import annotations
@@ -10,12 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import FEATURE_NAMES, FEATURES, TRAINING_SET, check_month
+from oneclick_pipeline.model.labels import CLASSES, labels, pairs, refuse_later
+from oneclick_pipeline.tables import CUSTOMERS, FEATURE_NAMES, FEATURES, TRAINING_SET
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Mapping
 
-CLASSES = {"stable": 0, "declined": 1}
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from oneclick_pipeline.settings import Labels
+
 TEXTS = tuple(c.name for c in FEATURES if c.kind == "str")
 NUMBERS = tuple(c.name for c in FEATURES if c.kind != "str")
 
@@ -75,60 +82,87 @@ def in_canonical_order(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The rows, index 0…n-1.
     """
-    import pandas as pd
-
-    keys = ["declined", "feature_month", "customer_id"]
-    order = table[keys].assign(hash=pd.util.hash_pandas_object(inputs(table), index=False).to_numpy())
-    return table.loc[order.sort_values(["hash", *keys]).index].reset_index(drop=True)
+    return table.iloc[_order(table, _hashes(table))].reset_index(drop=True)
 
 
 def copies(table: pd.DataFrame) -> pd.Series:
-    """Number the groups of customers whose features are all identical, 0, 1, … in the order of the rows.
+    """Number the groups of rows that no fold may split, 0, 1, … in the order of the rows.
 
-    Two missing values count as identical.
-    """
-    return inputs(table).groupby(list(FEATURE_NAMES), dropna=False, sort=False, observed=True).ngroup()
-
-
-def training_set(features: pd.DataFrame, labels: pd.DataFrame, *, feature_month: str, label_month: str) -> pd.DataFrame:
-    """Join what was known of the regular customers in one month with what became of them.
+    Rows with identical features belong together, and so do all months of a customer, and whatever those two link.
+    Two missing values count as identical. Features are compared by a 64-bit hash: equal ones never differ in it, and
+    different ones meet with a chance of n²/2⁶⁵ (3e-8 for a million rows), which would only put strangers together.
 
     Args:
-        features: `customer_features` of `feature_month`.
-        labels: Table with `customer_id` and `activity` (declined, stable or empty) of `label_month`; may be
-            `features` itself where no later month exists yet.
-        feature_month: Snapshot month of the features, YYYY-MM.
-        label_month: Snapshot month of the label, YYYY-MM; never before `feature_month`.
+        table: Features and `customer_id`, one row a customer and month.
+    """
+    import pandas as pd
+
+    return pd.Series(_groups(table, _hashes(table)), index=table.index)
+
+
+def training_set(snapshots: Mapping[str, pd.DataFrame], *, month: str, horizon: int, settings: Labels) -> pd.DataFrame:
+    """Join what was known of the regular customers with what became of them, as far as a month knows it.
+
+    Features of month f meet the label of month f + horizon, for every f that lets the label lie no later than
+    `month`; see `labels.labels`. Only where no such month has a label, the features of `month` meet the class of the
+    same snapshot. A pair of months in which no customer is found again is skipped: that is no store whose customers
+    all vanished, but one that numbered them anew.
+
+    Args:
+        snapshots: `customer_features` by month; none after `month`. Each is looked up when it is needed.
+        month: Month for which the model is made.
+        horizon: Months from features to label.
+        settings: Rule of the labels, and how far to go back.
 
     Returns:
-        Rows of `tables.TRAINING_SET`: regular customers with a class, in canonical order, `declined` 0 or 1.
+        Rows of `tables.TRAINING_SET`: regular customers with a label, in canonical order, `declined` 0 or 1.
 
     Raises:
-        BadInputError: If a month is none, the label lies before the features, or no regular customer has a class.
+        BadInputError: If a snapshot lies after `month`, or no regular customer has a label.
     """
-    if check_month(label_month) < check_month(feature_month):
-        raise BadInputError(
-            f"the label of {label_month} lies before the features of {feature_month}",
-            remedy="take the label from the month of the features or a later one",
+    import pandas as pd
+
+    refuse_later(snapshots, month)
+    parts = []
+    for feature_month, label_month in pairs(snapshots, month=month, horizon=horizon, history=settings.history_months):
+        features = snapshots[feature_month]
+        known = labels(features, snapshots[label_month], horizon=horizon, settings=settings)
+        if (known["label_source"] != "vanished").any():
+            parts.append(_labelled(features, known, feature_month, label_month))
+    if not parts:
+        parts.append(_of_same_snapshot(snapshots, month))
+    table = pd.concat(parts, ignore_index=True)
+    hashes = _hashes(table)  # once for both, as it takes the most time
+    order = _order(table, hashes)
+    table = table.iloc[order].reset_index(drop=True)
+    table["copies"] = _groups(table, hashes[order])
+    return _with_integers(table)[TRAINING_SET.names]
+
+
+def _labelled(features: pd.DataFrame, known: pd.DataFrame, feature_month: str, label_month: str) -> pd.DataFrame:
+    """The features of the customers whose label is known, with it and both months."""
+    rows = features[["customer_id", *FEATURE_NAMES]].merge(known, on="customer_id", validate="one_to_one")
+    return rows.assign(feature_month=feature_month, label_month=label_month)
+
+
+def _of_same_snapshot(snapshots: Mapping[str, pd.DataFrame], month: str) -> pd.DataFrame:
+    """Features and delivered class of one and the same month."""
+    rows = []
+    if month in snapshots:
+        features = snapshots[month]
+        classed = features.loc[features["regular"].astype(bool) & features["activity"].isin(list(CLASSES))]
+        known = classed[["customer_id"]].assign(
+            declined=classed["activity"].map(CLASSES).astype("int64"), label_source="delivered"
         )
-    regular = features.loc[features["regular"].astype(bool), ["customer_id", *FEATURE_NAMES]]
-    classes = labels.loc[labels["activity"].isin(list(CLASSES)), ["customer_id", "activity"]]
-    table = regular.merge(classes, on="customer_id", validate="one_to_one")
-    if table.empty:
+        rows = [_labelled(features, known, month, month)]
+    if not rows or rows[0].empty:
         raise BadInputError(
-            f"no regular customer of {feature_month} has an activity class in {label_month}",
+            f"no regular customer of {month} has an activity class in {month}, and no earlier month has a label by then",
             file="market_file.csv",
-            column=TRAINING_SET["declined"].header or "Покупательская активность",
+            column=CUSTOMERS["activity"].header,
             remedy="deliver the class for at least a part of the customers, or run the job refresh, which does not train",
         )
-    table = table.assign(
-        feature_month=feature_month,
-        label_month=label_month,
-        declined=table["activity"].map(CLASSES).astype("int64"),
-    )
-    table = in_canonical_order(table)
-    table["copies"] = copies(table).astype("int64")
-    return _with_integers(table)[TRAINING_SET.names]
+    return rows[0]
 
 
 def digest(training: pd.DataFrame) -> str:
@@ -183,6 +217,41 @@ def sample(training: pd.DataFrame, max_rows: int) -> pd.DataFrame:
     of_class = groups.groupby("max")["size"]
     kept = of_class.cumsum() <= of_class.transform("sum") * max_rows / len(training)
     return training[training["copies"].isin(groups.index[kept])].reset_index(drop=True)
+
+
+def _hashes(table: pd.DataFrame) -> NDArray[np.uint64]:
+    """A 64-bit hash of the features of every row, the same for equal features of whatever type."""
+    import numpy as np
+    import pandas as pd
+
+    features = inputs(table)
+    features[list(NUMBERS)] += 0.0  # the hash of -0.0 is not that of 0.0
+    return np.asarray(pd.util.hash_pandas_object(features, index=False), dtype=np.uint64)
+
+
+def _order(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Places of the rows in canonical order."""
+    import numpy as np
+
+    keys = ["declined", "feature_month", "customer_id"]
+    numbered = table[keys].reset_index(drop=True).assign(hash=hashes)
+    return np.asarray(numbered.sort_values(["hash", *keys]).index, dtype=np.intp)
+
+
+def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Number of the group of every row; see `copies`."""
+    import numpy as np
+    import pandas as pd
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    row, _ = pd.factorize(hashes)
+    customer, _ = pd.factorize(table["customer_id"])
+    # a graph whose nodes are customers and rows that differ: a component is what hangs together
+    nodes = len(table) + row.max(initial=-1) + 1
+    edges = coo_array((np.ones(len(table), dtype=np.int8), (customer, len(table) + row)), shape=(nodes, nodes))
+    _, component = connected_components(edges, directed=False)
+    return pd.factorize(component[customer])[0].astype(np.int64)
 
 
 def _with_integers(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from oneclick_pipeline.model.gates import GATES
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,15 +37,28 @@ _DECLARED: dict[str, dict[str, tuple[bool, str]]] = {
     },
     "data_profile": {"no_constant_column": (False, "Every feature takes at least two values")},
     "correlations": {"no_collinear_features": (False, "No two features are collinear")},
-    "training_set": {"both_classes": (True, "Both classes are there")},
-    "activity_model": {
-        "better_than_chance": (True, "The lower end of the ROC-AUC interval is above 0.5"),
-        "calibrated": (False, "The expected calibration error is below 0.05"),
+    "training_set": {
+        "both_classes": (True, "Both classes are there"),
+        "no_feature_is_the_label": (True, "No feature alone predicts the label almost perfectly"),
+        "nothing_from_the_future": (True, "No column repeats what a later month holds"),
+        "rule_agrees": (
+            False,
+            "Where both exist, revenue rule and delivered class agree for at least 70 % of customers",
+        ),
     },
-    "model_explanation": {"something_matters": (False, "At least one feature matters beyond doubt")},
+    # none blocks: a refused challenger leaves the champion in place, and scores are made with that
+    "activity_model": {name: (False, promise) for name, promise in GATES.items()},
+    "model_explanation": {
+        "something_matters": (False, "At least one feature matters beyond doubt"),
+        "reasons_faithful": (False, "At least 70 % of held-out customers have the top reason that their Shapley values say"),
+    },
     "customer_scores": {
         "every_customer": (True, "Every customer has one row, and every one with features a probability"),
         "scores_match_reality": (False, "Mean p_decline of the classed customers is near the share that declined"),
+    },
+    "profit_curve": {
+        "worth_treating": (False, "The offer of the settings is worth its cost for at least one customer"),
+        "beats_random": (False, "At the best share the realised profit is no lower than that of customers drawn at random"),
     },
     "customer_segments": {"every_customer": (True, "Every customer is in exactly one segment")},
     "segment_profiles": {"customers_add_up": (True, "The segments' customers add up to all customers")},

@@ -180,6 +180,43 @@ def _remove(folder: Path, lock: Path) -> None:
     lock.unlink(missing_ok=True)
 
 
+class Months(Mapping[str, "pd.DataFrame"]):
+    """A table over several months, as pandas; a month is read when it is asked for, and one without a file is not in it.
+
+    Args:
+        table: Name of the table.
+        paths: Its Parquet file by month.
+        columns: Columns to read; all by default.
+    """
+
+    def __init__(self, table: str, paths: Mapping[str, Path], columns: Sequence[str] | None = None) -> None:
+        self._table, self._paths, self._columns = table, paths, columns
+
+    def only(self, *columns: str) -> "Months":
+        """The same months with some of the columns, the key among them; nothing else is read."""
+        return Months(self._table, self._paths, columns)
+
+    def __getitem__(self, month: str) -> "pd.DataFrame":
+        """Read a month."""
+        import pandas as pd
+
+        frame = pd.read_parquet(self._paths[month], columns=None if self._columns is None else list(self._columns))
+        # The order of the rows in the file is chance; sums of floats, and samples, must not follow it.
+        return frame.sort_values(list(TABLES[self._table].key), ignore_index=True)
+
+    def __contains__(self, month: object) -> bool:
+        """Whether the month is there; the inherited test would read it."""
+        return month in self._paths
+
+    def __iter__(self) -> Iterator[str]:
+        """The months, oldest first."""
+        return iter(sorted(self._paths))
+
+    def __len__(self) -> int:
+        """How many months there are."""
+        return len(self._paths)
+
+
 class TableIO(dg.ConfigurableIOManager):
     """Tables as Parquet files below HOME/tables; see `tables.table_file`."""
 
@@ -194,18 +231,23 @@ class TableIO(dg.ConfigurableIOManager):
         obj.path.replace(target)
         context.add_output_metadata({"dagster/row_count": obj.rows, "path": dg.MetadataValue.path(target), "digest": obj.digest})
 
-    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame":
-        """The table of the month: as pandas where the asset asks for `pd.DataFrame`, else in the engine."""
-        path = table_file(self.home.root, context.asset_key.path[-1], context.asset_partition_key)
-        if not path.is_file():
+    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Months":
+        """The table of the month: as pandas where the asset asks for `pd.DataFrame`, else in the engine.
+
+        An asset that asks for `Months` gets its window of months, of which the last one must be there.
+        """
+        name, months = context.asset_key.path[-1], context.asset_partition_keys
+        paths = {month: table_file(self.home.root, name, month) for month in months}
+        month = max(months)
+        if not paths[month].is_file():
             raise dg.Failure(
-                f"{path}: the table is missing. What to do: materialize {context.asset_key.to_user_string()} "
-                f"for {context.asset_partition_key} first",
+                f"{paths[month]}: the table is missing. What to do: materialize {context.asset_key.to_user_string()} "
+                f"for {month} first",
                 allow_retries=False,
             )
-        if context.dagster_type.typing_type.__module__.startswith("pandas"):
-            import pandas as pd
-
-            # The order of the rows in the file is chance; sums of floats, and samples, must not follow it.
-            return pd.read_parquet(path).sort_values(list(TABLES[context.asset_key.path[-1]].key), ignore_index=True)
-        return engines.get(self.home.engine).scan(path)
+        wanted = context.dagster_type.typing_type
+        if wanted is Months:
+            return Months(name, {m: path for m, path in paths.items() if path.is_file()})
+        if wanted.__module__.startswith("pandas"):
+            return Months(name, paths)[month]
+        return engines.get(self.home.engine).scan(paths[month])

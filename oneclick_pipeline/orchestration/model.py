@@ -4,35 +4,79 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import narwhals as nw
 import pandas as pd
 
 from oneclick_pipeline import model, pictures, tables, tracking
+from oneclick_pipeline.model import gates, labels, leakage
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.describe import MONTHS, OWNERS, code_version, embedded, picture, table_asset
-from oneclick_pipeline.orchestration.home import Home
+from oneclick_pipeline.orchestration.home import Home, Months
 
 _CODE = code_version(model, tracking, pictures, tables)
-_CHANCE, _CALIBRATED = 0.5, 0.05
+_AGREES, _TOP = 0.7, 5
+_SAME_REASON = 0.7
+_WINDOW = 60 + 12 - 1
+"""Months of features before its own that a training set may reach: the most that the settings allow, history and horizon."""
 
 
-@dg.asset(**table_asset("training_set", _CODE, {"pandas"}))
-def training_set(context: dg.AssetExecutionContext, home: Home, customer_features: pd.DataFrame) -> Iterator[Any]:
-    """Collect the regular customers with a class; see `model.training_set`."""
+@dg.asset(
+    ins={"customer_features": dg.AssetIn(partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-_WINDOW))},
+    **table_asset("training_set", _CODE, {"pandas"}),
+)
+def training_set(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    customer_features: Months,
+    market_file: nw.LazyFrame,
+    market_money: nw.LazyFrame,
+) -> Iterator[Any]:
+    """Collect the regular customers with a label, and guard against leaks; see `model.training_set` and `model.leakage`."""
     with home.step(context) as step:
-        labels = customer_features[["customer_id", "activity"]]
-        table = model.training_set(customer_features, labels, feature_month=step.month, label_month=step.month)
+        settings, horizon = home.settings().labels, home.settings().value.horizon_months
+        table = model.training_set(customer_features, month=step.month, horizon=horizon, settings=settings)
         declined = int(table["declined"].sum())
+        agreement = labels.agreement(customer_features.only(*labels.COLUMNS), month=step.month, settings=settings)
+        aucs = leakage.single_feature_auc(table)
+        shares = leakage.future_shares(table, customer_features.only(*leakage.COLUMNS), horizon=horizon)
+        disguised = leakage.disguised_label(aucs, limit=settings.max_single_auc)
+        future = leakage.unknown_columns(table) or leakage.column_from_the_future(shares, limit=settings.max_future_share)
+        checks = [
+            check("training_set", "both_classes", passed=0 < declined < len(table), declined=declined, customers=len(table)),
+            check("training_set", "no_feature_is_the_label", passed=disguised is None, **_highest(aucs)),
+            check("training_set", "nothing_from_the_future", passed=future is None, **_most_equal(shares)),
+            check("training_set", "rule_agrees", passed=agreement.share is None or agreement.share.estimate >= _AGREES,
+                  customers=agreement.customers, agreement=str(agreement)),
+        ]  # fmt: skip
+        if leak := disguised or future:
+            yield from checks
+            raise leak
+        newest = table[table["label_month"] == step.month]
+        raw_order = [
+            file.select(columns).collect().to_pandas()
+            for file, columns in ((market_file, ["line", "customer_id"]), (market_money, ["line", "customer_id", "period"]))
+        ]
         yield from step.publish(
             step.stage("training_set", table),
-            checks=[
-                check("training_set", "both_classes", passed=0 < declined < len(table), declined=declined, customers=len(table))
-            ],
+            checks=checks,
             metadata={
                 "training_set": {
                     "declined": declined,
                     "share declined": declined / max(len(table), 1),
-                    "customers identical to another": int(table["copies"].duplicated(keep=False).sum()),
-                    "label rule": "activity in the same snapshot",
+                    "customers": int(table["customer_id"].nunique()),
+                    "rows tied to another, by the same features or the same customer": int(
+                        table["copies"].duplicated(keep=False).sum()
+                    ),
+                    "label rule": labels.told(table, settings),
+                    "feature months": ", ".join(sorted(table["feature_month"].unique())),
+                    "label months": ", ".join(sorted(table["label_month"].unique())),
+                    **{f"labels {source}": int((table["label_source"] == source).sum()) for source in tables.LABEL_SOURCES},
+                    "revenue rule and delivered class agree": str(agreement),
+                    **{f"ROC-AUC of {name} alone": float(auc) for name, auc in aucs.head(_TOP).items()},
+                    **{
+                        f"ROC-AUC of {name} in the export (kept from the model)": auc
+                        for name, auc in leakage.order_leaks(newest, *raw_order).items()
+                    },
                 }
             },
             why=(
@@ -42,13 +86,27 @@ def training_set(context: dg.AssetExecutionContext, home: Home, customer_feature
         )
 
 
+def _highest(aucs: pd.Series) -> dict[str, float | str]:
+    """The strongest single feature, as the figures of a check."""
+    return {"roc_auc": float(aucs.iloc[0]), "feature": str(aucs.index[0])} if len(aucs) else {"customers": "too few to judge"}
+
+
+def _most_equal(shares: pd.DataFrame) -> dict[str, float | str]:
+    """The column that resembles a later month most, as the figures of a check."""
+    if shares.empty:
+        return {"comparisons": 0}
+    worst = shares.iloc[0]
+    which = f"{worst['feature']} of {worst['feature_month']} and {worst['later']} of {worst['later_month']}"
+    return {"comparisons": len(shares), "share_equal": float(worst["share"]), "which": which}
+
+
 @dg.asset(
     name="activity_model",
     partitions_def=MONTHS,
     group_name="model",
     description=(
         "The model of p_decline: searched over families, judged by nested cross-validation, registered in MLflow "
-        "as `activity_decline` and given the alias `champion`."
+        "as `activity_decline`. A challenger that passes every gate becomes `champion`; any other leaves the champion in place."
     ),
     owners=[OWNERS["model"]],
     kinds={"scikitlearn", "mlflow"},
@@ -56,37 +114,50 @@ def training_set(context: dg.AssetExecutionContext, home: Home, customer_feature
     check_specs=CHECKS["activity_model"],
 )
 def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: pd.DataFrame) -> Iterator[Any]:
-    """Train, judge, log, register and promote; see `model.train` and `tracking.Tracking`."""
+    """Train a challenger, log it, promote it if it passes every gate; see `model.train`, `model.gates`, `tracking.Tracking`."""
     with home.step(context) as step:
-        settings = home.settings().model
-        trained = model.train(training_set, settings)
-        auc, ece = trained.metrics["roc_auc"], trained.metrics["ece"]
-        store = tracking.Tracking(home.root)
+        settings, store = home.settings(), tracking.Tracking(home.root)
+        trained = model.train(training_set, settings.model)
+        explained = model.effects(trained.pipeline, training_set, settings.model)
         tags = {"dagster_run_id": context.run.run_id, "dagster_asset": "activity_model", "code_version": _CODE}
-        version = store.log_training(trained, training_set, month=step.month, tags=tags)
-        # The checks stand before the promotion: a model that is no better than chance never scores anybody.
-        yield from step.publish(
-            checks=[
-                check("activity_model", "better_than_chance", passed=auc.low > _CHANCE, roc_auc=str(auc), low=auc.low),
-                check("activity_model", "calibrated", passed=ece.estimate < _CALIBRATED, interval=str(ece), ece=ece.estimate),
-            ],
-            why=f"the model is no better than chance: ROC-AUC {auc}. What to do: look at the labels and the data_profile",
-        )
-        store.promote(version.version)
+        version = store.log_training(trained, training_set, explained, month=step.month, tags=tags)
+        against = store.standing(trained, training_set)
+        reopened = store.reopen(version, gates.edge_rows(training_set))
+        judged = gates.judge(trained, training_set, against, reopened, settings.gates)
+        version = store.log_gates(version, judged)
+        for gate in judged:
+            yield check("activity_model", gate.name, passed=gate.passed, figures=gate.text)
+        refused = "; ".join(f"{gate.name} {gate}" for gate in judged if not gate.passed)
+        if not refused:
+            store.promote(version.version)
+        elif against is None:
+            raise dg.Failure(
+                f"the first model has not passed all gates, and no champion can score in its place: {refused}. What to do: look "
+                "at the labels and the data_profile; limits that are too strict for this store stand in settings.yaml, section "
+                f"gates; to take it as it is: oneclick model promote {version.version} --force, then run the job refresh",
+                allow_retries=False,
+            )
+        champion = store.require_champion()
         families = ["| family | ROC-AUC | log loss | ECE |", "| --- | --- | --- | --- |"]
         families += [
             f"| {f.label} | {f.metrics['roc_auc']} | {f.metrics['log_loss']} | {f.metrics['ece']} |" for f in trained.families
         ]
+        told = ["| gate | | figures |", "| --- | --- | --- |"]
+        told += [f"| {gate.name} | {'passed' if gate.passed else '**failed**'} | {gate.text} |" for gate in judged]
         yield dg.MaterializeResult(
-            data_version=dg.DataVersion(f"{version.name}-{version.version}"),
+            data_version=dg.DataVersion(f"{champion.name}-{champion.version}"),  # of what scores: it may be the old one
             metadata={
                 "model": f"{version.name} version {version.version}",
+                "champion": f"{champion.name} version {champion.version}",
+                "promoted": f"no: {refused}" if refused else "yes: it passed every gate",
+                "gates": dg.MetadataValue.md("\n".join(told)),
                 "family": trained.family,
                 "parameters": trained.parameters,
                 "how it was chosen": trained.rule,
                 "families, nested estimates with 95 % intervals": dg.MetadataValue.md("\n".join(families)),
                 **{name: interval.estimate for name, interval in trained.metrics.items()},
                 "ROC and calibration": embedded(store.picture(version, "curves.png"), "ROC and calibration, out of fold"),
+                "calibration": embedded(store.picture(version, "calibration.png"), "Reliability before and after calibration"),
                 "comparison of families": embedded(store.picture(version, "families.png"), "Families with 95 % intervals"),
                 "MLflow run": version.run_id,
                 "path in the MLflow pages": store.run_path(version.run_id),
@@ -101,7 +172,9 @@ def model_explanation(context: dg.AssetExecutionContext, home: Home, training_se
     with home.step(context) as step:
         store = tracking.Tracking(home.root)
         champion = store.require_champion()
-        table = model.model_explanation(store.load(champion), training_set, home.settings().model)
+        effects, values = model.Effects.from_json(store.effects(champion)), store.shapley(champion)
+        table = model.model_explanation(store.load(champion), training_set, values, home.settings().model)
+        faithful = effects.fidelity
         sure = table[table["log_loss_increase_low"] > 0]
         yield from step.publish(
             step.stage("model_explanation", table),
@@ -112,11 +185,24 @@ def model_explanation(context: dg.AssetExecutionContext, home: Home, training_se
                     passed=len(sure) > 0,
                     features=len(sure),
                     which=", ".join(sure["feature"]),
-                )
+                ),
+                check(
+                    "model_explanation",
+                    "reasons_faithful",
+                    passed=faithful.top_reason >= _SAME_REASON,
+                    method=effects.method,
+                    customers=faithful.customers,
+                    same_top_reason=faithful.top_reason,
+                    same_of_top_three=faithful.top_three,
+                    r2=faithful.r2,
+                ),
             ],
             metadata={
                 "model_explanation": {
                     "permutation importance": picture(model.importance(table), "Permutation importance of every feature"),
+                    "Shapley values": picture(model.beeswarm(values), "Shapley values of sampled customers, a dot each"),
+                    "dependence": picture(model.dependence(values, effects), "Shapley values over the strongest features"),
+                    "how reasons are made": effects.method,
                     "model": f"{champion.name} version {champion.version}",
                 }
             },

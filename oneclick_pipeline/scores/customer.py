@@ -1,9 +1,10 @@
-"""The score of every customer, and the value that it puts at risk."""
+"""The score of every customer, the value that it puts at risk, and the reasons."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.scores.reasons import reasons
 from oneclick_pipeline.tables import CUSTOMER_SCORES, FEATURE_NAMES
 
 if TYPE_CHECKING:
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from oneclick_pipeline.model.effects import Effects
+
 
 def customer_scores(
     features: pd.DataFrame,
     predict: Callable[[pd.DataFrame], np.ndarray],
+    effects: Effects,
     out_of_fold: pd.DataFrame,
     *,
     model_name: str,
@@ -26,11 +30,13 @@ def customer_scores(
 
     A customer on whose features of this very month the model was trained gets the out-of-fold probability,
     which no model made that had seen them: the model's own would flatter it. A customer missing from
-    market_file has nearly no features and gets no score.
+    market_file has nearly no features and gets no score and no reasons. The reasons are by the effects of the
+    registered model, also for an out-of-fold probability; that then is what they add up to.
 
     Args:
         features: `tables.CUSTOMER_FEATURES` of the month.
         predict: Probability of `declined` for rows with the columns `tables.FEATURE_NAMES`.
+        effects: What the features contribute to the model's log-odds.
         out_of_fold: customer_id and p_decline of the customers of this month the model was trained on.
         model_name: Name of the registered model.
         model_version: Its version.
@@ -62,4 +68,6 @@ def customer_scores(
             "model_version": model_version,
         }
     )
+    said = reasons(features.loc[known, list(FEATURE_NAMES)], probability[known], effects).set_index(np.flatnonzero(known))
+    scores = pd.concat([scores, said], axis=1)
     return scores[CUSTOMER_SCORES.names]

@@ -4,7 +4,8 @@
 imported only when one of these is done.
 """
 
-from oneclick_pipeline.tracking.registry import CHAMPION, Tracking, Version
-from oneclick_pipeline.tracking.runs import EXPERIMENT, MODEL, TRUSTED_TYPES
+from oneclick_pipeline.tracking.files import TRUSTED_TYPES
+from oneclick_pipeline.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Tracking, Version
+from oneclick_pipeline.tracking.runs import EXPERIMENT, MODEL
 
-__all__ = ["CHAMPION", "EXPERIMENT", "MODEL", "TRUSTED_TYPES", "Tracking", "Version"]
+__all__ = ["CHALLENGER", "CHAMPION", "EXPERIMENT", "MODEL", "PREVIOUS", "TRUSTED_TYPES", "Tracking", "Version"]

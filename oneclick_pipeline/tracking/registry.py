@@ -9,24 +9,33 @@ autologging: a process may work on several homes, and nothing it does here outli
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
-from oneclick_pipeline.tracking import runs
+from oneclick_pipeline.tracking import files, fresh, runs
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+    from oneclick_pipeline.model.effects import Explained
     from oneclick_pipeline.model.results import TrainedModel
 
-CHAMPION = "champion"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+"""Aliases: the version that scores, the newest one that wants to, the one that scored before."""
+
+_GATE, _JUDGED, _PROMOTED_BY = "gate.", "gates", "promoted_by"
+_LIST = "oneclick model list"
+_DATABASE, _NEW = "mlflow.db", "mlflow.db.new"
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,7 @@ class Version:
         run_id: MLflow run that made it.
         feature_months: Snapshot months on whose features it was trained.
         tags: All its tags.
+        created: When it was registered.
     """
 
     name: str
@@ -46,6 +56,27 @@ class Version:
     run_id: str
     feature_months: tuple[str, ...]
     tags: dict[str, str] = field(default_factory=dict)
+    created: datetime | None = None
+
+    @property
+    def foretells_same_month(self) -> bool:
+        """Whether it learnt the class of the features' own month, for want of later ones."""
+        return self.tags["feature_months"] == self.tags["label_months"]
+
+    @property
+    def judged(self) -> bool:
+        """Whether all its gates were logged."""
+        return _JUDGED in self.tags
+
+    @property
+    def gates(self) -> dict[str, str]:
+        """What its gates said, by name."""
+        return {name: text for name in gates.GATES if (text := self.tags.get(_GATE + name))}
+
+    @property
+    def failed_gates(self) -> tuple[str, ...]:
+        """Names of the gates that it failed."""
+        return tuple(name for name, text in self.gates.items() if not text.startswith("passed"))
 
 
 @dataclass(frozen=True)
@@ -66,7 +97,11 @@ class Tracking:
     @property
     def uri(self) -> str:
         """Address of the database, for `mlflow server --backend-store-uri` and for clients."""
-        return f"sqlite:///{self.folder / 'mlflow.db'}"
+        return f"sqlite:///{self.folder / _DATABASE}"
+
+    def exists(self) -> bool:
+        """Whether the home has a database; asking makes none."""
+        return (self.folder / _DATABASE).exists()
 
     def prepare(self) -> str:
         """Make sure that the database exists, and return its address.
@@ -74,23 +109,27 @@ class Tracking:
         The first call migrates an empty one (some seconds) beside its final place and renames it, under a lock:
         processes that come first together make one database, and one that is killed leaves none.
         """
-        database = self.folder / "mlflow.db"
-        if not database.exists():
+        database = self.folder / _DATABASE
+        if not self.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._lock():
-                if not database.exists():
-                    _migrate(self.folder / "mlflow.db.new", self.folder / "artifacts")
-                    (self.folder / "mlflow.db.new").replace(database)
+                if not self.exists():
+                    _migrate(self.folder / _NEW, self.folder / "artifacts")
+                    (self.folder / _NEW).replace(database)
         return self.uri
 
-    def log_training(self, trained: TrainedModel, training: pd.DataFrame, *, month: str, tags: dict[str, str]) -> Version:
-        """Log a training as a run with a child a family, and register its model. The champion stays who it is.
+    def log_training(
+        self, trained: TrainedModel, training: pd.DataFrame, explained: Explained, *, month: str, tags: dict[str, str]
+    ) -> Version:
+        """Log a training as a run with a child a family, and register its model as the challenger.
 
-        The run is marked FINISHED as the very last step, so a run that was killed can be told by its status.
+        The champion stays who it is. The run is marked FINISHED as the very last step, so a run that was killed can be
+        told by its status.
 
         Args:
             trained: What `model.train` returned.
             training: The training set it was given.
+            explained: Its effects and the Shapley values of a sample, as `model.effects` returns them.
             month: Snapshot month for which the model is made.
             tags: Further tags of run and version, for example the Dagster run and the code version.
 
@@ -100,33 +139,136 @@ class Tracking:
         client = self._client()
         experiment = self._experiment(client)
         tags = tags | runs.facts(trained, month)
-        run = client.create_run(experiment, run_name=f"retrain {month}", tags=tags | {"mlflow.note.content": card(trained)})
+        run = client.create_run(experiment, run_name=f"retrain {month}", tags=tags | runs.page_tags(trained))
         run_id = run.info.run_id
         try:
             runs.log_data(client, run_id, training, trained.digest, month)
             for family in trained.families:
                 runs.log_family(client, experiment, run_id, family, tags)
-            runs.log_result(client, run_id, trained)
+            hashes = runs.log_result(client, run_id, trained, explained)
             with quiet_mlflow():
                 source, sha256 = runs.log_model(client, experiment, run_id, trained, training)
             version = client.create_model_version(
-                runs.MODEL, source, run_id, tags | {runs.SHA256: sha256}, description=card(trained)
+                runs.MODEL,
+                source,
+                run_id,
+                tags | runs.scores(trained) | hashes | {files.MODEL_SHA256: sha256},
+                description=card(trained),
             )
+            client.set_registered_model_alias(runs.MODEL, CHALLENGER, version.version)
         except BaseException:
             client.set_terminated(run_id, "FAILED")
             raise
         client.set_terminated(run_id, "FINISHED")
         return _version(version)
 
-    def promote(self, version: int) -> None:
-        """Make a version the champion: from now on it is the one that scores."""
-        self._client().set_registered_model_alias(runs.MODEL, CHAMPION, str(version))
+    def standing(self, trained: TrainedModel, training: pd.DataFrame) -> gates.Standing | None:
+        """How the champion does on a challenger's training set, see `gates.standing`; None where there is no champion.
+
+        Raises:
+            BadInputError: If the champion's file is needed and is not the one that was registered.
+        """
+        champion = self.champion()
+        if champion is None:
+            return None
+        return gates.standing(
+            trained.out_of_fold,
+            training,
+            self.out_of_fold(champion),
+            lambda rows: predict(self.load(champion), rows),
+            version=champion.version,
+            roc_auc=self._client().get_run(champion.run_id).data.metrics["roc_auc"],
+        )
+
+    def reopen(self, version: Version, rows: pd.DataFrame) -> gates.Reopened:
+        """Have a fresh process load a version from the registry and predict some rows."""
+        return fresh.reopen(self.folder / _DATABASE, version.name, version.version, rows)
+
+    def log_gates(self, version: Version, judged: Sequence[gates.Gate]) -> Version:
+        """Tag a version and its run with every gate; figures that are numbers become metrics of the run.
+
+        The tag `gates` comes last: a version that has it was judged at every gate.
+
+        Returns:
+            The version with its new tags.
+        """
+        client = self._client()
+        failed = [gate.name for gate in judged if not gate.passed]
+        tags = {_GATE + gate.name: str(gate) for gate in judged}
+        tags |= {_JUDGED: f"failed: {', '.join(failed)}" if failed else "passed"}
+        runs.log_gates(client, version.run_id, judged, tags)
+        for name, text in tags.items():
+            client.set_model_version_tag(version.name, str(version.version), name, text)
+        return self.version(version.version)
+
+    def promote(self, number: int, *, by: str = "gates", force: bool = False) -> Version:
+        """Make a version the champion: from now on it is the one that scores. The old one is kept as `previous`.
+
+        Args:
+            number: The version.
+            by: Who decided, for the tag `promoted_by`.
+            force: Promote it although it failed a gate, or was never judged.
+
+        Returns:
+            The new champion.
+
+        Raises:
+            BadInputError: If there is no such version, its file is not the one that was registered, or, without
+                `force`, it has not passed all gates.
+        """
+        version = self.version(number)
+        if not force:
+            _require_passed(version)
+        self._require_file(version)
+        client = self._client()
+        with self._lock():
+            aliases = self.aliases()
+            client.set_model_version_tag(version.name, str(number), _PROMOTED_BY, by)
+            if (old := aliases.get(CHAMPION)) not in (None, number):
+                # Before the champion moves: whoever is killed in between has the old champion twice, and loses no model.
+                client.set_registered_model_alias(runs.MODEL, PREVIOUS, str(old))
+            client.set_registered_model_alias(runs.MODEL, CHAMPION, str(number))
+            if aliases.get(CHALLENGER) == number:
+                client.delete_registered_model_alias(runs.MODEL, CHALLENGER)
+        return self.version(number)
+
+    def rollback(self) -> Version:
+        """Make the previous champion champion again, and the champion the previous one.
+
+        Returns:
+            The champion that is back.
+
+        Raises:
+            BadInputError: If there is no previous champion, or its file is not the one that was registered.
+        """
+        aliases = self.aliases()
+        champion, previous = aliases.get(CHAMPION), aliases.get(PREVIOUS)
+        if champion is None or previous in (None, champion):
+            raise BadInputError(
+                "there is no previous champion to go back to", remedy=f"choose a version: {_LIST}, oneclick model promote"
+            )
+        self._require_file(self.version(int(previous)))
+        client = self._client()
+        with self._lock():
+            client.set_model_version_tag(runs.MODEL, str(previous), _PROMOTED_BY, "rollback")
+            client.set_registered_model_alias(runs.MODEL, CHAMPION, str(previous))
+            client.set_registered_model_alias(runs.MODEL, PREVIOUS, str(champion))
+        return self.version(int(previous))
+
+    def aliases(self) -> dict[str, int]:
+        """Version by alias; empty where nothing was registered yet."""
+        models = self._client().search_registered_models(filter_string=f"name = '{runs.MODEL}'")
+        return {alias: int(number) for alias, number in models[0].aliases.items()} if models else {}
+
+    def versions(self) -> tuple[Version, ...]:
+        """All registered versions, newest first."""
+        found = self._client().search_model_versions(f"name = '{runs.MODEL}'", order_by=["version_number DESC"])
+        return tuple(_version(version) for version in found)
 
     def champion(self) -> Version | None:
         """The version that scores; None where no model was promoted yet."""
-        models = self._client().search_registered_models(filter_string=f"name = '{runs.MODEL}'")
-        number = models[0].aliases.get(CHAMPION) if models else None
-        return None if number is None else self.version(int(number))
+        number = self.aliases().get(CHAMPION)
+        return None if number is None else self.version(number)
 
     def require_champion(self) -> Version:
         """The version that scores.
@@ -140,8 +282,20 @@ class Tracking:
         return champion
 
     def version(self, number: int) -> Version:
-        """A registered version by its number."""
-        return _version(self._client().get_model_version(runs.MODEL, str(number)))
+        """A registered version by its number.
+
+        Raises:
+            BadInputError: If there is none.
+        """
+        client = self._client()
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _version(client.get_model_version(runs.MODEL, str(number)))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise BadInputError(f"there is no model version {number}", remedy=f"see {_LIST}") from error
 
     def load(self, version: Version) -> Any:  # noqa: ANN401 - scikit-learn has no types
         """The fitted pipeline of a version.
@@ -149,33 +303,32 @@ class Tracking:
         Raises:
             BadInputError: If the file is gone, is not the one that was registered, or holds types that we do not trust.
         """
-        import skops.io
-
-        path = self._model_folder(version) / runs.MODEL_FILE
-        remedy = "do not use this file; restore it from a backup, or run retrain and find out who changed it"
-        content = path.read_bytes() if path.exists() else b""
-        if hashlib.sha256(content).hexdigest() != version.tags.get(runs.SHA256):
-            raise BadInputError(
-                f"the file of model version {version.version} is not the one that was registered", file=str(path), remedy=remedy
-            )
-        foreign = set(skops.io.get_untrusted_types(data=content)) - set(runs.TRUSTED_TYPES)
-        if foreign:
-            raise BadInputError(
-                f"model version {version.version} holds types that are not trusted: {', '.join(sorted(foreign))}",
-                file=str(path),
-                remedy=remedy,
-            )
-        return skops.io.loads(content, trusted=list(runs.TRUSTED_TYPES))
+        return files.load(self._model_file(version), version.tags.get(files.MODEL_SHA256), version.version)
 
     def out_of_fold(self, version: Version) -> pd.DataFrame:
         """feature_month, customer_id, p_decline of the customers on whom a version was trained."""
         import pandas as pd
 
-        return pd.read_parquet(_local(self._client().get_run(version.run_id).info.artifact_uri) / runs.OUT_OF_FOLD)
+        return pd.read_parquet(self._artifacts(version) / runs.OUT_OF_FOLD)
+
+    def effects(self, version: Version) -> str:
+        """The effects that were logged with a version, as JSON.
+
+        Raises:
+            BadInputError: If the file is gone or is not the one that was registered.
+        """
+        content = files.checked(self._artifacts(version) / runs.EFFECTS, version.tags.get(files.EFFECTS_SHA256), version.version)
+        return content.decode()
+
+    def shapley(self, version: Version) -> pd.DataFrame:
+        """The Shapley values of a sample that were logged with a version."""
+        import pandas as pd
+
+        return pd.read_parquet(self._artifacts(version) / runs.SHAPLEY)
 
     def picture(self, version: Version, name: str) -> bytes:
-        """A picture that was logged with a version: `curves.png` or `families.png`."""
-        return (_local(self._client().get_run(version.run_id).info.artifact_uri) / name).read_bytes()
+        """A picture that was logged with a version: `curves.png`, `calibration.png` or `families.png`."""
+        return (self._artifacts(version) / name).read_bytes()
 
     def run_path(self, run_id: str) -> str:
         """Path of a run in MLflow's pages, to put behind their address."""
@@ -231,8 +384,14 @@ class Tracking:
                 )
             )
 
-    def _model_folder(self, version: Version) -> Path:
-        return _local(self._client().get_model_version(runs.MODEL, str(version.version)).source)
+    def _model_file(self, version: Version) -> Path:
+        return files.local(self._client().get_model_version(runs.MODEL, str(version.version)).source) / files.MODEL_FILE
+
+    def _require_file(self, version: Version) -> None:
+        files.checked(self._model_file(version), version.tags.get(files.MODEL_SHA256), version.version)
+
+    def _artifacts(self, version: Version) -> Path:
+        return files.local(self._client().get_run(version.run_id).info.artifact_uri)
 
 
 def _migrate(database: Path, artifacts: Path) -> None:
@@ -245,12 +404,20 @@ def _migrate(database: Path, artifacts: Path) -> None:
 
 def _version(version: ModelVersion) -> Version:
     tags = dict(version.tags)
-    return Version(version.name, int(version.version), str(version.run_id), tuple(tags["feature_months"].split(",")), tags)
+    return Version(
+        version.name,
+        int(version.version),
+        str(version.run_id),
+        tuple(tags["feature_months"].split(",")),
+        tags,
+        datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+    )
 
 
-def _local(uri: str | None) -> Path:
-    """Path of an artifact address; all of ours are files."""
-    from urllib.parse import urlparse
-    from urllib.request import url2pathname
-
-    return Path(url2pathname(urlparse(str(uri)).path))
+def _require_passed(version: Version) -> None:
+    remedy = f"look at its gates with {_LIST}; to promote it all the same: oneclick model promote {version.version} --force"
+    if not version.judged:
+        raise BadInputError(f"model version {version.version} was not judged: its retrain did not come to an end", remedy=remedy)
+    if version.failed_gates:
+        told = "; ".join(f"{name} {version.gates[name]}" for name in version.failed_gates)
+        raise BadInputError(f"model version {version.version} has not passed all gates: {told}", remedy=remedy)

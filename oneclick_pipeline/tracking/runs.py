@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,11 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.model.card import card, label_rule
 from oneclick_pipeline.model.training_set import inputs
+from oneclick_pipeline.tracking import files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from mlflow import MlflowClient
 
+    from oneclick_pipeline.model.effects import Explained
+    from oneclick_pipeline.model.gates import Gate
     from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.model.results import FamilyResult, TrainedModel
 
@@ -23,20 +29,9 @@ MODEL = "activity_decline"
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Without it MLflow's pages open on traces of language models."""
 
-TRUSTED_TYPES = (
-    "numpy.dtype",
-    "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
-    "sklearn.tree._tree.Tree",
-)
-"""Types beyond skops' own list that a model file may hold. The list that MLflow stores beside a model is never
-believed: whoever can change the file can change that list."""
-
-MODEL_FILE = "model.skops"
 OUT_OF_FOLD = "out_of_fold.parquet"
-SHA256 = "model_sha256"
-_TABLES = '[{"path": "cv_results.json", "type": "table"}]'
-"""What `MlflowClient.log_table` notes, so that MLflow's pages show the file as a table (and without its 0.1 s)."""
+EFFECTS = "effects.json"
+SHAPLEY = "shapley.parquet"
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 
 
@@ -51,6 +46,16 @@ def facts(trained: TrainedModel, month: str) -> dict[str, str]:
         "training_digest": trained.digest,
         "rows": str(trained.rows),
     }
+
+
+def scores(trained: TrainedModel) -> dict[str, str]:
+    """Tags of a version: its metrics with their intervals, so that versions can be compared where they are listed."""
+    return {name: str(interval) for name, interval in trained.metrics.items()}
+
+
+def page_tags(trained: TrainedModel) -> dict[str, str]:
+    """Tags by which MLflow's pages describe the run of a training and show its tables."""
+    return {"mlflow.note.content": card(trained), **_table_tag(_tables(trained))}
 
 
 def log_data(client: MlflowClient, run_id: str, training: pd.DataFrame, digest: str, month: str) -> None:
@@ -73,36 +78,71 @@ def log_family(client: MlflowClient, experiment: str, parent: str, family: Famil
     """Log a family as a child run: parameters, metrics, folds, all its trials as a table, its curves."""
     from oneclick_pipeline.model import pictures
 
+    tables = {"cv_results.json": family.trials}
     own = tags | {
         "family": family.name,
         "rows": str(family.rows),
         "mlflow.parentRunId": parent,
-        "mlflow.loggedArtifacts": _TABLES,
+        **_table_tag(tables),
     }
     run_id = client.create_run(experiment, run_name=family.label, tags=own).info.run_id
     _log_numbers(client, run_id, family.parameters, family.metrics, family.fold_scores)
-    files = {
-        "curves.png": pictures.png(pictures.curves(family.label, family.predictions, family.metrics)),
-        "cv_results.json": family.trials.to_json(orient="split", index=False).encode(),
-    }
-    _log_files(client, run_id, files)
+    curves = pictures.png(pictures.curves(family.label, family.predictions, family.metrics))
+    _log_files(client, run_id, {"curves.png": curves, **_as_json(tables)})
     client.set_terminated(run_id, "FINISHED")
 
 
-def log_result(client: MlflowClient, run_id: str, trained: TrainedModel) -> None:
-    """Log what the whole procedure achieved, and who was predicted what out of fold."""
+def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explained: Explained) -> dict[str, str]:
+    """Log what the whole procedure achieved, who was predicted what out of fold, and how the model was explained.
+
+    Returns:
+        Hashes of files that are not to be changed, as tags of the version.
+    """
     from oneclick_pipeline.model import pictures
 
     _log_numbers(client, run_id, {"family": trained.family, **trained.parameters}, trained.metrics, trained.fold_scores)
-    files = {
+    effects = explained.effects.to_json().encode()
+    content = {
         "card.md": card(trained).encode(),
         "curves.png": pictures.png(
             pictures.curves("The whole procedure, choice of the family included", trained.predictions, trained.metrics)
         ),
+        "calibration.png": pictures.png(pictures.calibration("The whole procedure", trained.predictions)),
         "families.png": pictures.png(pictures.comparison(trained)),
         OUT_OF_FOLD: trained.out_of_fold.to_parquet(index=False),
+        SHAPLEY: explained.sample.to_parquet(index=False),
+        EFFECTS: effects,
     }
-    _log_files(client, run_id, files)
+    _log_files(client, run_id, content | _as_json(_tables(trained)))
+    return {files.EFFECTS_SHA256: hashlib.sha256(effects).hexdigest()}
+
+
+def log_gates(client: MlflowClient, run_id: str, judged: Sequence[Gate], tags: dict[str, str]) -> None:
+    """Log how a challenger did at its gates, in one transaction."""
+    from mlflow.entities import Metric, RunTag
+
+    now = int(time.time() * 1000)
+    figures = {f"gate_{g.name}_{name}": value for g in judged for name, value in g.figures.items() if not isinstance(value, str)}
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, float(value), now, 0) for name, value in figures.items()],
+        tags=[RunTag(name, text) for name, text in tags.items()],
+    )
+
+
+def _tables(trained: TrainedModel) -> dict[str, pd.DataFrame]:
+    """Tables of a training by their file; empty ones say nothing and are left out."""
+    tables = {"slices.json": trained.slices, "out_of_time.json": trained.out_of_time}
+    return {name: table for name, table in tables.items() if not table.empty}
+
+
+def _as_json(tables: dict[str, pd.DataFrame]) -> dict[str, bytes]:
+    return {name: table.to_json(orient="split", index=False).encode() for name, table in tables.items()}
+
+
+def _table_tag(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+    """What `MlflowClient.log_table` notes, so that MLflow's pages show files as tables (and without its 0.1 s)."""
+    return {"mlflow.loggedArtifacts": json.dumps([{"path": name, "type": "table"} for name in tables])} if tables else {}
 
 
 def _log_numbers(
@@ -123,10 +163,10 @@ def _log_numbers(
     )
 
 
-def _log_files(client: MlflowClient, run_id: str, files: dict[str, bytes]) -> None:
+def _log_files(client: MlflowClient, run_id: str, content: dict[str, bytes]) -> None:
     with TemporaryDirectory() as folder:
-        for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
+        for name, data in content.items():
+            (Path(folder) / name).write_bytes(data)
         client.log_artifacts(run_id, folder)
 
 
@@ -156,13 +196,13 @@ def log_model(
                 run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id, artifact_path=logged.artifact_location
             ),
             serialization_format="skops",
-            skops_trusted_types=list(TRUSTED_TYPES),
+            skops_trusted_types=list(files.TRUSTED_TYPES),
             signature=infer_signature(example, trained.pipeline.predict_proba(example)),
             input_example=example,
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
             pyfunc_predict_fn="predict_proba",
         )
-        sha256 = hashlib.sha256((path / MODEL_FILE).read_bytes()).hexdigest()
+        sha256 = hashlib.sha256((path / files.MODEL_FILE).read_bytes()).hexdigest()
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     return logged.artifact_location, sha256

@@ -14,9 +14,10 @@ from oneclick_pipeline.twin.truth import probability_of_codes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
     import pandas as pd
 
-    from oneclick_pipeline.twin.column import Codes
+    from oneclick_pipeline.twin.column import Codes, Floats
     from oneclick_pipeline.twin.profile import Profile
 
 CHUNK = 50_000
@@ -44,8 +45,12 @@ def chunks(customers: int, seed: int) -> Iterator[tuple[int, int, np.random.Gene
 def draw_codes(profile: Profile, rows: int, rng: np.random.Generator) -> Codes:
     """Features and profit of customers as codes, shape (rows, 17), drawn from the mixture of the profile's copulas."""
     declined = rng.random(rows) < profile.decline_share * (1 - profile.look_active)
-    normal = rng.standard_normal((rows, len(profile.columns)))
-    codes = np.empty((rows, len(profile.columns)), dtype=np.int32)
+    return behave(profile, declined, rng.standard_normal((rows, len(profile.columns))))
+
+
+def behave(profile: Profile, declined: npt.NDArray[np.bool_], normal: Floats) -> Codes:
+    """The codes that independent normal numbers, shape (rows, 17), become in the copula of each customer's class."""
+    codes = np.empty(normal.shape, dtype=np.int32)
     for label, mask in ((0, ~declined), (1, declined)):
         uniform = ndtr(normal[mask] @ profile.copulas[label].root.T)
         codes[mask] = np.column_stack([c.draw(uniform[:, k], label) for k, c in enumerate(profile.columns)])

@@ -29,27 +29,31 @@ _EXCEL = Style(separator=";", line_terminator="\r\n")  # money.csv comes out of 
 _PERIODS = tuple(PERIODS_OF_REVENUE)  # spelling of m0, m1, m2
 
 
-def export_tables(profile: Profile, frame: pl.DataFrame, quirks: q.Quirks) -> dict[str, tuple[pl.DataFrame, Style]]:
+def decoded(profile: Profile, frame: pl.DataFrame) -> pl.DataFrame:
+    """The same table with values in place of the codes of `profile.columns`; other columns stay."""
+    return frame.with_columns(_decoded(column, frame[column.name]) for column in profile.columns)
+
+
+def export_tables(frame: pl.DataFrame, quirks: q.Quirks) -> dict[str, tuple[pl.DataFrame, Style]]:
     """The tables of the four files, by name of the file, with their style.
 
     Args:
-        profile: The store, for the meaning of the codes.
-        frame: Column id, the codes of `profile.columns`, and `quirks.MARKS`, one row a customer.
+        frame: Column id, the values of the profile's columns, and `quirks.MARKS`, one row a customer; `declined`
+            is null where the store has not classed the customer yet.
         quirks: What is wrong with the export.
     """
-    values = frame.select("id", *(_decoded(column, frame[column.name]) for column in profile.columns))
-    revenue = values.select(pl.col(f"revenue_m{m}").cast(pl.Float64) for m in range(3)).to_numpy()
+    revenue = frame.select(pl.col(f"revenue_m{m}").cast(pl.Float64) for m in range(3)).to_numpy(writable=True)
     revenue[frame["wrong"].to_numpy() == 1, 0] = quirks.wrong_revenue
-    minutes = values.select(f"minutes_m{m}" for m in range(2)).to_numpy()
+    minutes = frame.select(f"minutes_m{m}" for m in range(2)).to_numpy()
     spelling = q.MISSPELT_PERIOD if quirks.misspelt_period else {}
     return {
-        CUSTOMERS.file: (_market_file(frame, values, quirks), _COMMAS),
+        CUSTOMERS.file: (_market_file(frame, quirks), _COMMAS),
         REVENUE.file: (_long(REVENUE, frame["id"], revenue, _orders(frame["revenue_order"], q.REVENUE_ORDERS), {}), _COMMAS),
         SITE_MINUTES.file: (
             _long(SITE_MINUTES, frame["id"], minutes, _orders(frame["minutes_order"], q.MINUTES_ORDERS), spelling),
             _COMMAS,
         ),
-        PROFIT.file: (_money(values), _EXCEL),
+        PROFIT.file: (_money(frame), _EXCEL),
     }
 
 
@@ -62,8 +66,8 @@ def _decoded(column: ColumnProfile, codes: pl.Series) -> pl.Series:
     return pl.Series(column.name, column.decode(codes.to_numpy()))
 
 
-def _market_file(frame: pl.DataFrame, values: pl.DataFrame, quirks: q.Quirks) -> pl.DataFrame:
-    table = values.with_columns(
+def _market_file(frame: pl.DataFrame, quirks: q.Quirks) -> pl.DataFrame:
+    table = frame.with_columns(
         activity=frame["declined"].replace_strict({1: "declined", 0: "stable"}, return_dtype=pl.String)
     ).rename({"id": "customer_id"})
     table = table.select(_spelt(column).alias(column.header) for column in CUSTOMERS.columns)
@@ -110,7 +114,7 @@ def _long(
     )
 
 
-def _money(values: pl.DataFrame) -> pl.DataFrame:
+def _money(frame: pl.DataFrame) -> pl.DataFrame:
     """Profit as a spreadsheet writes it: decimal comma, and no decimals where there are none."""
     number = pl.col("profit").cast(pl.Float64).cast(pl.String).str.replace(r"\.0$", "").str.replace(".", ",", literal=True)
-    return values.select(pl.col("id").alias(PROFIT["customer_id"].header), number.alias(PROFIT["profit"].header))
+    return frame.select(pl.col("id").alias(PROFIT["customer_id"].header), number.alias(PROFIT["profit"].header))

@@ -12,7 +12,7 @@ import polars as pl
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import SOURCES
 from oneclick_pipeline.twin.draw import chunks
-from oneclick_pipeline.twin.export import export_tables
+from oneclick_pipeline.twin.export import decoded, export_tables
 from oneclick_pipeline.twin.quirks import BLOCKS, Quirks, draw_export
 
 if TYPE_CHECKING:
@@ -54,21 +54,33 @@ def write_month(
         BadInputError: If the month exists and `overwrite` is false, or there are no customers.
     """
     quirks = quirks or Quirks()
+    with whole(folder, truth, overwrite=overwrite) as (out, truth_out), _beside(folder) as parts:
+        for stop in _draw(profile, parts, customers, seed, quirks):
+            _report(progress, stop, customers)
+        for done in _write(profile, parts, out, truth_out, quirks):
+            _report(progress, customers + done, customers)
+
+
+@contextmanager
+def whole(folder: Path, truth: Path | None, *, overwrite: bool) -> Iterator[tuple[Path, Path]]:
+    """A hidden folder and a hidden file that become `folder` and `truth` when the block ends well, and never before.
+
+    The file is written in any case; without `truth` it is thrown away.
+
+    Raises:
+        BadInputError: If either exists and `overwrite` is false, or `truth` lies in `folder`.
+    """
     if truth is not None and truth.is_relative_to(folder):
         raise BadInputError("the truth may not lie in the month's folder", file=str(truth), remedy="choose a file elsewhere")
     for path in (folder, truth):
         if path is not None and path.exists() and not overwrite:
             raise BadInputError("this month exists already", file=str(path), remedy="choose another month, or allow overwriting")
     with _beside(folder) as work, _beside(truth or folder) as truth_work:
-        parts, out = work / "parts", work / "out"
-        parts.mkdir()
+        out, truth_out = work / "out", truth_work / "truth.parquet"
         out.mkdir()
-        for stop in _draw(profile, parts, customers, seed, quirks):
-            _report(progress, stop, customers)
-        for done in _write(profile, parts, out, truth_work / "truth.parquet", quirks):
-            _report(progress, customers + done, customers)
+        yield out, truth_out
         if truth is not None:  # first, so that a month in place always has its truth
-            (truth_work / "truth.parquet").replace(truth)
+            truth_out.replace(truth)
         if folder.exists():
             folder.rename(work / "old")
         out.rename(folder)
@@ -113,7 +125,7 @@ def _write(profile: Profile, parts: Path, out: Path, truth: Path, quirks: Quirks
         for block in range(len(BLOCKS)):
             for part in sorted(parts.glob(f"{block}-*.arrow")):
                 frame = pl.read_ipc(part).with_row_index("id", quirks.first_id + done)
-                for name, (table, style) in export_tables(profile, frame, quirks).items():
+                for name, (table, style) in export_tables(decoded(profile, frame), quirks).items():
                     table.write_csv(files[name], include_header=not done, **style)
                 truths.write_table(pa.table([frame["id"].to_numpy(), frame["truth"].to_numpy() / 1e6], schema=schema))
                 part.unlink()

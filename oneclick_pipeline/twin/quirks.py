@@ -135,13 +135,31 @@ def draw_export(
     marks = {
         "truth": truth[:, 0],
         "declined": declined,
+        "wrong": np.isin(np.arange(rows), wrong).astype(np.int32),
+        **draw_disorder(declined, rng, quirks),
+    }
+    return codes, marks
+
+
+def draw_disorder(declined: Codes, rng: np.random.Generator, quirks: Quirks) -> dict[str, Codes]:
+    """The marks of customers' lines: the order of their periods, misspellings, the block they stand in.
+
+    Args:
+        declined: Class of each customer, 1 declined, 0 stable, shape (rows,). Negative where there is none yet: they
+            are ordered like stable ones and stand behind all blocks.
+        rng: Random stream.
+        quirks: What is wrong with the export.
+    """
+    rows = len(declined)
+    disorder = {
         "revenue_order": _by_class(REVENUE_ORDER_SHARES, declined, rng, leaking=quirks.leaking_periods),
         "minutes_order": _by_class(MINUTES_ORDER_SHARES, declined, rng, leaking=quirks.leaking_periods),
         "misspelt": (rng.random(rows) < quirks.misspelt_standard).astype(np.int32),
-        "wrong": np.isin(np.arange(rows), wrong).astype(np.int32),
         "block": _blocks(declined, rng) if quirks.sorted_by_label else np.zeros(rows, dtype=np.int32),
     }
-    return codes, marks
+    if quirks.sorted_by_label:
+        disorder["block"][declined < 0] = len(BLOCKS)
+    return disorder
 
 
 def _quota(share: float, start: int, stop: int) -> int:

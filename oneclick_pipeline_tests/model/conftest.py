@@ -10,7 +10,7 @@ import pytest
 
 from oneclick_pipeline import tables
 from oneclick_pipeline.model import TrainedModel, train, training_set
-from oneclick_pipeline.settings import Model
+from oneclick_pipeline.settings import Labels, Model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +56,13 @@ def make_features(customers: int = 240, seed: int = 1, *, signal: float = 1.0) -
     return frame[tables.CUSTOMER_FEATURES.names]
 
 
+def label(features: pd.DataFrame) -> pd.DataFrame:
+    """The training set of a single month."""
+    return training_set({"2026-10": features}, month="2026-10", horizon=3, settings=Labels())
+
+
 def make_training(customers: int = 240, seed: int = 1, *, signal: float = 1.0) -> pd.DataFrame:
-    frame = make_features(customers, seed, signal=signal)
-    return training_set(frame, frame, feature_month="2026-10", label_month="2026-10")
+    return label(make_features(customers, seed, signal=signal))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Permutation importance: the features that decide are found, the others are not."""
+"""Permutation importance and Shapley values: the features that decide are found, the others are not."""
 
 from __future__ import annotations
 
@@ -11,17 +11,27 @@ from sklearn.tree import DecisionTreeClassifier
 
 from oneclick_pipeline import pictures
 from oneclick_pipeline.model.candidates import preprocessor
-from oneclick_pipeline.model.explanation import importance, model_explanation
+from oneclick_pipeline.model.effects import CONTRIBUTION, effects
+from oneclick_pipeline.model.explanation import _spread, beeswarm, dependence, importance, model_explanation
+from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.settings import Model
 from oneclick_pipeline.tables import FEATURE_NAMES, MODEL_EXPLANATION
 
 SETTINGS = Model(folds=4)
 
 
+def linear():
+    return Pipeline([("prepare", preprocessor("one_hot", "standard")), ("classify", LogisticRegression())])
+
+
 @pytest.fixture(scope="module")
-def explained(labelled):
-    pipeline = Pipeline([("prepare", preprocessor("one_hot", "standard")), ("classify", LogisticRegression())])
-    return model_explanation(pipeline, labelled, SETTINGS)
+def found(labelled):
+    return effects(linear().fit(inputs(labelled), labelled["declined"]), labelled, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def explained(labelled, found):
+    return model_explanation(linear(), labelled, found.sample, SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +60,19 @@ def test_every_feature_has_a_row_that_keeps_the_contract(explained):
     MODEL_EXPLANATION.contract().validate(pl.from_pandas(explained))
 
 
-def test_the_order_of_the_rows_changes_nothing(labelled, explained):
-    pipeline = Pipeline([("prepare", preprocessor("one_hot", "standard")), ("classify", LogisticRegression())])
-    again = model_explanation(pipeline, labelled.sample(frac=1, random_state=1), SETTINGS)
+def test_mean_absolute_contribution_is_that_of_the_sample_within_its_interval(explained, found):
+    table = explained.set_index("feature")
+    assert table["mean_abs_contribution"].idxmax() == "minutes_m0"
+    strength = found.sample[CONTRIBUTION + "minutes_m0"].abs()
+    of_minutes = table.loc["minutes_m0"]
+    assert of_minutes["mean_abs_contribution"] == pytest.approx(strength.mean())
+    half = 1.96 * strength.std() / np.sqrt(len(strength))
+    assert of_minutes["mean_abs_contribution_low"] == pytest.approx(strength.mean() - half, rel=0.1)
+    assert of_minutes["mean_abs_contribution_high"] == pytest.approx(strength.mean() + half, rel=0.1)
+
+
+def test_the_order_of_the_rows_changes_nothing(labelled, explained, found):
+    again = model_explanation(linear(), labelled.sample(frac=1, random_state=1), found.sample, SETTINGS)
     assert np.allclose(again["log_loss_increase"], explained["log_loss_increase"])
 
 
@@ -60,10 +80,22 @@ def test_importance_is_a_picture(explained):
     assert pictures.png(importance(explained)).startswith(b"\x89PNG")
 
 
-def test_what_a_tree_has_memorised_counts_for_nothing(training):
+def test_shapley_values_are_pictures(found):
+    gaps = found.sample.assign(favourite_category=np.nan, unpaid_items=np.nan, promo_share=0.5)
+    for values in (found.sample, gaps, found.sample.head(1)):
+        assert pictures.png(beeswarm(values)).startswith(b"\x89PNG")
+    assert pictures.png(dependence(found.sample, found.effects)).startswith(b"\x89PNG")
+
+
+def test_dots_of_a_beeswarm_keep_their_value_and_apart_from_each_other():
+    heights = _spread(np.array([0.0, 0.01, 0.02, 5.0]), step=1.0)
+    assert heights.tolist() == pytest.approx([0, 0.07, -0.07, 0])
+
+
+def test_what_a_tree_has_memorised_counts_for_nothing(training, found):
     coin = np.random.default_rng(3).integers(0, 2, len(training))
     tree = Pipeline([("prepare", preprocessor("ordinal", "standard")), ("classify", DecisionTreeClassifier(random_state=0))])
-    table = model_explanation(tree, training.assign(declined=coin), SETTINGS)
+    table = model_explanation(tree, training.assign(declined=coin), found.sample, SETTINGS)
     # judged on the customers that it learnt from, the tree would know every coin, and lose most of that by a shuffle
     assert table["roc_auc_decrease"].max() < 0.08
     assert (table["roc_auc_decrease_low"] <= 0.02).all()

@@ -1,10 +1,15 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.model.folds import fold_numbers, splits
+from oneclick_pipeline.model.training_set import copies
+
+from .conftest import make_features
 
 FOLDS = st.integers(2, 6)
+KINDS = make_features(16)
+"""Customers who differ from each other."""
 
 
 @st.composite
@@ -21,6 +26,17 @@ def test_groups_never_straddle_and_every_row_is_judged_once(data, folds, seed):
     judged = np.concatenate([judge for _, judge in splits(numbers)])
     assert sorted(judged) == list(range(len(declined)))
     assert all(not set(copies[a]) & set(copies[b]) for a, b in splits(numbers))
+
+
+@settings(max_examples=40, deadline=None)  # a table of customers takes longer than a list of numbers
+@given(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15)), min_size=4, max_size=40), FOLDS, st.integers(0, 99))
+def test_no_customer_and_no_copy_straddles_folds(rows, folds, seed):
+    """Whoever the rows belong to and whichever of them are alike: the groups are made so that folds cannot part them."""
+    customer, kind = np.array(rows).T
+    groups = copies(KINDS.iloc[kind].assign(customer_id=customer)).to_numpy()
+    numbers = fold_numbers(kind % 2, groups, folds=folds, seed=[seed])
+    for same in (customer, kind):
+        assert all(len(set(numbers[same == one])) == 1 for one in set(same))
 
 
 @given(st.integers(6, 60), st.integers(6, 60), FOLDS, st.integers(0, 99))

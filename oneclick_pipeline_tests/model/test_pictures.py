@@ -9,6 +9,14 @@ def test_curves_show_both_panels(trained):
     assert pictures.png(figure).startswith(b"\x89PNG")
 
 
+def test_calibration_shows_before_and_after(trained):
+    figure = pictures.calibration("Everything", trained.predictions)
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    assert [title.split(" calibration")[0] for title in titles] == ["Before", "After"]
+    assert all("of 3 folds" in title for title in titles)
+    assert pictures.png(figure).startswith(b"\x89PNG")
+
+
 def test_comparison_names_every_family(trained):
     figure = pictures.comparison(trained)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]

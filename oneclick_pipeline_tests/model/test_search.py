@@ -1,18 +1,28 @@
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from oneclick_pipeline.model import candidates, search
+from oneclick_pipeline.model import calibration, candidates, search
+from oneclick_pipeline.model.calibration import Sigmoid
 from oneclick_pipeline.model.evaluation import Learner
 from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
+from oneclick_pipeline.settings import Model
 
 from .conftest import make_training
 
+SETTINGS = Model(draws=12, seed=1, patience=9)
+
 
 def trial(auc, loss, family=0):
-    candidate = candidates.Candidate(candidates.FAMILIES[family], "one_hot", "standard", {})
-    return search.Trial(candidate, None, np.array(auc), np.array(loss))
+    candidate = candidates.Candidate(candidates.FAMILIES[family], "one_hot", "standard", {}, max_rows=1000)
+    return search.Trial(candidate, "none", Sigmoid(1.0, 0.0), np.array([]), np.array(auc), np.array(loss))
 
 
 def test_rule_takes_the_lowest_log_loss_within_one_standard_error_of_the_best_auc():
@@ -30,9 +40,71 @@ def test_rule_within_families():
 
 
 def test_draws_are_deterministic_and_begin_alike():
-    assert candidates.draw(8, seed=1) == candidates.draw(12, seed=1)[:8]
-    assert candidates.draw(8, seed=1) != candidates.draw(8, seed=2)
-    assert {c.family.name for c in candidates.draw(1, seed=1)} == {f.name for f in candidates.FAMILIES}
+    def draw(draws, seed=1):
+        return candidates.draw(Model(draws=draws, seed=seed))
+
+    assert draw(8) == draw(12)[:8]
+    assert draw(8) != draw(8, seed=2)
+    assert {c.family.name for c in draw(1)} == {f.name for f in candidates.FAMILIES}
+
+
+def test_settings_know_the_families():
+    assert Model().families == tuple(f.name for f in candidates.FAMILIES)
+    assert set(Model().family_max_rows) <= set(Model().families)
+    with pytest.raises(ValueError, match="unknown family xgboost"):
+        Model(families=("xgboost",))
+    with pytest.raises(ValueError, match="unknown family xgboost"):
+        Model(family_max_rows={"xgboost": 5})
+
+
+def test_draws_go_on_while_they_pay():
+    good, better = trial([0.8, 0.8], [0.40, 0.41]), trial([0.8, 0.8], [0.30, 0.31])
+    assert search._pays("knn", [], patience=1)
+    assert search._pays("knn", [good], patience=1)
+    assert search._pays("knn", [good, better], patience=1)
+
+
+def test_draws_stop_after_some_without_a_gain():
+    first, second, third = (trial([0.8, 0.8], [0.4 - gain, 0.4 - gain]) for gain in (0, 0.0005, -0.1))
+    assert not search._pays("knn", [first, second], patience=1)
+    assert search._pays("knn", [first, second], patience=2)
+    assert not search._pays("knn", [first, second, third], patience=2)
+
+
+def test_draws_of_a_family_that_is_beaten_stop_at_once():
+    behind, close, leader = (
+        trial([0.8, 0.8], loss, family=f) for f, loss in ((0, [0.5, 0.51]), (1, [0.38, 0.31]), (2, [0.3, 0.31]))
+    )
+    assert not search._pays("knn", [behind, close, leader], patience=5)
+    assert search._pays("decision_tree", [behind, close, leader], patience=5)
+    assert search._pays("logistic_regression", [behind, close, leader], patience=5)
+
+
+def test_votes_average_the_best():
+    numbers, declined = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    loss = {"knn": 0.5, "decision_tree": 0.3, "logistic_regression": 0.4}
+    bests = [
+        replace(trial([0.8, 0.8], [loss[f.name]] * 2, family=i), p=np.full(4, loss[f.name]))
+        for i, f in enumerate(candidates.FAMILIES[:3])
+    ]
+    two, three = search.votes(bests, declined, numbers)
+    assert [m.name for m in two.members] == ["decision_tree", "logistic_regression"]
+    assert [m.name for m in three.members] == ["decision_tree", "logistic_regression", "knn"]
+    assert two.log_loss == pytest.approx([-np.log(0.35 * 0.65) / 2] * 2)
+    assert two.roc_auc.tolist() == [0.5, 0.5]
+    assert two.parameters["members"] == "decision_tree, logistic_regression"
+    assert two.parameters["logistic_regression.encoder"] == "one_hot"
+    assert search.votes(bests[:1], declined, numbers) == []
+
+
+@given(st.lists(st.integers(0, 1), min_size=4, max_size=60), st.integers(2, 60))
+def test_stratified_keeps_both_classes_in_their_shares(classes, limit):
+    declined = np.array([0, 1, *classes])
+    rows = search.stratified(declined, limit)
+    assert len(rows) == min(limit, len(declined))
+    assert (np.diff(rows) > 0).all()
+    assert set(declined[rows]) == {0, 1}
+    assert abs(declined[rows].sum() - limit * declined.mean()) <= 1 or limit >= len(declined)
 
 
 @pytest.mark.parametrize("encoder", candidates.ENCODERS)
@@ -49,49 +121,41 @@ def test_matrices_prepare_as_the_pipeline_does(training, encoder, scaler):
 
 
 @pytest.mark.parametrize("family", [f.name for f in candidates.FAMILIES])
-def test_shortcut_of_the_evaluation_equals_the_fitted_pipeline(family):
-    """What is judged (the search's own sigmoid) is what is registered (CalibratedClassifierCV)."""
+def test_shortcut_of_the_evaluation_equals_the_fitted_pipeline(family, monkeypatch):
+    """What is judged (the search's own calibrator) is what is registered (CalibratedClassifierCV)."""
+    monkeypatch.setattr(calibration, "ISOTONIC_FROM", 300)
     training = make_training(420)
     frame, declined = inputs(training), training["declined"].to_numpy()
     data = Learner(frame.iloc[:360], declined[:360], training["copies"].to_numpy()[:360])
     numbers = fold_numbers(data.declined, data.copies, folds=3, seed=[1])
     known, new = search.matrices(data.frame, frame.iloc[360:])
-    drawn = [c for c in candidates.draw(8, seed=1) if c.family.name == family]
-    for tried in search.search(known, data.declined, numbers, drawn, seed=1):
+    drawn = [c for c in candidates.draw(SETTINGS) if c.family.name == family]
+    for tried in search.search(known, data.declined, numbers, drawn, SETTINGS):
         shortcut = search.probabilities(tried, known, data.declined, new, seed=1)
         whole = fit(tried, data, numbers, seed=1).predict_proba(frame.iloc[360:])[:, 1]
-        np.testing.assert_allclose(shortcut, whole, atol=1e-4)
+        np.testing.assert_allclose(shortcut.kept, whole, atol=1e-4)
+        np.testing.assert_array_equal(shortcut.kept, shortcut.raw if tried.calibration == "none" else shortcut.calibrated)
 
 
-def test_platt_learns_a_known_sigmoid():
-    rng = np.random.default_rng(1)
-    score = rng.normal(3, 2, 20_000)
-    declined = (rng.random(20_000) < 1 / (1 + np.exp(-(1.5 * score - 4)))).astype(int)
-    assert search.platt(score, declined) == pytest.approx((1.5, -4), rel=0.05)
-
-
-@pytest.mark.parametrize("score", [[-2.0, -1.0, 1.0, 2.0], [5.0, 5.0, 5.0, 5.0], [1e6, -1e6, 1e-6, 0.0]])
-def test_platt_stays_finite(score):
-    assert np.isfinite(search.platt(np.array(score), np.array([0, 0, 1, 1]))).all()
-
-
-def test_calibration_never_judges_what_it_has_seen():
-    numbers = np.array([0, 0, 1, 1, 0, 1])
-    declined, score = np.array([0, 1, 0, 1, 1, 0]), np.array([-1.0, 1.0, -2.0, 2.0, 0.5, 0.1])
-    changed = np.where(numbers == 0, 1 - declined, declined)
-    one, two = (search.cross_calibrated(score, y, numbers) for y in (declined, changed))
-    judged = numbers == 0
-    assert (one[judged] == two[judged]).all()
-    assert (one[~judged] != two[~judged]).all()
-
-
-def test_family_limit_takes_the_first_rows(training):
+def test_above_its_limit_a_family_learns_from_a_sample(training):
     frame, declined = inputs(training), training["declined"].to_numpy()
-    family = candidates.Family("few", "Few", candidates.FAMILIES[2].build, {}, max_rows=50)
     rows = search.matrices(frame, frame)[0]["one_hot", "standard"]
-    model = search.fit_estimator(candidates.Candidate(family, "one_hot", "standard", {"C": 1.0}), rows, declined, seed=1)
-    first = family.build({"C": 1.0}, 50, 1).fit(rows[:50], declined[:50])
-    np.testing.assert_array_equal(model.coef_, first.coef_)
+    candidate = candidates.Candidate(candidates.FAMILIES[2], "one_hot", "standard", {"C": 1.0}, max_rows=50)
+    some = search.stratified(declined, 50)
+    alone = candidates.FAMILIES[2].build({"C": 1.0}, 50, 1).fit(rows[some], declined[some])
+    np.testing.assert_array_equal(search.fit_and_predict(candidate, rows, declined, rows, 1)[0], alone.decision_function(rows))
+
+
+def test_forests_in_threads_leave_the_warning_filters_as_they_were(training):
+    frame, declined = inputs(training), training["declined"].to_numpy()
+    rows = search.matrices(frame, frame)[0]["ordinal", "standard"]
+    forest = next(c for c in candidates.draw(SETTINGS) if c.family.name == "extra_trees")
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        tasks = [pool.submit(search.fit_and_predict, forest, rows, declined, rows, seed) for seed in range(6)]
+        first, *_ = [task.result()[1] for task in tasks]
+    assert warnings.filters == before
+    np.testing.assert_array_equal(first, search.fit_and_predict(forest, rows, declined, rows, 0)[1])
 
 
 def test_column_without_values_is_filled(training):

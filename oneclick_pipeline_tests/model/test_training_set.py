@@ -5,8 +5,9 @@ import pytest
 from oneclick_pipeline import tables
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.training_set import copies, digest, in_canonical_order, inputs, require_enough, sample, training_set
+from oneclick_pipeline.settings import Labels
 
-from .conftest import make_features, make_training
+from .conftest import label, make_features, make_training
 
 
 def test_training_set_keeps_its_contract(training):
@@ -18,34 +19,29 @@ def test_training_set_keeps_its_contract(training):
 
 def test_training_set_takes_regular_customers_with_a_class_only(features):
     some = features.assign(regular=features.index >= 10, activity=features["activity"].where(features.index % 2 == 0))
-    got = training_set(some, some, feature_month="2026-10", label_month="2026-10")
-    assert sorted(got["customer_id"]) == some.loc[10::2, "customer_id"].to_list()
+    assert sorted(label(some)["customer_id"]) == some.loc[10::2, "customer_id"].to_list()
 
 
-def test_training_set_takes_the_label_from_a_later_month(features):
-    later = features[["customer_id"]].assign(activity="stable").head(50)
-    got = training_set(features, later, feature_month="2026-07", label_month="2026-10")
-    assert len(got) == 50
-    assert got["declined"].sum() == 0
-    assert set(got["feature_month"]) == {"2026-07"}
-    assert set(got["label_month"]) == {"2026-10"}
-
-
-def test_training_set_label_before_features_is_refused(features):
-    with pytest.raises(BadInputError, match="lies before the features"):
-        training_set(features, features, feature_month="2026-10", label_month="2026-09")
+def test_training_set_of_one_month_takes_the_class_of_the_same_snapshot(features, training):
+    assert set(training["feature_month"]) == set(training["label_month"]) == {"2026-10"}
+    assert set(training["label_source"]) == {"delivered"}
+    classes = dict(zip(features["customer_id"], features["activity"] == "declined", strict=True))
+    assert (training["customer_id"].map(classes) == training["declined"]).all()
 
 
 def test_training_set_without_labels_is_refused(features):
     with pytest.raises(BadInputError, match=r"no regular customer of 2026-10 has an activity class") as error:
-        training_set(features, features.assign(activity=None), feature_month="2026-10", label_month="2026-10")
+        label(features.assign(activity=None))
     assert error.value.remedy
 
 
+def test_training_set_without_the_month_and_without_history_is_refused(features):
+    with pytest.raises(BadInputError, match="no regular customer of 2026-10"):
+        training_set({"2026-09": features}, month="2026-10", horizon=3, settings=Labels())
+
+
 def test_training_set_does_not_depend_on_the_order_of_rows(features, training):
-    shuffled = features.sample(frac=1, random_state=3)
-    again = training_set(shuffled, shuffled, feature_month="2026-10", label_month="2026-10")
-    pd.testing.assert_frame_equal(training, again)
+    pd.testing.assert_frame_equal(training, label(features.sample(frac=1, random_state=3)))
 
 
 def test_row_order_and_id_tell_nothing(training):
@@ -56,8 +52,10 @@ def test_row_order_and_id_tell_nothing(training):
 
 def test_row_order_does_not_depend_on_ids(features):
     renumbered = features.assign(customer_id=features["customer_id"].to_numpy()[::-1])
-    one, two = (training_set(f, f, feature_month="2026-10", label_month="2026-10") for f in (features, renumbered))
+    one, two = label(features), label(renumbered)
     pd.testing.assert_frame_equal(inputs(one), inputs(two))
+    assert one["declined"].equals(two["declined"])
+    assert one["copies"].equals(two["copies"])
 
 
 def test_copies_have_one_group_and_nobody_else():
@@ -66,6 +64,25 @@ def test_copies_have_one_group_and_nobody_else():
     frame.loc[[2, 5], "revenue_m0"] = np.nan
     frame.loc[5, list(tables.FEATURE_NAMES)] = frame.loc[2, list(tables.FEATURE_NAMES)]
     assert copies(frame).to_list() == [0, 1, 2, 3, 1, 2]
+
+
+def test_copies_hold_all_months_of_a_customer_and_whatever_they_link():
+    frame = make_features(6)
+    frame["customer_id"] = [1, 2, 3, 1, 4, 5]
+    frame.loc[4, list(tables.FEATURE_NAMES)] = frame.loc[3, list(tables.FEATURE_NAMES)]
+    assert copies(frame).to_list() == [0, 1, 2, 0, 0, 3]
+
+
+def test_copies_tell_no_zero_from_another_and_no_missing_value_from_another():
+    frame = make_features(3).astype({"favourite_category": object})
+    frame.loc[[1, 2], list(tables.FEATURE_NAMES)] = frame.loc[0, list(tables.FEATURE_NAMES)].to_list()
+    frame["revenue_m0"] = [0.0, -0.0, 0.0]
+    frame["favourite_category"] = [None, np.nan, None]
+    assert copies(frame).to_list() == [0, 0, 0]
+
+
+def test_copies_of_no_rows():
+    assert copies(make_features(3).head(0)).to_list() == []
 
 
 def test_copies_are_numbered_in_the_order_of_rows(training):

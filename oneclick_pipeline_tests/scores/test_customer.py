@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 
 from oneclick_pipeline.scores import customer_scores
-from oneclick_pipeline.tables import FEATURE_NAMES
+from oneclick_pipeline.tables import CUSTOMER_SCORES, FEATURE_NAMES
 
+from .conftest import make_effects
+
+EFFECTS = make_effects(minutes_m0=-0.1, unpaid_items=0.2)
 FEATURES = pd.DataFrame(
     dict.fromkeys(FEATURE_NAMES, 1.0),
     index=range(4),
@@ -20,7 +23,7 @@ HELD_OUT = pd.DataFrame({"customer_id": [10, 99], "p_decline": [0.25, 0.9]})
 
 
 def score(features=FEATURES, predict=lambda rows: np.full(len(rows), 0.5)):
-    return customer_scores(features, predict, HELD_OUT, model_name="m", model_version=3, horizon_months=3)
+    return customer_scores(features, predict, EFFECTS, HELD_OUT, model_name="m", model_version=3, horizon_months=3)
 
 
 def test_customer_scores_takes_the_out_of_fold_probability_where_there_is_one():
@@ -54,3 +57,18 @@ def test_customer_scores_keeps_every_customer_in_order():
 @pytest.mark.parametrize("name", ["model_name", "model_version"])
 def test_customer_scores_names_the_model(name):
     assert score()[name].unique().tolist() == [{"model_name": "m", "model_version": 3}[name]]
+
+
+def test_customer_scores_gives_reasons_to_whoever_is_scored():
+    scores = score()
+    assert scores["reason_1"].tolist()[:3] == ["unpaid_items"] * 3
+    assert scores["reason_1_effect"].tolist()[:3] == pytest.approx([-1.8] * 3)
+    assert scores["reason_2"].tolist()[:3] == ["minutes_m0"] * 3
+    assert scores["reason_2_ru"].tolist()[0].endswith("чем у типичного покупателя: риск выше")
+    assert scores.filter(like="reason_").iloc[3].isna().all()
+
+
+def test_customer_scores_where_nobody_is_scored():
+    scores = score(FEATURES.iloc[[3]])
+    assert scores["score_basis"].tolist() == ["not_scored"]
+    assert scores.columns.tolist() == CUSTOMER_SCORES.names

@@ -1,0 +1,212 @@
+"""One customer, or a few, scored by the champion at once: what `oneclick score` says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.tables import CUSTOMER_ID, FEATURES, Column, check_month, table_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from oneclick_pipeline.tracking import Tracking, Version
+
+_LARGEST = 1e15
+_REASON = {"feature": "", "effect": "_effect", "ru": "_ru", "en": "_en"}
+_LISTED = "docs/tables.md lists the features, section customer_features"
+
+
+def score_customer(home: Path, customer: int, *, month: str | None, horizon_months: int) -> dict[str, Any]:
+    """Score a customer of a month as `scores.customer_scores` does for all of them, by the same function.
+
+    Args:
+        home: The home.
+        customer: The store's number of the customer.
+        month: Snapshot month; the newest whose `customer_features` is there if None.
+        horizon_months: Months over which the profit is at risk.
+
+    Returns:
+        The columns of `tables.CUSTOMER_SCORES` but the reasons, `month`, and `reasons` as a list.
+
+    Raises:
+        BadInputError: If there is no champion, no table of the month, or no such customer in it.
+    """
+    import pandas as pd
+
+    from oneclick_pipeline import model, scores
+
+    path = _features_file(home, month)
+    features = pd.read_parquet(path, filters=[("customer_id", "==", customer)])
+    if features.empty:
+        raise BadInputError(
+            f"customer {customer} is not in customer_features of {path.stem}",
+            file=str(path),
+            remedy="look for the number in the column id of the exports, or name another month with --month",
+        )
+    store, champion = _champion(home)
+    held_out = store.out_of_fold(champion)
+    table = scores.customer_scores(
+        features,
+        lambda rows: model.predict(store.load(champion), rows),
+        model.Effects.from_json(store.effects(champion)),
+        held_out[held_out["feature_month"] == path.stem],
+        model_name=champion.name,
+        model_version=champion.version,
+        horizon_months=horizon_months,
+    )
+    return {"month": path.stem, **_plain(table)[0]}
+
+
+def score_records(home: Path, records: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
+    """Score customers whose features are given.
+
+    Args:
+        home: The home of the champion.
+        records: Features by name, as `tables.FEATURES` describes them; what is absent or None is filled by the
+            model. `customer_id` may stand among them and comes back.
+
+    Returns:
+        For every record `customer_id` if it was given, `p_decline`, `reasons`, `missing` (features that were filled)
+        and `model` (name and version).
+
+    Raises:
+        BadInputError: If there is no champion, or a record has an unknown field or a value that its column forbids.
+    """
+    import pandas as pd
+
+    from oneclick_pipeline import model, scores
+
+    for place, record in enumerate(records):
+        _check_record(record, f"record {place}: " if len(records) > 1 else "")
+    if not records:
+        return []
+    rows = [{c.name: record.get(c.name) for c in FEATURES} for record in records]
+    frame = pd.DataFrame(rows, dtype=object)
+    store, champion = _champion(home)
+    effects = model.Effects.from_json(store.effects(champion))
+    p_decline = model.predict(store.load(champion), frame)
+    said = _plain(scores.reasons(frame, p_decline, effects))
+    return [
+        {
+            **({"customer_id": record["customer_id"]} if "customer_id" in record else {}),
+            "p_decline": float(p),
+            "reasons": own["reasons"],
+            "missing": [name for name, value in row.items() if value is None],
+            "model": {"name": champion.name, "version": champion.version},
+        }
+        for record, row, p, own in zip(records, rows, p_decline, said, strict=True)
+    ]
+
+
+def read_records(text: str, source: str) -> tuple[list[dict[str, object]], bool]:
+    """Customers from JSON text: one object, or a list of objects.
+
+    Args:
+        text: The text.
+        source: Where it comes from, for messages.
+
+    Returns:
+        The objects, and whether they stood in a list.
+
+    Raises:
+        BadInputError: If it is neither.
+
+    >>> read_records('{"unpaid_items": 3}', "x.json")
+    ([{'unpaid_items': 3}], False)
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise BadInputError(
+            f"this is no JSON: {getattr(error, 'msg', error)}",
+            file=source,
+            line=getattr(error, "lineno", None),
+            remedy='give an object of features, for example {"unpaid_items": 3}, or a list of such objects',
+        ) from error
+    records = content if isinstance(content, list) else [content]
+    for place, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise BadInputError(
+                f"record {place} is no object" if isinstance(content, list) else "this is neither an object nor a list",
+                file=source,
+                value=json.dumps(record, ensure_ascii=False),
+                remedy='give every customer as an object of features, for example {"unpaid_items": 3}',
+            )
+    return records, isinstance(content, list)
+
+
+def _champion(home: Path) -> tuple[Tracking, Version]:
+    """The models of a home and the one that scores; a home without models stays without."""
+    from oneclick_pipeline.tracking import Tracking
+
+    store = Tracking(home)
+    if not store.exists():
+        raise BadInputError(f"no champion model yet in {store.folder}", remedy="run retrain first: oneclick run --job retrain")
+    return store, store.require_champion()
+
+
+def _features_file(home: Path, month: str | None) -> Path:
+    if month is None:
+        folder = table_file(home, "customer_features", "2000-01").parent
+        months = sorted(path.stem for path in folder.glob("????-??.parquet"))
+        month = months[-1] if months else None
+    path = None if month is None else table_file(home, "customer_features", check_month(month))
+    if path is None or not path.is_file():
+        raise BadInputError(
+            f"customer_features of {month} is missing" if month else "no month has customer_features yet",
+            file=str(path or folder),
+            remedy=f"run the month first: oneclick run --month {month or 'YYYY-MM'}",
+        )
+    return path
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain Python objects, None where there is no value, the reasons as a list."""
+    found = []
+    for row in table.astype(object).where(table.notna(), None).to_dict("records"):
+        told = [{key: row[f"reason_{k}{end}"] for key, end in _REASON.items()} for k in (1, 2, 3)]
+        reasons = [reason for reason in told if reason["feature"] is not None]
+        found.append({str(k): v for k, v in row.items() if not str(k).startswith("reason_")} | {"reasons": reasons})
+    return found
+
+
+def _check_record(record: Mapping[str, object], where: str) -> None:
+    """Refuse a record with unknown fields, without any feature, or with a value that its column forbids."""
+    columns = {c.name: c for c in (CUSTOMER_ID, *FEATURES)}
+    for name, value in record.items():
+        if name not in columns:
+            raise BadInputError(f"{where}{name} is no feature", column=name, value=str(value), remedy=_LISTED)
+        if value is not None:
+            _check_value(columns[name], value, where)
+    if all(record.get(c.name) is None for c in FEATURES):
+        raise BadInputError(f"{where}no feature has a value", remedy=_LISTED)
+
+
+def _check_value(column: Column, value: object, where: str) -> None:
+    def refuse(problem: str) -> BadInputError:
+        return BadInputError(
+            f"{where}{column.name} {problem}",
+            column=column.name,
+            value=str(value),
+            remedy=f"{column.description}: {column.promise or column.kind}" + (f" ({column.unit})" if column.unit else ""),
+        )
+
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if column.kind == "bool" and not isinstance(value, bool):
+        raise refuse("is neither true nor false")
+    if column.kind == "str" and (not isinstance(value, str) or not value.strip()):
+        raise refuse("is no text")
+    if column.kind == "str" and column.values and value not in column.values.values():
+        raise refuse("is none of its words")
+    if column.kind in ("int", "float"):
+        if not is_number or not -_LARGEST <= value <= _LARGEST:  # type: ignore[operator] # NaN is refused as well
+            raise refuse("is no number that a customer can have")
+        if column.kind == "int" and value != int(value):  # type: ignore[call-overload]
+            raise refuse("is no whole number")
+        if (column.minimum is not None and value < column.minimum) or (column.maximum is not None and value > column.maximum):  # type: ignore[operator]
+            raise refuse("is out of range")
