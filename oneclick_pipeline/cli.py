@@ -14,6 +14,8 @@ import typer
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from oneclick_pipeline.tracking import Tracking
@@ -39,6 +41,10 @@ twin_app = typer.Typer(no_args_is_help=True, help="The twin: a simulator of the 
 app.add_typer(twin_app, name="twin")
 model_app = typer.Typer(no_args_is_help=True, help="The registered models: list them, choose the champion, go back.")
 app.add_typer(model_app, name="model")
+campaigns_app = typer.Typer(no_args_is_help=True, help="Campaigns: what offers changed.")
+app.add_typer(campaigns_app, name="campaigns")
+offers_app = typer.Typer(no_args_is_help=True, help="The offers: check the catalogue, hand a month's plan over.")
+app.add_typer(offers_app, name="offers")
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
@@ -75,8 +81,9 @@ def run(
     job: Annotated[
         Job, typer.Option(help="[b]retrain[/b]: everything, with a new model. [b]refresh[/b]: new scores from the champion.")
     ] = Job.retrain,
+    replan: Annotated[bool, typer.Option("--replan", help="Replace the offers of a month that were published before.")] = False,  # noqa: FBT002
 ) -> None:
-    """Run a month: four exports in, scored and segmented customers out.
+    """Run a month: four exports in, scored and segmented customers and a plan of offers out.
 
     It is the same Dagster job that the pages show, run in this process; its run, checks and metadata are there
     when you open them with [b]oneclick ui[/b].
@@ -96,7 +103,7 @@ def run(
     execute.check_runnable(month)
     graph = build(str(home), engine.value).resolve_job_def(job.value)
     progress = _Progress(out, execute.steps(graph))
-    outcome = execute.execute(graph, month, home, progress)
+    outcome = execute.execute(graph, month, home, progress, replan=replan)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     if not outcome.success:
         for message in outcome.errors:
@@ -239,6 +246,86 @@ def _told(scored: dict[str, Any], language: str) -> list[str]:
     return [line for line in lines if line]
 
 
+@app.command()
+def simulate(
+    customers: Annotated[int, typer.Option(min=1, help="How many customers in the first month.")] = 20_000,
+    months: Annotated[int, typer.Option(min=1, max=60, help="How many months with offers.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same luck for all policies.")] = 1,
+    home: Annotated[
+        Path, typer.Option("--home", help="Folder that the year is lived in; not one that holds these months.")
+    ] = Path("data/simulated"),
+    fast: Annotated[  # noqa: FBT002
+        bool, typer.Option("--fast", help="The stages' functions with true scores, in memory, in place of the graph.")
+    ] = False,
+    first: Annotated[str, typer.Option("--from", help="First snapshot month, YYYY-MM; all months must be over.")] = "2024-06",
+    retrain_every: Annotated[int, typer.Option(min=1, help="A model is trained in the first month and every so many.")] = 3,
+) -> None:
+    """Live a year of the twin with offers, and compare what policies earn with the same luck.
+
+    Ours runs every month through the real graph; nobody, random, risk x profit and the oracle, which knows the true effects,
+    live the same year without it. The three months after the last offers count, too. HOME/settings.yaml and
+    HOME/catalogue.yaml hold; without settings the budget is 0.03 finance units a customer and month, and is written there.
+
+    Tables and the picture go to HOME/twin/year/, the true effects of every offer on every customer to HOME/twin/effects/.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from oneclick_pipeline.year import ours, policies, report
+    from oneclick_pipeline.year.play import open_year, play
+    from oneclick_pipeline.year.worth import Worth
+
+    home = home.absolute()
+    year = open_year(home, customers=customers, months=months, first=first, seed=seed)
+    with Progress(transient=True) as bar:
+        mine = ours.Fast() if fast else ours.Full(home, _runner(home, year.last, bar.console.print), retrain_every=retrain_every)
+        everyone: dict[str, Any] = {
+            report.NOBODY: policies.nobody,
+            "random": policies.random,
+            "risk_profit": policies.risk_profit,
+        }
+        task = bar.add_task("worth of a customer", total=year.span * (len(everyone) + 2))
+        worth = Worth(year.profile, customers=customers, seed=seed + 1, months=year.span)
+        everyone |= {report.ORACLE: policies.oracle(worth), report.OURS: mine}
+        plays = {}
+        for name, policy in everyone.items():
+            bar.update(task, description=name)
+            plays[name] = play(year, policy, lambda _: bar.advance(task))
+    found = report.report(plays, mine)
+    path = report.write(home / "twin" / "year", found, mine.beliefs)
+    out = Console(highlight=False)
+    out.print(report.render(found))
+    for line in report.lines(found, ours.no_longer_planned(mine.given), year.settings.offers.control_share):
+        out.print(line)
+    out.print(f"tables and picture in {path.parent}, the picture is {path.name}", soft_wrap=True)
+
+
+def _runner(home: Path, last: str, tell: Callable[[str], None]) -> Callable[[str, str], None]:
+    """What runs a job for a month over a home.
+
+    Raises:
+        BadInputError: If the last month is not over yet.
+    """
+    from oneclick_pipeline.definitions import build
+    from oneclick_pipeline.orchestration import execute
+
+    execute.check_runnable(last)
+    graph = build(str(home))
+
+    def run_month(job: str, month: str) -> None:
+        begin = time.monotonic()
+        outcome = execute.execute(graph.resolve_job_def(job), month, home, lambda *_: None)
+        if not outcome.success:
+            raise BadInputError(
+                f"{job} of {month} failed: {'; '.join(outcome.errors)}",
+                file=str(home),
+                remedy=f"see the run {outcome.run_id} with: oneclick ui --home {home}",
+            )
+        tell(f"{month}  {job}  {time.monotonic() - begin:.0f} s")
+
+    return run_month
+
+
 @twin_app.command("month")
 def twin_month(
     month: MonthOption,
@@ -358,21 +445,16 @@ def model_list(home: HomeOption = Path("data")) -> None:
 
     store = _registry(home)
     aliases = store.aliases()
-    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
-    for name in ("Version", "Alias", "Month", "Family", "ROC-AUC", "Log loss", "Gates", "Created", "Run"):
-        table.add_column(name, overflow="fold", justify="right" if name == "Version" else "left")
+    table = Table("Version", "Model", "How good", box=SIMPLE_HEAD, header_style="bold", padding=(0, 2, 1, 0))
     for version in store.versions():
-        gates = f"{len(version.gates)} passed" if version.judged else "not judged"
+        known_as = [alias for alias, number in sorted(aliases.items()) if number == version.version]
+        gates = f"{len(version.gates)} gates passed" if version.judged else "not judged"
+        made = f"made {version.created:%Y-%m-%d %H:%M}\nrun {version.run_id[:8]}"
         table.add_row(
-            str(version.version),
-            ", ".join(sorted(alias for alias, number in aliases.items() if number == version.version)),
-            version.tags["month"],
-            version.tags["family"],
-            version.tags["roc_auc"],
-            version.tags["log_loss"],
-            f"failed: {', '.join(version.failed_gates)}" if version.failed_gates else gates,
-            f"{version.created:%Y-%m-%d %H:%M}",
-            version.run_id[:8],
+            "\n".join([str(version.version), *known_as]),
+            f"{version.tags['family']}\nof {version.tags['month']}\n{made}",
+            f"ROC-AUC  {version.tags['roc_auc']}\nlog loss {version.tags['log_loss']}\n"
+            + (f"failed: {', '.join(version.failed_gates)}" if version.failed_gates else gates),
         )
     Console(highlight=False).print(table)
 
@@ -400,6 +482,170 @@ def model_rollback(home: HomeOption = Path("data")) -> None:
     store = _registry(home)
     champion = store.rollback()
     typer.echo(f"{champion.name} version {champion.version} is champion again")
+
+
+@offers_app.command("check")
+def offers_check(
+    file: Annotated[Path | None, typer.Argument(help="A catalogue; the one of the home by default.", show_default=False)] = None,
+    home: HomeOption = Path("data"),
+) -> None:
+    """Check a catalogue of offers and show it. What is wrong is told with line, field and value, and ends with code 1.
+
+    The catalogue of a home is HOME/catalogue.yaml; where there is none, the bundled one serves.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from oneclick_pipeline.offers.catalogue import Catalogue
+
+    catalogue = Catalogue.load(home.absolute()) if file is None else Catalogue.read(file)
+    table = Table("Offer", "For whom", "Terms", box=SIMPLE_HEAD, header_style="bold", padding=(0, 2, 1, 0))
+    for offer in catalogue.offers:
+        terms = [f"cost {offer.cost:g}", f"effect {offer.effect_mean:+.3f} ± {offer.effect_sd:.3f}"]
+        terms += [] if offer.capacity is None else [f"at most {offer.capacity:,} a month"]
+        terms += [f"from {offer.valid_from}"] if offer.valid_from else []
+        terms += [f"to {offer.valid_to}"] if offer.valid_to else []
+        conditions = "\n".join(str(condition) for condition in offer.conditions)
+        table.add_row(f"{offer.id}\n{_escape(offer.title_ru)}", _escape(conditions or "everybody"), "\n".join(terms))
+    out = Console(highlight=False)
+    out.print(table)
+    out.print(
+        f"{len(catalogue.offers)} offers in {_escape(catalogue.file)}. Cost in finance units; effect on P(decline), expected."
+    )
+
+
+@offers_app.command("publish")
+def offers_publish(
+    month: MonthOption,
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database",
+            envvar="ONECLICK_DATABASE",
+            help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME. The variable keeps a password out of the list of "
+            "processes.",
+            show_default=False,
+        ),
+    ],
+    home: HomeOption = Path("data"),
+) -> None:
+    """Write the plan and the segments of a month into the store's database, PostgreSQL or SQLite.
+
+    The tables are [b]oneclick_offer_plan[/b] and [b]oneclick_customer_segments[/b], keyed by month and customer_id. It is one
+    transaction: rows are inserted, updated, or deleted where the customer is in the plan no longer. Other months stay.
+    """
+    import pandas as pd
+
+    from oneclick_pipeline.offers import database as databases
+    from oneclick_pipeline.tables import table_file
+
+    frames = []
+    for table in ("offer_plan", "customer_segments"):
+        path = table_file(home.absolute(), table, month)
+        if not path.is_file():
+            raise BadInputError(
+                f"there is no {table} of {month}", file=str(path), remedy=f"run the month: oneclick run --month {month}"
+            )
+        frames.append(pd.read_parquet(path))
+    published = databases.publish(database, month, frames[0], frames[1])
+    for name, rows in published.rows.items():
+        typer.echo(f"{name}  {rows:,} rows of {month}, {published.removed[name]:,} removed")
+    typer.echo(f"in {published.database}")
+
+
+@campaigns_app.command("import")
+def campaigns_import(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="CSV with customer_id, offer_id (or [b]control[/b]), outcomes, <outcome>_before."),
+    ],
+    ratio: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ratio",
+            metavar="OFFER=NUMBER",
+            help="How many customers were meant to get the offer for every control; may be given for every offer.",
+            show_default=False,
+        ),
+    ] = None,
+    equal_split: Annotated[  # noqa: FBT002
+        bool, typer.Option("--equal-split", help="All groups were meant to be of one size: --ratio OFFER=1 for every offer.")
+    ] = False,
+    json_file: Annotated[
+        str | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Write all as JSON as well; - writes it to the standard output, and no table."
+        ),
+    ] = None,
+    month: Annotated[
+        str | None,
+        typer.Option("--month", help="Refuse customers who are not in this snapshot month of the home.", show_default=False),
+    ] = None,
+    home: HomeOption = Path("data"),
+) -> None:
+    """Estimate what the offers of a campaign from elsewhere changed, with 95 % intervals.
+
+    Every offer is compared with the controls on every numeric column, adjusted for [b]<outcome>_before[/b] where it is
+    there (CUPED), as the pipeline's own campaigns are. Where the groups' sizes are not as meant (--ratio, --equal-split),
+    the split is broken and no figures are given. Rows that break a rule are named and left out.
+
+    Exit code: 0 all rows were used; 1 nothing can be read, and the message says what to do; 3 rows were left out.
+    """
+    from rich.console import Console
+
+    from oneclick_pipeline.campaigns import imported
+    from oneclick_pipeline.settings import Settings
+    from oneclick_pipeline.tables import table_file
+
+    home = home.absolute()
+    known = None
+    if month is not None:
+        import polars as pl
+
+        path = table_file(home, "customer_features", month)
+        if not path.is_file():
+            raise BadInputError("the month was not run in this home", file=str(path), remedy="run it first, or leave out --month")
+        known = pl.read_parquet(path, columns=["customer_id"], glob=False)["customer_id"].to_list()
+    campaign = imported.read(file, known=known)
+    ratios = {offer: 1.0 for offer in campaign.sizes if offer != imported.CONTROL and equal_split} | _ratios(ratio or [])
+    table = imported.estimates(campaign, Settings.load(home).campaigns, ratios)
+    if json_file is not None:
+        _write(json_file, json.dumps(imported.as_json(campaign, table), ensure_ascii=False, indent=2))
+    if json_file != "-":
+        Console(highlight=False).print(imported.render(campaign, table))
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    for column, reason in campaign.ignored.items():
+        errors.print(f"[yellow]warning:[/yellow] column «{_escape(column)}» is not used: {reason}")
+    for message in imported.messages(campaign):
+        errors.print(f"[yellow]left out:[/yellow] {_escape(message)}")
+    if campaign.rejected:
+        raise typer.Exit(QUARANTINED)
+
+
+def _ratios(texts: list[str]) -> dict[str, float]:
+    """Ratios as they were given, OFFER=NUMBER."""
+    ratios = {}
+    for text in texts:
+        offer, _, number = text.rpartition("=")
+        try:
+            ratios[offer] = float(number)
+        except ValueError as error:
+            raise typer.BadParameter(f"{text!r} is not OFFER=NUMBER", param_hint="--ratio") from error
+    return ratios
+
+
+def _write(file: str, text: str) -> None:
+    """Write a text to a file, or to the standard output."""
+    if file == "-":
+        typer.echo(text)
+        return
+    try:
+        Path(file).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(
+            "it cannot be written", file=file, value=str(error), remedy="give a file in a folder that exists"
+        ) from error
 
 
 def _registry(home: Path) -> Tracking:

@@ -6,7 +6,18 @@ import os
 
 import dagster as dg
 
-from oneclick_pipeline.orchestration import automation, clean, exploration, features, model, raw, scores, segments
+from oneclick_pipeline.orchestration import (
+    automation,
+    campaigns,
+    clean,
+    exploration,
+    features,
+    model,
+    offers,
+    raw,
+    scores,
+    segments,
+)
 from oneclick_pipeline.orchestration.execute import events_logger
 from oneclick_pipeline.orchestration.home import Home, TableIO
 
@@ -28,6 +39,8 @@ def build(home: str, engine: str = "polars") -> dg.Definitions:
             *model.ASSETS,
             *scores.ASSETS,
             *segments.ASSETS,
+            *campaigns.ASSETS,
+            *offers.ASSETS,
         ],
         jobs=automation.JOBS,
         schedules=[automation.monthly_refresh],

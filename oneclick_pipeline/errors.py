@@ -45,3 +45,7 @@ class BadInputError(Exception):
     def __reduce__(self) -> tuple[type[BadInputError], tuple[object, ...]]:
         """Dataclass exceptions need this to be copied between processes with their fields."""
         return type(self), (self.problem, self.file, self.line, self.column, self.value, self.remedy)
+
+
+class AlreadyPublishedError(BadInputError):
+    """Another plan of the month was published before; nothing was changed."""

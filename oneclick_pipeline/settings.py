@@ -151,6 +151,40 @@ class Segments(_Section):
     )
 
 
+class Offers(_Section):
+    """What may be offered, to how many, and how much is left to chance so that the effect can be measured."""
+
+    budget: float = Field(100.0, ge=0, description="What all offers of a month may cost together, in units of the profit column")
+    lost_share: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Share of a customer's profit over the horizon that a decline takes away; an assumption until measured",
+    )
+    contact_cap: int = Field(8, ge=0, description="Contacts in the month from which a customer gets no offer")
+    control_share: float = Field(0.1, ge=0, lt=1, description="Share of customers who are held out for good, in every month")
+    exploration_share: float = Field(0.1, ge=0.1, lt=1, description="Share of the others whose arm is drawn at random")
+    offer_control_share: float = Field(
+        0.1, ge=0, lt=1, description="Share of those chosen for an offer who are held out of it for this month"
+    )
+    salt: str = Field("oneclick", min_length=1, description="Seed of all that is drawn; another salt is another hold-out")
+
+
+class Campaigns(_Section):
+    """How the effects of offers are measured."""
+
+    history_months: int = Field(12, ge=1, le=60, description="Campaigns that are learnt from go back so many months at most")
+    significance: float = Field(0.05, gt=0, lt=0.5, description="Level of tests and of smallest detectable effects")
+    power: float = Field(0.8, gt=0.5, lt=1, description="Power of smallest detectable effects")
+    min_group: int = Field(50, ge=2, description="Customers in either arm below which a comparison has not enough data")
+    sample_ratio_level: float = Field(
+        0.001, gt=0, lt=0.5, description="p-value of the sample-ratio check below which nothing is read"
+    )
+    heterogeneous_from: int = Field(
+        20_000, ge=100, description="Customers with a known outcome from which effects are estimated customer by customer"
+    )
+
+
 class Settings(_Section):
     """All settings of a home."""
 
@@ -161,6 +195,8 @@ class Settings(_Section):
     model: Model = Model()
     gates: Gates = Gates()
     segments: Segments = Segments()
+    offers: Offers = Offers()
+    campaigns: Campaigns = Campaigns()
 
     @classmethod
     def load(cls, home: Path) -> Settings:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.tables import SOURCES, TABLES, table_file
+from oneclick_pipeline.tables import ARMS, SOURCES, TABLES, table_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +30,7 @@ class Summary:
         regular: Regular ones.
         segments: The table segment_profiles.
         model: What the champion says of itself, a line each.
+        plan: Customers of the table offer_plan by arm, and what their offers cost and are expected to gain.
     """
 
     home: Path
@@ -41,6 +42,7 @@ class Summary:
     regular: int
     segments: pl.DataFrame
     model: tuple[tuple[str, str], ...]
+    plan: dict[str, float]
 
 
 def read(home: Path, month: str) -> Summary:
@@ -65,7 +67,17 @@ def read(home: Path, month: str) -> Summary:
         regular=int(customers.item(0, 1)),
         segments=table("segment_profiles").collect(),
         model=tracking.Tracking(home).describe_champion(),
+        plan=_plan(table("offer_plan")),
     )
+
+
+def _plan(plan: pl.LazyFrame) -> dict[str, float]:
+    """Customers by arm; cost and expected gain of the offers given."""
+    import polars as pl
+
+    arms = dict(plan.group_by("arm").len().collect().iter_rows())
+    given = plan.filter(pl.col("arm") == "offer").select(pl.col("cost").sum(), pl.col("expected_gain").sum()).collect()
+    return {**{arm: arms.get(arm, 0) for arm in ARMS}, "cost": float(given.item(0, 0)), "gain": float(given.item(0, 1))}
 
 
 def quarantined(home: Path, month: str) -> list[str]:
@@ -99,6 +111,12 @@ def render(summary: Summary, seconds: float) -> Group:
     facts.add_row("Customers", f"{summary.customers:,}, of whom regular {summary.regular:,}")
     for name, text in summary.model:
         facts.add_row(name, text)
+    facts.add_row(
+        "Offers",
+        "{offer:,.0f} offered, {control:,.0f} held out, {none:,.0f} neither; cost {cost:.1f}, expected gain {gain:.1f}".format(
+            **summary.plan
+        ),
+    )
 
     segments = Table(title="Segments", title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     segments.add_column("Segment", no_wrap=True)
@@ -120,7 +138,8 @@ def render(summary: Summary, seconds: float) -> Group:
     outputs = Table.grid(padding=(0, 2))
     outputs.add_column(no_wrap=True)
     outputs.add_column(overflow="fold")
-    for name in ("customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections"):
+    outputs.add_row("offers for the CRM", _near(summary.home / "exports" / summary.month / "offers.csv"))
+    for name in ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections"):
         outputs.add_row(name, _near(table_file(summary.home, name, summary.month)))
     outputs.add_row(
         f"all {len(TABLES)} tables", _near(summary.home / "tables" / "<stage>" / "<table>" / f"{summary.month}.parquet")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Kind = Literal["int", "float", "bool", "str"]
 Group = Literal["key", "target", "product", "communication", "customer", "site", "purchasing", "value", ""]
 
-STAGES = ("raw", "clean", "features", "exploration", "model", "scores", "segments")
+STAGES = ("raw", "clean", "features", "exploration", "model", "scores", "segments", "campaigns", "offers")
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
@@ -794,6 +794,167 @@ SEGMENT_PROFILES = Table(
     key=("segment",),
 )
 
+ARMS = ("offer", "control", "none")
+ASSIGNMENTS = ("plan", "exploration", "hold_out", "none")
+REASONS_OF_PLAN = (
+    "offered",
+    "control",
+    "hold_out",
+    "not_regular",
+    "not_scored",
+    "no_profit",
+    "no_consent",
+    "contact_cap",
+    "no_offer_fits",
+    "not_worth",
+    "no_room",
+)
+
+CAMPAIGN_OUTCOMES = Table(
+    "campaign_outcomes",
+    "campaigns",
+    "One row a customer and earlier campaign, offered something or held out: what they were meant to get, what became of them",
+    (
+        Column("campaign_month", "str", "Snapshot month whose plan it was"),
+        CUSTOMER_ID,
+        Column("arm", "str", "What the customer was meant to get", values=_same("offer", "control")),
+        Column("offer_id", "str", "The offer; of a control the one that would have been given, empty where none", nullable=True),
+        Column("assignment", "str", "How the arm came about", values=_same("plan", "exploration", "hold_out")),
+        Column("propensity", "float", "Probability of this arm and offer", unit="probability", minimum=0, maximum=1),
+        Column("fits", "str", "Offers that fitted the customer, by commas"),
+        Column("segment", "str", "Segment at the time"),
+        Column("p_decline", "float", "Score at the time", unit="probability", minimum=0, maximum=1),
+        Column("value", "float", "What keeping the customer from declining was worth", unit="finance units", minimum=0),
+        Column("cost", "float", "Cost of the offer given, 0 for controls", unit="finance units", minimum=0),
+        Column(
+            "revenue_before",
+            "float",
+            "Mean monthly revenue of the three months up to the campaign's",
+            unit="roubles",
+            nullable=True,
+        ),
+        Column("profit_before", "float", "Mean monthly profit at the time", unit="finance units", nullable=True),
+        Column("months_observed", "int", "Months after the campaign's that snapshots show by now, up to the horizon", minimum=0),
+        Column(
+            "revenue_after", "float", "Mean monthly revenue of those months; 0 for who vanished", unit="roubles", nullable=True
+        ),
+        Column(
+            "profit_after",
+            "float",
+            "Mean monthly profit in the newest of them; 0 for who vanished",
+            unit="finance units",
+            nullable=True,
+        ),
+        Column("declined", "int", "1 declined, 0 stable; empty until the horizon is over", nullable=True, minimum=0, maximum=1),
+        Column("vanished", "bool", "Whether the customer is in no file of the newest of these months"),
+    ),
+    key=("campaign_month", "customer_id"),
+)
+
+_INTERVAL_ENDS = (("", ""), ("_low", ", lower end of the 95 % interval"), ("_high", ", upper end of the 95 % interval"))
+
+OFFER_EFFECTS = Table(
+    "offer_effects",
+    "campaigns",
+    "One row a comparison and outcome: what an offer changed, measured against customers held out at random",
+    (
+        Column("campaigns", "str", "Campaign month, or `all`"),
+        Column("offer_id", "str", "Offer, or `all`"),
+        Column("segment", "str", "Segment, or `all`"),
+        Column(
+            "comparison",
+            "str",
+            "targeted: those the plan chose; fitting: explored among all whom the offer fits; pooled: both",
+            values=_same("targeted", "fitting", "pooled"),
+        ),
+        Column(
+            "outcome",
+            "str",
+            "declined (share), revenue (roubles a month) or profit (finance units a month)",
+            values=_same("declined", "revenue", "profit"),
+        ),
+        Column("offered", "int", "Customers in the arm offer whose outcome is known", minimum=0),
+        Column("controls", "int", "Customers in the arm control whose outcome is known", minimum=0),
+        Column("mean_controls", "float", "Mean outcome of the controls", nullable=True),
+        *(
+            Column(f"effect{end}", "float", f"Offer minus control, adjusted for what was known before{text}", nullable=True)
+            for end, text in _INTERVAL_ENDS
+        ),
+        Column("standard_error", "float", "Standard error of the effect", nullable=True, minimum=0),
+        Column("p_value", "float", "Of the hypothesis that the offer changes nothing", nullable=True, minimum=0, maximum=1),
+        Column("significant", "bool", "Whether the effect is beyond chance, allowing for the number of comparisons"),
+        Column(
+            "detectable_effect",
+            "float",
+            "Smallest effect that so many customers show with the settings' power",
+            nullable=True,
+            minimum=0,
+        ),
+        Column("sample_ratio_p", "float", "p-value of the sample-ratio check", nullable=True, minimum=0, maximum=1),
+        Column(
+            "status",
+            "str",
+            "measured; not_enough_data; sample_ratio_mismatch: the split is broken and nothing may be read from it",
+            values=_same("measured", "not_enough_data", "sample_ratio_mismatch"),
+        ),
+    ),
+    key=("campaigns", "offer_id", "segment", "comparison", "outcome"),
+)
+
+OFFER_BELIEFS = Table(
+    "offer_beliefs",
+    "campaigns",
+    "One row an offer and segment: what the next plan believes that the offer does to P(decline)",
+    (
+        Column("offer_id", "str", "Offer"),
+        Column("segment", "str", "Segment, or `all`"),
+        Column("prior_mean", "float", "Effect on P(decline) that the catalogue expects; negative is good"),
+        Column("prior_sd", "float", "Its standard deviation", minimum=0),
+        Column("campaigns", "int", "Matured campaigns that were learnt from", minimum=0),
+        Column("customers", "int", "Customers in them, offered and controls", minimum=0),
+        Column("measured_mean", "float", "Effect measured in them", nullable=True),
+        Column("measured_sd", "float", "Its standard error", nullable=True, minimum=0),
+        Column("mean", "float", "Posterior mean: what the plan uses"),
+        Column("sd", "float", "Posterior standard deviation", minimum=0),
+    ),
+    key=("offer_id", "segment"),
+)
+
+OFFER_PLAN = Table(
+    "offer_plan",
+    "offers",
+    "One row a customer: one offer, or control, or nothing, and why",
+    (
+        CUSTOMER_ID,
+        Column(
+            "arm", "str", "offer: gets it; control: held out at random, gets nothing; none: gets nothing", values=_same(*ARMS)
+        ),
+        Column("offer_id", "str", "The offer; of a control the one that would have been given, empty where none", nullable=True),
+        Column("assignment", "str", "How the arm came about", values=_same(*ASSIGNMENTS)),
+        Column("reason", "str", "Why this arm", values=_same(*REASONS_OF_PLAN)),
+        Column(
+            "propensity",
+            "float",
+            "Probability with which the customer got this arm and offer, the month's prices given; empty where nothing was drawn",
+            unit="probability",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("fits", "str", "Offers that fit the customer and could be drawn, by commas; empty where none"),
+        Column("segment", "str", "See customer_segments"),
+        Column("p_decline", "float", "See customer_scores", unit="probability", nullable=True, minimum=0, maximum=1),
+        Column(
+            "value", "float", "What keeping the customer from declining is worth", unit="finance units", nullable=True, minimum=0
+        ),
+        Column("expected_effect", "float", "Believed change of P(decline) by the offer; negative is good", nullable=True),
+        Column("expected_gain", "float", "Expected gain of the offer less its cost", unit="finance units", nullable=True),
+        Column("cost", "float", "Cost of the offer given, 0 for everybody else", unit="finance units", minimum=0),
+        Column("model_version", "int", "Version of the model that scored", minimum=1),
+    ),
+    key=("customer_id",),
+)
+
 TABLES: dict[str, Table] = {
     t.name: t
     for t in (
@@ -810,5 +971,9 @@ TABLES: dict[str, Table] = {
         PROFIT_CURVE,
         CUSTOMER_SEGMENTS,
         SEGMENT_PROFILES,
+        CAMPAIGN_OUTCOMES,
+        OFFER_EFFECTS,
+        OFFER_BELIEFS,
+        OFFER_PLAN,
     )
 }

@@ -18,6 +18,8 @@ EXPLAINED = {"something_matters": False, "reasons_faithful": False}
 TRAINED = dict.fromkeys(GATES, False)
 SCORED = {"every_customer": True, "scores_match_reality": False}
 WORTH = {"worth_treating": False, "beats_random": False}
+PLANNED = {"consent": True, "within_budget": True, "within_capacities": True, "near_optimal": False}
+PLAN_OF = "campaign_outcomes customer_features customer_scores customer_segments offer_beliefs"
 LABELLED = {"both_classes": True, "no_feature_is_the_label": True, "nothing_from_the_future": True, "rule_agrees": False}
 FILES = "market_file market_money market_time money"
 SCORES_AND_ALL = "customer_features customer_scores customer_segments"
@@ -45,6 +47,11 @@ ASSETS = {
     "profit_curve": ("scores", SCIENTISTS, "customer_features customer_scores", "mlflow pandas", WORTH, True),
     "customer_segments": ("segments", MARKETERS, "customer_scores", "pandas", {"every_customer": True}, True),
     "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "pandas", {"customers_add_up": True}, True),
+    "campaign_outcomes": ("campaigns", SCIENTISTS, "campaign_ledger customer_features", "pandas", {"nobody_lost": True}, False),
+    "offer_effects": ("campaigns", SCIENTISTS, "campaign_outcomes", "pandas", {"split_as_planned": False}, False),
+    "offer_beliefs": ("campaigns", SCIENTISTS, "offer_effects", "pandas", {"every_offer": True}, False),
+    "offer_plan": ("offers", MARKETERS, PLAN_OF, "pandas", PLANNED, True),
+    "offers_export": ("offers", MARKETERS, "customer_features offer_plan", "csv", {"published_as_planned": False}, False),
 }
 # fmt: on
 
@@ -68,7 +75,16 @@ def test_definitions_load(defs):
 
 
 def test_graph_has_these_assets(graph):
-    assert names(graph.get_all_asset_keys()) == set(ASSETS)
+    assert names(graph.get_all_asset_keys()) == {*ASSETS, "campaign_ledger"}
+
+
+def test_ledger_is_external_and_read_for_the_months_before(graph):
+    """The loop closes outside the graph: what was sent is no asset of a run, and no plan reads its own month's."""
+    ledger = graph.get(dg.AssetKey("campaign_ledger"))
+    assert ledger.is_external
+    assert (ledger.group_name, list(ledger.owners)) == ("campaigns", [SCIENTISTS])
+    mapping = graph.get_partition_mapping(dg.AssetKey("campaign_outcomes"), ledger.key)
+    assert (mapping.start_offset, mapping.end_offset) == (-71, -1)
 
 
 @pytest.mark.parametrize("name", ASSETS)

@@ -61,6 +61,8 @@ def test_tables_are_the_public_ones():
         "model": ["training_set", "model_explanation"],
         "scores": ["customer_scores", "profit_curve"],
         "segments": ["customer_segments", "segment_profiles"],
+        "campaigns": ["campaign_outcomes", "offer_effects", "offer_beliefs"],
+        "offers": ["offer_plan"],
     }
 
 

@@ -62,6 +62,18 @@ _DECLARED: dict[str, dict[str, tuple[bool, str]]] = {
     },
     "customer_segments": {"every_customer": (True, "Every customer is in exactly one segment")},
     "segment_profiles": {"customers_add_up": (True, "The segments' customers add up to all customers")},
+    "campaign_outcomes": {
+        "nobody_lost": (True, "Everybody in the ledger of a campaign with an outcome has a row, vanished or not")
+    },
+    "offer_effects": {"split_as_planned": (False, "The arms of every comparison are as large as the plan meant them to be")},
+    "offer_beliefs": {"every_offer": (True, "Every offer of the catalogue is believed something of")},
+    "offer_plan": {
+        "consent": (True, "Nobody who has not allowed messages gets an offer"),
+        "within_budget": (True, "The offers cost no more than the budget"),
+        "within_capacities": (True, "No offer is given more often than its capacity"),
+        "near_optimal": (False, "The plan's expected gain is within 0.1 % of the best there is"),
+    },
+    "offers_export": {"published_as_planned": (False, "What was published is the plan of this run")},
 }
 
 CHECKS: dict[str, list[dg.AssetCheckSpec]] = {

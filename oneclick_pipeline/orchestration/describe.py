@@ -27,6 +27,8 @@ OWNERS = {
     "model": SCIENTISTS,
     "scores": SCIENTISTS,
     "segments": MARKETERS,
+    "campaigns": SCIENTISTS,
+    "offers": MARKETERS,
 }
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01", fmt="%Y-%m")

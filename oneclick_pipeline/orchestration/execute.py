@@ -133,11 +133,14 @@ def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 def _warning(evaluation: dg.AssetCheckEvaluation) -> str:
     asset = evaluation.asset_key.to_user_string()
     promised = next(spec.description for spec in CHECKS[asset] if spec.name == evaluation.check_name)
+    told = evaluation.metadata.get("figures")  # the numbers in words
     numbers = ", ".join(f"{name} {value.value}" for name, value in evaluation.metadata.items() if value.value != "")
+    if told is not None:
+        numbers = str(told.value)
     return f"{asset}: not so: {promised} ({numbers})"
 
 
-def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress) -> Outcome:
+def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *, replan: bool = False) -> Outcome:
     """Run a job for a month, in this process, against the home's Dagster instance.
 
     Args:
@@ -145,6 +148,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress) -
         month: Snapshot month.
         home: The home, which holds the instance.
         progress: Called with a step's name and `start`, `success` or `failure`.
+        replan: Whether a plan that was published may be replaced.
 
     Raises:
         BadInputError: If the month cannot be run or the home cannot be written.
@@ -159,7 +163,10 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress) -
                 instance=instance,
                 partition_key=month,
                 raise_on_error=False,
-                run_config={"loggers": {"events": {"config": {}}}},
+                run_config={
+                    "loggers": {"events": {"config": {}}},
+                    "ops": {"offers_export": {"config": {"replan": replan}}},
+                },
             )
     finally:
         EVENTS.removeHandler(listener)

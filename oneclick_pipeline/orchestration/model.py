@@ -1,5 +1,6 @@
 """Assets of stage model: the labelled table, and the model that MLflow keeps."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -86,6 +87,11 @@ def training_set(
         )
 
 
+def _finite(figures: dict[str, float | str]) -> dict[str, float]:
+    """The numbers among figures, which Dagster plots over the months."""
+    return {name: value for name, value in figures.items() if isinstance(value, float | int) and math.isfinite(value)}
+
+
 def _highest(aucs: pd.Series) -> dict[str, float | str]:
     """The strongest single feature, as the figures of a check."""
     return {"roc_auc": float(aucs.iloc[0]), "feature": str(aucs.index[0])} if len(aucs) else {"customers": "too few to judge"}
@@ -126,7 +132,7 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
         judged = gates.judge(trained, training_set, against, reopened, settings.gates)
         version = store.log_gates(version, judged)
         for gate in judged:
-            yield check("activity_model", gate.name, passed=gate.passed, figures=gate.text)
+            yield check("activity_model", gate.name, passed=gate.passed, figures=gate.text, **_finite(gate.figures))
         refused = "; ".join(f"{gate.name} {gate}" for gate in judged if not gate.passed)
         if not refused:
             store.promote(version.version)

@@ -116,7 +116,7 @@ def test_refused_challenger_is_warned_of_with_the_figures(challenged):
     _, outcome = challenged
     told = [w for w in outcome.warnings if w.startswith("activity_model: not so: ")]
     drop = next(w for w in told if "is not far under what the champion had when it was trained" in w)
-    assert re.search(r"\(figures ROC-AUC 0\.[3-6]\d\d, version 1 had 0\.[89]\d\d when trained; may drop 0\.05\)$", drop)
+    assert re.search(r"\(ROC-AUC 0\.[3-6]\d\d, version 1 had 0\.[89]\d\d when trained; may drop 0\.05\)$", drop)
 
 
 def test_pages_say_who_is_champion_and_why_not_the_challenger(challenged):

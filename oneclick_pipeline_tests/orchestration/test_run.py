@@ -12,6 +12,7 @@ from oneclick_pipeline import summary
 from oneclick_pipeline.engine import validate
 from oneclick_pipeline.model.gates import GATES
 from oneclick_pipeline.model.search import VOTE
+from oneclick_pipeline.offers.catalogue import Catalogue
 from oneclick_pipeline.orchestration import clean, features, model, raw, scores
 from oneclick_pipeline.orchestration.checks import CHECKS
 from oneclick_pipeline.segments import SEGMENTS
@@ -38,15 +39,20 @@ STEPS = [
     "money",
     "clean",
     "customer_features",
+    "campaign_outcomes",
     "correlations",
     "data_profile",
     "training_set",
+    "offer_effects",
     "activity_model",
+    "offer_beliefs",
     "customer_scores",
     "model_explanation",
     "customer_segments",
     "profit_curve",
+    "offer_plan",
     "segment_profiles",
+    "offers_export",
 ]
 CUSTOMERS = 1300
 UP_TO_SCORES = [*raw.ASSETS, *clean.ASSETS, *features.ASSETS, *model.ASSETS, *scores.ASSETS]
@@ -105,6 +111,10 @@ def test_sizes_of_tables(finished):
         "profit_curve": 101,
         "customer_segments": CUSTOMERS,
         "segment_profiles": len(SEGMENTS),
+        "campaign_outcomes": 0,
+        "offer_effects": 0,
+        "offer_beliefs": len(Catalogue.load(finished.home).offers),
+        "offer_plan": CUSTOMERS,
     }
 
 
@@ -275,6 +285,8 @@ def test_everything_written_lies_in_the_home(finished):
     assert finished.elsewhere == {"cwd": [], "temporary": [], "around": ["home"]}
     assert sorted(p.name for p in finished.home.iterdir()) == [
         "dagster",
+        "exports",
+        "ledger",
         "mlflow",
         "raw",
         "settings.yaml",

@@ -1,0 +1,326 @@
+"""The ledger: what was really sent, and to whom nothing was sent on purpose. One file a month, written once.
+
+    HOME/ledger/<month>.parquet             the customers of a published plan, in the arms offer and control
+    HOME/ledger/<month>.replaced-<n>.parquet  what stood there before a replan, never read again
+
+The loop closes here: a plan is written, later months read it back. A CRM's own log may stand in a month's place, so
+whatever is read is held against the same rules as what is written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
+from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, OFFER_PLAN, check_month
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from oneclick_pipeline.tables import Column
+
+COLUMNS = tuple(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names)
+"""What a month of the ledger must hold: of the columns of the plan those from which outcomes are made."""
+
+_NAMES = tuple(c.name for c in COLUMNS)
+_REPLACED = re.compile(r"\d{4}-\d\d\.replaced-\d+")
+_DIGEST = b"oneclick_digest"
+_DTYPES = {"int": "int64", "float": "float64", "str": "object"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """What publishing a plan came to.
+
+    Attributes:
+        path: File of the month.
+        offered: Customers who get an offer.
+        controls: Customers who are held out of one.
+        digest: Fingerprint of the rows, in whatever order they stand (32 hex digits); stands in the file's metadata, too.
+        written: False if the same plan had been published before, and nothing was done.
+        replaced: Where the plan that stood there before is kept; None if there was none.
+    """
+
+    path: Path
+    offered: int
+    controls: int
+    digest: str
+    written: bool
+    replaced: Path | None = None
+
+
+def ledger_file(home: Path, month: str) -> Path:
+    """Where the ledger of a month stands."""
+    return home / "ledger" / f"{check_month(month)}.parquet"
+
+
+def published_months(home: Path) -> list[str]:
+    """The months of the ledger, oldest first; whatever a replan put aside is none.
+
+    Raises:
+        BadInputError: If a Parquet file is named after no month.
+    """
+    months = []
+    for path in sorted((home / "ledger").glob("[!.]*.parquet")):
+        if _REPLACED.fullmatch(path.stem):
+            continue
+        try:
+            months.append(check_month(path.stem))
+        except BadInputError as error:
+            raise BadInputError(
+                f"{path.stem!r} is not a month", file=str(path), remedy="name the file after its snapshot month, YYYY-MM.parquet"
+            ) from error
+    return months
+
+
+def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False) -> Published:
+    """Write a plan into the ledger: its arms offer and control, whole or not at all.
+
+    The file is on disk before it gets its name, and two that publish at once take turns. The same plan again changes
+    nothing, so that a month may be run again; plans are the same if their `COLUMNS` hold the same.
+
+    Args:
+        home: The home.
+        month: Month of the plan.
+        plan: Rows of `tables.OFFER_PLAN`.
+        replan: Whether another plan may take the place of one that was published; the old file is kept beside.
+
+    Raises:
+        AlreadyPublishedError: If another plan was published and `replan` is not set.
+        BadInputError: If rows break the rules of the ledger.
+    """
+    from filelock import FileLock
+
+    path = ledger_file(home, month)
+    rows = plan.loc[plan["arm"] != "none", OFFER_PLAN.names]
+    rows = rows.assign(**_frame(_checked(rows, path)).set_index(rows.index)).sort_values("customer_id", ignore_index=True)
+    arms = rows["arm"].value_counts()
+    counts = int(arms.get("offer", 0)), int(arms.get("control", 0))
+    own = digest(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / ".lock"):
+        if not path.exists():
+            _write(rows, path, own)
+            return Published(path, *counts, own, written=True)
+        if digest(_month(path)) == own:
+            return Published(path, *counts, own, written=False)
+        if not replan:
+            raise AlreadyPublishedError(
+                f"another plan for {month} was already published, and offers of it may have been sent",
+                file=str(path),
+                remedy="leave it, or publish the new plan in its place with --replan; the old one is kept beside it",
+            )
+        kept = _put_aside(path)
+        _write(rows, path, own)
+        return Published(path, *counts, own, written=True, replaced=kept)
+
+
+def read(home: Path, months: Iterable[str]) -> pd.DataFrame:
+    """What was sent in some months.
+
+    Args:
+        home: The home.
+        months: Months to read, in any order.
+
+    Returns:
+        `campaign_month` and `COLUMNS`, by month and customer; no row without months.
+
+    Raises:
+        BadInputError: If a month was not published, or its file breaks the rules of the ledger.
+    """
+    import pandas as pd
+
+    parts = [
+        _month(ledger_file(home, month)).sort_values("customer_id").assign(campaign_month=month) for month in sorted(set(months))
+    ]
+    empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: _DTYPES[c.kind] for c in COLUMNS})
+    return pd.concat(parts or [empty], ignore_index=True)[["campaign_month", *_NAMES]]
+
+
+def digest(rows: pd.DataFrame) -> str:
+    """Fingerprint of the rows of a month (32 hex digits): the same for the same `COLUMNS`, in whatever order they stand."""
+    import hashlib
+
+    import pandas as pd
+
+    ordered = rows.astype({c.name: _DTYPES[c.kind] for c in COLUMNS})[list(_NAMES)].sort_values("customer_id", ignore_index=True)
+    return hashlib.sha256(pd.util.hash_pandas_object(ordered, index=False).to_numpy().tobytes()).hexdigest()[:32]
+
+
+def _write(rows: pd.DataFrame, path: Path, own: str) -> None:
+    """Write the file beside its place, then give it its name; the lock is held, so the name of the part is free."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    part = path.parent / f".{path.stem}.part"
+    pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), _DIGEST: own}), part)
+    _settle(part, path)
+
+
+def _put_aside(path: Path) -> Path:
+    """Keep a copy under the first free name: the month is never without its file."""
+    kept = next(p for n in range(1, 10_000) if not (p := path.with_name(f"{path.stem}.replaced-{n}.parquet")).exists())
+    part = path.parent / f".{path.stem}.kept"
+    shutil.copyfile(path, part)
+    _settle(part, kept)
+    return kept
+
+
+def _settle(part: Path, path: Path) -> None:
+    """Rename, once the content is on disk; then see to it that the name is."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _month(path: Path) -> pd.DataFrame:
+    """The rows of a file, checked."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if not path.is_file():
+        raise BadInputError(
+            f"no plan was published for {path.stem}",
+            file=str(path),
+            remedy="publish the plan of the month, or put the log of the CRM there",
+        )
+    try:
+        # the file itself, not its path: of a path `ledger=1/` pandas would make a column
+        with path.open("rb") as file:
+            frame = pd.read_parquet(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInputError(
+            "this is no Parquet file that can be read",
+            file=str(path),
+            value=str(error),
+            remedy="write the log anew as Parquet; a file that a replan put aside stands beside it",
+        ) from error
+    return _frame(_checked(frame, path))
+
+
+def _frame(columns: Mapping[str, NDArray]) -> pd.DataFrame:
+    """The columns as a table; texts stay objects, so that None stays None and a digest stays what it was."""
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()})
+
+
+def _checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
+    """The `COLUMNS` of a month in their types, every rule kept; or what is wrong, with where and how to mend it."""
+    import numpy as np
+
+    missing = [name for name in _NAMES if name not in frame.columns]
+    if missing:
+        raise BadInputError(
+            f"columns are missing: {', '.join(missing)}",
+            file=str(path),
+            column=missing[0],
+            remedy=f"give every customer {', '.join(_NAMES)}; docs/tables.md describes them, section offer_plan",
+        )
+    found = {c.name: _column(frame[c.name], c, path) for c in COLUMNS}
+    customers, offers = found["customer_id"], found["offer_id"]
+
+    def refuse(bad: NDArray[np.bool_], column: str, problem: str, remedy: str) -> None:
+        if bad.any():
+            first = int(np.flatnonzero(bad)[0])
+            raise BadInputError(
+                f"customer {customers[first]}: {problem} ({int(bad.sum())} such rows)",
+                file=str(path),
+                column=column,
+                value=str(found[column][first]),
+                remedy=remedy,
+            )
+
+    order = np.argsort(customers, kind="stable")
+    twice = np.zeros(len(order), dtype=bool)
+    twice[order[1:]] = customers[order[1:]] == customers[order[:-1]]
+    refuse(twice, "customer_id", "stands twice in one month", "keep one row a customer: what they were meant to get")
+    refuse(
+        found["propensity"] <= 0,
+        "propensity",
+        "what was drawn had a probability of 0",
+        "give the probability of this arm, above 0",
+    )
+    none = offers == None  # noqa: E711 - element by element
+    refuse((found["arm"] == "offer") & none, "offer_id", "got an offer without a name", "name the offer that was sent")
+    refuse(
+        (found["assignment"] == "hold_out") & (found["arm"] != "control"),
+        "arm",
+        "was held out and got an offer",
+        "whoever is held out is a control; if they got an offer, how it came about is not hold_out",
+    )
+    refuse(
+        ~none & ~_among(offers, found["fits"]),
+        "offer_id",
+        "was meant to get an offer that did not fit",
+        "list it in the column fits, which names all offers that fitted the customer, by commas",
+    )
+    return found
+
+
+def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
+    """One column in its type, within its range and vocabulary; texts as objects, None where there is none."""
+    import numpy as np
+    from pandas.api import types
+
+    def refuse(problem: str, value: object) -> BadInputError:
+        promise = column.promise or {"int": "a whole number", "float": "a number", "str": "a text"}[column.kind]
+        return BadInputError(
+            f"{column.name} {problem}",
+            file=str(path),
+            column=column.name,
+            value=str(value),
+            remedy=f"{column.description}: {promise}",
+        )
+
+    gaps = values.isna().to_numpy()
+    if gaps.any() and not column.nullable:
+        raise refuse(f"has no value in row {int(np.flatnonzero(gaps)[0])} ({int(gaps.sum())} such rows)", None)
+    if column.kind == "str":
+        texts = values.astype(object)
+        kinds = {type(value) for value in texts[~gaps].unique()}
+        if kinds - {str}:
+            raise refuse("is no text", next(v for v in texts[~gaps] if not isinstance(v, str)))
+        unknown = [value for value in texts[~gaps].unique() if column.values and value not in column.values]
+        if unknown:
+            raise refuse("is none of its words", unknown[0])
+        plain = texts.to_numpy(dtype=object, copy=True)
+        plain[gaps | (column.nullable & (plain == ""))] = None
+        return plain
+    right = types.is_integer_dtype(values) if column.kind == "int" else types.is_numeric_dtype(values)
+    if not right or types.is_bool_dtype(values) or types.is_complex_dtype(values):
+        raise refuse(f"is of type {values.dtype}", values.iloc[0] if len(values) else None)
+    numbers = values.to_numpy(dtype=_DTYPES[column.kind])
+    low, high = (-np.inf if column.minimum is None else column.minimum), (np.inf if column.maximum is None else column.maximum)
+    bad = ~(np.isfinite(numbers) & (numbers >= low) & (numbers <= high))
+    if bad.any():
+        raise refuse(f"is out of range ({int(bad.sum())} such rows)", numbers[bad][0])
+    return numbers
+
+
+def _among(offers: NDArray, fits: NDArray) -> NDArray[np.bool_]:
+    """Whether each offer stands in the list beside it; every pair is looked at once."""
+    import numpy as np
+    import pandas as pd
+
+    pairs = pd.DataFrame({"offer": offers, "fits": fits})
+    number = pairs.groupby(["offer", "fits"], sort=False, dropna=False).ngroup().to_numpy()
+    _, first = np.unique(number, return_index=True)
+    among = np.array([offers[i] in fits[i].split(",") for i in first], dtype=bool)
+    return np.asarray(among[number], dtype=bool)

@@ -1,0 +1,194 @@
+"""What became of the customers of earlier campaigns, by now: intention to treat, nobody lost.
+
+A customer counts in the arm that was drawn for them, whether or not the message reached them, and whoever vanished
+counts with what they brought: nothing. Anything else would compare the customers who stayed, and an offer that keeps
+customers would look bad for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.model.labels import CLASSES, REVENUES, RULE_HORIZON, revenue_rule
+from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, add_months, check_month
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+COLUMNS = ("customer_id", "activity", "profit", *REVENUES)
+"""The columns of `customer_features` that say what became of a customer."""
+
+
+def campaign_outcomes(
+    ledger: pd.DataFrame,
+    snapshots: Mapping[str, pd.DataFrame],
+    *,
+    month: str,
+    horizon: int,
+    limit: float,
+    vanished_declined: bool,
+    history: int,
+) -> pd.DataFrame:
+    """Join what was sent with the snapshots that followed, as far as they are known in `month`.
+
+    Revenue of a month is that of its own snapshot; where that is missing, what a later one carries of it. The class is
+    that of the snapshot at the end of the horizon, by the order of `model.labels`: as delivered; else by the revenue
+    rule; else, for customers who are in no file of it, `declined` if the settings say so.
+
+    Args:
+        ledger: What `ledger.read` gives: `campaign_month` and `ledger.COLUMNS`.
+        snapshots: `customer_features` by month, none after `month`; at least `COLUMNS`.
+        month: Month in which the outcomes are looked at.
+        horizon: Months from a campaign to the class.
+        limit: Fall of the revenue, as a share, from which it counts as a decline.
+        vanished_declined: Whether customers who are in no file count as declined.
+        history: Months that campaigns go back at most.
+
+    Returns:
+        Rows of `tables.CAMPAIGN_OUTCOMES`: every customer of every campaign that a later snapshot shows anything of,
+        by campaign and customer.
+
+    Raises:
+        BadInputError: If a snapshot lies after `month`.
+    """
+    import pandas as pd
+
+    later = sorted(m for m in snapshots if check_month(m) > check_month(month))
+    if later:
+        raise BadInputError(
+            f"the outcomes of {month} were given what was known only in {', '.join(later)}",
+            remedy=f"pass the months up to {month}",
+        )
+    oldest = add_months(month, -history)
+    campaigns = [m for m in ledger["campaign_month"].unique() if oldest <= check_month(m) < month]
+    needed = {add_months(c, k) for c in campaigns for k in range(horizon + RULE_HORIZON)}
+    seen = {m: _Snapshot(snapshots[m]) for m in sorted(needed) if m in snapshots}
+    parts = []
+    for campaign in sorted(campaigns):
+        rows = ledger[ledger["campaign_month"] == campaign].sort_values("customer_id", ignore_index=True)
+        found = _observed(rows, seen, campaign, month=month, horizon=horizon)
+        if found is not None:
+            label = _declined(rows, seen, campaign, horizon=horizon, limit=limit, vanished_declined=vanished_declined)
+            parts.append(rows.assign(**found, declined=label))
+    if not parts:
+        return _typed(pd.DataFrame(columns=CAMPAIGN_OUTCOMES.names))
+    return _typed(pd.concat(parts, ignore_index=True))
+
+
+class _Snapshot:
+    """What a month shows of outcomes, found by customer: sorted once, looked up for every campaign."""
+
+    def __init__(self, features: pd.DataFrame) -> None:
+        import numpy as np
+
+        ids = features["customer_id"].to_numpy(dtype="int64")
+        self._order = np.argsort(ids, kind="stable")
+        self._ids, self._features = ids[self._order], features
+        self._columns: dict[str, NDArray[np.float64]] = {}
+
+    def _column(self, name: str) -> NDArray[np.float64]:
+        """A column in the order of the ids, made when it is first asked for."""
+        import numpy as np
+
+        if name not in self._columns:
+            column = self._features[name].map(CLASSES) if name == "activity" else self._features[name]
+            self._columns[name] = np.asarray(column.to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)[self._order]
+        return self._columns[name]
+
+    def __call__(self, customers: NDArray[np.int64], *names: str) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
+        """Who of the customers is there, and their values in some columns, NaN for who is not."""
+        import numpy as np
+
+        if not len(self._ids):
+            return np.zeros(len(customers), dtype=bool), [np.full(len(customers), np.nan) for _ in names]
+        place = np.minimum(np.searchsorted(self._ids, customers), len(self._ids) - 1)
+        there = self._ids[place] == customers
+        return there, [np.where(there, self._column(name)[place], np.nan) for name in names]
+
+
+def _observed(
+    rows: pd.DataFrame, seen: Mapping[str, _Snapshot], campaign: str, *, month: str, horizon: int
+) -> dict[str, NDArray | int] | None:
+    """What the months after a campaign show of its customers, and what was known before; None if they show nothing."""
+    import numpy as np
+
+    customers = rows["customer_id"].to_numpy(dtype="int64")
+    window = [m for k in range(1, horizon + 1) if (m := add_months(campaign, k)) <= month]
+    revenues = [r for m in window if (r := _revenue(customers, seen, m)) is not None]
+    if not revenues:
+        return None
+    # all months of the window may be known from a snapshot after it only: then that one says who vanished
+    shown = [m for m in window if m in seen] or sorted(m for m in seen if m > campaign)[:1]
+    there, (profit,) = seen[shown[-1]](customers, "profit")
+    before = np.full((1 + len(REVENUES), len(customers)), np.nan)
+    if campaign in seen:
+        before = np.array(seen[campaign](customers, "profit", *REVENUES)[1])
+    return {
+        "profit_before": before[0],
+        "revenue_before": before[1:].mean(axis=0),
+        "months_observed": len(revenues),
+        "revenue_after": _mean_of_known(np.array(revenues)),
+        "profit_after": np.where(there, profit, 0.0),
+        "vanished": ~there,
+    }
+
+
+def _revenue(customers: NDArray[np.int64], seen: Mapping[str, _Snapshot], month: str) -> NDArray[np.float64] | None:
+    """Revenue of one month: of its snapshot or the next two that carry it; 0 for who is in none; None without any."""
+    import numpy as np
+
+    carrying = [(seen[m], name) for k, name in enumerate(REVENUES) if (m := add_months(month, k)) in seen]
+    if not carrying:
+        return None
+    revenue, anywhere = np.full(len(customers), np.nan), np.zeros(len(customers), dtype=bool)
+    for snapshot, name in carrying:
+        there, (values,) = snapshot(customers, name)
+        revenue, anywhere = np.where(np.isnan(revenue), values, revenue), anywhere | there
+    return np.where(anywhere, revenue, 0.0)
+
+
+def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean down the columns over what is known; NaN where nothing is."""
+    import numpy as np
+
+    known = (~np.isnan(values)).sum(axis=0)
+    return np.where(known > 0, np.nansum(values, axis=0) / np.maximum(known, 1), np.nan)
+
+
+def _declined(
+    rows: pd.DataFrame,
+    seen: Mapping[str, _Snapshot],
+    campaign: str,
+    *,
+    horizon: int,
+    limit: float,
+    vanished_declined: bool,
+) -> NDArray[np.float64]:
+    """The class at the end of the horizon, NaN where it is not known (yet)."""
+    import numpy as np
+    import pandas as pd
+
+    customers = rows["customer_id"].to_numpy(dtype="int64")
+    end = add_months(campaign, horizon)
+    if end not in seen:
+        return np.full(len(customers), np.nan)
+    there, (delivered, *after) = seen[end](customers, "activity", *REVENUES)
+    label = delivered
+    if horizon == RULE_HORIZON and campaign in seen:
+        _, before = seen[campaign](customers, *REVENUES)
+        frames = (pd.DataFrame(dict(zip(REVENUES, values, strict=True))) for values in (before, after))
+        label = np.where(np.isnan(label), revenue_rule(*frames, limit=limit), label)
+    return np.where(np.isnan(label) & ~there & vanished_declined, 1.0, label)
+
+
+def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns of the table in order and in pandas' types for them."""
+    kinds = {"int": "int64", "float": "float64", "bool": "bool", "str": "object"}
+    dtypes = {c.name: kinds[c.kind] for c in CAMPAIGN_OUTCOMES.columns} | {"declined": "Int64"}
+    texts = {"offer_id": rows["offer_id"].astype(object).where(rows["offer_id"].notna(), None)}
+    return rows.assign(**texts)[CAMPAIGN_OUTCOMES.names].astype(dtypes)

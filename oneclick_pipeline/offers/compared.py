@@ -1,0 +1,77 @@
+"""What the plan's way of choosing would have earned on earlier campaigns, beside simpler ways.
+
+The ways are told customer by customer: limits of budget and capacity bind all of them alike and are left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.campaigns.policy_value import PolicyValue, policy_value
+from oneclick_pipeline.campaigns.uplift import fits as fitting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from oneclick_pipeline.campaigns.uplift import Learner
+    from oneclick_pipeline.offers.catalogue import Offer
+    from oneclick_pipeline.settings import Settings
+
+
+def compared(
+    outcomes: pd.DataFrame, offers: Sequence[Offer], beliefs: pd.DataFrame, learner: Learner | None, settings: Settings
+) -> list[PolicyValue]:
+    """Value per eligible customer and month of four ways to choose, doubly robust, with 95 % intervals.
+
+    `plan` gives whatever is expected to gain most, if it gains anything: by the learner's effects on customers that it
+    has not seen, else by the beliefs. `all` gives everybody the offer that the catalogue thought best. `risk x profit`
+    gives that offer to as many as `plan` does, those with the highest p_decline x value. `nobody` is 0 by definition.
+    Beliefs were moved by these very outcomes, an offer as a whole, so `plan` without a learner is flattered a little.
+
+    Args:
+        outcomes: `tables.CAMPAIGN_OUTCOMES`.
+        offers: Offers valid in the month of the plan, in the order of the learner's columns.
+        beliefs: `tables.OFFER_BELIEFS`.
+        learner: Effects customer by customer, if there are enough data.
+        settings: Shares that were drawn by.
+
+    Returns:
+        `nobody` first; nothing while no explored or held-out customer has a known class.
+    """
+    import numpy as np
+
+    known = outcomes["declined"].notna() & outcomes["assignment"].isin(["exploration", "hold_out"])
+    if not known.any() or not offers:
+        return []
+    ids = [offer.id for offer in offers]
+    fit = fitting(outcomes["fits"], ids)
+    value, p = (outcomes[name].to_numpy(dtype=float) for name in ("value", "p_decline"))
+    whole = beliefs[beliefs["segment"] == "all"].set_index("offer_id")["mean"].reindex(ids).to_numpy(dtype=float)
+    effects = np.broadcast_to(whole, fit.shape)
+    if learner is not None:
+        effects = np.where(np.isnan(learner.held_out), effects, learner.held_out)
+    costs = np.array([offer.cost for offer in offers])
+
+    def best(effects: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        gain = np.where(fit, np.minimum(-effects, p[:, None]) * value[:, None] - costs, -np.inf)
+        return gain.argmax(axis=1), gain.max(axis=1)
+
+    def named(choice: NDArray[np.intp], given: NDArray[np.bool_]) -> list[str | None]:
+        return [ids[j] if gets else None for j, gets in zip(choice, given, strict=True)]
+
+    ours, gain = best(effects)
+    prior, prior_gain = best(np.broadcast_to(np.array([offer.effect_mean for offer in offers]), fit.shape))
+    possible = np.isfinite(prior_gain)
+    order = np.argsort(-np.where(possible, p * value, -np.inf), kind="stable")
+    riskiest = np.zeros(len(p), dtype=bool)
+    riskiest[order[: int((gain > 0).sum())]] = True
+    chosen = {
+        "plan": named(ours, gain > 0),
+        "all": named(prior, possible),
+        "risk x profit": named(prior, riskiest & possible),
+    }
+    return policy_value(outcomes, chosen, dict(zip(ids, costs.tolist(), strict=True)), settings.offers, seed=settings.model.seed)

@@ -1,0 +1,142 @@
+"""Assets of stage offers: who gets which offer this month, and the file that the CRM loads."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from oneclick_pipeline import campaigns, offers, pictures, tables
+from oneclick_pipeline.campaigns import ledger, uplift
+from oneclick_pipeline.campaigns.policy_value import PolicyValue
+from oneclick_pipeline.errors import AlreadyPublishedError
+from oneclick_pipeline.offers import eligibility, export, plan
+from oneclick_pipeline.offers.catalogue import Catalogue
+from oneclick_pipeline.offers.compared import compared
+from oneclick_pipeline.orchestration.campaigns import PAST
+from oneclick_pipeline.orchestration.checks import CHECKS, check
+from oneclick_pipeline.orchestration.describe import FRESH, MONTHS, OWNERS, code_version, table_asset
+from oneclick_pipeline.orchestration.home import Home, Months
+
+_CODE = code_version(offers, campaigns, pictures, tables)
+_CERTIFIED = 0.001
+
+
+class Replan(dg.Config):
+    """Whether a plan that was published may be replaced."""
+
+    replan: bool = False
+
+
+@dg.asset(
+    ins={"customer_features": dg.AssetIn(partition_mapping=PAST)},
+    freshness_policy=FRESH,
+    **table_asset("offer_plan", _CODE, {"pandas"}),
+)
+def offer_plan(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    customer_features: Months,
+    customer_scores: pd.DataFrame,
+    customer_segments: pd.DataFrame,
+    offer_beliefs: pd.DataFrame,
+    campaign_outcomes: pd.DataFrame,
+) -> Iterator[Any]:
+    """Give every customer one offer, or control, or nothing; see `offers.plan`."""
+    with home.step(context) as step:
+        settings, valid = home.settings(), Catalogue.load(home.root).valid_in(step.month)
+        customers = eligibility.join(customer_features[step.month], customer_scores, customer_segments)
+        ids = [offer.id for offer in valid]
+        learner = uplift.learn(campaign_outcomes, customer_features, ids, settings, seed=settings.model.seed)
+        whole = offer_beliefs[offer_beliefs["segment"] == "all"]
+        means = dict(zip(whole["offer_id"], whole["mean"], strict=True))
+        effects = None if learner is None else learner.effects(customers, means)
+        made = plan.offer_plan(customers, valid, offer_beliefs, settings, month=step.month, effects=effects)
+        ways = compared(campaign_outcomes, valid, offer_beliefs, learner, settings)
+        told, given = made.summary, made.table[made.table["arm"] == "offer"]
+        consent = customers.set_index("customer_id")["marketing_consent"].reindex(given["customer_id"])
+        over = [o.id for o in valid if o.capacity is not None and told.given.get(o.id, 0) > o.capacity]
+        yield from step.publish(
+            step.stage("offer_plan", made.table),
+            checks=[
+                check("offer_plan", "consent", passed=bool((consent == True).all()), offered=len(given)),  # noqa: E712 - may be missing
+                check(
+                    "offer_plan",
+                    "within_budget",
+                    passed=told.cost <= told.budget * (1 + 1e-9),
+                    cost=told.cost,
+                    budget=told.budget,
+                ),
+                check("offer_plan", "within_capacities", passed=not over, offers=len(valid), over=", ".join(over)),
+                check("offer_plan", "near_optimal", passed=told.gap <= _CERTIFIED, certified_gap=told.gap),
+            ],
+            metadata={
+                "offer_plan": {
+                    **{f"arm {arm}": int(n) for arm, n in told.arms.items()},
+                    **{f"offered {offer}": int(n) for offer, n in told.given.items()},
+                    "cost, finance units": told.cost,
+                    "budget, finance units": told.budget,
+                    "expected gain, finance units": (
+                        f"{told.expected_gain:.1f} ({told.expected_gain_low:.1f} to {told.expected_gain_high:.1f})"
+                    ),
+                    "the same by risk x profit, without controls": told.by_risk,
+                    "the same without limits and controls": told.without_limits,
+                    "smallest change of the share of decliners that this plan can show": told.detectable_effect,
+                    "price of a unit of budget": told.price_of_budget,
+                    "effects": "customer by customer" if learner is not None else "by offer and segment",
+                    "earlier campaigns": dg.MetadataValue.md(_ways(ways)),
+                }
+            },
+        )
+
+
+def _ways(ways: list[PolicyValue]) -> str:
+    """What ways of choosing would have earned, as a Markdown table."""
+    if not ways:
+        return "not enough data: no earlier campaign has matured"
+    lines = ["| way of choosing | finance units a customer and month | 95 % interval | treated |", "| --- | --- | --- | --- |"]
+    lines += [f"| {w.policy} | {w.value:.3f} | {w.low:.3f} to {w.high:.3f} | {w.treated:.0%} |" for w in ways]
+    return "\n".join(lines)
+
+
+@dg.asset(
+    name="offers_export",
+    partitions_def=MONTHS,
+    group_name="offers",
+    description=(
+        "HOME/exports/<month>/offers.csv for the CRM, and the same plan in the ledger. Written once: another plan for a month "
+        "that was published changes nothing and is told, unless the run is started with replan."
+    ),
+    owners=[OWNERS["offers"]],
+    kinds={"csv"},
+    code_version=_CODE,
+    check_specs=CHECKS["offers_export"],
+)
+def offers_export(
+    context: dg.AssetExecutionContext, config: Replan, home: Home, offer_plan: pd.DataFrame, customer_features: pd.DataFrame
+) -> Iterator[Any]:
+    """Publish the plan; see `campaigns.ledger` and `offers.export`."""
+    with home.step(context) as step:
+        catalogue = Catalogue.load(home.root)
+        try:
+            # The ledger first: what is not in it was not sent. A run that dies between the two is finished by the next.
+            sent = ledger.publish(home.root, step.month, offer_plan, replan=config.replan)
+            file = export.write_export(home.root, step.month, offer_plan, customer_features, catalogue, replan=config.replan)
+        except AlreadyPublishedError as error:
+            yield check("offers_export", "published_as_planned", passed=False, why=str(error))
+            yield dg.MaterializeResult(metadata={"published": "an earlier plan of this month stands; nothing was changed"})
+            return
+        yield check("offers_export", "published_as_planned", passed=True, offered=sent.offered, controls=sent.controls)
+        yield dg.MaterializeResult(
+            data_version=dg.DataVersion(sent.digest),
+            metadata={
+                "path": dg.MetadataValue.path(file.path),
+                "customers with an offer": sent.offered,
+                "customers held out": sent.controls,
+                "written": "now" if sent.written or file.written else "before; the plan is the same",
+                "ledger": dg.MetadataValue.path(sent.path),
+            },
+        )
+
+
+ASSETS = [offer_plan, offers_export]

@@ -1,0 +1,250 @@
+"""The ledger: written once and whole, refused when another plan comes, and never read before it is checked."""
+
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.tables import OFFER_PLAN
+
+MONTH = "2026-10"
+ROWS = [
+    # customer, arm, offer, assignment, propensity
+    (3, "offer", "voucher", "plan", 0.7),
+    (1, "control", "voucher", "plan", 0.2),
+    (2, "control", None, "hold_out", 0.1),
+    (5, "offer", "bundle", "exploration", 0.03),
+    (4, "none", None, "none", None),
+]
+
+
+def plan(rows=ROWS, **columns):
+    """A small OFFER_PLAN."""
+    frame = pd.DataFrame(rows, columns=["customer_id", "arm", "offer_id", "assignment", "propensity"])
+    frame = frame.assign(
+        reason="offered", fits="voucher,bundle", segment="high_risk", p_decline=0.5, value=2.0, expected_effect=-0.1
+    )
+    return frame.assign(**{"expected_gain": 0.1, "cost": 0.05, "model_version": 1} | columns)[OFFER_PLAN.names]
+
+
+def put(home, frame, month=MONTH):
+    """A log that a CRM put there."""
+    path = home / "ledger" / f"{month}.parquet"
+    path.parent.mkdir(exist_ok=True)
+    frame.to_parquet(path)
+    return path
+
+
+def test_publish_then_read(tmp_path):
+    told = ledger.publish(tmp_path, MONTH, plan())
+    assert (told.offered, told.controls, told.written, told.replaced) == (2, 2, True, None)
+    assert told.path == tmp_path / "ledger" / "2026-10.parquet"
+    got = ledger.read(tmp_path, [MONTH])
+    assert list(got.columns) == ["campaign_month", *(c.name for c in ledger.COLUMNS)]
+    assert got["customer_id"].tolist() == [1, 2, 3, 5]
+    assert got["offer_id"].tolist() == ["voucher", None, "voucher", "bundle"]
+    assert got["propensity"].tolist() == [0.2, 0.1, 0.7, 0.03]
+    assert set(got["campaign_month"]) == {MONTH}
+    assert not list(told.path.parent.glob(".*.part"))
+
+
+def test_file_holds_the_plans_columns_and_its_digest(tmp_path):
+    import pyarrow.parquet as pq
+
+    told = ledger.publish(tmp_path, MONTH, plan())
+    schema = pq.read_schema(told.path)
+    assert schema.names == OFFER_PLAN.names
+    assert schema.metadata[b"oneclick_digest"].decode() == told.digest
+    assert ledger.digest(ledger.read(tmp_path, [MONTH])) == told.digest
+
+
+@pytest.mark.parametrize("replan", [False, True])
+def test_same_plan_again_changes_nothing(tmp_path, replan):
+    first = ledger.publish(tmp_path, MONTH, plan())
+    before = first.path.stat()
+    again = ledger.publish(tmp_path, MONTH, plan().sample(frac=1, random_state=1), replan=replan)
+    assert not again.written
+    assert (again.digest, again.offered, again.controls) == (first.digest, 2, 2)
+    after = first.path.stat()
+    assert (before.st_mtime_ns, before.st_ino) == (after.st_mtime_ns, after.st_ino)
+    assert ledger.published_months(tmp_path) == [MONTH]
+
+
+def test_another_plan_is_refused_and_changes_nothing(tmp_path):
+    first = ledger.publish(tmp_path, MONTH, plan())
+    content = first.path.read_bytes()
+    with pytest.raises(BadInputError, match="already published") as error:
+        ledger.publish(tmp_path, MONTH, plan(p_decline=0.6))
+    assert error.value.file == str(first.path)
+    assert "--replan" in error.value.remedy
+    assert first.path.read_bytes() == content
+
+
+def test_replan_keeps_every_plan_that_stood_there(tmp_path):
+    contents = []
+    for n, cost in enumerate([0.1, 0.2, 0.3]):
+        told = ledger.publish(tmp_path, MONTH, plan(cost=cost), replan=True)
+        assert (None if told.replaced is None else told.replaced.name) == (f"2026-10.replaced-{n}.parquet" if n else None)
+        contents.append(told.path.read_bytes())
+    kept = [(tmp_path / "ledger" / f"2026-10.replaced-{n}.parquet").read_bytes() for n in (1, 2)]
+    assert kept == contents[:2]
+    assert ledger.read(tmp_path, [MONTH])["cost"].unique().tolist() == [0.3]
+    assert ledger.published_months(tmp_path) == [MONTH]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_an_end_half_way_leaves_a_whole_file(tmp_path, monkeypatch, at):
+    """Whichever rename or write to the disk fails, the month has the old plan or the new one."""
+    ledger.publish(tmp_path, MONTH, plan(cost=0.1))
+    calls = []
+
+    def failing(call):
+        def run(*arguments):
+            calls.append(1)
+            if len(calls) == at:
+                raise KeyboardInterrupt
+            return call(*arguments)
+
+        return run
+
+    monkeypatch.setattr(os, "fsync", failing(os.fsync))
+    with pytest.raises(KeyboardInterrupt):
+        ledger.publish(tmp_path, MONTH, plan(cost=0.2), replan=True)
+    monkeypatch.undo()
+    costs = set(ledger.read(tmp_path, [MONTH])["cost"])
+    assert costs == ({0.2} if at == 4 else {0.1})
+    assert ledger.publish(tmp_path, MONTH, plan(cost=0.2), replan=True).written is (at != 4)
+    assert ledger.published_months(tmp_path) == [MONTH]
+
+
+@pytest.mark.parametrize("month", ["../2026-10", "2026-13", "", "2026-10/x", "2026-10\n"])
+def test_only_months_become_paths(tmp_path, month):
+    for call in (lambda: ledger.publish(tmp_path, month, plan()), lambda: ledger.read(tmp_path, [month])):
+        with pytest.raises(BadInputError, match="is not a month"):
+            call()
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_months_that_are_there(tmp_path):
+    assert ledger.published_months(tmp_path) == []
+    for month in ("2026-09", "2025-12"):
+        ledger.publish(tmp_path, month, plan())
+    assert ledger.published_months(tmp_path) == ["2025-12", "2026-09"]
+    assert ledger.read(tmp_path, ["2026-09", "2025-12", "2026-09"])["campaign_month"].unique().tolist() == ["2025-12", "2026-09"]
+    shutil.copy(tmp_path / "ledger" / "2026-09.parquet", tmp_path / "ledger" / "october.parquet")
+    with pytest.raises(BadInputError, match="'october' is not a month") as error:
+        ledger.published_months(tmp_path)
+    assert error.value.file.endswith("october.parquet")
+
+
+def test_no_months_and_a_month_that_was_not_published(tmp_path):
+    got = ledger.read(tmp_path, [])
+    assert got.empty
+    assert list(got.columns) == ["campaign_month", *(c.name for c in ledger.COLUMNS)]
+    with pytest.raises(BadInputError, match="no plan was published for 2026-10"):
+        ledger.read(tmp_path, [MONTH])
+
+
+def test_a_crms_own_log_may_stand_in_its_place(tmp_path):
+    """Only the columns that are needed, small types, categories, an empty text for no offer."""
+    log = plan()[["customer_id", "arm", "offer_id", "assignment", "propensity", "fits", "segment", "p_decline", "value", "cost"]]
+    log = (
+        log[log["arm"] != "none"].fillna({"offer_id": ""}).astype({"customer_id": "int32", "arm": "category", "cost": "float32"})
+    )
+    put(tmp_path, log.assign(cost=0.5, extra="theirs"))
+    got = ledger.read(tmp_path, [MONTH])
+    assert got["offer_id"].tolist() == ["voucher", None, "voucher", "bundle"]
+    assert got["customer_id"].dtype == "int64"
+    with pytest.raises(BadInputError, match="already published"):
+        ledger.publish(tmp_path, MONTH, plan())
+
+
+BROKEN = {
+    "arm": ("none", "sent", 1),
+    "assignment": ("none", "gut_feeling"),
+    "propensity": (0.0, -0.1, 1.1, np.inf, "high"),
+    "customer_id": (-1, "seven", 1.5, 5),
+    "p_decline": (1.5, "x"),
+    "value": (-1.0, np.inf),
+    "cost": (-0.01,),
+    "offer_id": ("", "unheard_of", 3),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BROKEN.items() for value in values])
+def test_errors_name_file_column_value_and_remedy(tmp_path, name, value):
+    log = plan()[lambda t: t["arm"] != "none"].reset_index(drop=True)
+    column = log[name].astype(object)
+    column[0] = value
+    if isinstance(value, str) != isinstance(log[name][1], str):  # Parquet holds one type a column
+        column = column.astype(str)
+    path = put(tmp_path, log.assign(**{name: column}))
+    with pytest.raises(BadInputError) as error:
+        ledger.read(tmp_path, [MONTH])
+    assert (error.value.file, error.value.column) == (str(path), name)
+    assert error.value.value is not None
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize("name", [c.name for c in ledger.COLUMNS])
+def test_gaps_are_named(tmp_path, name):
+    log = plan()[lambda t: t["arm"] != "none"]
+    put(tmp_path, log.assign(**{name: log[name].where(log["customer_id"] != 3)}))
+    with pytest.raises(
+        BadInputError, match="got an offer without a name" if name == "offer_id" else "no value in row 0|type"
+    ) as error:
+        ledger.read(tmp_path, [MONTH])
+    assert error.value.column == name
+
+
+def test_an_offer_must_have_fitted(tmp_path):
+    put(tmp_path, plan([row for row in ROWS if row[1] != "none"], fits="bundle"))
+    with pytest.raises(BadInputError, match=r"did not fit \(2 such rows\)") as error:
+        ledger.read(tmp_path, [MONTH])
+    assert (error.value.column, error.value.value) == ("offer_id", "voucher")
+
+
+def test_who_is_held_out_got_nothing(tmp_path):
+    put(tmp_path, plan([(1, "offer", "voucher", "hold_out", 0.1)]))
+    with pytest.raises(BadInputError, match="customer 1: was held out and got an offer") as error:
+        ledger.read(tmp_path, [MONTH])
+    assert error.value.column == "arm"
+
+
+def test_a_broken_plan_is_never_published(tmp_path):
+    with pytest.raises(BadInputError, match="customer 1: stands twice"):
+        ledger.publish(tmp_path, MONTH, plan([(1, "offer", "voucher", "plan", 0.7), (1, "control", None, "hold_out", 0.1)]))
+    assert ledger.published_months(tmp_path) == []
+
+
+@pytest.mark.parametrize("column", [c.name for c in ledger.COLUMNS])
+def test_missing_columns_are_named(tmp_path, column):
+    put(tmp_path, plan().drop(columns=column))
+    with pytest.raises(BadInputError, match=f"columns are missing: {column}"):
+        ledger.read(tmp_path, [MONTH])
+
+
+@pytest.mark.parametrize("content", [b"", b"customer_id;arm\n1;offer\n", b"PAR1 but not really PAR1"])
+def test_no_parquet_is_said_so(tmp_path, content):
+    path = put(tmp_path, plan())
+    path.write_bytes(content)
+    with pytest.raises(BadInputError, match="no Parquet file") as error:
+        ledger.read(tmp_path, [MONTH])
+    assert error.value.file == str(path)
+
+
+@given(st.data())
+def test_digest_sees_every_change_and_no_order(data):
+    rows = plan()[lambda t: t["arm"] != "none"].reset_index(drop=True)
+    order = data.draw(st.permutations(range(len(rows))))
+    assert ledger.digest(rows.iloc[order]) == ledger.digest(rows)
+    place, column = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.sampled_from([c.name for c in ledger.COLUMNS]))
+    other = rows.astype({column: object})
+    other.loc[place, column] = "other" if rows[column].dtype.kind not in "if" else rows.loc[place, column] + 7
+    assert ledger.digest(other.astype({column: rows[column].dtype})) != ledger.digest(rows)

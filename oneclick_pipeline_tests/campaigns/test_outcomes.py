@@ -1,0 +1,215 @@
+"""Outcomes of campaigns, rule by rule on tiny tables: nobody is lost, nothing looks ahead."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.campaigns.outcomes import campaign_outcomes
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.model.labels import REVENUES, labels
+from oneclick_pipeline.settings import Labels
+from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, add_months
+
+NAN = float("nan")
+
+
+def sent(customers, month="2026-01", **columns):
+    """A ledger: half of the customers got an offer."""
+    ids = list(customers)
+    frame = pd.DataFrame(
+        {"campaign_month": month, "customer_id": ids, "arm": ["offer", "control"] * (len(ids) // 2) + ["offer"][: len(ids) % 2]}
+    )
+    frame = frame.assign(offer_id="voucher", assignment="plan", propensity=0.5, fits="voucher", segment="all", p_decline=0.4)
+    return frame.assign(value=2.0, cost=0.1, **columns)[["campaign_month", *(c.name for c in ledger.COLUMNS)]]
+
+
+def snapshot(rows):
+    """customer -> (class, profit, revenue of this month, the one before, the one before that)."""
+    columns = ["customer_id", "activity", "profit", *REVENUES]
+    frame = pd.DataFrame([(i, *values) for i, values in rows.items()], columns=columns)
+    return frame.astype({"activity": object} | dict.fromkeys(columns[2:], float)).assign(regular=True)
+
+
+def outcomes(rows, snapshots, month, **changed):
+    defaults = {"horizon": 3, "limit": 0.1, "vanished_declined": True, "history": 12}
+    return campaign_outcomes(rows, snapshots, month=month, **defaults | changed)
+
+
+def of(table, customer, *names):
+    row = table.set_index("customer_id").loc[customer]
+    return tuple(None if pd.isna(row[name]) else row[name] for name in names)
+
+
+STEADY = (None, 5.0, 100.0, 100.0, 100.0)
+
+
+def test_every_rule_of_a_whole_campaign():
+    months = {
+        "2026-01": snapshot({1: (None, 5, 90, 100, 110), 2: STEADY, 3: STEADY, 4: STEADY, 5: STEADY}),
+        "2026-02": snapshot({1: (None, 5, 60, 90, 100), 2: STEADY, 3: STEADY, 4: STEADY, 5: STEADY}),
+        "2026-03": snapshot({1: (None, 6, 30, 60, 90), 2: STEADY, 4: STEADY, 5: STEADY}),
+        "2026-04": snapshot(
+            {1: ("stable", 7, 90, 30, 60), 2: (None, 4, 80, 80, 80), 4: ("declined", 1, 70, 100, 100), 5: (None, 3, 91, 91, 91)}
+        ),
+    }
+    got = outcomes(sent([1, 2, 3, 4, 5]), months, "2026-04")
+    names = ("revenue_before", "profit_before", "months_observed", "revenue_after", "profit_after", "declined", "vanished")
+    assert of(got, 1, *names) == (100, 5, 3, 60, 7, 0, False)  # the store's class goes before the rule
+    assert of(got, 2, *names) == (100, 5, 3, (100 + 100 + 80) / 3, 4, 1, False)  # 80 is more than 10 % below 100
+    assert of(got, 3, *names) == (100, 5, 3, 100 / 3, 0, 1, True)  # vanished after the first month
+    assert of(got, 4, *names) == (100, 5, 3, 90, 1, 1, False)
+    assert of(got, 5, "declined") == (0,)  # 91 is not
+    assert got["offer_id"].tolist() == ["voucher"] * 5
+    assert list(got.columns) == CAMPAIGN_OUTCOMES.names
+
+
+@pytest.mark.parametrize(
+    ("month", "observed", "revenue", "declined"),
+    [("2026-02", 1, 60, None), ("2026-03", 2, 45, None), ("2026-04", 3, 40, 1), ("2026-05", 3, 40, 1)],
+)
+def test_revenue_at_once_and_class_after_the_horizon(month, observed, revenue, declined):
+    after = {
+        "2026-01": (100, 100, 100),
+        "2026-02": (60, 100, 100),
+        "2026-03": (30, 60, 100),
+        "2026-04": (30, 30, 60),
+        "2026-05": (9, 30, 30),
+    }
+    months = {m: snapshot({1: (None, 5, *r)}) for m, r in after.items() if m <= month}
+    got = outcomes(sent([1]), months, month)
+    assert of(got, 1, "months_observed", "revenue_after", "declined") == (observed, revenue, declined)
+
+
+@pytest.mark.parametrize("month", ["2026-01", "2025-12"])
+def test_nothing_to_see_yet(month):
+    got = outcomes(sent([1, 2]), {month: snapshot({1: STEADY, 2: STEADY})}, month)
+    assert got.empty
+    assert list(got.columns) == CAMPAIGN_OUTCOMES.names
+
+
+def test_a_snapshot_after_the_month_is_refused():
+    months = {m: snapshot({1: STEADY}) for m in ("2026-01", "2026-02", "2026-03")}
+    with pytest.raises(BadInputError, match="outcomes of 2026-02 were given what was known only in 2026-03"):
+        outcomes(sent([1]), months, "2026-02")
+
+
+def test_a_missing_snapshot_is_carried_by_a_later_one():
+    months = {"2026-01": snapshot({1: STEADY, 2: STEADY}), "2026-03": snapshot({1: (None, 5, 30, 60, 100)})}
+    got = outcomes(sent([1, 2]), months, "2026-03")
+    assert of(got, 1, "months_observed", "revenue_after", "vanished") == (2, 45, False)
+    assert of(got, 2, "months_observed", "revenue_after", "profit_after", "vanished") == (2, 0, 0, True)
+
+
+def test_without_the_snapshot_of_the_horizon_the_class_stays_unknown():
+    months = {"2026-01": snapshot({1: STEADY}), "2026-05": snapshot({1: ("declined", 5, 10, 20, 30)})}
+    got = outcomes(sent([1]), months, "2026-05")
+    assert of(got, 1, "months_observed", "revenue_after", "declined", "profit_after") == (2, 25, None, 5)
+
+
+def test_without_the_campaigns_own_snapshot_only_what_was_before_is_missing():
+    got = outcomes(sent([1, 2]), {"2026-04": snapshot({1: ("stable", 5, 10, 20, 30)})}, "2026-04")
+    assert of(got, 1, "revenue_before", "profit_before", "revenue_after", "declined") == (None, None, 20, 0)
+    assert of(got, 2, "revenue_after", "declined", "vanished") == (0, 1, True)
+
+
+def test_revenue_that_no_file_tells_is_unknown_and_not_nothing():
+    months = {
+        "2026-01": snapshot({1: STEADY, 2: STEADY}),
+        "2026-02": snapshot({1: (None, NAN, NAN, NAN, NAN), 2: (None, 5, NAN, 100, 100)}),
+        "2026-03": snapshot({1: (None, NAN, NAN, NAN, NAN), 2: (None, 5, 50, 70, 100)}),
+    }
+    got = outcomes(sent([1, 2]), months, "2026-03")
+    assert of(got, 1, "revenue_after", "profit_after", "vanished") == (None, None, False)
+    assert of(got, 2, "revenue_after") == (60,)
+
+
+def test_who_came_back_bought_nothing_while_away_unless_the_store_says_so():
+    months = {"2026-01": snapshot({1: STEADY}), "2026-02": snapshot({}), "2026-03": snapshot({1: (None, 5, 50, 20, 100)})}
+    assert of(outcomes(sent([1]), months, "2026-03"), 1, "revenue_after", "vanished") == (35, False)
+
+
+@pytest.mark.parametrize(("counts", "declined"), [(True, 1), (False, None)])
+def test_vanished_count_as_the_settings_say(counts, declined):
+    months = {"2026-01": snapshot({1: STEADY}), "2026-04": snapshot({})}
+    got = outcomes(sent([1]), months, "2026-04", vanished_declined=counts)
+    assert of(got, 1, "declined", "vanished", "revenue_after") == (declined, True, 0)
+
+
+def test_the_rule_speaks_of_its_own_horizon_only():
+    months = {"2026-01": snapshot({1: STEADY}), "2026-03": snapshot({1: (None, 5, 10, 10, 10)})}
+    assert of(outcomes(sent([1]), months, "2026-03", horizon=2), 1, "declined", "months_observed") == (None, 2)
+
+
+def test_campaigns_go_back_so_many_months():
+    rows = pd.concat([sent([1], month) for month in ("2026-01", "2026-02", "2026-03", "2026-04")])
+    months = {m: snapshot({1: STEADY}) for m in ("2026-01", "2026-02", "2026-03", "2026-04")}
+    got = outcomes(rows, months, "2026-04", history=2)
+    assert got["campaign_month"].tolist() == ["2026-02", "2026-03"]
+
+
+def test_classes_are_those_that_a_model_learns():
+    """The same rows by `model.labels`, whose tests hold the order of class, rule and vanished."""
+    rng = np.random.default_rng(1)
+    ids = range(1, 400)
+
+    def drawn(kept):
+        return snapshot(
+            {i: (rng.choice(["declined", "stable", None]), 5, *rng.uniform(50, 100, 3)) for i in ids if rng.random() < kept}
+        )
+
+    before, after = drawn(1.0), drawn(0.8)
+    for vanished in (True, False):
+        rules = Labels(vanished_declined=vanished)
+        known = labels(before, after, horizon=3, settings=rules).set_index("customer_id")["declined"]
+        got = outcomes(sent(ids), {"2026-01": before, "2026-04": after}, "2026-04", vanished_declined=vanished)
+        own = got.set_index("customer_id")["declined"].dropna()
+        assert own.astype("int64").to_dict() == known.to_dict()
+
+
+def test_table_keeps_its_contract():
+    import polars as pl
+
+    rows = pd.concat([sent(range(1, 9), month) for month in ("2026-01", "2026-03")])
+    rows["offer_id"] = rows["offer_id"].astype(object).where(rows["customer_id"] > 2, None)
+    months = {m: snapshot(dict.fromkeys(range(2, 9), STEADY)) for m in ("2026-01", "2026-02", "2026-03", "2026-04")}
+    for got in (outcomes(rows, months, "2026-04"), outcomes(rows, {}, "2026-04")):
+        table = pl.from_pandas(got, schema_overrides={"offer_id": pl.String}) if len(got) else None
+        if table is not None:
+            CAMPAIGN_OUTCOMES.contract().validate(table)
+    assert outcomes(rows, {}, "2026-04").empty
+
+
+@given(data=st.data())
+@settings(deadline=None)  # building a dozen tables takes as long as it takes
+def test_nobody_is_lost(data):
+    """Rows out: all customers of every campaign of which a later snapshot shows anything, once each, whatever became of them."""
+    every = [add_months("2026-01", k) for k in range(8)]
+    known = data.draw(st.sets(st.sampled_from(every)))
+    campaigns = data.draw(st.sets(st.sampled_from(every), min_size=1))
+    month = data.draw(st.sampled_from(every))
+    horizon = data.draw(st.integers(1, 4))
+    amounts = st.one_of(st.none(), st.floats(0, 1e6))
+    classes = st.sampled_from([None, "declined", "stable"])
+    months = {
+        m: snapshot(data.draw(st.dictionaries(st.integers(1, 6), st.tuples(classes, amounts, amounts, amounts, amounts))))
+        for m in known
+        if m <= month
+    }
+    rows = pd.concat([sent(data.draw(st.sets(st.integers(1, 6), min_size=1)), m) for m in campaigns])
+    got = outcomes(rows.sample(frac=1, random_state=1), months, month, horizon=horizon)
+    reach = {c: [add_months(c, k) for k in range(1, horizon + 3)] for c in campaigns}
+    shown = {
+        c
+        for c in campaigns
+        if c < month and any(m in months and (k < horizon or add_months(m, -2) < month) for k, m in enumerate(reach[c]))
+    }
+    expected = rows[rows["campaign_month"].isin(shown)]
+    keys = ["campaign_month", "customer_id"]
+    assert got[keys].to_numpy().tolist() == expected.sort_values(keys)[keys].to_numpy().tolist()
+    assert (got["months_observed"] >= 1).all()
+    assert (got["months_observed"] <= horizon).all()
+    assert (got.loc[got["vanished"], "profit_after"] == 0).all()
+    assert (got["revenue_after"].dropna() >= 0).all()

@@ -1,0 +1,141 @@
+"""The learner of effects customer by customer, on campaigns whose true effects are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from oneclick_pipeline.campaigns.uplift import comparisons, learn, odds_of_targeted
+from oneclick_pipeline.settings import Campaigns, Offers, Settings
+from oneclick_pipeline_tests.campaigns import simulated
+from oneclick_pipeline_tests.campaigns.simulated import OFFERS
+
+SHARES = Offers(control_share=0.1, exploration_share=0.5, offer_control_share=0.3)
+
+
+def learnt(world, *, enough=1000, offers=OFFERS, seed=1):
+    settings = Settings(offers=SHARES, campaigns=Campaigns(heterogeneous_from=enough))
+    return learn(world.outcomes, world.snapshots, offers, settings, seed)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """40,000 rows, 20,000 customers in two months."""
+    return simulated.campaigns(20_000, seed=1, shares=SHARES)
+
+
+@pytest.fixture(scope="module")
+def learner(world):
+    return learnt(world, enough=20_000)
+
+
+def outcome(arm, offer, assignment, fits="a,b", month="2026-01"):
+    return {"campaign_month": month, "arm": arm, "offer_id": offer, "assignment": assignment, "fits": fits}
+
+
+def pairs(*rows, offers=("a", "b"), shares=SHARES):
+    found = comparisons(pd.DataFrame(rows), offers, shares)
+    return sorted(
+        zip(found.row.tolist(), [offers[j] for j in found.offer], found.offered.tolist(), found.odds.tolist(), strict=True)
+    )
+
+
+def test_explored_are_compared_for_what_they_drew_and_their_controls_for_all_that_fitted():
+    got = pairs(
+        outcome("offer", "a", "exploration"),
+        outcome("control", None, "exploration"),
+        outcome("offer", "b", "exploration", "b"),
+        outcome("control", None, "exploration", "b"),
+    )
+    assert got == [(0, "a", True, 0.5), (1, "a", False, 0.5), (1, "b", False, 0.5), (2, "b", True, 0.5), (3, "b", False, 0.5)]
+
+
+def test_the_plans_choice_is_compared_with_its_own_controls_and_the_hold_out():
+    odds = odds_of_targeted(SHARES)
+    got = pairs(
+        outcome("offer", "a", "plan"),
+        outcome("control", "a", "plan"),
+        outcome("control", "a", "hold_out"),
+        outcome("control", None, "hold_out"),
+        outcome("offer", "gone", "plan"),
+    )
+    assert got == [(0, "a", True, odds), (1, "a", False, odds), (2, "a", False, odds)]
+
+
+def test_where_nobody_is_held_out_the_plan_teaches_nothing():
+    assert pairs(outcome("offer", "a", "plan"), shares=Offers(control_share=0, offer_control_share=0)) == []
+
+
+def test_an_offer_that_was_not_drawn_in_a_month_has_no_controls_there():
+    first = [outcome("offer", "a", "exploration"), outcome("control", None, "exploration")]
+    later = [outcome("offer", "b", "exploration", month="2026-02"), outcome("control", None, "exploration", month="2026-02")]
+    assert pairs(*first, *later) == [(0, "a", True, 0.5), (1, "a", False, 0.5), (2, "b", True, 0.5), (3, "b", False, 0.5)]
+
+
+def test_odds_are_those_of_the_simulated_draws(world):
+    found = comparisons(world.outcomes, OFFERS, SHARES)
+    for odds in np.unique(found.odds):
+        offered = found.offered[found.odds == odds]
+        assert abs(offered.mean() - odds) < 4 * (odds * (1 - odds) / len(offered)) ** 0.5
+
+
+def test_effects_follow_the_true_ones(world, learner):
+    """Within the offers: that their means differ proves nothing."""
+    fits = ~np.isnan(world.effects)
+    estimated = (learner.held_out - learner.held_out.mean(axis=0))[fits]
+    true = (world.effects - np.nanmean(world.effects, axis=0))[fits]
+    assert np.corrcoef(estimated, true)[0, 1] > 0.4
+    assert 0.5 < learner.slope.used <= 1
+
+
+def test_effects_are_closer_to_the_truth_than_their_means(world, learner):
+    fits = ~np.isnan(world.effects)
+    own = np.nanmean((learner.held_out - world.effects)[fits] ** 2)
+    mean = np.nanmean(np.broadcast_to(learner.means, fits.shape)[fits] - world.effects[fits]) ** 2
+    assert own < 0.9 * (np.nanvar(world.effects, axis=0).mean() + mean)
+
+
+def test_mean_effects_are_unbiased(world, learner):
+    """Fits and choices of the simulation do not depend on the customer: the mean is that of everybody."""
+    assert (np.abs(learner.means - np.nanmean(world.effects, axis=0)) < 3.5 * learner.standard_errors).all()
+    assert (learner.standard_errors < 0.02).all()
+
+
+def test_new_customers_get_effects_of_the_same_kind(world, learner):
+    month = world.outcomes["campaign_month"] == "2026-02"
+    customers = world.snapshots["2026-02"].assign(p_decline=world.outcomes.loc[month, "p_decline"].to_numpy())
+    customers.loc[:3, "favourite_category"] = ["never seen", None, "a", "b"]
+    got = learner.effects(customers)
+    assert got.shape == (20_000, 4)
+    assert np.isfinite(got).all()
+    fits = ~np.isnan(world.effects[month])
+    assert np.corrcoef(got[fits], world.effects[month][fits])[0, 1] > 0.4
+    believed = learner.effects(customers, {"voucher": -0.2})
+    assert believed[:, 0] - got[:, 0] == pytest.approx(-0.2 - learner.means[0])
+    assert (believed[:, 1:] == got[:, 1:]).all()
+    assert learner.effects(customers.iloc[:0]).shape == (0, 4)
+
+
+def test_without_heterogeneity_effects_are_nearly_constant():
+    spreads = []
+    for seed in range(2):
+        found = learnt(simulated.campaigns(5000, seed=seed, spread=0.0, shares=SHARES))
+        spreads.append(found.held_out.std(axis=0).max())
+    assert max(spreads) < 0.02  # the simulated spread is 0.09 elsewhere
+
+
+def test_too_few_rows_and_unmeasured_offers():
+    small = simulated.campaigns(1000, seed=1, shares=SHARES)
+    assert learnt(small, enough=20_000) is None
+    unknown = small.outcomes.assign(declined=pd.array([pd.NA] * 2000, dtype="Int64"))
+    assert learn(unknown, small.snapshots, OFFERS, Settings(campaigns=Campaigns(heterogeneous_from=100)), 1) is None
+    found = learnt(small, enough=500, offers=("voucher", "new"))
+    assert np.isnan(found.means).tolist() == [False, True]
+    assert np.isnan(found.held_out).all(axis=0).tolist() == [False, True]
+    customers = small.snapshots["2026-01"].assign(p_decline=0.3)
+    assert found.effects(customers, {"new": -0.03})[:, 1] == pytest.approx(-0.03)
+
+
+def test_same_seed_same_effects():
+    small = simulated.campaigns(800, seed=2, shares=SHARES)
+    first, second = (learnt(small, enough=300) for _ in range(2))
+    np.testing.assert_array_equal(first.held_out, second.held_out)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from oneclick_pipeline.offers.catalogue import Catalogue
+from oneclick_pipeline.settings import Offers, Settings
+from oneclick_pipeline.twin.profile import Profile
+from oneclick_pipeline.year import policies
+from oneclick_pipeline.year.ours import Fast
+from oneclick_pipeline.year.play import Year, play
+from oneclick_pipeline.year.worth import Worth
+
+
+@pytest.fixture(scope="session")
+def year():
+    return Year(Profile.load(), Catalogue.bundled(), Settings(offers=Offers(budget=20)), 1500, 4, "2024-06", 1)
+
+
+@pytest.fixture(scope="session")
+def worth(year):
+    return Worth(year.profile, customers=4000, seed=9, months=year.span)
+
+
+@pytest.fixture(scope="session")
+def ours():
+    return Fast()
+
+
+@pytest.fixture(scope="session")
+def plays(year, worth, ours):
+    everyone = {
+        "nobody": policies.nobody,
+        "random": policies.random,
+        "risk_profit": policies.risk_profit,
+        "oracle": policies.oracle(worth),
+        "ours": ours,
+    }
+    return {name: play(year, policy) for name, policy in everyone.items()}
