@@ -135,10 +135,16 @@ class Situation:
 
     @cached_property
     def may_get(self) -> Flags:
-        """Which customers may get which offer: consent, regular, contact cap, conditions; shape (n, m)."""
+        """Which customers may get which offer: consent, regular, contact cap, conditions by the true score; shape (n, m)."""
         fitting = fits(self.offers, self.customers)
         allowed: Flags = fitting & (refusal(self.customers, fitting, self.year.settings.offers) == "")[:, None]
         return allowed
+
+    @cached_property
+    def may_contact(self) -> Flags:
+        """Which customers may get an offer at all, shape (n,): whether one fits may depend on a policy's own score."""
+        anything = np.ones((len(self.customers), 1), dtype=bool)
+        return np.asarray(refusal(self.customers, anything, self.year.settings.offers) == "")
 
     @property
     def cost(self) -> Floats:
@@ -232,7 +238,7 @@ def _given(now: Situation, choice: Choice) -> pd.DataFrame:
     offer = choice[row]
     cost = now.cost[offer]
     budget = now.year.settings.offers.budget
-    if not now.may_get[row, offer].all():
+    if not now.may_contact[row].all():
         raise ValueError(f"{now.month}: an offer was sent to a customer who may not get it")
     if cost.sum() > budget * (1 + _ROUNDING) or (np.bincount(offer, minlength=len(now.offers)) > now.capacity).any():
         raise ValueError(f"{now.month}: offers were sent beyond the budget or a capacity")
