@@ -117,7 +117,7 @@ def run(
         raise typer.Exit(FAILED)
     for message in outcome.warnings:
         errors.print(f"[yellow]warning:[/yellow] {_escape(message)}")
-    out.print(summary.render(summary.read(home, month), progress.elapsed))
+    out.print(summary.render(summary.read(home, month, outcome.expected_gain), progress.elapsed))
     if quarantined := summary.quarantined(home, month):
         for message in quarantined:
             errors.print(f"[yellow]quarantined:[/yellow] {_escape(message)}")
@@ -257,7 +257,10 @@ def simulate(
     fast: Annotated[  # noqa: FBT002
         bool, typer.Option("--fast", help="The stages' functions with true scores, in memory, in place of the graph.")
     ] = False,
-    first: Annotated[str, typer.Option("--from", help="First snapshot month, YYYY-MM; all months must be over.")] = "2024-06",
+    first: Annotated[
+        str, typer.Option("--from", help="First snapshot month with offers, YYYY-MM; all months must be over.")
+    ] = "2024-06",
+    history: Annotated[int, typer.Option(min=0, max=60, help="Months before it, without offers: the store's history.")] = 6,
     retrain_every: Annotated[int, typer.Option(min=1, help="A model is trained in the first month and every so many.")] = 3,
 ) -> None:
     """Live a year of the twin with offers, and compare what policies earn with the same luck.
@@ -276,7 +279,7 @@ def simulate(
     from oneclick_pipeline.year.worth import Worth
 
     home = home.absolute()
-    year = open_year(home, customers=customers, months=months, first=first, seed=seed)
+    year = open_year(home, customers=customers, months=months, first=first, seed=seed, history=history)
     with Progress(transient=True) as bar:
         mine = ours.Fast() if fast else ours.Full(home, _runner(home, year.last, bar.console.print), retrain_every=retrain_every)
         everyone: dict[str, Any] = {
@@ -290,7 +293,7 @@ def simulate(
         plays = {}
         for name, policy in everyone.items():
             bar.update(task, description=name)
-            plays[name] = play(year, policy, lambda _: bar.advance(task))
+            plays[name] = play(year, policy, lambda _: bar.advance(task), mine.watch if policy is mine else None)
     found = report.report(plays, mine)
     path = report.write(home / "twin" / "year", found, mine.beliefs)
     out = Console(highlight=False)

@@ -40,6 +40,12 @@ class Value(_Section):
         1000.0, gt=0, description="Roubles in one unit of the profit column; offer costs use the same unit"
     )
     horizon_months: int = Field(3, ge=1, le=12, description="Months ahead for which the decline is predicted")
+    worth_months: int = Field(
+        6,
+        ge=3,
+        le=60,
+        description="Months after a snapshot whose profit counts where the worth of a kept customer is learnt, in whole quarters",
+    )
     offer_cost: float = Field(
         0.15, ge=0, description="Cost of treating one customer in the profit curve, in units of the profit column"
     )
@@ -159,13 +165,14 @@ class Offers(_Section):
         0.2,
         gt=0,
         le=1,
-        description="Share of a customer's profit over the horizon that a decline takes away; an assumption until measured",
+        description="Share of a customer's profit over the horizon that a decline takes away; an assumption until the "
+        "history is long enough to learn the worth of a kept customer from it",
     )
     contact_cap: int = Field(8, ge=0, description="Contacts in the month from which a customer gets no offer")
     control_share: float = Field(0.1, ge=0, lt=1, description="Share of customers who are held out for good, in every month")
     exploration_share: float = Field(0.1, ge=0.1, lt=1, description="Share of the others whose arm is drawn at random")
     offer_control_share: float = Field(
-        0.1, ge=0, lt=1, description="Share of those chosen for an offer who are held out of it for this month"
+        0.02, ge=0, lt=1, description="Share of those chosen for an offer who are held out of it for this month"
     )
     salt: str = Field("oneclick", min_length=1, description="Seed of all that is drawn; another salt is another hold-out")
 
@@ -179,6 +186,9 @@ class Campaigns(_Section):
     min_group: int = Field(50, ge=2, description="Customers in either arm below which a comparison has not enough data")
     sample_ratio_level: float = Field(
         0.001, gt=0, lt=0.5, description="p-value of the sample-ratio check below which nothing is read"
+    )
+    max_rows: int = Field(
+        500_000, ge=1000, description="Customers of campaigns above which responses are learnt from a random sample of them"
     )
     heterogeneous_from: int = Field(
         20_000, ge=100, description="Customers with a known outcome from which effects are estimated customer by customer"

@@ -30,7 +30,9 @@ class Summary:
         regular: Regular ones.
         segments: The table segment_profiles.
         model: What the champion says of itself, a line each.
-        plan: Customers of the table offer_plan by arm, and what their offers cost and are expected to gain.
+        plan: Customers of the table offer_plan by arm, and what their offers cost.
+        expected_gain: What they are expected to gain with its 95 % interval, finance units; as the run has told it, since it
+            rests on what was believed then.
     """
 
     home: Path
@@ -43,10 +45,11 @@ class Summary:
     segments: pl.DataFrame
     model: tuple[tuple[str, str], ...]
     plan: dict[str, float]
+    expected_gain: str
 
 
-def read(home: Path, month: str) -> Summary:
-    """Read the summary of a month that has run."""
+def read(home: Path, month: str, expected_gain: str) -> Summary:
+    """Read the summary of a month that has run; for `expected_gain` see `Summary`."""
     import polars as pl
 
     from oneclick_pipeline import tracking
@@ -68,16 +71,17 @@ def read(home: Path, month: str) -> Summary:
         segments=table("segment_profiles").collect(),
         model=tracking.Tracking(home).describe_champion(),
         plan=_plan(table("offer_plan")),
+        expected_gain=expected_gain,
     )
 
 
 def _plan(plan: pl.LazyFrame) -> dict[str, float]:
-    """Customers by arm; cost and expected gain of the offers given."""
+    """Customers by arm; cost of the offers given."""
     import polars as pl
 
     arms = dict(plan.group_by("arm").len().collect().iter_rows())
-    given = plan.filter(pl.col("arm") == "offer").select(pl.col("cost").sum(), pl.col("expected_gain").sum()).collect()
-    return {**{arm: arms.get(arm, 0) for arm in ARMS}, "cost": float(given.item(0, 0)), "gain": float(given.item(0, 1))}
+    cost = plan.filter(pl.col("arm") == "offer").select(pl.col("cost").sum()).collect().item()
+    return {**{arm: arms.get(arm, 0) for arm in ARMS}, "cost": float(cost)}
 
 
 def quarantined(home: Path, month: str) -> list[str]:
@@ -111,12 +115,8 @@ def render(summary: Summary, seconds: float) -> Group:
     facts.add_row("Customers", f"{summary.customers:,}, of whom regular {summary.regular:,}")
     for name, text in summary.model:
         facts.add_row(name, text)
-    facts.add_row(
-        "Offers",
-        "{offer:,.0f} offered, {control:,.0f} held out, {none:,.0f} neither; cost {cost:.1f}, expected gain {gain:.1f}".format(
-            **summary.plan
-        ),
-    )
+    counts = "{offer:,.0f} offered, {control:,.0f} held out, {none:,.0f} neither; cost {cost:.1f}".format(**summary.plan)
+    facts.add_row("Offers", f"{counts}, expected gain {summary.expected_gain} finance units")
 
     segments = Table(title="Segments", title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     segments.add_column("Segment", no_wrap=True)

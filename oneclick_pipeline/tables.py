@@ -810,6 +810,19 @@ REASONS_OF_PLAN = (
     "no_room",
 )
 
+SHARES = tuple(
+    Column(name, "float", f"{share}; the same for the whole month", unit="share", minimum=0, maximum=1)
+    for name, share in (
+        ("control_share", "Share of customers who were held out for good when the month was drawn"),
+        (
+            "exploration_share",
+            "Share of the others up to which arms were drawn at random: the settings', less where room ran out",
+        ),
+        ("offer_control_share", "Share of those chosen for an offer who were held out of it for the month"),
+    )
+)
+"""The shares that a month was drawn with: they belong to its plan, whatever the settings say later."""
+
 CAMPAIGN_OUTCOMES = Table(
     "campaign_outcomes",
     "campaigns",
@@ -821,6 +834,7 @@ CAMPAIGN_OUTCOMES = Table(
         Column("offer_id", "str", "The offer; of a control the one that would have been given, empty where none", nullable=True),
         Column("assignment", "str", "How the arm came about", values=_same("plan", "exploration", "hold_out")),
         Column("propensity", "float", "Probability of this arm and offer", unit="probability", minimum=0, maximum=1),
+        *SHARES,
         Column("fits", "str", "Offers that fitted the customer, by commas"),
         Column("segment", "str", "Segment at the time"),
         Column("p_decline", "float", "Score at the time", unit="probability", minimum=0, maximum=1),
@@ -941,6 +955,7 @@ OFFER_PLAN = Table(
             minimum=0,
             maximum=1,
         ),
+        *SHARES,
         Column("fits", "str", "Offers that fit the customer and could be drawn, by commas; empty where none"),
         Column("segment", "str", "See customer_segments"),
         Column("p_decline", "float", "See customer_scores", unit="probability", nullable=True, minimum=0, maximum=1),

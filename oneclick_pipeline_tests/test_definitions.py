@@ -19,6 +19,8 @@ TRAINED = dict.fromkeys(GATES, False)
 SCORED = {"every_customer": True, "scores_match_reality": False}
 WORTH = {"worth_treating": False, "beats_random": False}
 PLANNED = {"consent": True, "within_budget": True, "within_capacities": True, "near_optimal": False}
+BELIEVED = {"every_offer": True, "as_measured": False}
+BELIEFS_OF = "campaign_outcomes customer_features offer_effects"
 PLAN_OF = "campaign_outcomes customer_features customer_scores customer_segments offer_beliefs"
 LABELLED = {"both_classes": True, "no_feature_is_the_label": True, "nothing_from_the_future": True, "rule_agrees": False}
 FILES = "market_file market_money market_time money"
@@ -49,7 +51,7 @@ ASSETS = {
     "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "pandas", {"customers_add_up": True}, True),
     "campaign_outcomes": ("campaigns", SCIENTISTS, "campaign_ledger customer_features", "pandas", {"nobody_lost": True}, False),
     "offer_effects": ("campaigns", SCIENTISTS, "campaign_outcomes", "pandas", {"split_as_planned": False}, False),
-    "offer_beliefs": ("campaigns", SCIENTISTS, "offer_effects", "pandas", {"every_offer": True}, False),
+    "offer_beliefs": ("campaigns", SCIENTISTS, BELIEFS_OF, "pandas", BELIEVED, False),
     "offer_plan": ("offers", MARKETERS, PLAN_OF, "pandas", PLANNED, True),
     "offers_export": ("offers", MARKETERS, "customer_features offer_plan", "csv", {"published_as_planned": False}, False),
 }
@@ -102,6 +104,13 @@ def test_asset_is_as_declared(graph, name):
     assert node.partitions_def.get_partition_keys()[0] == "2024-01"
     assert len(node.code_version) == 12
     assert len(node.description) > 20
+
+
+def test_prepare_makes_the_wide_table_and_no_more(defs, graph):
+    """What a month before the first model needs: nothing of it may wait for a model or a plan."""
+    made = names(defs.resolve_job_def("prepare").asset_layer.selected_asset_keys)
+    assert made == {name for name, (group, *_) in ASSETS.items() if group in ("raw", "clean", "features")}
+    assert names(graph.get(dg.AssetKey("customer_features")).parent_keys) <= made
 
 
 def test_training_set_reads_the_months_before_and_none_after(graph):

@@ -69,7 +69,8 @@ def rendered(home, **changes):
             schema={c.name: {"str": pl.String, "int": pl.Int64}.get(c.kind, pl.Float64) for c in SEGMENT_PROFILES.columns},
         ),
         model=(("ROC-AUC", "0.905 (95 % interval 0.880 to 0.930)"),),
-        plan={"offer": 1612, "control": 184, "none": 504, "cost": 33.46, "gain": 40.02},
+        plan={"offer": 1612, "control": 184, "none": 504, "cost": 33.46},
+        expected_gain="40.0 (12.5 to 67.5)",
     )  # fmt: skip
     found = Summary(**{**found.__dict__, **changes})
     console = Console(width=160, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
@@ -87,7 +88,7 @@ def test_render_tells_the_counts_the_model_and_what_to_open(tmp_path):
         "1,300, of whom regular 1,297",
         "0.905 (95 % interval 0.880 to 0.930)",
         str(table_file(tmp_path, "customer_scores", MONTH)),
-        "1,612 offered, 184 held out, 504 neither; cost 33.5, expected gain 40.0",
+        "1,612 offered, 184 held out, 504 neither; cost 33.5, expected gain 40.0 (12.5 to 67.5) finance units",
         str(tmp_path / "exports" / MONTH / "offers.csv"),
         str(tmp_path / "mlflow"),
         f"Done in 13 s. Open next: oneclick ui --home {tmp_path}",

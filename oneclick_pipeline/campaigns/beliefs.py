@@ -1,8 +1,7 @@
-"""What the next plan believes: the catalogue's expectation of an offer, moved by what its campaigns measured.
+"""What the next plan believes of every offer: how customers respond to it on average, and in every segment.
 
-By offer the effect on P(decline) is normal by the catalogue and normal by measurement, so its posterior is their
-mean weighted by precision. By segment it is the segment's own measurement, drawn towards the offer's posterior the
-more, the noisier it is and the less the segments differ (DerSimonian and Laird, 1986; Morris, 1983).
+The beliefs are averages of one regression over all matured campaigns (`campaigns.response`), which starts from what the
+catalogue expects; beside them stands what the campaigns measured without it (`campaigns.effects`), by chance alone.
 """
 
 from __future__ import annotations
@@ -12,54 +11,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oneclick_pipeline.campaigns.effects import ALL, DTYPES
+from oneclick_pipeline.campaigns.uplift import fits
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import OFFER_BELIEFS
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pandas as pd
 
-    Floats = npt.NDArray[np.float64]
+    from oneclick_pipeline.campaigns.response import Response
 
 
-def posterior(prior_mean: float, prior_sd: float, measured_mean: float, measured_sd: float) -> tuple[float, float]:
-    """Mean and standard deviation of a normal quantity after a normal measurement.
-
-    >>> posterior(0.0, 1.0, 1.0, 1.0)
-    (0.5, 0.7071067811865476)
-    """
-    weight = prior_sd**2 / (prior_sd**2 + measured_sd**2)
-    return prior_mean + weight * (measured_mean - prior_mean), prior_sd * (1 - weight) ** 0.5
+FAR = 4.0
+"""Standard errors between a belief and what the campaigns measured without it, from which one of the two must be wrong."""
 
 
-def between_variance(means: npt.ArrayLike, sds: npt.ArrayLike) -> float:
-    """Variance of the true effects of groups, by the method of moments; 0 where they differ no more than by chance.
-
-    Args:
-        means: Measured effect of every group.
-        sds: Its standard error.
-
-    Source: DerSimonian and Laird (1986), "Meta-analysis in clinical trials", equation 8.
-
-    >>> between_variance([0.0, 0.0], [1.0, 1.0]), between_variance([-3.0, 3.0], [1.0, 1.0])
-    (0.0, 17.0)
-    """
-    y, weight = np.asarray(means, dtype=float), np.asarray(sds, dtype=float) ** -2.0
-    total = weight.sum()
-    excess = weight @ (y - weight @ y / total) ** 2 - (len(y) - 1)
-    scale = total - weight @ weight / total
-    return max(0.0, float(excess / scale)) if scale > 0 else 0.0
-
-
-def offer_beliefs(priors: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
+def offer_beliefs(
+    priors: pd.DataFrame, effects: pd.DataFrame, response: Response | None, outcomes: pd.DataFrame, before: pd.DataFrame
+) -> pd.DataFrame:
     """Beliefs by offer, and by segment where the segment's effect is measured (both arms have the settings' size).
 
-    An offer that was never measured keeps its prior. What is measured is the pooled effect on `declined` of all
-    campaigns whose horizon is over. No standard deviation is ever above the catalogue's.
+    An average goes over the customers of earlier campaigns whom the offer fitted. An offer that fitted nobody, and all
+    of them while no campaign has matured, keeps its prior.
 
     Args:
         priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline).
         effects: `tables.OFFER_EFFECTS`; offers that are not in `priors` (withdrawn ones) are left out.
+        response: See `response.learn`.
+        outcomes: `tables.CAMPAIGN_OUTCOMES`, n rows.
+        before: What was known of the same customers, see `outcomes.known_before`.
 
     Returns:
         `tables.OFFER_BELIEFS`, in order of its key. It depends on nothing but the arguments: beliefs of last month
@@ -72,30 +51,40 @@ def offer_beliefs(priors: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
 
     _check(priors)
     learnt = effects[(effects["comparison"] == "pooled") & (effects["outcome"] == "declined") & (effects["offer_id"] != ALL)]
-    measured = learnt[(learnt["campaigns"] == ALL) & (learnt["status"] == "measured")].sort_values("segment")
-    counted = learnt[(learnt["campaigns"] != ALL) & (learnt["status"] != "sample_ratio_mismatch") & (learnt["offered"] > 0)]
-    campaigns = counted[counted["controls"] > 0].groupby("offer_id").size()
+    measured = learnt[(learnt["campaigns"] == ALL) & (learnt["status"] == "measured")].set_index(["offer_id", "segment"])
+    counted = learnt[(learnt["campaigns"] != ALL) & (learnt["offered"] > 0) & (learnt["controls"] > 0)]
+    campaigns = counted.groupby("offer_id")["campaigns"].nunique()
+    ids = priors["offer_id"].astype(str).tolist()
+    fitting = fits(outcomes["fits"], ids)
     rows: list[dict[str, object]] = []
-    for offer, mean, sd in zip(priors["offer_id"], priors["mean"].astype(float), priors["sd"].astype(float), strict=True):
-        mine = measured[measured["offer_id"] == offer]
-        overall, segments = mine[mine["segment"] == ALL], mine[mine["segment"] != ALL]
-        place = {"offer_id": offer, "segment": ALL, "prior_mean": mean, "prior_sd": sd, "campaigns": 0, "customers": 0}
-        if overall.empty:
-            rows.append(place | {"mean": mean, "sd": sd})
-            continue
-        place["campaigns"] = int(campaigns.get(offer, 0))
-        found = overall.iloc[0]
-        mean_all, sd_all = posterior(mean, sd, found["effect"], found["standard_error"])
-        rows.append(place | _measured(found) | {"mean": mean_all, "sd": sd_all})
-        between = between_variance(segments["effect"], segments["standard_error"]) if len(segments) else 0.0
-        for _, found in segments.iterrows():
-            weight = between / (between + found["standard_error"] ** 2)
-            mean_here = mean_all + weight * (found["effect"] - mean_all)
-            sd_here = (weight * found["standard_error"] ** 2 + (1 - weight) ** 2 * sd_all**2) ** 0.5
-            rows.append(place | {"segment": found["segment"]} | _measured(found) | {"mean": mean_here, "sd": min(sd_here, sd)})
+    for segment in [ALL, *sorted(set(measured.index.get_level_values("segment")) - {ALL})]:
+        here = slice(None) if segment == ALL else (outcomes["segment"] == segment).to_numpy()
+        means, sds = (np.full(len(ids), np.nan),) * 2 if response is None else response.average(before[here], fitting[here])
+        for offer, prior_mean, prior_sd, mean, sd in zip(ids, priors["mean"], priors["sd"], means, sds, strict=True):
+            found = measured.loc[(offer, segment)] if (offer, segment) in measured.index else None
+            if segment != ALL and (found is None or np.isnan(mean)):
+                continue
+            believed = (float(prior_mean), float(prior_sd)) if np.isnan(mean) else (float(mean), float(sd))
+            rows.append(
+                {"offer_id": offer, "segment": segment, "prior_mean": float(prior_mean), "prior_sd": float(prior_sd)}
+                | {"campaigns": int(campaigns.get(offer, 0)), "customers": 0}
+                | ({} if found is None else _measured(found))
+                | dict(zip(("mean", "sd"), believed, strict=True))
+            )
     table = pd.DataFrame(rows, columns=OFFER_BELIEFS.names)
     table = table.astype({c.name: DTYPES[c.kind] for c in OFFER_BELIEFS.columns})
     return table.sort_values(list(OFFER_BELIEFS.key), ignore_index=True)
+
+
+def apart(beliefs: pd.DataFrame) -> float:
+    """Largest distance of a belief of an offer as a whole from its measurement, in standard errors; 0 without any.
+
+    Args:
+        beliefs: `tables.OFFER_BELIEFS`.
+    """
+    whole = beliefs[(beliefs["segment"] == ALL) & (beliefs["measured_sd"] > 0)]
+    distance = (whole["mean"] - whole["measured_mean"]).abs() / (whole["measured_sd"] ** 2 + whole["sd"] ** 2) ** 0.5
+    return float(distance.max()) if len(distance) else 0.0
 
 
 def _measured(found: pd.Series) -> dict[str, object]:

@@ -4,8 +4,8 @@ Two comparisons are licensed by chance alone, and nothing else is compared:
 
 - *targeted*: customers for whom the plan chose the offer, who got it or were held out of it (for the month, or for
   good), expected offer : control = (1-h)(1-e)(1-c) : h + (1-h)(1-e)c with the shares h and c of hold-out and control
-  per offer, and the part e of the others that explored, as the stored probabilities of the controls tell it (room for
-  exploration may have ended before `offers.exploration_share` was reached);
+  per offer that the month was drawn with, and the part e of the others that explored, as the stored probabilities of the
+  controls tell it (an offer has room for part of the exploration only, and not everybody has an offer that is still open);
 - *fitting*: explored customers who could draw the offer, and drew it or control, expected 1 : 1.
 
 A *part* is such a comparison of one offer in one month. Everything that is reported is a union of parts, estimated
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from oneclick_pipeline.tables import OFFER_EFFECTS
+from oneclick_pipeline.tables import OFFER_EFFECTS, SHARES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from tea_tasting.aggr import Aggregates
 
-    from oneclick_pipeline.settings import Campaigns, Offers
+    from oneclick_pipeline.settings import Campaigns
 
     Floats = npt.NDArray[np.float64]
     Flags = npt.NDArray[np.bool_]
@@ -265,6 +265,14 @@ def _aggregates(y: Floats, x: Floats, far: float, widen: float) -> Aggregates:
     )
 
 
+class _Shares(NamedTuple):
+    """What a month was drawn with: `tables.SHARES`."""
+
+    control: float
+    exploration: float
+    offer_control: float
+
+
 class _Part(NamedTuple):
     """One offer's comparison in one month."""
 
@@ -277,7 +285,7 @@ class _Part(NamedTuple):
     own: _Part | None = None  # the same with the controls of the month's own draw only
 
 
-def _parts(outcomes: pd.DataFrame, settings: Campaigns, offers: Offers) -> list[_Part]:
+def _parts(outcomes: pd.DataFrame, settings: Campaigns) -> list[_Part]:
     """All parts, whatever their outcomes are known of.
 
     Customers who are held out for good were drawn once, and the plan chooses later offers by what became of them
@@ -288,19 +296,21 @@ def _parts(outcomes: pd.DataFrame, settings: Campaigns, offers: Offers) -> list[
     assignment, offer = outcomes["assignment"].to_numpy(), outcomes["offer_id"].to_numpy(dtype=object, na_value="")
     months = outcomes["campaign_month"].to_numpy()
     propensity = outcomes["propensity"].to_numpy(dtype=float)
+    drawn_with = outcomes[[c.name for c in SHARES]].to_numpy(dtype=float)
     fits = outcomes["fits"].to_numpy(dtype=object, na_value="")
     sets = {text: frozenset(text.split(",")) for text in set(fits)}
     parts = []
     for month in sorted(set(months)):
         here = np.flatnonzero(months == month)
+        shares = _Shares(*drawn_with[here[0]])
         planned = here[assignment[here] == "plan"]
         held = here[assignment[here] == "hold_out"]
         explored = here[assignment[here] == "exploration"]
         for name in sorted(set(offer[here]) - {""}):
             drawn = planned[offer[planned] == name]
             both = np.concatenate([drawn, held[offer[held] == name]])
-            share = _targeted_share(offers, propensity[both[~offered[both]]])
-            candidates = [(drawn, 1 - offers.offer_control_share), (both, share)]
+            share = _targeted_share(shares, propensity[both[~offered[both]]])
+            candidates = [(drawn, 1 - shares.offer_control), (both, share)]
             part: _Part | None = None
             for chosen, share in candidates:
                 if 0 < share < 1 and len(chosen):  # else nobody is held out that way
@@ -315,20 +325,20 @@ def _parts(outcomes: pd.DataFrame, settings: Campaigns, offers: Offers) -> list[
     return parts
 
 
-def _targeted_share(offers: Offers, withheld: Floats) -> float:
+def _targeted_share(shares: _Shares, withheld: Floats) -> float:
     """Share of the offered among those whom the plan chose an offer for, or would have.
 
     Args:
-        offers: The shares h and c of hold-out and control per offer (and that of exploration, where c is 0).
+        shares: The shares h and c of hold-out and control per offer (and that of exploration, where c is 0).
         withheld: Stored probabilities of the controls among them, h + rc with r = (1 - h)(1 - e): for each of them
             r(1 - c) / (h + rc) offered are to be expected.
     """
-    h, c = offers.control_share, offers.offer_control_share
+    h, e, c = shares
     if c > 0 and len(withheld):
         given = np.clip((withheld - h) / c, 0, 1 - h) * (1 - c)
         odds = float((given / withheld).mean())
         return odds / (1 + odds)
-    planned = (1 - h) * (1 - offers.exploration_share)
+    planned = (1 - h) * (1 - e)
     return planned * (1 - c) / (planned + h)
 
 
@@ -337,7 +347,7 @@ def _sound(offered: Flags, share: float, settings: Campaigns) -> bool:
     return sample_ratio_p(int(offered.sum()), int((~offered).sum()), share) >= settings.sample_ratio_level
 
 
-def offer_effects(outcomes: pd.DataFrame, settings: Campaigns, offers: Offers) -> pd.DataFrame:
+def offer_effects(outcomes: pd.DataFrame, settings: Campaigns) -> pd.DataFrame:
     """Effects of all offers: by campaign month, over all campaigns, and there by segment.
 
     A comparison over several parts leaves out parts whose split is broken; what rests on such parts alone has no
@@ -346,16 +356,15 @@ def offer_effects(outcomes: pd.DataFrame, settings: Campaigns, offers: Offers) -
     share customers are positively dependent, which the procedure stands.
 
     Args:
-        outcomes: `tables.CAMPAIGN_OUTCOMES`.
+        outcomes: `tables.CAMPAIGN_OUTCOMES`; the expected ratios are those of the shares that each month was drawn with.
         settings: How effects are measured.
-        offers: The shares that were drawn with: the expected ratios.
 
     Returns:
         `tables.OFFER_EFFECTS`, in order of its key; comparisons nobody's outcome is known of have no row.
     """
     import pandas as pd
 
-    parts = _parts(outcomes, settings, offers)
+    parts = _parts(outcomes, settings)
     offered = (outcomes["arm"] == "offer").to_numpy()
     customers = outcomes["customer_id"].to_numpy()
     segment = outcomes["segment"].to_numpy(dtype=object)

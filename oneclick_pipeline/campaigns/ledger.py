@@ -4,7 +4,8 @@
     HOME/ledger/<month>.replaced-<n>.parquet  what stood there before a replan, never read again
 
 The loop closes here: a plan is written, later months read it back. A CRM's own log may stand in a month's place, so
-whatever is read is held against the same rules as what is written.
+whatever is read is held against the same rules as what is written. The shares that a month was drawn with are the
+one thing it may leave out, all or some: they count as those of today's settings.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
-from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, OFFER_PLAN, check_month
+from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, OFFER_PLAN, SHARES, check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.settings import Offers
     from oneclick_pipeline.tables import Column
 
 COLUMNS = tuple(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names)
-"""What a month of the ledger must hold: of the columns of the plan those from which outcomes are made."""
+"""What a month of the ledger holds: of the columns of the plan those from which outcomes are made."""
+
+SENT = tuple(c for c in COLUMNS if c not in SHARES)
+"""What it must hold: who was meant to get what, and how likely that was. The shares follow from that in all that was drawn."""
 
 _NAMES = tuple(c.name for c in COLUMNS)
 _REPLACED = re.compile(r"\d{4}-\d\d\.replaced-\d+")
@@ -86,7 +91,7 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
     """Write a plan into the ledger: its arms offer and control, whole or not at all.
 
     The file is on disk before it gets its name, and two that publish at once take turns. The same plan again changes
-    nothing, so that a month may be run again; plans are the same if their `COLUMNS` hold the same.
+    nothing, so that a month may be run again; plans are the same if what they have `SENT` is the same.
 
     Args:
         home: The home.
@@ -124,12 +129,13 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
         return Published(path, *counts, own, written=True, replaced=kept)
 
 
-def read(home: Path, months: Iterable[str]) -> pd.DataFrame:
+def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
     """What was sent in some months.
 
     Args:
         home: The home.
         months: Months to read, in any order.
+        settings: The shares of months that do not say theirs: a CRM's own log, or what was published before they were kept.
 
     Returns:
         `campaign_month` and `COLUMNS`, by month and customer; no row without months.
@@ -139,20 +145,24 @@ def read(home: Path, months: Iterable[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    parts = [
-        _month(ledger_file(home, month)).sort_values("customer_id").assign(campaign_month=month) for month in sorted(set(months))
-    ]
+    today = {c.name: getattr(settings, c.name) for c in SHARES}
+    parts = []
+    for month in sorted(set(months)):
+        rows = _month(ledger_file(home, month)).sort_values("customer_id")
+        unknown = {name: share for name, share in today.items() if name not in rows}
+        parts.append(rows.assign(campaign_month=month, **unknown))
     empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: _DTYPES[c.kind] for c in COLUMNS})
     return pd.concat(parts or [empty], ignore_index=True)[["campaign_month", *_NAMES]]
 
 
 def digest(rows: pd.DataFrame) -> str:
-    """Fingerprint of the rows of a month (32 hex digits): the same for the same `COLUMNS`, in whatever order they stand."""
+    """Fingerprint of the rows of a month (32 hex digits): the same for the same `SENT`, in whatever order they stand."""
     import hashlib
 
     import pandas as pd
 
-    ordered = rows.astype({c.name: _DTYPES[c.kind] for c in COLUMNS})[list(_NAMES)].sort_values("customer_id", ignore_index=True)
+    dtypes = {c.name: _DTYPES[c.kind] for c in SENT}
+    ordered = rows.astype(dtypes)[list(dtypes)].sort_values("customer_id", ignore_index=True)
     return hashlib.sha256(pd.util.hash_pandas_object(ordered, index=False).to_numpy().tobytes()).hexdigest()[:32]
 
 
@@ -222,18 +232,18 @@ def _frame(columns: Mapping[str, NDArray]) -> pd.DataFrame:
 
 
 def _checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
-    """The `COLUMNS` of a month in their types, every rule kept; or what is wrong, with where and how to mend it."""
+    """Those of the `COLUMNS` that a month has in their types, every rule kept; or what is wrong, where, and how to mend it."""
     import numpy as np
 
-    missing = [name for name in _NAMES if name not in frame.columns]
+    missing = [c.name for c in SENT if c.name not in frame.columns]
     if missing:
         raise BadInputError(
             f"columns are missing: {', '.join(missing)}",
             file=str(path),
             column=missing[0],
-            remedy=f"give every customer {', '.join(_NAMES)}; docs/tables.md describes them, section offer_plan",
+            remedy=f"give every customer {', '.join(c.name for c in SENT)}; docs/tables.md describes them, section offer_plan",
         )
-    found = {c.name: _column(frame[c.name], c, path) for c in COLUMNS}
+    found = {c.name: _column(frame[c.name], c, path) for c in COLUMNS if c.name in frame.columns}
     customers, offers = found["customer_id"], found["offer_id"]
 
     def refuse(bad: NDArray[np.bool_], column: str, problem: str, remedy: str) -> None:
@@ -257,6 +267,12 @@ def _checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
         "what was drawn had a probability of 0",
         "give the probability of this arm, above 0",
     )
+    for share in SHARES:
+        if share.name in found:
+            own = found[share.name]
+            refuse(
+                own != own[:1], share.name, "was drawn with another share than the first", "give one share for the whole month"
+            )
     none = offers == None  # noqa: E711 - element by element
     refuse((found["arm"] == "offer") & none, "offer_id", "got an offer without a name", "name the offer that was sent")
     refuse(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.labels import CLASSES, REVENUES, RULE_HORIZON, revenue_rule
-from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, add_months, check_month
+from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, FEATURE_NAMES, add_months, check_month
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+FOLDS = 3
+"""Folds of what learns from outcomes."""
 COLUMNS = ("customer_id", "activity", "profit", *REVENUES)
 """The columns of `customer_features` that say what became of a customer."""
 
@@ -41,7 +43,7 @@ def campaign_outcomes(
     rule; else, for customers who are in no file of it, `declined` if the settings say so.
 
     Args:
-        ledger: What `ledger.read` gives: `campaign_month` and `ledger.COLUMNS`.
+        ledger: What `ledger.read` gives: `campaign_month` and `ledger.COLUMNS`, the shares of every month among them.
         snapshots: `customer_features` by month, none after `month`; at least `COLUMNS`.
         month: Month in which the outcomes are looked at.
         horizon: Months from a campaign to the class.
@@ -192,3 +194,47 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     dtypes = {c.name: kinds[c.kind] for c in CAMPAIGN_OUTCOMES.columns} | {"declined": "Int64"}
     texts = {"offer_id": rows["offer_id"].astype(object).where(rows["offer_id"].notna(), None)}
     return rows.assign(**texts)[CAMPAIGN_OUTCOMES.names].astype(dtypes)
+
+
+def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What was known of the customers of campaigns when they were held: features and score, row by row.
+
+    Args:
+        outcomes: Rows of `tables.CAMPAIGN_OUTCOMES`, n of them.
+        snapshots: `customer_features` by month; those of the campaigns' months are used.
+
+    Returns:
+        `FEATURE_NAMES` and `p_decline`, n rows with the index 0…n-1; missing where the month or the customer is not there.
+    """
+    import numpy as np
+    import pandas as pd
+
+    place = np.arange(len(outcomes))
+    parts = [pd.DataFrame(columns=["customer_id", *FEATURE_NAMES])]
+    for month in outcomes["campaign_month"].unique():
+        own = place[(outcomes["campaign_month"] == month).to_numpy()]
+        customers = outcomes["customer_id"].iloc[own]
+        known = snapshots[month] if month in snapshots else parts[0]
+        parts.append(
+            known[["customer_id", *FEATURE_NAMES]].set_index("customer_id").reindex(customers).set_index(own).astype(object)
+        )
+    return pd.concat(parts[1:] or parts).reindex(place).assign(p_decline=outcomes["p_decline"].to_numpy())
+
+
+def folds(customer: NDArray, seed: int, number: int = FOLDS) -> NDArray[np.intp]:
+    """Fold of every row, 0 to `number` - 1: all rows of a customer in one."""
+    import numpy as np
+
+    ids, code = np.unique(customer, return_inverse=True)
+    return np.random.default_rng([seed, 1]).permutation(len(ids))[code] % number
+
+
+def sampled(outcomes: pd.DataFrame, max_rows: int, seed: int) -> pd.DataFrame:
+    """At most about `max_rows` rows: all rows of customers drawn at random, index 0…n-1."""
+    import numpy as np
+
+    if len(outcomes) <= max_rows:
+        return outcomes.reset_index(drop=True)
+    ids = np.unique(outcomes["customer_id"].to_numpy())
+    kept = np.random.default_rng([seed, 2]).permutation(ids)[: len(ids) * max_rows // len(outcomes)]
+    return outcomes[outcomes["customer_id"].isin(kept)].reset_index(drop=True)

@@ -2,10 +2,12 @@
 
 The value of a policy is told against treating nobody, per eligible customer and month: Σ (-effect × value - cost) over the
 customers whom it gives an offer, over all. So "treat nobody" is 0 by definition, and the offers that chance gave in the
-past tell the rest. Three kinds of rows enter, each with the known probability q of its draw:
+past tell the rest. Three kinds of rows enter, each with the known probability q of its draw, by the shares h held out and e
+explored of its own month:
 
 - everybody explored or held out: with q = h + (1-h) e they are a random sample of all eligible customers, whatever the plan
-  of the month was. On them an outcome model speaks: Σ (-(μ_j - μ_0) × value - cost).
+  of the month was. On them an outcome model speaks: Σ (-(μ_j - μ_0) × value - cost), weighted by 1 / q as well, so that
+  months count by their customers, not by how many of them were left to chance.
 - whoever got the offer that the policy gives them, with q the propensity that was stored: what the model of μ_j missed.
 - explored and held-out controls whom the policy gives an offer, with q = h + (1-h) e / (k+1) for k offers that fit: what
   the model of μ_0 missed.
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-    from oneclick_pipeline.settings import Offers
 
 NOBODY = "nobody"
 _FOLDS = 2
@@ -75,7 +75,6 @@ def policy_value(
     outcomes: pd.DataFrame,
     chosen: Mapping[str, Sequence[str | None]],
     costs: Mapping[str, float],
-    settings: Offers,
     *,
     clip: float = 200.0,
     seed: int = 0,
@@ -86,7 +85,6 @@ def policy_value(
         outcomes: Rows of `tables.CAMPAIGN_OUTCOMES`; those without a known `declined` are left out.
         chosen: By name of the policy the offer it gives to each row of `outcomes`, None for nothing.
         costs: Cost by offer, finance units; an offer that is in it may be chosen.
-        settings: The shares that were drawn by.
         clip: Largest weight; the default is just below that of one of eighteen offers in an exploration of a tenth.
         seed: Seed of the folds.
 
@@ -102,7 +100,7 @@ def policy_value(
     offers = list(costs)
     known = outcomes["declined"].notna().to_numpy()
     rows = outcomes[known]
-    log = _Log.of(rows, offers, settings, clip)
+    log = _Log.of(rows, offers, clip)
     if not log.sample.any():
         raise BadInputError(
             "no explored or held-out customer of an earlier campaign has a known class",
@@ -126,27 +124,32 @@ class _Log:
     fits: NDArray[np.bool_]
     sample: NDArray[np.bool_]
     """Whether the row is explored or held out."""
+    part: NDArray[np.float64]
+    """What the row stands for of all eligible customers, by 1 / q of being in the sample: sums to 1, 0 outside of it."""
     weight: NDArray[np.float64]
-    """1 / q of what the customer got, as it came."""
+    """1 / q of what the customer got, as it came; 1 for controls who are not in the sample and weigh nothing."""
     clip: float
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, offers: Sequence[str], settings: Offers, clip: float) -> _Log:
+    def of(cls, rows: pd.DataFrame, offers: Sequence[str], clip: float) -> _Log:
         import numpy as np
 
-        h, e = settings.control_share, settings.exploration_share
+        h, e = (rows[name].to_numpy(dtype=float) for name in ("control_share", "exploration_share"))
         offered = (rows["arm"] == "offer").to_numpy()
         number = rows["offer_id"].map({offer: j for j, offer in enumerate(offers)}).fillna(-1).to_numpy(dtype=np.intp)
         all_fits = rows["fits"].str.split(",").map(lambda names: len([name for name in names if name])).to_numpy(dtype=float)
         control = h + (1 - h) * e / (all_fits + 1)
+        sample = rows["assignment"].isin(["exploration", "hold_out"]).to_numpy()
+        part = np.where(sample, 1 / np.where(sample, h + (1 - h) * e, 1.0), 0.0)
         return cls(
             y=rows["declined"].to_numpy(dtype=float),
             value=rows["value"].to_numpy(dtype=float),
             customer=np.unique(rows["customer_id"], return_inverse=True)[1],
             given=np.where(offered, number, -1),
             fits=fitting(rows["fits"], offers),
-            sample=rows["assignment"].isin(["exploration", "hold_out"]).to_numpy(),
-            weight=1 / np.where(offered, rows["propensity"].to_numpy(dtype=float), control),
+            sample=sample,
+            part=part / max(part.sum(), 1e-300),
+            weight=1 / np.select([offered, sample], [rows["propensity"].to_numpy(dtype=float), control], 1.0),
             clip=clip,
         )
 
@@ -202,16 +205,14 @@ def _judged(name: str, policy: NDArray[np.intp], log: _Log, mu: NDArray[np.float
 
     row = np.arange(len(policy))
     treats = policy >= 0
-    n = int(log.sample.sum())
     gain = np.where(treats, -(mu[row, policy + 1] - mu[:, 0]) * log.value - np.where(treats, prices[policy], 0.0), 0.0)
-    value = float(gain[log.sample].mean())
-    influence = np.where(log.sample, gain - value, 0.0) / n
+    value = float(log.part @ gain)
+    influence = log.part * (gain - value)
     weight = np.minimum(log.weight, log.clip)
     clipped, used, supported = 0, 0, np.zeros(len(prices), dtype=bool)
     for j in range(len(prices)):
         own = treats & (policy == j)
-        share = log.sample & own
-        mass = share.sum() / n
+        mass = float(log.part @ own)
         # who got the offer: the model expected too few declines if they had more; who got nothing: the other way round
         for arm, sign in ((j, -1.0), (-1, 1.0)):
             matched = own & (log.given == arm) & ((arm >= 0) | log.sample)
@@ -222,21 +223,21 @@ def _judged(name: str, policy: NDArray[np.intp], log: _Log, mu: NDArray[np.float
             mean = float((weight * missed)[matched].sum() / total)
             value += mass * mean
             influence += np.where(matched, mass * weight * (missed - mean) / total, 0.0)
-            influence += np.where(log.sample, (share - mass) * mean, 0.0) / n
+            influence += log.part * (own - mass) * mean
             clipped, used = clipped + int((log.weight > log.clip)[matched].sum()), used + int(matched.sum())
             supported[j] |= arm >= 0
     error = float(np.sqrt((np.bincount(log.customer, weights=influence) ** 2).sum()))
-    in_sample = log.sample & treats
-    alone = in_sample & ~(supported[policy] & log.fits[row, policy])
+    treated = float(log.part @ treats)
+    alone = float(log.part @ (treats & ~(supported[policy] & log.fits[row, policy])))
     return PolicyValue(
         policy=name,
         value=value,
         low=value - _Z * error,
         high=value + _Z * error,
-        treated=float(in_sample.sum() / n),
+        treated=treated,
         rows=len(policy),
         matched=int((treats & (log.given == policy)).sum()),
         clip=log.clip,
         clipped=clipped / used if used else 0.0,
-        unsupported=float(alone.sum() / in_sample.sum()) if in_sample.any() else 0.0,
+        unsupported=alone / treated if treated else 0.0,
     )

@@ -1,11 +1,16 @@
-"""Effects customer by customer: a cross-fitted DR-learner on gradient boosting, shrunken by what it really predicts.
+"""Effects customer by customer beyond what is believed: a cross-fitted DR-learner, shrunken by what it really predicts.
+
+What is believed (`campaigns.response`) is linear in ramps of the features and trusts the score and its correction.
+This learner trusts chance alone and finds any shape, at the price of much more noise; so it starts from enough
+customers on, and adds to the beliefs only what it can predict of customers it has not seen.
 
 Chance alone says who was compared with whom, and its odds are known. An offer j is measured on two kinds of rows:
 
 - *fitting*: explored customers whom j fits. They drew one of their offers or nothing, each as likely, so of those who
   drew j or nothing, half drew j.
-- *targeted*: customers for whom the plan chose j, offered or held out of it (the hold-out among them). With shares h held
-  out for good, e explored and c held out of their offer, the odds are (1-h)(1-e)(1-c) to h + (1-h)(1-e)c.
+- *targeted*: customers for whom the plan chose j, offered or held out of it (the hold-out among them). With the shares h
+  held out for good, e explored and c held out of their offer in that month, the odds are (1-h)(1-e)(1-c) to
+  h + (1-h)(1-e)c.
 
 For such a row with outcome y, arm w, odds as probability π and outcomes μ1, μ0 expected with and without the offer
 
@@ -16,10 +21,11 @@ features is the effect of a customer. Source: Kennedy (2023), Towards optimal do
 heterogeneous causal effects, Electronic Journal of Statistics 17(2). All months of a customer are in one fold, and
 both regressions speak of customers from whom they have not learnt.
 
-What boosting finds in noise must not drive the offers, so it is shrunken towards the offer's mean effect. Let d be the
-effect that is predicted for a held-out customer less the mean of the offer. The slope s of ψ on d is 1 if the
-differences are real and 0 if they are noise. It is itself uncertain, with t = s / standard error, so it is taken
-times max(0, 1 - 1 / t²) (positive-part James and Stein, 1961), and at most as 1: effect = mean + s d.
+What boosting finds in noise must not drive the offers, so it is shrunken. With τ the effect that is believed of the
+customer, from a regression that has not seen them, and d the second regression's prediction of ψ - τ for a customer
+who was held out of it, each offer's mean taken away: the slope s of ψ - τ on d is 1 if the differences are real and 0
+if they are noise. It is itself uncertain, with t = s / standard error, so it is taken times max(0, 1 - 1 / t²)
+(positive-part James and Stein, 1961), and at most as 1: effect = τ + s d.
 """
 
 from __future__ import annotations
@@ -27,16 +33,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.campaigns.outcomes import FOLDS, folds
+from oneclick_pipeline.tables import SHARES
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.settings import Offers, Settings
+    from oneclick_pipeline.settings import Settings
 
-FOLDS = 3
 _TREES = {
     "max_iter": 50,
     "learning_rate": 0.1,
@@ -68,7 +76,7 @@ class Learner:
 
     Attributes:
         offers: The offers, in the order of the columns.
-        means: Mean effect of every offer over the customers on whom it was measured; NaN if it was measured on too few.
+        means: Mean of ψ - τ of every offer over the customers on whom it was measured; NaN if it was measured on too few.
         standard_errors: Their standard errors, clustered by customer.
         slope: How much of the differences between customers is real.
         customers: Rows of outcomes that were learnt from.
@@ -85,39 +93,36 @@ class Learner:
     _coder: _Coder
     _models: tuple[Any, ...]
 
-    def effects(self, customers: pd.DataFrame, means: Mapping[str, float] | None = None) -> NDArray[np.float64]:
+    def effects(self, customers: pd.DataFrame, expected: NDArray[np.float64]) -> NDArray[np.float64]:
         """Effect of every offer on every customer's probability of decline; negative is good.
 
         Args:
             customers: `customer_features` with `p_decline`, n rows.
-            means: Mean effects by offer to use in place of those measured here, for example posterior means, which
-                know the catalogue's expectation and the campaigns of other months.
+            expected: Effects that are believed of them, shape (n, m).
 
         Returns:
-            Array (n, m). The same for all customers where differences were not measured, NaN where an offer is in
-            neither.
+            `expected` and what was found beyond it, shape (n, m).
         """
         import numpy as np
 
-        own = np.array([(means or {}).get(offer, mean) for offer, mean in zip(self.offers, self.means, strict=True)])
         if self.slope.used == 0 or not len(customers):
-            return np.tile(own, (len(customers), 1))
+            return expected
         inputs = self._coder(customers)
         differences = np.mean([_differences(m, inputs, self.means) for m in self._models], axis=0)
-        return np.asarray(own + self.slope.used * differences)
+        return np.asarray(expected + self.slope.used * differences)
 
 
 def learn(
-    outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame], offers: Sequence[str], settings: Settings, seed: int
+    outcomes: pd.DataFrame, before: pd.DataFrame, expected: NDArray[np.float64], offers: Sequence[str], settings: Settings
 ) -> Learner | None:
     """Learn the effects customer by customer, if there are enough randomised customers.
 
     Args:
-        outcomes: Rows of `tables.CAMPAIGN_OUTCOMES`; those without a known `declined` teach nothing.
-        snapshots: `customer_features` by month; those of the campaigns' months are used.
+        outcomes: Rows of `tables.CAMPAIGN_OUTCOMES`, n of them; those without a known `declined` teach nothing.
+        before: What was known of the customers before, see `outcomes.known_before`.
+        expected: Effects that are believed of them, from regressions that have not seen them; shape (n, m).
         offers: Ids of the offers, m of them: the columns of all effects.
-        settings: `campaigns.heterogeneous_from` and `min_group`; the shares of `offers` that say the odds.
-        seed: Seed of folds and trees.
+        settings: `campaigns.heterogeneous_from` and `min_group`; the seed of folds and trees.
 
     Returns:
         The learner; None with fewer than `heterogeneous_from` rows that any comparison uses.
@@ -125,19 +130,20 @@ def learn(
     import numpy as np
     from threadpoolctl import threadpool_limits
 
+    seed = settings.model.seed
     known = np.flatnonzero(outcomes["declined"].notna().to_numpy())
     rows = outcomes.iloc[known]
-    pairs = comparisons(rows, offers, settings.offers)
+    pairs = comparisons(rows, offers)
     pairs = _large_enough(pairs, len(offers), settings.campaigns.min_group)
     used = np.unique(pairs.row)
     if len(used) < settings.campaigns.heterogeneous_from:
         return None
-    coder = _Coder.of(_features(rows.iloc[used], snapshots))
-    everybody = coder(_features(outcomes, snapshots))
-    inputs, fold = everybody[known], _folds(outcomes["customer_id"].to_numpy(), seed)
+    coder = _Coder.of(before.iloc[known[used]])
+    everybody = coder(before)
+    inputs, fold = everybody[known], folds(outcomes["customer_id"].to_numpy(), seed)
     y, customer = rows["declined"].to_numpy(dtype=float), rows["customer_id"].to_numpy()
     with threadpool_limits(limits=1):  # small trees: threads would wait for each other longer than they work
-        psi = _pseudo_outcomes(pairs, inputs, y, fold[known], seed)
+        psi = _pseudo_outcomes(pairs, inputs, y, fold[known], seed) - expected[known[pairs.row], pairs.offer]
         means, errors = _means(psi, pairs, customer, len(offers))
         centred = psi - means[pairs.offer]
         models = tuple(_second_stage(centred, pairs, inputs, fold[known] != k, seed) for k in range(FOLDS))
@@ -145,7 +151,7 @@ def learn(
         for k, model in enumerate(models):
             differences[fold == k] = _differences(model, everybody[fold == k], means)
     slope = _slope(psi, differences[known[pairs.row], pairs.offer], pairs, customer)
-    held_out = means + slope.used * differences
+    held_out = expected + slope.used * differences
     return Learner(tuple(offers), means, errors, slope, len(used), held_out, coder, models)
 
 
@@ -170,15 +176,14 @@ class Pairs:
         return Pairs(self.row[kept], self.offer[kept], self.offered[kept], self.odds[kept])
 
 
-def comparisons(outcomes: pd.DataFrame, offers: Sequence[str], settings: Offers) -> Pairs:
+def comparisons(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
     """The comparisons that chance licenses, see above.
 
     An offer that nobody explored in a month was not among those drawn: that month's explored controls are none of its.
 
     Args:
-        outcomes: Rows of `tables.CAMPAIGN_OUTCOMES`.
+        outcomes: Rows of `tables.CAMPAIGN_OUTCOMES`; the shares of each month say the odds of its targeted.
         offers: Ids of the offers.
-        settings: Shares that say the odds of the targeted.
     """
     import numpy as np
     import pandas as pd
@@ -196,22 +201,24 @@ def comparisons(outcomes: pd.DataFrame, offers: Sequence[str], settings: Offers)
     drawn[month[got], own[got]] = True
     kept = drawn[month[row], offer] & (~offered[row] | (own[row] == offer))
     row, offer = row[kept], offer[kept]
-    share = odds_of_targeted(settings)
+    share = odds_of_targeted(*(outcomes[c.name].to_numpy(dtype=float) for c in SHARES))
     targeted = np.flatnonzero(~explored & (own >= 0) & (share < 1))  # where nobody is held out there is no comparison
     places = np.concatenate([row, targeted])
-    odds = np.concatenate([np.full(len(row), 0.5), np.full(len(targeted), share)])
+    odds = np.concatenate([np.full(len(row), 0.5), share[targeted]])
     return Pairs(places, np.concatenate([offer, own[targeted]]), offered[places], odds)
 
 
-def odds_of_targeted(settings: Offers) -> float:
+def odds_of_targeted(
+    control_share: NDArray[np.float64], exploration_share: NDArray[np.float64], offer_control_share: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Probability that a customer whom the plan chose for an offer got it, given that they were not explored.
 
-    >>> from oneclick_pipeline.settings import Offers
-    >>> round(odds_of_targeted(Offers(control_share=0.1, exploration_share=0.1, offer_control_share=0.1)), 4)
-    0.8011
+    >>> import numpy as np
+    >>> odds_of_targeted(*np.array([[0.1, 0.0], [0.1, 0.1], [0.1, 0.0]])).round(4).tolist()
+    [0.8011, 1.0]
     """
-    h, e, c = settings.control_share, settings.exploration_share, settings.offer_control_share
-    sent, kept_back = (1 - h) * (1 - e) * (1 - c), h + (1 - h) * (1 - e) * c
+    planned = (1 - control_share) * (1 - exploration_share)
+    sent, kept_back = planned * (1 - offer_control_share), control_share + planned * offer_control_share
     return sent / (sent + kept_back)
 
 
@@ -227,7 +234,7 @@ def fits(lists: pd.Series, offers: Sequence[str]) -> NDArray[np.bool_]:
 
     code, texts = pd.factorize(lists)
     named = [set(text.split(",")) for text in texts]
-    return np.array([[offer in names for offer in offers] for names in named], dtype=bool).reshape(-1, len(offers))[code]
+    return np.array([[offer in names for offer in offers] for names in named], dtype=bool).reshape(len(named), len(offers))[code]
 
 
 def _large_enough(pairs: Pairs, offers: int, min_group: int) -> Pairs:
@@ -236,33 +243,6 @@ def _large_enough(pairs: Pairs, offers: int, min_group: int) -> Pairs:
 
     sizes = [np.bincount(pairs.offer[pairs.offered == arm], minlength=offers) for arm in (True, False)]
     return pairs.where(np.minimum(*sizes)[pairs.offer] >= min_group)
-
-
-def _folds(customer: NDArray, seed: int) -> NDArray[np.intp]:
-    """Fold of every row: all rows of a customer in one."""
-    import numpy as np
-
-    ids, code = np.unique(customer, return_inverse=True)
-    return np.random.default_rng([seed, 1]).permutation(len(ids))[code] % FOLDS
-
-
-def _features(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """What was known of the customers of campaigns when they were held: features and score, row by row."""
-    import numpy as np
-    import pandas as pd
-
-    from oneclick_pipeline.tables import FEATURE_NAMES
-
-    place = np.arange(len(outcomes))
-    parts = [pd.DataFrame(columns=["customer_id", *FEATURE_NAMES])]
-    for month in outcomes["campaign_month"].unique():
-        own = place[(outcomes["campaign_month"] == month).to_numpy()]
-        customers = outcomes["customer_id"].iloc[own]
-        known = snapshots[month] if month in snapshots else parts[0]
-        parts.append(
-            known[["customer_id", *FEATURE_NAMES]].set_index("customer_id").reindex(customers).set_index(own).astype(object)
-        )
-    return pd.concat(parts[1:] or parts).reindex(place).assign(p_decline=outcomes["p_decline"].to_numpy())
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,10 @@ from oneclick_pipeline.segments import SEGMENTS
 from oneclick_pipeline.tables import CUSTOMER_SCORES, FEATURES, PROFIT, Column, check_month
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    import pandas as pd
     from yaml import Node
 
 CHANNELS = ("email", "sms", "push", "site")
@@ -210,6 +212,14 @@ class Catalogue:
 
 _FIELDS = tuple(Offer.__dataclass_fields__)
 _CONDITION_FIELDS = tuple(Condition.__dataclass_fields__)
+
+
+def priors(offers: Sequence[Offer]) -> pd.DataFrame:
+    """What the catalogue expects of the effects on P(decline), as `campaigns` takes it: offer_id, mean, sd."""
+    import pandas as pd
+
+    rows = [(offer.id, offer.effect_mean, offer.effect_sd) for offer in offers]
+    return pd.DataFrame(rows, columns=["offer_id", "mean", "sd"]).astype({"offer_id": object, "mean": float, "sd": float})
 
 
 class _Reader:

@@ -17,27 +17,21 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.campaigns.uplift import Learner
     from oneclick_pipeline.offers.catalogue import Offer
-    from oneclick_pipeline.settings import Settings
 
 
-def compared(
-    outcomes: pd.DataFrame, offers: Sequence[Offer], beliefs: pd.DataFrame, learner: Learner | None, settings: Settings
-) -> list[PolicyValue]:
+def compared(outcomes: pd.DataFrame, offers: Sequence[Offer], effects: NDArray[np.float64], *, seed: int) -> list[PolicyValue]:
     """Value per eligible customer and month of four ways to choose, doubly robust, with 95 % intervals.
 
-    `plan` gives whatever is expected to gain most, if it gains anything: by the learner's effects on customers that it
-    has not seen, else by the beliefs. `all` gives everybody the offer that the catalogue thought best. `risk x profit`
-    gives that offer to as many as `plan` does, those with the highest p_decline x value. `nobody` is 0 by definition.
-    Beliefs were moved by these very outcomes, an offer as a whole, so `plan` without a learner is flattered a little.
+    `plan` gives whatever is expected to gain most, if it gains anything, by what the other customers teach. `all` gives
+    everybody the offer that the catalogue thought best. `risk x profit` gives that offer to as many as `plan` does,
+    those with the highest p_decline x value. `nobody` is 0 by definition.
 
     Args:
         outcomes: `tables.CAMPAIGN_OUTCOMES`.
-        offers: Offers valid in the month of the plan, in the order of the learner's columns.
-        beliefs: `tables.OFFER_BELIEFS`.
-        learner: Effects customer by customer, if there are enough data.
-        settings: Shares that were drawn by.
+        offers: Offers valid in the month of the plan, m of them.
+        effects: Effects on the same customers, from regressions that have not seen them, shape (n, m).
+        seed: Seed of the folds of `policy_value`.
 
     Returns:
         `nobody` first; nothing while no explored or held-out customer has a known class.
@@ -50,10 +44,6 @@ def compared(
     ids = [offer.id for offer in offers]
     fit = fitting(outcomes["fits"], ids)
     value, p = (outcomes[name].to_numpy(dtype=float) for name in ("value", "p_decline"))
-    whole = beliefs[beliefs["segment"] == "all"].set_index("offer_id")["mean"].reindex(ids).to_numpy(dtype=float)
-    effects = np.broadcast_to(whole, fit.shape)
-    if learner is not None:
-        effects = np.where(np.isnan(learner.held_out), effects, learner.held_out)
     costs = np.array([offer.cost for offer in offers])
 
     def best(effects: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -74,4 +64,4 @@ def compared(
         "all": named(prior, possible),
         "risk x profit": named(prior, riskiest & possible),
     }
-    return policy_value(outcomes, chosen, dict(zip(ids, costs.tolist(), strict=True)), settings.offers, seed=settings.model.seed)
+    return policy_value(outcomes, chosen, dict(zip(ids, costs.tolist(), strict=True)), seed=seed)

@@ -6,8 +6,9 @@ are chosen like everybody else's, at the same prices. So the policy is solved fo
 limits as much wider as only a part of them receives; where those who do receive would still exceed a limit, the
 customers who gain least are left out, receivers and controls alike, and the two stay comparable.
 
-Two rules keep a harmful offer away: the policy never gives one whose believed effect is 0 or above, and exploration
-never draws one that harms with a probability of `HARMFUL` or more. Such an offer counts as fitting nobody.
+Three rules keep poor offers away: the policy never gives one whose believed effect is 0 or above; nobody gets one that
+harms with a probability of `HARMFUL` or more; and nobody explores one that would not pay for itself with this customer
+even at the better end of its 95 % interval.
 """
 
 from __future__ import annotations
@@ -113,6 +114,7 @@ def offer_plan(
     *,
     month: str,
     effects: Numbers | None = None,
+    worth: Numbers | None = None,
 ) -> Plan:
     """Plan a month.
 
@@ -125,6 +127,8 @@ def offer_plan(
         month: Snapshot month.
         effects: Effect of each offer on each customer's P(decline), shape (n, m), in the order of `offers`, NaN where
             the beliefs are to be used. What is believed of the offer as a whole still says whether it is harmful.
+        worth: What it is worth to keep each customer from declining, finance units, shape (n,); without it, the settings'
+            share of their profit over the horizon.
 
     Raises:
         BadInputError: If `month` is no month.
@@ -149,19 +153,24 @@ def offer_plan(
     rows = rows[np.argsort(tie[rows])]  # from here on in an order that has nothing to do with that of the table
 
     p, profit = (customers[name].to_numpy(dtype=float, na_value=np.nan) for name in ("p_decline", "profit"))
-    value = value_of(profit, settings.value) * limits.lost_share
-    effect, sd = _believed(offers, beliefs, customers["segment"].iloc[rows])
+    value = value_of(profit, settings.value) * limits.lost_share if worth is None else worth
+    effect, sd = _believed(offers, beliefs, customers["segment"].iloc[rows], by_segment=effects is None)
     harmful = _probability_of_harm(effect, sd) >= HARMFUL
     allowed, good = fits[rows] & ~harmful, effect < 0
     if effects is not None:
         own = effects[rows][:, ranked]
         effect = np.where(np.isnan(own), effect, own)
-    worth = np.minimum(-effect, p[rows, None]) * value[rows, None] - known.cost
-    gain = np.where(allowed & good & (effect < 0) & (worth > 0), worth, -np.inf)
+
+    def earns(effect: Numbers) -> Numbers:
+        return np.asarray(np.minimum(-effect, p[rows, None]) * value[rows, None] - known.cost)
+
+    expected = earns(effect)
+    gain = np.where(allowed & good & (effect < 0) & (expected > 0), expected, -np.inf)
+    explorable = allowed & (earns(effect - _NORMAL_95 * sd) > 0)
 
     draws = experiment.draw(ids[rows], limits, month)
     explored, waves = experiment.explore(
-        allowed,
+        explorable,
         draws,
         limits,
         cost=known.cost,
@@ -169,7 +178,7 @@ def offer_plan(
         capacity=np.floor(EXPLORED_PART * known.capacity),
     )
     policy, solved = _policy(gain, explored, draws, known, settings, tie[rows])
-    chances = experiment.propensities(allowed, policy, explored, waves, limits)
+    chances = experiment.propensities(explorable, policy, explored, waves, limits)
 
     held, exploring = draws.hold_out < limits.control_share, explored != experiment.NOTHING
     cases = [held, explored >= 0, exploring, policy < 0, draws.control < limits.offer_control_share]
@@ -180,14 +189,11 @@ def offer_plan(
     propensity = np.select(
         cases, [chances.hold_out, chances.explored, chances.explored, chances.nothing, chances.hold_out], chances.plan
     )
-    for wave in waves:  # what an exploring customer could draw
-        within = exploring & (draws.explore >= wave.begin) & (draws.explore < wave.end)
-        allowed[within] &= wave.is_open
-
+    allowed[exploring] = _could_draw(explorable, draws, waves)[exploring]
     fits[rows], chosen = allowed, np.flatnonzero(offer >= 0)
     anything: Flags = np.logical_or.reduce(allowed, axis=1)
     per_offer = {"cost": np.where(arm == 0, known.cost[offer], 0.0) if m else np.zeros(len(rows))}
-    for name, numbers in (("expected_effect", effect), ("expected_gain", worth)):
+    for name, numbers in (("expected_effect", effect), ("expected_gain", expected)):
         per_offer[name] = np.full(len(rows), np.nan)
         per_offer[name][chosen] = numbers[chosen, offer[chosen]]
     refused[rows] = reason
@@ -203,6 +209,9 @@ def offer_plan(
         assignment=_words(everybody(np.select([held, exploring], [2, 1], 0), 3), ASSIGNMENTS),
         reason=_words(pd.Categorical(refused, categories=REASONS_OF_PLAN).codes, REASONS_OF_PLAN),
         propensity=everybody(np.clip(propensity, 0, 1), np.nan),
+        control_share=limits.control_share,
+        exploration_share=waves[-1].end if waves else 0.0,
+        offer_control_share=limits.offer_control_share,
         fits=_lists(fits, known.ids),
         value=value,
         expected_effect=everybody(per_offer["expected_effect"], np.nan),
@@ -254,8 +263,10 @@ def digest(table: pd.DataFrame) -> str:
     return found.hexdigest()
 
 
-def _believed(offers: Sequence[Offer], beliefs: pd.DataFrame | None, segment: pd.Series) -> tuple[Numbers, Numbers]:
-    """Believed effect of every offer on every customer and its standard deviation, by segment; each (n, m)."""
+def _believed(
+    offers: Sequence[Offer], beliefs: pd.DataFrame | None, segment: pd.Series, *, by_segment: bool
+) -> tuple[Numbers, Numbers]:
+    """Believed effect of every offer on every customer and its standard deviation, by segment or not; each (n, m)."""
     import numpy as np
 
     codes, segments = segment.factorize()
@@ -263,7 +274,7 @@ def _believed(offers: Sequence[Offer], beliefs: pd.DataFrame | None, segment: pd
     if beliefs is not None:
         number = {o.id: j for j, o in enumerate(offers)}
         rows = beliefs[beliefs["offer_id"].isin(list(number))]
-        for whole in (True, False):  # what is known of a segment after what is known of all
+        for whole in (True, False)[: 1 + by_segment]:  # what is known of a segment after what is known of all
             for row in rows[(rows["segment"] == "all") == whole].itertuples():
                 believed[(segments == row.segment) | whole, number[str(row.offer_id)]] = row.mean, row.sd
     return believed[codes, :, 0], believed[codes, :, 1]
@@ -278,6 +289,14 @@ def _probability_of_harm(mean: Numbers, sd: Numbers) -> Numbers:
         ratio = np.divide(mean, sd, out=np.where(mean < 0, -np.inf, np.inf), where=sd > 0)
     harm: Numbers = ndtr(ratio)
     return harm
+
+
+def _could_draw(explorable: Flags, draws: experiment.Draws, waves: tuple[experiment.Wave, ...]) -> Flags:
+    """What every customer could draw, or could have drawn, in the wave of their u(explore), shape (n, m)."""
+    could = explorable.copy()
+    for wave in waves:
+        could[(draws.explore >= wave.begin) & (draws.explore < wave.end)] &= wave.is_open
+    return could
 
 
 def _policy(

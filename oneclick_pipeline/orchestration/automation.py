@@ -23,7 +23,12 @@ refresh = dg.define_asset_job(
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups(_NOT_IN_REFRESH),
     description="From the four exports to scores and segments with the champion model; nothing is trained.",
 )
-JOBS = [retrain, refresh]
+prepare = dg.define_asset_job(
+    "prepare",
+    selection=dg.AssetSelection.groups("raw", "clean", "features"),
+    description="From the four exports to the wide table and no further: for months before the first model.",
+)
+JOBS = [retrain, refresh, prepare]
 
 monthly_refresh = dg.build_schedule_from_partitioned_job(
     refresh,

@@ -7,8 +7,9 @@ import dagster as dg
 import pandas as pd
 
 from oneclick_pipeline import campaigns, pictures, tables
-from oneclick_pipeline.campaigns import beliefs, effects, ledger, outcomes
+from oneclick_pipeline.campaigns import beliefs, effects, ledger, outcomes, response
 from oneclick_pipeline.campaigns import pictures as drawn
+from oneclick_pipeline.offers import catalogue
 from oneclick_pipeline.offers.catalogue import Catalogue
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.describe import MONTHS, OWNERS, code_version, picture, table_asset
@@ -43,7 +44,7 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
     with home.step(context) as step:
         settings = home.settings()
         months = [m for m in ledger.published_months(home.root) if m < step.month][-settings.campaigns.history_months :]
-        sent = ledger.read(home.root, months)
+        sent = ledger.read(home.root, months, settings.offers)
         table = outcomes.campaign_outcomes(
             sent,
             customer_features.only(*outcomes.COLUMNS),
@@ -76,7 +77,7 @@ def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcom
     """Measure what the offers changed; see `campaigns.effects`."""
     with home.step(context) as step:
         settings = home.settings()
-        table = effects.offer_effects(campaign_outcomes, settings.campaigns, settings.offers)
+        table = effects.offer_effects(campaign_outcomes, settings.campaigns)
         broken = table[table["status"] == "sample_ratio_mismatch"]
         shown: dict[str, Any] = {str(status): int(n) for status, n in table["status"].value_counts().sort_index().items()}
         if (table["status"] == "measured").any():
@@ -96,16 +97,25 @@ def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcom
         )
 
 
-@dg.asset(**table_asset("offer_beliefs", _CODE, {"pandas"}))
-def offer_beliefs(context: dg.AssetExecutionContext, home: Home, offer_effects: pd.DataFrame) -> Iterator[Any]:
-    """Shrink what was measured towards what the catalogue expects; see `campaigns.beliefs`."""
+@dg.asset(ins={"customer_features": dg.AssetIn(partition_mapping=PAST)}, **table_asset("offer_beliefs", _CODE, {"pandas"}))
+def offer_beliefs(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    customer_features: Months,
+    campaign_outcomes: pd.DataFrame,
+    offer_effects: pd.DataFrame,
+) -> Iterator[Any]:
+    """Start from what the catalogue expects, and learn from all campaigns how customers respond; see `campaigns.beliefs`."""
     with home.step(context) as step:
-        offers = Catalogue.load(home.root).valid_in(step.month)
-        priors = pd.DataFrame(
-            {"offer_id": [o.id for o in offers], "mean": [o.effect_mean for o in offers], "sd": [o.effect_sd for o in offers]}
-        )
-        table = beliefs.offer_beliefs(priors, offer_effects)
+        settings = home.settings()
+        priors = catalogue.priors(Catalogue.load(home.root).valid_in(step.month))
+        rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
+        before = outcomes.known_before(rows, customer_features)
+        found = response.learn(rows, before, priors)
+        table = beliefs.offer_beliefs(priors, offer_effects, found, rows, before)
         whole = table[table["segment"] == "all"].set_index("offer_id")
+        apart = beliefs.apart(table)
+        told = {} if found is None else found.told()
         yield from step.publish(
             step.stage("offer_beliefs", table),
             checks=[
@@ -115,12 +125,14 @@ def offer_beliefs(context: dg.AssetExecutionContext, home: Home, offer_effects: 
                     passed=set(whole.index) == set(priors["offer_id"]),
                     offers=len(priors),
                     believed=len(whole),
-                )
+                ),
+                check("offer_beliefs", "as_measured", passed=apart <= beliefs.FAR, standard_errors_apart=apart),
             ],
             metadata={
                 "offer_beliefs": {
                     f"{name}: effect on P(decline)": f"{b['mean']:+.3f} ± {b['sd']:.3f}" for name, b in whole.iterrows()
                 }
+                | told
             },
         )
 

@@ -66,7 +66,10 @@ _DECLARED: dict[str, dict[str, tuple[bool, str]]] = {
         "nobody_lost": (True, "Everybody in the ledger of a campaign with an outcome has a row, vanished or not")
     },
     "offer_effects": {"split_as_planned": (False, "The arms of every comparison are as large as the plan meant them to be")},
-    "offer_beliefs": {"every_offer": (True, "Every offer of the catalogue is believed something of")},
+    "offer_beliefs": {
+        "every_offer": (True, "Every offer of the catalogue is believed something of"),
+        "as_measured": (False, "No belief lies far from what the campaigns measured by chance alone"),
+    },
     "offer_plan": {
         "consent": (True, "Nobody who has not allowed messages gets an offer"),
         "within_budget": (True, "The offers cost no more than the budget"),

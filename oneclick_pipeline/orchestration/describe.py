@@ -34,6 +34,9 @@ OWNERS = {
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01", fmt="%Y-%m")
 """Snapshot months; a month can be run once it is over."""
 
+EXPECTED_GAIN = "expected gain, finance units"
+"""Metadata of offer_plan: the expected gain of its offers with its 95 % interval."""
+
 
 def column_schema(table: Table) -> dg.TableSchema:
     """The contract of a table as Dagster shows it."""

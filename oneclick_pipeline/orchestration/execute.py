@@ -11,7 +11,7 @@ import dagster as dg
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.checks import CHECKS
-from oneclick_pipeline.orchestration.describe import MONTHS
+from oneclick_pipeline.orchestration.describe import EXPECTED_GAIN, MONTHS
 from oneclick_pipeline.tables import check_month
 
 if TYPE_CHECKING:
@@ -49,12 +49,15 @@ class Outcome:
         run_id: Dagster's id of the run.
         errors: What failed, in plain words; empty on success.
         warnings: Checks that did not pass and did not stop the run, with their numbers.
+        expected_gain: Expected gain of the plan's offers with its 95 % interval, finance units, as its metadata tell it; empty
+            where no plan was made.
     """
 
     success: bool
     run_id: str
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
+    expected_gain: str = ""
 
 
 _STATES = {"STEP_START": "start", "STEP_SUCCESS": "success", "STEP_FAILURE": "failure"}
@@ -140,6 +143,12 @@ def _warning(evaluation: dg.AssetCheckEvaluation) -> str:
     return f"{asset}: not so: {promised} ({numbers})"
 
 
+def _expected_gain(result: dg.ExecuteInProcessResult) -> str:
+    """What the plan that the run made says of itself; empty where it made none."""
+    told = (event.step_materialization_data.materialization.metadata for event in result.get_asset_materialization_events())
+    return next((str(metadata[EXPECTED_GAIN].value) for metadata in told if EXPECTED_GAIN in metadata), "")
+
+
 def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *, replan: bool = False) -> Outcome:
     """Run a job for a month, in this process, against the home's Dagster instance.
 
@@ -165,11 +174,11 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
                 raise_on_error=False,
                 run_config={
                     "loggers": {"events": {"config": {}}},
-                    "ops": {"offers_export": {"config": {"replan": replan}}},
+                    "ops": {"offers_export": {"config": {"replan": replan}}} if "offers_export" in steps(job) else {},
                 },
             )
     finally:
         EVENTS.removeHandler(listener)
     warnings = tuple(_warning(e) for e in result.get_asset_check_evaluations() if not e.passed) if result.success else ()
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
-    return Outcome(result.success, result.run_id, errors, warnings)
+    return Outcome(result.success, result.run_id, errors, warnings, _expected_gain(result))

@@ -7,16 +7,17 @@ import dagster as dg
 import pandas as pd
 
 from oneclick_pipeline import campaigns, offers, pictures, tables
-from oneclick_pipeline.campaigns import ledger, uplift
+from oneclick_pipeline.campaigns import learnt, ledger, outcomes, worth
 from oneclick_pipeline.campaigns.policy_value import PolicyValue
 from oneclick_pipeline.errors import AlreadyPublishedError
-from oneclick_pipeline.offers import eligibility, export, plan
+from oneclick_pipeline.offers import catalogue, eligibility, export, plan
 from oneclick_pipeline.offers.catalogue import Catalogue
 from oneclick_pipeline.offers.compared import compared
 from oneclick_pipeline.orchestration.campaigns import PAST
 from oneclick_pipeline.orchestration.checks import CHECKS, check
-from oneclick_pipeline.orchestration.describe import FRESH, MONTHS, OWNERS, code_version, table_asset
+from oneclick_pipeline.orchestration.describe import EXPECTED_GAIN, FRESH, MONTHS, OWNERS, code_version, table_asset
 from oneclick_pipeline.orchestration.home import Home, Months
+from oneclick_pipeline.settings import Settings
 
 _CODE = code_version(offers, campaigns, pictures, tables)
 _CERTIFIED = 0.001
@@ -46,13 +47,19 @@ def offer_plan(
     with home.step(context) as step:
         settings, valid = home.settings(), Catalogue.load(home.root).valid_in(step.month)
         customers = eligibility.join(customer_features[step.month], customer_scores, customer_segments)
-        ids = [offer.id for offer in valid]
-        learner = uplift.learn(campaign_outcomes, customer_features, ids, settings, seed=settings.model.seed)
-        whole = offer_beliefs[offer_beliefs["segment"] == "all"]
-        means = dict(zip(whole["offer_id"], whole["mean"], strict=True))
-        effects = None if learner is None else learner.effects(customers, means)
-        made = plan.offer_plan(customers, valid, offer_beliefs, settings, month=step.month, effects=effects)
-        ways = compared(campaign_outcomes, valid, offer_beliefs, learner, settings)
+        rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
+        lessons = learnt.learn(rows, outcomes.known_before(rows, customer_features), catalogue.priors(valid), settings)
+        keeping = worth.learn(customer_features, month=step.month, settings=settings)
+        made = plan.offer_plan(
+            customers,
+            valid,
+            offer_beliefs,
+            settings,
+            month=step.month,
+            effects=lessons.effects(customers),
+            worth=None if keeping is None else keeping.of(customers),
+        )
+        ways = compared(rows, valid, lessons.held_out, seed=settings.model.seed)
         told, given = made.summary, made.table[made.table["arm"] == "offer"]
         consent = customers.set_index("customer_id")["marketing_consent"].reindex(given["customer_id"])
         over = [o.id for o in valid if o.capacity is not None and told.given.get(o.id, 0) > o.capacity]
@@ -76,18 +83,26 @@ def offer_plan(
                     **{f"offered {offer}": int(n) for offer, n in told.given.items()},
                     "cost, finance units": told.cost,
                     "budget, finance units": told.budget,
-                    "expected gain, finance units": (
-                        f"{told.expected_gain:.1f} ({told.expected_gain_low:.1f} to {told.expected_gain_high:.1f})"
-                    ),
+                    EXPECTED_GAIN: (f"{told.expected_gain:.1f} ({told.expected_gain_low:.1f} to {told.expected_gain_high:.1f})"),
                     "the same by risk x profit, without controls": told.by_risk,
                     "the same without limits and controls": told.without_limits,
                     "smallest change of the share of decliners that this plan can show": told.detectable_effect,
                     "price of a unit of budget": told.price_of_budget,
-                    "effects": "customer by customer" if learner is not None else "by offer and segment",
+                    "effects": "of the catalogue" if lessons.response is None else "learnt from earlier campaigns",
+                    "found beyond them by the DR-learner": "not asked: too few customers"
+                    if lessons.learner is None
+                    else f"{lessons.learner.slope.used:.0%} of what it sees",
+                    "worth of a kept customer": _assumed(settings) if keeping is None else str(keeping),
                     "earlier campaigns": dg.MetadataValue.md(_ways(ways)),
                 }
             },
         )
+
+
+def _assumed(settings: Settings) -> str:
+    """What the plan supposes of the worth of a kept customer while it has not been learnt."""
+    months, share = settings.value.horizon_months, settings.offers.lost_share
+    return f"assumed: {share:.0%} of the profit of {months} months, too little history to learn it"
 
 
 def _ways(ways: list[PolicyValue]) -> str:
@@ -117,11 +132,11 @@ def offers_export(
 ) -> Iterator[Any]:
     """Publish the plan; see `campaigns.ledger` and `offers.export`."""
     with home.step(context) as step:
-        catalogue = Catalogue.load(home.root)
+        offered = Catalogue.load(home.root)
         try:
             # The ledger first: what is not in it was not sent. A run that dies between the two is finished by the next.
             sent = ledger.publish(home.root, step.month, offer_plan, replan=config.replan)
-            file = export.write_export(home.root, step.month, offer_plan, customer_features, catalogue, replan=config.replan)
+            file = export.write_export(home.root, step.month, offer_plan, customer_features, offered, replan=config.replan)
         except AlreadyPublishedError as error:
             yield check("offers_export", "published_as_planned", passed=False, why=str(error))
             yield dg.MaterializeResult(metadata={"published": "an earlier plan of this month stands; nothing was changed"})

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from oneclick_pipeline.campaigns import uplift
+from oneclick_pipeline.campaigns import learnt, worth
 from oneclick_pipeline.campaigns.beliefs import offer_beliefs
 from oneclick_pipeline.campaigns.effects import offer_effects
-from oneclick_pipeline.campaigns.outcomes import campaign_outcomes
+from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.offers import catalogue
 from oneclick_pipeline.offers.plan import offer_plan
 from oneclick_pipeline.tables import SOURCES, raw_file, table_file
 
@@ -68,20 +69,32 @@ class Fast(Ours):
         self._ledger: list[pd.DataFrame] = []
         self._snapshots: dict[str, pd.DataFrame] = {}
 
+    def watch(self, now: Situation) -> None:
+        """Keep the snapshot of a month without offers."""
+        self._snapshots[now.month] = now.customers
+
     def __call__(self, now: Situation) -> Choice:
         """Learn from what is over, plan the month, and put the plan into the ledger."""
         settings, month = now.year.settings, now.month
         self._snapshots[month] = now.customers
-        priors = pd.DataFrame({"offer_id": o.id, "mean": o.effect_mean, "sd": o.effect_sd} for o in now.offers)
-        beliefs, own = None, None
+        beliefs, effects = None, None
         if self._ledger:
             self.look_back(now)
-            beliefs = offer_beliefs(priors, self.effects)
-            learner = uplift.learn(self.outcomes, self._snapshots, tuple(o.id for o in now.offers), settings, settings.model.seed)
-            if learner is not None:
-                overall = beliefs[beliefs["segment"] == "all"]
-                own = learner.effects(now.customers, dict(zip(overall["offer_id"].astype(str), overall["mean"], strict=True)))
-        plan = offer_plan(now.customers, now.offers, beliefs, settings, month=month, effects=own).table
+            priors = catalogue.priors(now.offers)
+            before = known_before(self.outcomes, self._snapshots)
+            lessons = learnt.learn(self.outcomes, before, priors, settings)
+            effects = lessons.effects(now.customers)
+            beliefs = offer_beliefs(priors, self.effects, lessons.response, self.outcomes, before)
+        keeping = worth.learn(self._snapshots, month=month, settings=settings)
+        plan = offer_plan(
+            now.customers,
+            now.offers,
+            beliefs,
+            settings,
+            month=month,
+            effects=effects,
+            worth=None if keeping is None else keeping.of(now.customers),
+        ).table
         self._ledger.append(plan[plan["arm"] != "none"].assign(campaign_month=month))
         return self._remember(now, plan, pd.DataFrame() if beliefs is None else beliefs)
 
@@ -98,7 +111,7 @@ class Fast(Ours):
             vanished_declined=settings.labels.vanished_declined,
             history=settings.campaigns.history_months,
         )
-        self.effects = offer_effects(self.outcomes, settings.campaigns, settings.offers)
+        self.effects = offer_effects(self.outcomes, settings.campaigns)
 
 
 class Full(Ours):
@@ -120,10 +133,18 @@ class Full(Ours):
             raise BadInputError("a model is trained every month at most", value=str(retrain_every), remedy="give 1 or more")
         self._home, self._run, self._every = home, run, retrain_every
 
-    def __call__(self, now: Situation) -> Choice:
-        """Export the month, run it, read the plan."""
+    def watch(self, now: Situation) -> None:
+        """Export a month without offers, and bring it into the wide table."""
+        self._export(now)
+        self._run("prepare", now.month)
+
+    def _export(self, now: Situation) -> None:
         folder = raw_file(self._home, now.month, SOURCES[0].file).parent
         now.panel.write(folder, truth=self._home / "twin" / f"{now.month}.parquet")
+
+    def __call__(self, now: Situation) -> Choice:
+        """Export the month, run it, read the plan."""
+        self._export(now)
         self._run("refresh" if now.step % self._every else "retrain", now.month)
         plan, beliefs, self.outcomes, self.effects = (
             pd.read_parquet(table_file(self._home, name, now.month))

@@ -48,8 +48,9 @@ class Year:
         settings: Budget, consent, caps, worth.
         customers: How many in the first month.
         months: How many with offers.
-        first: First snapshot month, YYYY-MM.
+        first: First snapshot month with offers, YYYY-MM.
         seed: Same seed, same luck.
+        history: Months without offers that the store has lived before it, the same for all policies.
     """
 
     profile: Profile
@@ -59,6 +60,7 @@ class Year:
     months: int
     first: str
     seed: int
+    history: int = 0
 
     @property
     def span(self) -> int:
@@ -71,11 +73,11 @@ class Year:
         return add_months(self.first, self.months - 1)
 
     def open(self) -> Panel:
-        """The store in the first month."""
-        return Panel.open(self.profile, customers=self.customers, seed=self.seed, month=self.first)
+        """The store in the first month of its history."""
+        return Panel.open(self.profile, customers=self.customers, seed=self.seed, month=add_months(self.first, -self.history))
 
 
-def open_year(home: Path, *, customers: int, months: int, first: str, seed: int) -> Year:
+def open_year(home: Path, *, customers: int, months: int, first: str, seed: int, history: int = 0) -> Year:
     """A year with the catalogue and the settings of a home.
 
     A home without settings gets a file with a budget that grows with the store: what a home of 1,300 customers has by
@@ -84,8 +86,8 @@ def open_year(home: Path, *, customers: int, months: int, first: str, seed: int)
     Raises:
         BadInputError: If the first month is none, a month is there already, or settings or catalogue cannot be used.
     """
-    year = Year(Profile.load(), Catalogue.load(home), Settings.load(home), customers, months, check_month(first), seed)
-    for step in range(months):
+    year = Year(Profile.load(), Catalogue.load(home), Settings.load(home), customers, months, check_month(first), seed, history)
+    for step in range(-history, months):
         folder = raw_file(home, add_months(first, step), SOURCES[0].file).parent
         if folder.exists():
             raise BadInputError("this month exists already", file=str(folder), remedy="give another --home or another --from")
@@ -106,7 +108,7 @@ class Situation:
     Attributes:
         year: See `Year`.
         panel: The store; not to be advanced.
-        step: Months since the first.
+        step: Months since the first with offers; below 0 before it.
         customers: What the store knows of its n customers, in the order of `Panel.snapshot`; p_decline is the truth, so
             a policy that goes by it has the best score there can be.
         offers: Offers that may be sent this month, m of them.
@@ -185,13 +187,19 @@ class Play:
         return float(self.months["profit"].sum() - self.months["cost"].sum())
 
 
-def play(year: Year, policy: Policy, progress: Callable[[str], None] | None = None) -> Play:
+def play(
+    year: Year,
+    policy: Policy,
+    progress: Callable[[str], None] | None = None,
+    watch: Callable[[Situation], None] | None = None,
+) -> Play:
     """Live a year under a policy.
 
     Args:
         year: The store and its rules.
         policy: Who gets what.
         progress: Called with every month when it is over.
+        watch: Called in every month of the history, in which nothing is offered.
 
     Raises:
         ValueError: If the policy sends what it may not: to whom it does not fit or who has not consented, over budget
@@ -199,8 +207,13 @@ def play(year: Year, policy: Policy, progress: Callable[[str], None] | None = No
     """
     panel = year.open()
     months, sent = [], []
-    for step in range(year.span):
+    for step in range(-year.history, year.span):
         snapshot = panel.snapshot()
+        if step < 0:
+            if watch is not None:
+                watch(Situation(year, panel, step, _known(snapshot, year.settings), ()))
+            panel.advance()
+            continue
         month = {"month": panel.month, "customers": len(snapshot), "profit": monthly_profit(snapshot).sum()}
         effect = np.zeros(len(snapshot))
         if step < year.months:

@@ -18,6 +18,7 @@ from oneclick_pipeline_tests.campaigns.drawn import campaign_outcomes
 
 SETTINGS = Campaigns()
 OFFERS = Offers()
+SHARES = (0.3, 0.3, 0.2), (0.05, 0.1, 0.1)
 TRUE = {"voucher": -0.08, "nothing": 0.0, "nuisance": 0.08}
 
 
@@ -28,7 +29,7 @@ def outcomes():
 
 @pytest.fixture(scope="module")
 def table(outcomes):
-    return effects.offer_effects(outcomes, SETTINGS, OFFERS)
+    return effects.offer_effects(outcomes, SETTINGS)
 
 
 def row(table, **key):
@@ -237,13 +238,13 @@ def test_pooled_is_both_comparisons_and_sharper_than_either(table):
 
 def test_order_of_rows_changes_nothing(outcomes, table):
     shuffled = outcomes.sample(frac=1, random_state=1, ignore_index=True)
-    pd.testing.assert_frame_equal(effects.offer_effects(shuffled, SETTINGS, OFFERS), table, rtol=1e-9, atol=1e-12)
+    pd.testing.assert_frame_equal(effects.offer_effects(shuffled, SETTINGS), table, rtol=1e-9, atol=1e-12)
 
 
 def test_broken_offer_is_stopped_and_the_others_are_read(outcomes):
     rng = np.random.default_rng(1)
     mine = (outcomes["offer_id"] == "voucher") & (outcomes["arm"] == "offer") & (outcomes["campaign_month"] == "2025-01")
-    table = effects.offer_effects(outcomes[~(mine & (rng.random(len(outcomes)) < 0.4))], SETTINGS, OFFERS)
+    table = effects.offer_effects(outcomes[~(mine & (rng.random(len(outcomes)) < 0.4))], SETTINGS)
     for comparison in ("targeted", "fitting", "pooled"):
         found = row(table, offer_id="voucher", campaigns="2025-01", comparison=comparison)
         assert found["status"] == "sample_ratio_mismatch"
@@ -255,7 +256,7 @@ def test_broken_offer_is_stopped_and_the_others_are_read(outcomes):
 
 def test_hold_out_that_has_drifted_apart_is_left_out():
     drawn = campaign_outcomes({"voucher": -0.08}, OFFERS, customers=20_000, seed=1, drift=1.6)
-    found = row(effects.offer_effects(drawn, SETTINGS, OFFERS), offer_id="voucher", comparison="targeted")
+    found = row(effects.offer_effects(drawn, SETTINGS), offer_id="voucher", comparison="targeted")
     own = drawn[(drawn["assignment"] == "plan") & (drawn["arm"] == "control")]
     assert (found["status"], found["controls"]) == ("measured", len(own))
 
@@ -263,20 +264,40 @@ def test_hold_out_that_has_drifted_apart_is_left_out():
 def test_expected_ratio_follows_what_could_be_explored():
     """Room for exploration ended at 2 %, not at 10 %: as if the plan had more customers."""
     drawn = campaign_outcomes({"voucher": -0.08}, Offers(exploration_share=0.4), customers=20_000, seed=1, explored=0.02)
-    found = row(effects.offer_effects(drawn, SETTINGS, Offers(exploration_share=0.4)), offer_id="voucher", comparison="targeted")
+    found = row(effects.offer_effects(drawn, SETTINGS), offer_id="voucher", comparison="targeted")
     held_out = drawn[(drawn["assignment"] != "exploration") & (drawn["arm"] == "control") & (drawn["offer_id"] == "voucher")]
     assert (found["status"], found["controls"]) == ("measured", len(held_out))
     assert found["sample_ratio_p"] > 0.001
 
 
+def test_months_drawn_with_other_shares_are_read_by_their_own():
+    """A store that lowered its hold-out: both months are read, and together; by today's shares the first would be broken."""
+    wide, narrow = (Offers(control_share=h, exploration_share=e, offer_control_share=c) for h, e, c in SHARES)
+    first = campaign_outcomes(TRUE, wide, customers=20_000, seed=1)
+    second = campaign_outcomes(TRUE, narrow, customers=20_000, seed=2).assign(campaign_month="2025-02")
+    second["customer_id"] += 20_000
+    both = pd.concat([first, second], ignore_index=True)
+    found = effects.offer_effects(both, SETTINGS)
+    assert set(found["status"]) == {"measured"}
+    held_out = both[(both["assignment"] != "exploration") & (both["arm"] == "control") & both["offer_id"].notna()]
+    for offer, true in TRUE.items():
+        for month in ("2025-01", "2025-02", "all"):
+            for comparison in ("targeted", "fitting", "pooled"):
+                seen = row(found, offer_id=offer, campaigns=month, comparison=comparison)
+                assert seen["effect"] == pytest.approx(true, abs=3.5 * seen["standard_error"]), (offer, month, comparison)
+        assert row(found, offer_id=offer, comparison="targeted")["controls"] == (held_out["offer_id"] == offer).sum()
+    today = both.assign(control_share=narrow.control_share, offer_control_share=narrow.offer_control_share)
+    assert (effects.offer_effects(today, SETTINGS)["status"] == "sample_ratio_mismatch").any()
+
+
 def test_offers_that_were_not_in_the_draw_are_not_compared_with_its_controls(outcomes):
     without = outcomes[(outcomes["assignment"] != "exploration") | (outcomes["offer_id"] != "nuisance")]
-    table = effects.offer_effects(without, SETTINGS, OFFERS)
+    table = effects.offer_effects(without, SETTINGS)
     assert set(table.loc[table["offer_id"] == "nuisance", "comparison"]) == {"targeted", "pooled"}
 
 
 def test_no_campaign_is_no_effect(outcomes):
-    table = effects.offer_effects(outcomes.head(0), SETTINGS, OFFERS)
+    table = effects.offer_effects(outcomes.head(0), SETTINGS)
     assert len(table) == 0
     OFFER_EFFECTS.contract().validate(pl.from_pandas(table))
 

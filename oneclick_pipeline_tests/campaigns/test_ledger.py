@@ -6,13 +6,15 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import OFFER_PLAN
+from oneclick_pipeline.settings import Offers
+from oneclick_pipeline.tables import OFFER_PLAN, SHARES
 
+TODAY = Offers(control_share=0.25, exploration_share=0.5, offer_control_share=0.125)
 MONTH = "2026-10"
 ROWS = [
     # customer, arm, offer, assignment, propensity
@@ -30,6 +32,7 @@ def plan(rows=ROWS, **columns):
     frame = frame.assign(
         reason="offered", fits="voucher,bundle", segment="high_risk", p_decline=0.5, value=2.0, expected_effect=-0.1
     )
+    frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
     return frame.assign(**{"expected_gain": 0.1, "cost": 0.05, "model_version": 1} | columns)[OFFER_PLAN.names]
 
 
@@ -45,7 +48,7 @@ def test_publish_then_read(tmp_path):
     told = ledger.publish(tmp_path, MONTH, plan())
     assert (told.offered, told.controls, told.written, told.replaced) == (2, 2, True, None)
     assert told.path == tmp_path / "ledger" / "2026-10.parquet"
-    got = ledger.read(tmp_path, [MONTH])
+    got = ledger.read(tmp_path, [MONTH], TODAY)
     assert list(got.columns) == ["campaign_month", *(c.name for c in ledger.COLUMNS)]
     assert got["customer_id"].tolist() == [1, 2, 3, 5]
     assert got["offer_id"].tolist() == ["voucher", None, "voucher", "bundle"]
@@ -61,7 +64,7 @@ def test_file_holds_the_plans_columns_and_its_digest(tmp_path):
     schema = pq.read_schema(told.path)
     assert schema.names == OFFER_PLAN.names
     assert schema.metadata[b"oneclick_digest"].decode() == told.digest
-    assert ledger.digest(ledger.read(tmp_path, [MONTH])) == told.digest
+    assert ledger.digest(ledger.read(tmp_path, [MONTH], TODAY)) == told.digest
 
 
 @pytest.mark.parametrize("replan", [False, True])
@@ -94,7 +97,7 @@ def test_replan_keeps_every_plan_that_stood_there(tmp_path):
         contents.append(told.path.read_bytes())
     kept = [(tmp_path / "ledger" / f"2026-10.replaced-{n}.parquet").read_bytes() for n in (1, 2)]
     assert kept == contents[:2]
-    assert ledger.read(tmp_path, [MONTH])["cost"].unique().tolist() == [0.3]
+    assert ledger.read(tmp_path, [MONTH], TODAY)["cost"].unique().tolist() == [0.3]
     assert ledger.published_months(tmp_path) == [MONTH]
 
 
@@ -117,7 +120,7 @@ def test_an_end_half_way_leaves_a_whole_file(tmp_path, monkeypatch, at):
     with pytest.raises(KeyboardInterrupt):
         ledger.publish(tmp_path, MONTH, plan(cost=0.2), replan=True)
     monkeypatch.undo()
-    costs = set(ledger.read(tmp_path, [MONTH])["cost"])
+    costs = set(ledger.read(tmp_path, [MONTH], TODAY)["cost"])
     assert costs == ({0.2} if at == 4 else {0.1})
     assert ledger.publish(tmp_path, MONTH, plan(cost=0.2), replan=True).written is (at != 4)
     assert ledger.published_months(tmp_path) == [MONTH]
@@ -125,7 +128,7 @@ def test_an_end_half_way_leaves_a_whole_file(tmp_path, monkeypatch, at):
 
 @pytest.mark.parametrize("month", ["../2026-10", "2026-13", "", "2026-10/x", "2026-10\n"])
 def test_only_months_become_paths(tmp_path, month):
-    for call in (lambda: ledger.publish(tmp_path, month, plan()), lambda: ledger.read(tmp_path, [month])):
+    for call in (lambda: ledger.publish(tmp_path, month, plan()), lambda: ledger.read(tmp_path, [month], TODAY)):
         with pytest.raises(BadInputError, match="is not a month"):
             call()
     assert not list(tmp_path.rglob("*.parquet"))
@@ -136,7 +139,8 @@ def test_months_that_are_there(tmp_path):
     for month in ("2026-09", "2025-12"):
         ledger.publish(tmp_path, month, plan())
     assert ledger.published_months(tmp_path) == ["2025-12", "2026-09"]
-    assert ledger.read(tmp_path, ["2026-09", "2025-12", "2026-09"])["campaign_month"].unique().tolist() == ["2025-12", "2026-09"]
+    got = ledger.read(tmp_path, ["2026-09", "2025-12", "2026-09"], TODAY)
+    assert got["campaign_month"].unique().tolist() == ["2025-12", "2026-09"]
     shutil.copy(tmp_path / "ledger" / "2026-09.parquet", tmp_path / "ledger" / "october.parquet")
     with pytest.raises(BadInputError, match="'october' is not a month") as error:
         ledger.published_months(tmp_path)
@@ -144,11 +148,11 @@ def test_months_that_are_there(tmp_path):
 
 
 def test_no_months_and_a_month_that_was_not_published(tmp_path):
-    got = ledger.read(tmp_path, [])
+    got = ledger.read(tmp_path, [], TODAY)
     assert got.empty
     assert list(got.columns) == ["campaign_month", *(c.name for c in ledger.COLUMNS)]
     with pytest.raises(BadInputError, match="no plan was published for 2026-10"):
-        ledger.read(tmp_path, [MONTH])
+        ledger.read(tmp_path, [MONTH], TODAY)
 
 
 def test_a_crms_own_log_may_stand_in_its_place(tmp_path):
@@ -158,14 +162,47 @@ def test_a_crms_own_log_may_stand_in_its_place(tmp_path):
         log[log["arm"] != "none"].fillna({"offer_id": ""}).astype({"customer_id": "int32", "arm": "category", "cost": "float32"})
     )
     put(tmp_path, log.assign(cost=0.5, extra="theirs"))
-    got = ledger.read(tmp_path, [MONTH])
+    got = ledger.read(tmp_path, [MONTH], TODAY)
     assert got["offer_id"].tolist() == ["voucher", None, "voucher", "bundle"]
     assert got["customer_id"].dtype == "int64"
     with pytest.raises(BadInputError, match="already published"):
         ledger.publish(tmp_path, MONTH, plan())
 
 
+def shares(home):
+    """The shares of the month as they are read."""
+    names = [c.name for c in SHARES]
+    return ledger.read(home, [MONTH], TODAY)[names].drop_duplicates().to_numpy().tolist()
+
+
+def test_shares_are_those_of_the_draw_and_today_s_where_the_month_does_not_say(tmp_path):
+    ledger.publish(tmp_path, MONTH, plan())
+    assert shares(tmp_path) == [[0.1, 0.2, 0.3]]
+    log = plan()[lambda t: t["arm"] != "none"].drop(columns=[c.name for c in SHARES])
+    put(tmp_path, log)
+    assert shares(tmp_path) == [[0.25, 0.5, 0.125]]
+    put(tmp_path, log.assign(control_share=0.0))
+    assert shares(tmp_path) == [[0.0, 0.5, 0.125]]
+
+
+def test_a_month_published_before_shares_were_kept_is_the_same_plan(tmp_path):
+    first = ledger.publish(tmp_path, MONTH, plan())
+    path = put(tmp_path, pd.read_parquet(first.path).drop(columns=[c.name for c in SHARES]))
+    content = path.read_bytes()
+    again = ledger.publish(tmp_path, MONTH, plan())
+    assert (again.written, again.digest) == (False, first.digest)
+    assert path.read_bytes() == content
+
+
+def test_one_month_has_one_share(tmp_path):
+    path = put(tmp_path, plan([row for row in ROWS if row[1] != "none"], control_share=[0.1, 0.1, 0.2, 0.1]))
+    with pytest.raises(BadInputError, match=r"customer 2: was drawn with another share than the first \(1 such rows\)") as error:
+        ledger.read(tmp_path, [MONTH], TODAY)
+    assert (error.value.file, error.value.column, error.value.value) == (str(path), "control_share", "0.2")
+
+
 BROKEN = {
+    "control_share": (-0.1, 1.1, np.inf, "tenth"),
     "arm": ("none", "sent", 1),
     "assignment": ("none", "gut_feeling"),
     "propensity": (0.0, -0.1, 1.1, np.inf, "high"),
@@ -186,7 +223,7 @@ def test_errors_name_file_column_value_and_remedy(tmp_path, name, value):
         column = column.astype(str)
     path = put(tmp_path, log.assign(**{name: column}))
     with pytest.raises(BadInputError) as error:
-        ledger.read(tmp_path, [MONTH])
+        ledger.read(tmp_path, [MONTH], TODAY)
     assert (error.value.file, error.value.column) == (str(path), name)
     assert error.value.value is not None
     assert error.value.remedy
@@ -199,21 +236,21 @@ def test_gaps_are_named(tmp_path, name):
     with pytest.raises(
         BadInputError, match="got an offer without a name" if name == "offer_id" else "no value in row 0|type"
     ) as error:
-        ledger.read(tmp_path, [MONTH])
+        ledger.read(tmp_path, [MONTH], TODAY)
     assert error.value.column == name
 
 
 def test_an_offer_must_have_fitted(tmp_path):
     put(tmp_path, plan([row for row in ROWS if row[1] != "none"], fits="bundle"))
     with pytest.raises(BadInputError, match=r"did not fit \(2 such rows\)") as error:
-        ledger.read(tmp_path, [MONTH])
+        ledger.read(tmp_path, [MONTH], TODAY)
     assert (error.value.column, error.value.value) == ("offer_id", "voucher")
 
 
 def test_who_is_held_out_got_nothing(tmp_path):
     put(tmp_path, plan([(1, "offer", "voucher", "hold_out", 0.1)]))
     with pytest.raises(BadInputError, match="customer 1: was held out and got an offer") as error:
-        ledger.read(tmp_path, [MONTH])
+        ledger.read(tmp_path, [MONTH], TODAY)
     assert error.value.column == "arm"
 
 
@@ -223,11 +260,11 @@ def test_a_broken_plan_is_never_published(tmp_path):
     assert ledger.published_months(tmp_path) == []
 
 
-@pytest.mark.parametrize("column", [c.name for c in ledger.COLUMNS])
+@pytest.mark.parametrize("column", [c.name for c in ledger.SENT])
 def test_missing_columns_are_named(tmp_path, column):
     put(tmp_path, plan().drop(columns=column))
     with pytest.raises(BadInputError, match=f"columns are missing: {column}"):
-        ledger.read(tmp_path, [MONTH])
+        ledger.read(tmp_path, [MONTH], TODAY)
 
 
 @pytest.mark.parametrize("content", [b"", b"customer_id;arm\n1;offer\n", b"PAR1 but not really PAR1"])
@@ -235,16 +272,17 @@ def test_no_parquet_is_said_so(tmp_path, content):
     path = put(tmp_path, plan())
     path.write_bytes(content)
     with pytest.raises(BadInputError, match="no Parquet file") as error:
-        ledger.read(tmp_path, [MONTH])
+        ledger.read(tmp_path, [MONTH], TODAY)
     assert error.value.file == str(path)
 
 
+@settings(deadline=None)  # on a busy machine a table may take its time
 @given(st.data())
 def test_digest_sees_every_change_and_no_order(data):
     rows = plan()[lambda t: t["arm"] != "none"].reset_index(drop=True)
     order = data.draw(st.permutations(range(len(rows))))
     assert ledger.digest(rows.iloc[order]) == ledger.digest(rows)
-    place, column = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.sampled_from([c.name for c in ledger.COLUMNS]))
+    place, column = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.sampled_from([c.name for c in ledger.SENT]))
     other = rows.astype({column: object})
     other.loc[place, column] = "other" if rows[column].dtype.kind not in "if" else rows.loc[place, column] + 7
     assert ledger.digest(other.astype({column: rows[column].dtype})) != ledger.digest(rows)

@@ -23,6 +23,7 @@ def sent(customers, month="2026-01", **columns):
         {"campaign_month": month, "customer_id": ids, "arm": ["offer", "control"] * (len(ids) // 2) + ["offer"][: len(ids) % 2]}
     )
     frame = frame.assign(offer_id="voucher", assignment="plan", propensity=0.5, fits="voucher", segment="all", p_decline=0.4)
+    frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
     return frame.assign(value=2.0, cost=0.1, **columns)[["campaign_month", *(c.name for c in ledger.COLUMNS)]]
 
 
@@ -141,6 +142,13 @@ def test_vanished_count_as_the_settings_say(counts, declined):
 def test_the_rule_speaks_of_its_own_horizon_only():
     months = {"2026-01": snapshot({1: STEADY}), "2026-03": snapshot({1: (None, 5, 10, 10, 10)})}
     assert of(outcomes(sent([1]), months, "2026-03", horizon=2), 1, "declined", "months_observed") == (None, 2)
+
+
+def test_every_month_keeps_the_shares_that_it_was_drawn_with():
+    rows = pd.concat([sent([1, 2]), sent([1, 2], "2026-02").assign(control_share=0.4)])
+    got = outcomes(rows, {"2026-03": snapshot({1: STEADY, 2: STEADY})}, "2026-03")
+    assert got.groupby("campaign_month")["control_share"].unique().map(list).to_dict() == {"2026-01": [0.1], "2026-02": [0.4]}
+    assert (got[["exploration_share", "offer_control_share"]] == [0.2, 0.3]).all(axis=None)
 
 
 def test_campaigns_go_back_so_many_months():

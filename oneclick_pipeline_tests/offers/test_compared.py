@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from oneclick_pipeline.offers.compared import compared
 from oneclick_pipeline.settings import Settings
@@ -20,7 +21,11 @@ class Stub:
 
 
 GOOD, HARMFUL = Stub("good", 0.05, -0.05), Stub("harmful", 0.05, -0.06)
-BELIEFS = pd.DataFrame({"offer_id": ["good", "harmful"], "segment": "all", "mean": [-0.2, 0.2], "sd": 0.02})
+
+
+def effects(rows: int, good: float = -0.2, harmful: float = 0.2) -> np.ndarray:
+    """What is believed of everybody alike."""
+    return np.tile([good, harmful], (rows, 1))
 
 
 def explored(rows: int, seed: int = 1) -> pd.DataFrame:
@@ -38,6 +43,9 @@ def explored(rows: int, seed: int = 1) -> pd.DataFrame:
             "offer_id": np.array([None, "good", "harmful"], dtype=object)[arm],
             "assignment": "exploration",
             "propensity": (1 - h) * e / 3,
+            "control_share": h,
+            "exploration_share": e,
+            "offer_control_share": 0.1,
             "fits": "good,harmful",
             "segment": "grow",
             "p_decline": p,
@@ -50,23 +58,32 @@ def explored(rows: int, seed: int = 1) -> pd.DataFrame:
 
 
 def test_the_plan_earns_what_the_good_offer_does_and_the_catalogues_best_loses():
-    found = {v.policy: v for v in compared(explored(6000), [GOOD, HARMFUL], BELIEFS, None, SETTINGS)}
+    found = {v.policy: v for v in compared(explored(6000), [GOOD, HARMFUL], effects(6000), seed=1)}
     assert list(found) == ["nobody", "plan", "all", "risk x profit"]
     assert found["nobody"].value == 0
     assert found["plan"].low < 0.2 * 2.0 - 0.05 < found["plan"].high
     assert found["all"].low < -0.2 * 2.0 - 0.05 < found["all"].high
-    assert found["plan"].treated == 1.0
+    assert found["plan"].treated == pytest.approx(1)
     assert found["risk x profit"].high < 0
 
 
 def test_nothing_is_said_before_a_campaign_has_matured():
     rows = explored(50).assign(declined=np.nan)
-    assert compared(rows, [GOOD, HARMFUL], BELIEFS, None, SETTINGS) == []
-    assert compared(rows.head(0), [GOOD], BELIEFS, None, SETTINGS) == []
+    assert compared(rows, [GOOD, HARMFUL], effects(50), seed=1) == []
+    assert compared(rows.head(0), [GOOD], effects(0)[:, :1], seed=1) == []
 
 
 def test_a_plan_that_believes_in_nothing_gives_nothing():
-    found = {v.policy: v for v in compared(explored(600), [GOOD, HARMFUL], BELIEFS.assign(mean=0.1), None, SETTINGS)}
+    found = {v.policy: v for v in compared(explored(600), [GOOD, HARMFUL], effects(600, 0.1, 0.1), seed=1)}
     assert (found["plan"].value, found["plan"].treated) == (0, 0)
     assert found["risk x profit"].treated == 0
-    assert found["all"].treated == 1
+    assert found["all"].treated == pytest.approx(1)
+
+
+def test_the_plan_goes_by_every_customers_own_effects():
+    rows = explored(6000)
+    own = effects(6000)
+    own[rows["p_decline"] < 0.5, 0] = 0.01
+    found = {v.policy: v for v in compared(rows, [GOOD, HARMFUL], own, seed=1)}
+    assert found["plan"].treated == pytest.approx((rows["p_decline"] >= 0.5).mean())
+    assert found["plan"].low < (0.2 * 2.0 - 0.05) / 2 < found["plan"].high

@@ -101,6 +101,8 @@ def check(found, customers, offers, settings):
     chosen = given & (table["assignment"] == "plan")
     assert (table["expected_gain"][chosen] > 0).all()
     assert (table["expected_effect"][chosen] < 0).all()
+    drawn_with = [settings.control_share, found.summary.explored_share, settings.offer_control_share]
+    assert (table[["control_share", "exploration_share", "offer_control_share"]] == drawn_with).all(axis=None)
     assert sum(found.summary.arms.values()) == sum(found.summary.reasons.values()) == len(customers)
 
 
@@ -171,7 +173,7 @@ def test_budget_goes_to_those_who_gain_most_and_the_rest_find_no_room():
 
 
 def test_shares_are_as_set_and_controls_are_told_what_they_miss():
-    found = plan(plain(40_000), THREE[1:2], settings=Offers(budget=1e6))
+    found = plan(plain(40_000), THREE[1:2], settings=Offers(budget=1e6, offer_control_share=0.1))
     table = found.table
     assert found.summary.assignments["hold_out"] == pytest.approx(4000, abs=250)
     assert found.summary.assignments["exploration"] == pytest.approx(3600, abs=250)
@@ -188,7 +190,7 @@ def test_receivers_and_controls_are_comparable_under_scarce_limits():
     """Whoever the limits leave out is left out by what they would gain, whether they receive or not."""
     customers = plain(20_000).assign(profit=np.random.default_rng(1).gamma(4, 2, 20_000))
     offers = [dataclasses.replace(THREE[1], capacity=700), THREE[2]]
-    table = plan(customers, offers, settings=Offers(budget=100.0)).table
+    table = plan(customers, offers, settings=Offers(budget=100.0, offer_control_share=0.1)).table
     aimed = table[table["assignment"].isin(["plan", "hold_out"]) & table["offer_id"].notna()]
     for _, group in aimed.groupby("offer_id"):
         offered, controls = (group.loc[group["arm"] == arm, "value"] for arm in ("offer", "control"))

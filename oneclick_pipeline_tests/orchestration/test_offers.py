@@ -1,5 +1,6 @@
 """The loop in the graph: plans are published once, and later months learn from them."""
 
+import re
 import shutil
 
 import dagster as dg
@@ -63,6 +64,15 @@ def test_plan_and_export_agree(finished):
     held = pl.read_parquet(ledger.ledger_file(finished.home, MONTH))
     assert set(held["arm"]) == {"offer", "control"}
     assert held.height == made.filter(pl.col("arm") != "none").height
+
+
+@pytest.mark.parametrize("job", ["retrain", "refresh"])
+def test_a_run_tells_the_expected_gain_of_its_plan_with_the_interval(finished, job):
+    told = re.fullmatch(r"(-?[\d.]+) \((-?[\d.]+) to (-?[\d.]+)\)", finished.outcomes[job]["expected_gain"])
+    middle, low, high = (float(number) for number in told.groups())
+    assert low < middle < high
+    given = table(finished.home, "offer_plan").filter(pl.col("arm") == "offer")
+    assert middle == pytest.approx(given["expected_gain"].sum(), abs=0.051)
 
 
 def test_running_again_changes_nothing_that_was_published(published):

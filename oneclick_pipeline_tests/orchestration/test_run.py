@@ -337,7 +337,7 @@ def test_real_month_with_default_settings(tmp_path):
     home = new_home(tmp_path / "home", settings="", texts={s.file: (store / f"{s.file}.csv").read_bytes() for s in SOURCES})
     outcome = run(home)
     assert outcome.errors == ()
-    found = summary.read(home, MONTH)
+    found = summary.read(home, MONTH, outcome.expected_gain)
     assert found.read == {"market_file": 1000, "market_money": 3000, "market_time": 2000, "money": 1000}
     assert found.quarantined == {}
     assert found.corrected == {"outlier": 1, "spelling": 1181}

@@ -13,7 +13,8 @@ from oneclick_pipeline.year.worth import Worth
 
 @pytest.fixture(scope="session")
 def year():
-    return Year(Profile.load(), Catalogue.bundled(), Settings(offers=Offers(budget=20)), 1500, 4, "2024-06", 1)
+    settings = Settings(offers=Offers(budget=20, offer_control_share=0.1))
+    return Year(Profile.load(), Catalogue.bundled(), settings, 1500, 4, "2024-06", 1)
 
 
 @pytest.fixture(scope="session")

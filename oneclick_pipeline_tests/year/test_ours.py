@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
@@ -25,6 +28,34 @@ def test_fast_holds_customers_out(plays, ours):
 
 def test_fast_is_the_same_twice(year, plays):
     pd.testing.assert_frame_equal(play(year, Fast()).sent, plays["ours"].sent)
+
+
+def test_watch_keeps_the_history_and_learns_the_worth_from_it(year):
+    """With four months behind it, the first plan knows what a kept customer is worth; without, it assumes it."""
+    short = replace(year, months=1, history=4)
+    told = {}
+    for name, watched in (("assumed", False), ("learnt", True)):
+        ours = Fast()
+        values = []
+
+        def policy(now, ours=ours, values=values):
+            choice = ours(now)
+            values.append(ours._ledger[-1].set_index("customer_id")["value"])
+            return choice
+
+        play(short, policy, watch=ours.watch if watched else None)
+        told[name] = values[0]
+    both = pd.concat(told, axis=1, join="inner").dropna()
+    assert len(both) > 100
+    assert both.corr().loc["assumed", "learnt"] < 0.9
+
+
+def test_full_exports_the_history_and_prepares_it(year, tmp_path):
+    ran = []
+    now = SimpleNamespace(panel=year.open(), month="2024-06")
+    Full(tmp_path, lambda job, month: ran.append((job, month)), retrain_every=3).watch(now)
+    assert ran == [("prepare", "2024-06")]
+    assert (tmp_path / "raw" / "2024-06" / "market_file.csv").exists()
 
 
 def test_full_refuses_to_train_never(tmp_path):

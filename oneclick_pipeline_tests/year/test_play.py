@@ -40,6 +40,14 @@ def test_play_first_month_is_common(plays):
     assert len({tuple(p.months.loc[0, ["customers", "profit", "p_decline"]]) for p in plays.values()}) == 1
 
 
+def test_play_lives_a_history_without_offers_first(year):
+    seen = []
+    played = play(replace(year, history=2), policies.nobody, watch=lambda now: seen.append((now.month, now.step, now.offers)))
+    assert seen == [("2024-04", -2, ()), ("2024-05", -1, ())]
+    assert played.months["month"].tolist() == [f"2024-{m:02}" for m in range(6, 13)]
+    assert len(played.sent) == 0
+
+
 def test_play_offers_save_profit(plays):
     oracle, nobody = plays["oracle"], plays["nobody"]
     assert oracle.months["profit"].sum() > nobody.months["profit"].sum()
@@ -65,6 +73,13 @@ def test_open_year_writes_a_budget_once(tmp_path):
     assert year.last == "2024-08"
     (tmp_path / "settings.yaml").write_text("offers: {budget: 7}\n")
     assert open_year(tmp_path, customers=2000, months=3, first="2024-06", seed=1).settings.offers.budget == 7
+
+
+def test_open_year_refuses_a_month_of_the_history_that_exists(tmp_path):
+    (tmp_path / "raw" / "2024-04").mkdir(parents=True)
+    with pytest.raises(BadInputError, match="exists already"):
+        open_year(tmp_path, customers=2000, months=3, first="2024-06", seed=1, history=2)
+    assert open_year(tmp_path, customers=2000, months=3, first="2024-06", seed=1, history=1).history == 1
 
 
 def test_open_year_refuses_a_month_that_exists(tmp_path):
