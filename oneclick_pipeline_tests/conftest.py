@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 # Two test processes share two cores: OpenMP threads that wait for one another by spinning would cost ten times the work.
@@ -18,6 +19,9 @@ from oneclick_pipeline.tables import RAW, SOURCES, Table
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+hypothesis.settings.register_profile("no_deadline", deadline=None)  # a busy machine is no error
+hypothesis.settings.load_profile("no_deadline")
 
 HEADERS = {s.file: ",".join(c.header for c in s.columns) for s in SOURCES}
 

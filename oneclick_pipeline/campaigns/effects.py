@@ -55,6 +55,7 @@ DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "str": "str"}
 Status = Literal["measured", "not_enough_data", "sample_ratio_mismatch"]
 
 _CONFIDENCE = 0.95
+_TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,8 @@ def _estimate(
     if within is None or within.free < 1 or np.abs(within.residual).max() <= 1e-12 * np.abs(y).max():
         return unread  # where nothing varies, chance cannot be told from an effect
     widen = (len(y) - 2) / within.free * _clustering(within.weight * within.residual, customers)
+    if widen <= _TINY:
+        return unread  # so few customers that what each of them did in all campaigns together adds up to nothing
     if min(counts) < settings.min_group:
         variance = widen * float(within.residual @ within.residual) / (len(y) - 2)
         error = within.stretch * float(np.sqrt(variance * (1 / counts[0] + 1 / counts[1])))

@@ -183,6 +183,12 @@ def test_nothing_is_said_where_nothing_can_be(y, arm):
     assert (found.status, found.effect, found.detectable_effect) == ("not_enough_data", None, None)
 
 
+def test_one_customer_in_all_rows_says_nothing():
+    rows = [0.0, 0.0, 0.0, 1.0], [False, True, True, False]
+    found = effects.estimate(*rows, settings=Campaigns(min_group=2), customers=[7] * 4)
+    assert (found.status, found.effect) == ("not_enough_data", None)
+
+
 @hypothesis_settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.floats(-1e6, 1e6), st.booleans(), st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=40),
