@@ -4,6 +4,10 @@ Every rule comes from `tables`: the type, range and vocabulary of each column. A
 `rejected_rows` with the file, line, column, value and rule; a value that can be mended safely is mended and
 listed in `corrections`: a misspelt word of a vocabulary, an exact copy of a row, a revenue that is an error
 by a robust rule. So, for every file: rows read = clean rows + rejected rows + exact copies.
+
+Most rows have nothing to them. Where the engine can (Polars), every row is first read the cheap way (`_quick`):
+numbers by the engine's own parser, words by looking them up among those of the first rows. Whatever is not
+beyond doubt so is read again with care (`_careful`), as all rows are elsewhere: the outcome is the same.
 """
 
 from __future__ import annotations
@@ -11,8 +15,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import reduce
-from operator import or_
-from typing import TYPE_CHECKING
+from operator import add, or_
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
@@ -20,17 +24,24 @@ from oneclick_pipeline.engine.files import DTYPES
 from oneclick_pipeline.tables import CORRECTIONS, REJECTED_ROWS, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+    import polars as pl
 
     from oneclick_pipeline.settings import Cleaning
 
     Compute = Callable[[nw.LazyFrame], nw.LazyFrame]
+    Words = Mapping[str, Mapping[Any, tuple[str, str]]]  # by column and key: the text and its right spelling
 
-_INTEGER = r"^[+-]?[0-9]{1,18}(?:[.,]0+)?$"
-_NUMBER = r"^[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,2})?$"
+_INTEGER = r"^[+-]?0*[0-9]{1,18}(?:[.,]0+)?$"
+_NUMBER = r"^[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_INTEGERS_END = 10**18  # of 18 digits, so that every engine holds them
+_FIRST_ROWS = 20_000
 _SHORTEST_REPAIR = 6  # in shorter words one letter may be the whole difference: «да», «на»
 _MAD_TO_SD = 1.4826  # a normal distribution's standard deviation in median absolute deviations
 _VALUE_CHARACTERS = 200
+# Unicode's white space: left to themselves, engines differ in what is a blank.
+_BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 
 CONFLICT = "another row has the same key and different values"
 
@@ -84,14 +95,17 @@ def nearest(text: str, words: Iterable[str]) -> str | None:
 
 def _texts(raw: nw.LazyFrame, table: Table) -> nw.LazyFrame:
     """The raw table with its texts stripped of surrounding blanks; empty ones become null."""
-    stripped = raw.with_columns(nw.col(c.name).str.strip_chars() for c in table.columns)
+    stripped = raw.with_columns(nw.col(c.name).str.strip_chars(_BLANKS) for c in table.columns)
     return stripped.with_columns(nw.when(nw.col(c.name) != "").then(nw.col(c.name)).alias(c.name) for c in table.columns)
+
+
+def _is_word(column: Column) -> bool:
+    """Whether the column has a vocabulary."""
+    return bool(column.values or column.known)
 
 
 def _spellings(texts: nw.LazyFrame, column: Column) -> dict[str, str]:
     """Every different text of a vocabulary column -> its right spelling; words nobody knows are left out."""
-    if not (column.values or column.known):
-        return {}
     found = texts.select(column.name).unique().collect()[column.name].drop_nulls().to_list()
     words = list(column.values) or list(column.known)
     right = {text: text if text in words else nearest(text, words) for text in sorted(found)}
@@ -100,18 +114,22 @@ def _spellings(texts: nw.LazyFrame, column: Column) -> dict[str, str]:
     return {text: word for text, word in right.items() if word is not None}
 
 
+def _chosen(key: nw.Expr, by_key: Mapping[Any, Any], dtype: nw.dtypes.DType) -> nw.Expr:
+    """What stands in a dictionary under the key, null where nothing does."""
+    if not by_key:
+        return nw.lit(None, dtype)
+    return key.replace_strict(list(by_key), list(by_key.values()), default=None, return_dtype=dtype)
+
+
 def _typed(column: Column, spellings: dict[str, str]) -> nw.Expr:
     """The value of the text, null where it has none."""
     text, dtype = nw.col(column.name), DTYPES[column.kind]()
-    if column.values or column.known:
-        values = {text: column.values.get(word, word) for text, word in spellings.items()}
-        if not values:
-            return nw.lit(None, dtype)
-        return text.replace_strict(list(values), list(values.values()), default=None, return_dtype=dtype)
+    if _is_word(column):
+        return _chosen(text, {text: column.values.get(word, word) for text, word in spellings.items()}, dtype)
     if column.kind == "str":
         return text
     if column.kind == "int":
-        number = nw.when(text.str.contains(_INTEGER)).then(text).str.replace_all(r"[.,]0+$", "")
+        number = nw.when(text.str.contains(_INTEGER)).then(text).str.replace_all(r"^\+|[.,]0+$", "")
     else:
         number = nw.when(text.str.contains(_NUMBER)).then(text).str.replace_all(",", ".", literal=True)
     return number.cast(dtype)
@@ -120,9 +138,9 @@ def _typed(column: Column, spellings: dict[str, str]) -> nw.Expr:
 def _rules(column: Column) -> list[tuple[str, nw.Expr]]:
     """Rules of a column that a row may break, with what is true where it does.
 
-    The expressions see the texts under the columns' names and the values under `value.<name>`.
+    The expressions see the texts under the columns' names and the values under `value_<name>`.
     """
-    empty, value = nw.col(column.name).is_null(), nw.col(f"value.{column.name}")
+    empty, value = nw.col(column.name).is_null(), nw.col(f"value_{column.name}")
     rules = [] if column.nullable else [("is missing", empty)]
     if column.values:
         return [*rules, (f"is not {column.rule}", ~empty & value.is_null())]
@@ -178,23 +196,38 @@ def _listed(texts: nw.LazyFrame, lines: list[int], table: Table, *, value: str, 
     )
 
 
-def _misspelt(kept: nw.LazyFrame, table: Table, spellings: dict[str, dict[str, str]]) -> list[nw.LazyFrame]:
-    """The misspelt words of the rows that are kept, one frame a column."""
+def _misspelt(kept: nw.LazyFrame, table: Table, words: Words) -> list[nw.LazyFrame]:
+    """The misspelt words of the rows that are kept, one frame a column; they stand under `word_<name>`."""
     parts = []
-    for column in table.columns:
-        wrong = {text: word for text, word in spellings[column.name].items() if text != word}
+    for column in (c for c in table.columns if c.name in words):
+        wrong = {key: (text, word) for key, (text, word) in words[column.name].items() if text != word}
         if wrong:
-            text = nw.col(column.name)
+            key = nw.col(f"word_{column.name}")
             parts.append(
-                kept.filter(text.is_in(list(wrong))).select(
+                kept.filter(key.is_in(list(wrong))).select(
                     "line",
                     nw.lit(column.header).alias("column"),
-                    text.alias("old"),
-                    text.replace_strict(list(wrong), list(wrong.values()), default=None, return_dtype=nw.String()).alias("new"),
+                    _chosen(key, {k: text for k, (text, _) in wrong.items()}, nw.String()).alias("old"),
+                    _chosen(key, {k: word for k, (_, word) in wrong.items()}, nw.String()).alias("new"),
                     nw.lit("spelling").alias("rule"),
                 )
             )
     return parts
+
+
+def _number(column: Column) -> nw.Expr:
+    """The place of a word of a closed vocabulary: engines count and group by numbers much faster than by texts."""
+    words = dict.fromkeys(column.values.values())
+    return reduce(add, ((nw.col(column.name) == word).cast(nw.Int64) * i for i, word in enumerate(words)))
+
+
+def _same_keys_possible(good: nw.LazyFrame, table: Table) -> bool:
+    """Whether a key stands twice: much cheaper than to list those that do."""
+    key = nw.col(table.key[0])  # a customer, and in some tables a word: then one number is made of both
+    for name in table.key[1:]:
+        key = key * len(table[name].values) + _number(table[name])
+    counts = good.select(key.n_unique().alias("keys"), nw.len().alias("rows")).collect()
+    return bool(counts["keys"].item() < counts["rows"].item())
 
 
 def _same_keys(good: nw.LazyFrame, table: Table) -> tuple[list[int], list[int]]:
@@ -202,6 +235,8 @@ def _same_keys(good: nw.LazyFrame, table: Table) -> tuple[list[int], list[int]]:
 
     Of exact copies the first line stays; of rows in conflict none does, since nobody can say which is right.
     """
+    if not _same_keys_possible(good, table):
+        return [], []
     key = list(table.key)
     counts = good.group_by(key).agg(nw.len().alias("rows")).filter(nw.col("rows") > 1).select(key)
     suspects = good.join(counts, on=key, how="semi").sort("line").collect()
@@ -219,42 +254,45 @@ def _same_keys(good: nw.LazyFrame, table: Table) -> tuple[list[int], list[int]]:
     return copies, conflicts
 
 
-def _outlier_limits(good: nw.LazyFrame, column: Column, limit: float) -> list[tuple[str, float, float]]:
+def _medians(frame: nw.LazyFrame, value: nw.Expr) -> dict[int, float]:
+    """Median of a value by the number of its period."""
+    medians = frame.select("number", value.alias("value")).group_by("number").agg(nw.col("value").median()).collect()
+    return dict(medians.select("number", "value").iter_rows())
+
+
+def _outlier_limits(good: nw.LazyFrame, table: Table, column: Column, limit: float) -> list[tuple[str, float, float]]:
     """For every period: the value above which one is an error, and the median of the others, which replaces it.
 
     On the log scale of the positive values, where revenue is near normal: median + `limit` robust standard
     deviations (1.4826 x median absolute deviation; Iglewicz and Hoaglin, 1993).
     """
-    log = good.filter(nw.col(column.name) > 0).select("period", nw.col(column.name).log().alias("log"))
-    middle = log.group_by("period").agg(nw.col("log").median().alias("middle"))
-    spread = (
-        log.join(middle, on="period", how="inner")
-        .with_columns((nw.col("log") - nw.col("middle")).abs().alias("distance"))
-        .group_by("period")
-        .agg(nw.col("middle").max(), nw.col("distance").median())
-    )
+    value, number = nw.col(column.name), nw.col("number")
+    numbered = good.select(_number(table["period"]).alias("number"), column.name)
+    positive = numbered.filter(value > 0)
+    middles = _medians(positive, value.log())
+    spreads = _medians(positive, (value.log() - _chosen(number, middles, nw.Float64())).abs())
     limits = {
-        row["period"]: math.exp(row["middle"] + limit * _MAD_TO_SD * row["distance"])
-        for row in spread.sort("period").collect().iter_rows(named=True)
-        if row["distance"] > 0  # most values are equal: no scale to judge by
+        i: math.exp(middles[i] + limit * _MAD_TO_SD * spread)
+        for i, spread in spreads.items()
+        if spread > 0  # most values are equal: no scale to judge by
     }
     if not limits:
         return []
-    right = reduce(or_, ((nw.col("period") == p) & (nw.col(column.name) <= highest) for p, highest in limits.items()))
-    medians = good.filter(right).group_by("period").agg(nw.col(column.name).median()).collect()
-    return [(p, limits[p], median) for p, median in sorted(medians.select("period", column.name).iter_rows())]
+    medians = _medians(numbered.filter(value <= _chosen(number, limits, nw.Float64())), value)
+    periods = list(dict.fromkeys(table["period"].values.values()))
+    return [(str(periods[i]), limits[i], medians[i]) for i in sorted(limits)]
 
 
-def _mend_outliers(good: nw.LazyFrame, column: Column, limit: float) -> tuple[nw.LazyFrame, list[nw.LazyFrame]]:
+def _mend_outliers(good: nw.LazyFrame, table: Table, column: Column, limit: float) -> tuple[nw.LazyFrame, list[nw.LazyFrame]]:
     """Replace errors of a column by their period's median: (the mended frame, the corrections)."""
     value, parts = nw.col(column.name), []
-    for period, highest, median in _outlier_limits(good, column, limit):
+    for period, highest, median in _outlier_limits(good, table, column, limit):
         wrong = (nw.col("period") == period) & (value > highest)
         parts.append(
             good.filter(wrong).select(
                 "line",
                 nw.lit(column.header).alias("column"),
-                nw.col(f"text.{column.name}").alias("old"),
+                nw.col(f"text_{column.name}").alias("old"),
                 nw.lit(str(median)).alias("new"),
                 nw.lit("outlier").alias("rule"),
             )
@@ -263,46 +301,159 @@ def _mend_outliers(good: nw.LazyFrame, column: Column, limit: float) -> tuple[nw
     return good, parts
 
 
-def clean(raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute = lambda frame: frame) -> Cleaned:
+@dataclass(frozen=True)
+class _Judged:
+    """Rows that were read.
+
+    Attributes:
+        frame: Columns line, bad, the values under their names, the texts of repairable columns under `text_<name>`,
+            and the words under `word_<name>`: themselves, or numbers that stand for them.
+        words: What stands under `word_<name>`.
+        bad: Lines of bad rows.
+        rejected: What is bad about them, for `rejected_rows`.
+    """
+
+    frame: nw.LazyFrame
+    words: Words
+    bad: list[int]
+    rejected: list[nw.LazyFrame]
+
+
+def _careful(raw: nw.LazyFrame, table: Table, compute: Compute) -> _Judged:
+    """Read rows by the rules of the contract, text by text."""
+    texts = _texts(raw, table)
+    spellings = {c.name: _spellings(texts, c) for c in table.columns if _is_word(c)}
+    valued = texts.with_columns(_typed(c, spellings.get(c.name, {})).alias(f"value_{c.name}") for c in table.columns)
+    breaks = reduce(or_, (rule for c in table.columns for _, rule in _rules(c)))
+    judged = compute(
+        valued.select(
+            "line",
+            (~nw.col("problem").is_null() | breaks).alias("bad"),
+            *(nw.col(f"value_{c.name}").alias(c.name) for c in table.columns),
+            *(nw.col(c.name).alias(f"text_{c.name}") for c in table.columns if c.repairable),
+            *(nw.col(name).alias(f"word_{name}") for name in spellings),
+        )
+    )
+    bad = judged.filter(nw.col("bad")).select("line").collect()["line"].to_list()
+    rejected = _broken(compute(valued.filter(nw.col("line").is_in(bad))), table) if bad else []
+    words = {name: {text: (text, word) for text, word in right.items()} for name, right in spellings.items()}
+    return _Judged(judged, words, bad, rejected)
+
+
+def _quick_value(column: Column, *, decimal_comma: bool) -> pl.Expr:
+    """The number that the engine's own parser reads, null where it reads none."""
+    import polars as pl
+
+    text = pl.col(column.name)
+    if column.kind == "int":
+        return text.cast(pl.Int64, strict=False)
+    return (text.str.replace(",", ".", literal=True) if decimal_comma else text).cast(pl.Float64, strict=False)
+
+
+def _doubts(column: Column) -> list[nw.Expr]:
+    """What must not be so for a number or word that was read the cheap way to stand."""
+    value = nw.col(column.name)
+    if _is_word(column):
+        return [nw.col(f"word_{column.name}").is_null()]
+    doubts = [value.is_null()]
+    if column.kind == "int":
+        doubts += [value <= -_INTEGERS_END, value >= _INTEGERS_END]
+    else:
+        doubts.append(~value.is_finite())
+    if column.minimum is not None:
+        doubts.append(value < column.minimum)
+    if column.maximum is not None:
+        doubts.append(value > column.maximum)
+    return doubts
+
+
+def _quick(raw: nw.LazyFrame, table: Table, compute: Compute) -> tuple[_Judged, list[int]] | None:
+    """Read rows the cheap way: the good ones that are beyond doubt, and the lines of all others.
+
+    None where the engine has no parser that skips what it cannot read.
+    """
+    import polars as pl
+
+    native = raw.to_native()
+    if not isinstance(native, pl.LazyFrame) or any(c.kind in ("str", "bool") and not _is_word(c) for c in table.columns):
+        return None
+    first = native.head(_FIRST_ROWS).collect()
+    texts = _texts(nw.from_native(first.lazy()), table)
+    columns: list[pl.Expr] = []
+    words: dict[str, dict[int, tuple[str, str]]] = {}
+    for c in table.columns:
+        if _is_word(c):
+            right = {word: word for word in (*c.values, *c.known)} | _spellings(texts, c)
+            words[c.name] = dict(enumerate(right.items()))
+            columns.append(_place(c.name, list(right), nullable=c.nullable).alias(f"word_{c.name}"))
+        else:
+            comma = c.kind == "float" and bool(first[c.name].str.contains(",", literal=True).any())
+            columns.append(_quick_value(c, decimal_comma=comma))
+            columns += [pl.col(c.name).alias(f"text_{c.name}")] if c.repairable else []
+    doubtful = reduce(or_, (doubt.fill_null(value=True) for c in table.columns for doubt in _doubts(c)))
+    values = (
+        _chosen(nw.col(f"word_{c.name}"), {i: c.values.get(w, w) for i, (_, w) in words[c.name].items()}, DTYPES[c.kind]())
+        for c in table.columns
+        if c.name in words
+    )
+    read = compute(
+        nw.from_native(native.select("line", "problem", *columns))
+        .with_columns((doubtful | ~nw.col("problem").is_null()).alias("bad"), *map(nw.Expr.alias, values, words))
+        .drop("problem")
+    )
+    doubts = read.filter(nw.col("bad")).select("line").collect()["line"].to_list()
+    return _Judged(read.filter(~nw.col("bad")) if doubts else read, words, [], []), doubts
+
+
+def _place(name: str, texts: list[str], *, nullable: bool) -> pl.Expr:
+    """Where a text stands among `texts`, after them if it is an allowed blank; null for any other."""
+    import polars as pl
+
+    places = pl.Enum([*texts, ""] if nullable else texts)
+    return pl.col(name).cast(places, strict=False).to_physical().cast(pl.Int64)
+
+
+def clean(
+    raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute = lambda frame: frame.collect().lazy()
+) -> Cleaned:
     """Clean one export.
 
     Args:
         raw: The raw table of the export.
         table: Contract of the clean table.
         settings: Limits.
-        compute: Computes a frame once and returns it ready to be read several times; lazy engines pass
-            one that keeps it in a scratch file.
+        compute: Computes a frame once and returns it ready to be read several times: in memory by default;
+            runs pass the engine's own.
 
     Returns:
         The clean table, what was rejected and corrected, and the counts.
     """
-    texts = _texts(raw, table)
-    spellings = {c.name: _spellings(texts, c) for c in table.columns}
-    valued = texts.with_columns(_typed(c, spellings[c.name]).alias(f"value.{c.name}") for c in table.columns)
-    breaks = reduce(or_, (rule for c in table.columns for _, rule in _rules(c)))
+    quick = _quick(raw, table, compute)
+    if quick is None:
+        parts = [_careful(raw, table, compute)]
+    else:
+        parts, doubts = [quick[0]], quick[1]
+        if doubts:
+            parts.append(_careful(compute(raw.filter(nw.col("line").is_in(doubts))), table, compute))
     repairable = [c for c in table.columns if c.repairable]
-    judged = compute(
-        valued.select(
-            "line",
-            (~nw.col("problem").is_null() | breaks).alias("bad"),
-            *(nw.col(f"value.{c.name}").alias(c.name) for c in table.columns),
-            *(nw.col(c.name).alias(f"text.{c.name}") for c in repairable),
-        )
-    )
+    names = ["line", "bad", *table.names, *(f"text_{c.name}" for c in repairable)]
+    judged = nw.concat([part.frame.select(names) for part in parts]) if len(parts) > 1 else parts[0].frame.select(names)
     rows = int(judged.select(nw.len()).collect().item())
-    bad = judged.filter(nw.col("bad")).select("line").collect()["line"].to_list()
+    bad = [line for part in parts for line in part.bad]
     good = judged.filter(~nw.col("bad")) if bad else judged
     copies, conflicts = _same_keys(good, table)
     good = _without(good, copies + conflicts)
 
-    rejected = _broken(valued.filter(nw.col("line").is_in(bad)), table) if bad else []
+    rejected = [frame for part in parts for frame in part.rejected]
     if conflicts:
-        rejected.append(_listed(texts, conflicts, table, value="value", rule=CONFLICT))
-    corrections = _misspelt(_without(texts, bad + copies + conflicts), table, spellings)
+        rejected.append(_listed(_texts(raw, table), conflicts, table, value="value", rule=CONFLICT))
+    corrections = [
+        frame for part in parts for frame in _misspelt(_without(part.frame, part.bad + copies + conflicts), table, part.words)
+    ]
     if copies:
-        corrections.append(_listed(texts, copies, table, value="old", rule="exact_duplicate"))
+        corrections.append(_listed(_texts(raw, table), copies, table, value="old", rule="exact_duplicate"))
     for column in repairable:
-        good, mended = _mend_outliers(good, column, settings.outlier_limit)
+        good, mended = _mend_outliers(good, table, column, settings.outlier_limit)
         corrections += mended
     return Cleaned(
         table=good.select(table.names),

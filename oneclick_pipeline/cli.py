@@ -64,6 +64,7 @@ class EngineName(StrEnum):
 
     polars = "polars"
     pandas = "pandas"
+    spark = "spark"
 
 
 class Language(StrEnum):
@@ -77,7 +78,18 @@ class Language(StrEnum):
 def run(
     month: MonthOption,
     home: HomeOption = Path("data"),
-    engine: Annotated[EngineName, typer.Option(help="What holds the tables; both give the same.")] = EngineName.polars,
+    engine: Annotated[EngineName, typer.Option(help="What holds the tables; all give the same.")] = EngineName.polars,
+    spark_master: Annotated[
+        str,
+        typer.Option(
+            "--spark-master",
+            envvar="ONECLICK_SPARK_MASTER",
+            metavar="URL",
+            help="For --engine spark: address of an existing cluster, spark://HOST:PORT. Its workers must see the home "
+            "under the same path.",
+            show_default=False,
+        ),
+    ] = "",
     job: Annotated[
         Job, typer.Option(help="[b]retrain[/b]: everything, with a new model. [b]refresh[/b]: new scores from the champion.")
     ] = Job.retrain,
@@ -101,7 +113,7 @@ def run(
 
     home = home.absolute()
     execute.check_runnable(month)
-    graph = build(str(home), engine.value).resolve_job_def(job.value)
+    graph = build(str(home), engine.value, spark_master).resolve_job_def(job.value)
     progress = _Progress(out, execute.steps(graph))
     outcome = execute.execute(graph, month, home, progress, replan=replan)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -546,7 +558,7 @@ def offers_publish(
     frames = []
     for table in ("offer_plan", "customer_segments"):
         path = table_file(home.absolute(), table, month)
-        if not path.is_file():
+        if not path.exists():
             raise BadInputError(
                 f"there is no {table} of {month}", file=str(path), remedy=f"run the month: oneclick run --month {month}"
             )
@@ -607,7 +619,7 @@ def campaigns_import(
         import polars as pl
 
         path = table_file(home, "customer_features", month)
-        if not path.is_file():
+        if not path.exists():
             raise BadInputError("the month was not run in this home", file=str(path), remedy="run it first, or leave out --month")
         known = pl.read_parquet(path, columns=["customer_id"], glob=False)["customer_id"].to_list()
     campaign = imported.read(file, known=known)

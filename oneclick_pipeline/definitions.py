@@ -22,14 +22,15 @@ from oneclick_pipeline.orchestration.execute import events_logger
 from oneclick_pipeline.orchestration.home import Home, TableIO
 
 
-def build(home: str, engine: str = "polars") -> dg.Definitions:
+def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Definitions:
     """The graph over a home.
 
     Args:
         home: Folder that everything is read from and written to.
-        engine: `polars` or `pandas`.
+        engine: `polars`, `pandas` or `spark`.
+        spark_master: Address of the cluster for `spark`.
     """
-    place = Home(path=home, engine=engine)
+    place = Home(path=home, engine=engine, spark_master=spark_master)
     return dg.Definitions(
         assets=[
             *raw.ASSETS,
@@ -51,4 +52,8 @@ def build(home: str, engine: str = "polars") -> dg.Definitions:
     )
 
 
-defs = build(os.environ.get("ONECLICK_HOME", "data"), os.environ.get("ONECLICK_ENGINE", "polars"))
+defs = build(
+    os.environ.get("ONECLICK_HOME", "data"),
+    os.environ.get("ONECLICK_ENGINE", "polars"),
+    os.environ.get("ONECLICK_SPARK_MASTER", ""),
+)

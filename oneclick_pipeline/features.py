@@ -6,6 +6,7 @@ gaps left empty and the files named, so nobody is lost on the way.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import narwhals as nw
@@ -34,6 +35,13 @@ def pivot(frame: nw.LazyFrame, value: str, periods: Iterable[object]) -> nw.Lazy
     return spread.group_by("customer_id").agg(*(nw.col(n).max() for n in names))
 
 
+def _join_all(left: nw.LazyFrame, right: nw.LazyFrame) -> nw.LazyFrame:
+    """Join by customer, keeping those who are in one of the two only."""
+    joined = left.join(right, on="customer_id", how="full", suffix="_right")
+    either = nw.coalesce("customer_id", "customer_id_right").alias("customer_id")
+    return joined.with_columns(either).drop("customer_id_right")
+
+
 def customer_features(
     customers: nw.LazyFrame, revenue: nw.LazyFrame, site_minutes: nw.LazyFrame, profit: nw.LazyFrame
 ) -> nw.LazyFrame:
@@ -48,9 +56,8 @@ def customer_features(
         SITE_MINUTES.file: pivot(site_minutes, "minutes", PERIODS_OF_MINUTES.values()),
         PROFIT.file: profit,
     }
-    joined = nw.concat([frame.select("customer_id") for frame in wide.values()]).unique()
-    for file, frame in wide.items():
-        joined = joined.join(frame.with_columns(nw.lit(value=True).alias(f"in_{file}")), on="customer_id", how="left")
+    marked = [frame.with_columns(nw.lit(value=True).alias(f"in_{file}")) for file, frame in wide.items()]
+    joined = reduce(_join_all, marked)
 
     absent = {file: nw.col(f"in_{file}").is_null() for file in wide}
     missing = nw.concat_str(

@@ -1,23 +1,26 @@
 """Stage raw: the bytes of an export as a table of texts, nothing judged yet.
 
-A file is looked at once (`inspect`): hash, encoding, delimiter, decimal mark, line ends, header. A file that
-is plain UTF-8 without quotes is then split into columns by the engine as it lies; any other is first
-rewritten, line by line and in constant memory, into that form (`rewrite`). One physical line is one row, so
-that every later message can name the line. A line that cannot be split is kept with the reason in `problem`:
-nothing is lost here, and nothing is repaired but the encoding.
+A file is read once (`inspect`): hash, encoding, delimiter, decimal mark, line ends, header, and the lines that
+are odd: of another width than the header, with quotes, with bytes that are no UTF-8. All others are plain. They
+are not copied: whoever needs them scans the file where it lies, after making sure that it still is the file that
+was hashed (`Export`). Odd lines are split one by one. A file in another encoding, or one with many odd lines, is
+rewritten in constant memory and split whole. One physical line is one row, so that every later message can name
+the line. A line that cannot be split is kept with the reason in `problem`: nothing is lost here, and nothing is
+repaired but the encoding.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import narwhals as nw
-import numpy as np
 
+from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import RAW, SOURCES, Table
 
@@ -25,16 +28,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import polars as pl
+
 Encoding = Literal["utf-8", "cp1251", "utf-8 read as cp1251"]
 
 MAX_LINE_BYTES = 65_536
 """A longer line cannot be a row of the export."""
 
-_CHUNK = 4 << 20
+MAX_ODD_LINES, MAX_ODD_BYTES = 100_000, 32 << 20
+"""With more odd lines, or longer ones, every line of a file is read as an odd one."""
+
+_CHUNK = 256 << 10
 _FIELD = "\x1f"  # separates the fields of a rewritten file: legal in no value
 _PROBLEM = "\x1e"  # begins a rewritten line that could not be split
 _DELIMITERS = (",", ";", "\t", "|")
 _EXCERPT = 200
+
+FACTS = "oneclick"
+"""Key of the facts in the metadata of a raw table's Parquet file."""
 
 NOT_CLOSED = "a quote is not closed on the line"
 TOO_LONG = f"the line is longer than {MAX_LINE_BYTES} bytes"
@@ -56,7 +67,10 @@ class FileFacts:
         line_end: `LF`, `CRLF`, `CR` or `mixed`.
         header: Columns as they came, in order.
         extra_columns: Columns that the contract does not know; they are ignored.
-        rewritten: Whether the file had to be rewritten to be split.
+        rewritten: Whether the file had to be rewritten to be split: then none of its lines is plain.
+        plain_rows: Rows that are scanned where they lie.
+        not_plain: Numbers of the lines between those: odd ones, and blank ones, which are no rows.
+        modified_ns: When the file was last written to, nanoseconds since 1970.
     """
 
     file: str
@@ -70,53 +84,135 @@ class FileFacts:
     header: tuple[str, ...]
     extra_columns: tuple[str, ...]
     rewritten: bool
+    plain_rows: int
+    not_plain: tuple[int, ...]
+    modified_ns: int
+
+    def to_json(self) -> str:
+        """The facts as text, to be kept with the raw table."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> FileFacts:
+        """The facts that `to_json` wrote."""
+        known = json.loads(text)
+        return cls(**known | {name: tuple(known[name]) for name in ("header", "extra_columns", "not_plain")})
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Bytes:
-    """What one pass over the bytes finds."""
+    """What one pass over the bytes finds.
 
-    size: int
-    sha256: str
-    valid_utf8: bool
-    longest_line: int
-    lf: int
-    crlf: int
-    cr: int
-    special: int  # quotes and our own separators: such a file is rewritten
+    Attributes:
+        odd: Number and content of every line that is not plain; blank lines are among them.
+        whole: Whether there are too many of those, or a line too long to look at.
+    """
+
+    sha256: str = ""
+    lines: int = 0
+    lf: int = 0
+    cr: int = 0
+    crlf: int = 0
+    odd: dict[int, bytes] = field(default_factory=dict)
+    odd_bytes: int = 0
+    whole: bool = False
+
+    @property
+    def line_end(self) -> str:
+        """How the lines end."""
+        if not self.cr:
+            return "LF"
+        return "CR" if not self.lf else "CRLF" if self.cr == self.crlf == self.lf else "mixed"
 
 
-def _scan_bytes(file: BinaryIO) -> _Bytes:
+class _Marks:
+    """Tells plain lines: the delimiters and line ends of a block of them are one pattern, over and over."""
+
+    def __init__(self, delimiter: str, width: int) -> None:
+        self.delimiter, self.width = delimiter.encode(), width
+        self._others = bytes(set(range(256)) - set(self.delimiter + b'\n\r"'))
+        self._ends = [(self.delimiter * (width - 1) + end, end) for end in (b"\n", b"\r\n")]
+
+    def lines_if_plain(self, block: bytes) -> int:
+        """How many lines the block of whole lines has; 0 if one of them may be odd."""
+        marks = block.translate(None, self._others)
+        for pattern, end in self._ends:
+            lines = len(marks) // len(pattern)
+            if marks == pattern * lines and (end == b"\n" or block.count(end) == lines):
+                return lines if _lines_are_short(block) and _is_utf8(block) else 0
+        return 0
+
+    def is_odd(self, line: bytes) -> bool:
+        """Whether a line without its end is odd."""
+        special = b'"' in line or b"\r" in line or len(line) > MAX_LINE_BYTES
+        return special or line.count(self.delimiter) != self.width - 1 or not _is_utf8(line)
+
+
+def _lines_are_short(block: bytes) -> bool:
+    """Whether a line end stands in every half of a line's greatest length, so that none can be too long."""
+    half = MAX_LINE_BYTES // 2
+    return all(block.find(b"\n", start, start + half) >= 0 for start in range(0, len(block) - half, half))
+
+
+def _is_utf8(text: bytes) -> bool:
+    import polars as pl
+
+    try:
+        pl.Series([text], dtype=pl.Binary).cast(pl.String)  # a third of the cost of bytes.decode
+    except pl.exceptions.ComputeError:
+        return False
+    return True
+
+
+def _look(found: _Bytes, block: bytes, marks: _Marks) -> None:
+    """Count the lines of a block of whole lines and keep the odd ones."""
+    if plain := marks.lines_if_plain(block):
+        found.lines += plain
+        ends = plain if b"\r" in block[:MAX_LINE_BYTES] else 0
+        found.cr += ends
+        found.crlf += ends
+        return
+    found.cr += block.count(b"\r")
+    found.crlf += block.count(b"\r\n")
+    lines = block.split(b"\n")[:-1]
+    for number, ended in enumerate(lines, found.lines + 1):
+        line = ended.removesuffix(b"\r")
+        if marks.is_odd(line):
+            found.odd[number] = line[: MAX_LINE_BYTES + 1]
+            found.odd_bytes += len(found.odd[number])
+    found.lines += len(lines)
+    found.whole = len(found.odd) > MAX_ODD_LINES or found.odd_bytes > MAX_ODD_BYTES
+
+
+def _scan_bytes(file: BinaryIO, marks: _Marks) -> _Bytes:
     """Read the file once, in chunks."""
-    import codecs
-
-    digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
-    size = lf = crlf = cr = special = longest = current = 0
-    valid, last = True, b""
+    found, digest, rest = _Bytes(), hashlib.sha256(), b""
     while chunk := file.read(_CHUNK):
         digest.update(chunk)
-        size += len(chunk)
-        if valid:
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError:
-                valid = False
-        cr += chunk.count(b"\r")
-        crlf += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
+        if not found.whole:
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                _look(found, rest + chunk[:end], marks)
+                rest = b""
+            rest += chunk[end:]
+            found.whole |= len(rest) > MAX_LINE_BYTES
+    found.lf = found.lines
+    found.whole |= not found.lf  # one line, or line ends of old
+    if rest and not found.whole:
+        _look(found, rest + b"\n", marks)
+    found.sha256 = digest.hexdigest()
+    return found
+
+
+def _count_line_ends(file: BinaryIO) -> _Bytes:
+    """Lines and their ends in a file whose lines cannot be looked at one by one."""
+    found, last = _Bytes(), b""
+    while chunk := file.read(_CHUNK):
+        found.lf += chunk.count(b"\n")
+        found.cr += chunk.count(b"\r")
+        found.crlf += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
         last = chunk[-1:]
-        special += chunk.count(b'"') + chunk.count(_FIELD.encode()) + chunk.count(_PROBLEM.encode())
-        ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n"))
-        if ends.size:
-            lf += ends.size
-            longest = max(longest, current + int(ends[0]), int(np.diff(ends).max(initial=0)))
-            current = len(chunk) - int(ends[-1]) - 1
-        else:
-            current += len(chunk)
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        valid = False
-    return _Bytes(size, digest.hexdigest(), valid, max(longest, current), lf, crlf, cr, special)
+    return found
 
 
 def _unmix(text: str) -> str:
@@ -231,34 +327,44 @@ def _decimal_mark(path: Path, encoding: Encoding, delimiter: str, header: tuple[
     return "," if text.count(",") > text.count(".") else "." if "." in text else "none"
 
 
-def inspect(path: Path, table: Table) -> FileFacts:
+def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
     """Look at the export of `table` at `path`.
 
+    Returns:
+        What was found, and the odd lines by their number (none where the file is rewritten).
+
     Raises:
-        BadInputError: If the file is missing, empty, only a header, or its header is not the export's.
+        BadInputError: If the file is missing, empty, or its header is not the export's.
     """
     if not path.is_file():
         raise BadInputError("the file is missing", file=str(path), remedy=f"deliver {path.name} for the month into {path.parent}")
-    with path.open("rb") as file:
-        found = _scan_bytes(file)
-    if found.size == 0:
+    if not path.stat().st_size:
         raise BadInputError("the file is empty", file=str(path), remedy="export it again")
     encoding, delimiter, header = _read_header(path, table)
     _check_header(header, table, path, _first_line(path))
-    mac = found.cr > 0 and found.lf == 0
-    return FileFacts(
+    with path.open("rb", buffering=0) as file:
+        found = _scan_bytes(file, _Marks(delimiter, len(header)))
+        # where the delimiter is a blank itself, a blank line may have the right width
+        rewritten = encoding != "utf-8" or found.whole or 1 in found.odd or delimiter.isspace()
+        file.seek(0)
+        line_end = (_count_line_ends(file) if found.whole else found).line_end
+    facts = FileFacts(
         file=table.file,
-        size=found.size,
+        size=path.stat().st_size,
         sha256=found.sha256,
         encoding=encoding,
         byte_order_mark=_begins_with_mark(path),
         delimiter=delimiter,
         decimal_mark=_decimal_mark(path, encoding, delimiter, header, table),
-        line_end="CR" if mac else "LF" if not found.cr else "CRLF" if found.cr == found.crlf == found.lf else "mixed",
+        line_end=line_end,
         header=header,
         extra_columns=tuple(h for h in header if h not in {c.header for c in table.columns}),
-        rewritten=encoding != "utf-8" or not found.valid_utf8 or mac or found.special > 0 or found.longest_line > MAX_LINE_BYTES,
+        rewritten=rewritten,
+        plain_rows=0 if rewritten else found.lines - 1 - len(found.odd),
+        not_plain=() if rewritten else tuple(found.odd),
+        modified_ns=path.stat().st_mtime_ns,
     )
+    return facts, {} if rewritten else found.odd
 
 
 def _begins_with_mark(path: Path) -> bool:
@@ -283,58 +389,163 @@ def _physical_lines(file: BinaryIO, line_end: str) -> Iterator[tuple[bytes, bool
         yield rest.removesuffix(b"\r"), too_long
 
 
-def rewrite(path: Path, facts: FileFacts, target: Path) -> None:
-    """Write the export as plain UTF-8 lines whose fields are separated by U+001F, in constant memory.
+def _rewritten(line: bytes, facts: FileFacts, *, too_long: bool) -> str:
+    """A line whose fields are separated by U+001F.
 
-    Lines that cannot be split begin with U+001E, followed by the problem, U+001F and the line's beginning.
+    One that cannot be split begins with U+001E, followed by the problem, U+001F and the line's beginning.
     """
+    text = decode(line[:MAX_LINE_BYTES], facts.encoding).replace(_FIELD, "\ufffd").replace(_PROBLEM, "\ufffd")
+    text = text.replace("\n", "\ufffd").replace("\r", "\ufffd")
+    if too_long:
+        return f"{_PROBLEM}{TOO_LONG}{_FIELD}{text[:_EXCERPT]}"
+    if not text.strip():
+        return ""  # blank, whatever the delimiter
+    if '"' not in text:
+        return text.replace(facts.delimiter, _FIELD)
+    if (fields := split_quoted(text, facts.delimiter)) is None:
+        return f"{_PROBLEM}{NOT_CLOSED}{_FIELD}{text[:_EXCERPT]}"
+    return _FIELD.join(fields) or text  # quotes around nothing are no blank line
+
+
+def rewrite(path: Path, facts: FileFacts, target: Path) -> None:
+    """Write the export as plain UTF-8, every line as `_rewritten` gives it, in constant memory."""
     with path.open("rb") as source, target.open("w", encoding="utf-8", newline="") as out:
         for i, (line, too_long) in enumerate(_physical_lines(source, facts.line_end)):
             raw = line.removeprefix(b"\xef\xbb\xbf") if i == 0 else line
-            text = decode(raw, facts.encoding).replace(_FIELD, "\ufffd").replace(_PROBLEM, "\ufffd")
-            text = text.replace("\n", "\ufffd").replace("\r", "\ufffd")
-            if too_long:
-                out.write(f"{_PROBLEM}{TOO_LONG}{_FIELD}{text[:_EXCERPT]}\n")
-            elif '"' not in text:
-                out.write(text.replace(facts.delimiter, _FIELD) + "\n")
-            elif (fields := split_quoted(text, facts.delimiter)) is None:
-                out.write(f"{_PROBLEM}{NOT_CLOSED}{_FIELD}{text[:_EXCERPT]}\n")
-            else:
-                out.write(_FIELD.join(fields) + "\n")
+            out.write(_rewritten(raw, facts, too_long=too_long) + "\n")
 
 
-def split_lines(path: Path, table: Table, facts: FileFacts) -> nw.LazyFrame:
-    """The lines of a plain file as the raw table; blank lines are no rows.
-
-    Args:
-        path: The export itself, or the file that `rewrite` made of it.
-        table: Table that the export is cleaned into.
-        facts: What `inspect` found.
-    """
+def _split(lines: pl.LazyFrame, table: Table, facts: FileFacts) -> pl.LazyFrame:
+    """Rewritten lines (columns line, text) as the raw table; blank lines are no rows."""
     import polars as pl
 
-    delimiter = _FIELD if facts.rewritten else facts.delimiter
     width = len(facts.header)
     text = pl.col("text")
     broken = text.str.starts_with(_PROBLEM)
-    wrong = ~broken & (text.str.count_matches(delimiter, literal=True) != width - 1)
-    parts = text.str.split_exact(delimiter, width - 1).struct
+    wrong = ~broken & (text.str.count_matches(_FIELD, literal=True) != width - 1)
+    parts = text.str.split_exact(_FIELD, width - 1).struct
     fields = [
         pl.when(~broken & ~wrong).then(parts.field(f"field_{facts.header.index(c.header)}")).alias(c.name) for c in table.columns
     ]
-    as_it_came = text.str.head(_EXCERPT).str.replace_all(delimiter, facts.delimiter, literal=True)
+    as_it_came = text.str.head(_EXCERPT).str.replace_all(_FIELD, facts.delimiter, literal=True)
     told = text.str.strip_prefix(_PROBLEM).str.split_exact(_FIELD, 1).struct
-    frame = (
-        pl.scan_lines(path, name="text", row_index_name="line", row_index_offset=1, glob=False)
-        .filter((pl.col("line") > 1) & (text.str.strip_chars() != ""))
-        .select(
-            pl.col("line").cast(pl.Int64),
-            *fields,
-            pl.when(broken).then(told.field("field_0")).when(wrong).then(pl.lit(WRONG_WIDTH)).alias("problem"),
-            pl.when(broken).then(told.field("field_1")).when(wrong).then(as_it_came).alias("excerpt"),
-        )
+    return lines.filter((pl.col("line") > 1) & (text != "")).select(
+        pl.col("line").cast(pl.Int64),
+        *fields,
+        pl.when(broken).then(told.field("field_0")).when(wrong).then(pl.lit(WRONG_WIDTH)).alias("problem"),
+        pl.when(broken).then(told.field("field_1")).when(wrong).then(as_it_came).alias("excerpt"),
     )
-    return nw.from_native(frame)
+
+
+def split_by_hand(path: Path, table: Table, facts: FileFacts, odd: dict[int, bytes], scratch: Path) -> pl.LazyFrame:
+    """The rows that are not plain; all of them where the file is to be rewritten.
+
+    Args:
+        path: The export.
+        table: Table that the export is cleaned into.
+        facts: What `inspect` found.
+        odd: Odd lines by number, as `inspect` found them.
+        scratch: Existing folder for a rewritten copy, which must live as long as the frame.
+
+    Returns:
+        Lazy Polars frame: line, the texts of the table's columns, problem, excerpt.
+    """
+    import polars as pl
+
+    if facts.rewritten:
+        target = scratch / f"{facts.file}.txt"
+        rewrite(path, facts, target)
+        lines = pl.scan_lines(target, name="text", row_index_name="line", row_index_offset=1, glob=False)
+    else:
+        texts = [_rewritten(line, facts, too_long=len(line) > MAX_LINE_BYTES) for line in odd.values()]
+        lines = pl.LazyFrame({"line": list(odd), "text": texts}, schema={"line": pl.Int64, "text": pl.String})
+    return _split(lines, table, facts)
+
+
+def _scan_plain(path: Path, table: Table, facts: FileFacts) -> pl.LazyFrame:
+    """The plain rows, scanned where they lie."""
+    import polars as pl
+
+    lines = pl.scan_csv(
+        path,
+        separator=facts.delimiter,
+        new_columns=[str(i) for i in range(len(facts.header))],
+        infer_schema=False,
+        quote_char=None,
+        encoding="utf8-lossy" if facts.not_plain else "utf8",  # odd lines may hold any bytes; plain ones are UTF-8
+        empty_string_is_null=False,
+        truncate_ragged_lines=True,  # lines of another width are odd, and left out below
+        row_index_name="line",
+        row_index_offset=2,
+        glob=False,
+    )
+    if facts.not_plain:
+        lines = lines.filter(~pl.col("line").is_in(facts.not_plain))
+    return lines.select(
+        pl.col("line").cast(pl.Int64),
+        *(pl.col(str(facts.header.index(c.header))).alias(c.name) for c in table.columns),
+        pl.lit(None, pl.String).alias("problem"),
+        pl.lit(None, pl.String).alias("excerpt"),
+    )
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that was read: its plain rows lie in the file, the others are at hand.
+
+    Attributes:
+        path: The CSV file.
+        facts: What was detected about it.
+        by_hand: Rows that are not plain (lazy Polars frame; columns of `tables.RAW[file]`).
+    """
+
+    path: Path
+    facts: FileFacts
+    by_hand: pl.LazyFrame
+
+    def lines(self) -> pl.LazyFrame:
+        """The raw table: all rows, as texts, in no promised order (lazy Polars frame; columns of `tables.RAW[file]`)."""
+        import polars as pl
+
+        if not self.facts.plain_rows:
+            return self.by_hand
+        plain = _scan_plain(self.path, _source(self.facts.file), self.facts)
+        return pl.concat([plain, self.by_hand]) if self.facts.not_plain else plain
+
+    def broken(self) -> int:
+        """How many lines could not be split."""
+        import polars as pl
+
+        return int(self.by_hand.select(pl.col("problem").count()).collect().item())
+
+    def verify(self) -> None:
+        """Make sure that the file still is the one that was read.
+
+        Raises:
+            BadInputError: If other bytes have taken its place.
+        """
+        if not self.facts.plain_rows:
+            return  # nothing is read from it any more
+        there = self.path.stat() if self.path.is_file() else None
+        if there and (there.st_size, there.st_mtime_ns) == (self.facts.size, self.facts.modified_ns):
+            return
+        same = there and there.st_size == self.facts.size and _hash(self.path) == self.facts.sha256
+        if not same:  # a copy of the file is as good as the file
+            raise BadInputError(
+                "the file is not the one that was read" if there else "the file is missing",
+                file=str(self.path),
+                remedy=f"materialize {self.facts.file} again for this month",
+            )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _source(file: str) -> Table:
+    """The table that an export is cleaned into."""
+    return next(t for t in SOURCES if t.file == file)
 
 
 @contextmanager
@@ -352,27 +563,45 @@ def unchanged(path: Path) -> Iterator[None]:
         raise BadInputError("the file changed while it was read", file=str(path), remedy="run the month again once it is whole")
 
 
-def read(path: Path, file: str, scratch: Path) -> tuple[nw.LazyFrame, FileFacts]:
-    """Read one export as text.
+def open_export(path: Path, file: str, scratch: Path) -> Export:
+    """Read one export.
 
     Args:
         path: The CSV file.
         file: Which export it is: `market_file`, `market_money`, `market_time` or `money`.
-        scratch: Existing folder where a rewritten copy may be put; it must live as long as the frame.
-
-    Returns:
-        The raw table (lazy; columns of `tables.RAW[file]`) and what was detected about the file.
+        scratch: Existing folder where a rewritten copy may be put; it must live as long as the export's frames.
 
     Raises:
         BadInputError: See `inspect`; also when no row follows the header.
     """
-    table = next(t for t in SOURCES if t.file == file)
-    facts = inspect(path, table)
-    source = path
-    if facts.rewritten:
-        source = scratch / f"{file}.txt"
-        rewrite(path, facts, source)
-    frame = split_lines(source, table, facts).select(RAW[file].names)
-    if frame.head(1).collect().is_empty():
+    table = _source(file)
+    facts, odd = inspect(path, table)
+    by_hand = split_by_hand(path, table, facts, odd, scratch).select(RAW[file].names)
+    if not facts.plain_rows and by_hand.head(1).collect().is_empty():
         raise BadInputError("the file has a header and no rows", file=str(path), remedy="export it again")
-    return frame, facts
+    return Export(path, facts, by_hand)
+
+
+def read(path: Path, file: str, scratch: Path) -> tuple[nw.LazyFrame, FileFacts]:
+    """The raw table of an export, and what was detected about the file; see `open_export` and `Export.lines`."""
+    export = open_export(path, file, scratch)
+    return nw.from_native(export.lines()), export.facts
+
+
+def _facts(table: Path) -> FileFacts:
+    """What was kept with a raw table's Parquet file."""
+    import polars as pl
+
+    return FileFacts.from_json(pl.read_parquet_metadata(table)[FACTS])
+
+
+def reopen(path: Path, table: Path) -> Export:
+    """The export at `path` as it was read when `table`, its raw table's Parquet file, was written."""
+    import polars as pl
+
+    return Export(path, _facts(table), pl.scan_parquet(table, glob=False))
+
+
+def rows(table: Path) -> int:
+    """Rows of a raw table, from its Parquet file alone."""
+    return _facts(table).plain_rows + files.rows(table)

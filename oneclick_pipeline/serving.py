@@ -156,7 +156,7 @@ def _features_file(home: Path, month: str | None) -> Path:
         months = sorted(path.stem for path in folder.glob("????-??.parquet"))
         month = months[-1] if months else None
     path = None if month is None else table_file(home, "customer_features", check_month(month))
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         raise BadInputError(
             f"customer_features of {month} is missing" if month else "no month has customer_features yet",
             file=str(path or folder),

@@ -86,7 +86,7 @@ def test_unknown_option_is_a_usage_error(oneclick):
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [(["--engine", "spark"], "spark"), (["--job", "retire"], "retire"), ([], "--month")],
+    [(["--engine", "dask"], "dask"), (["--job", "retire"], "retire"), ([], "--month")],
 )
 def test_illegal_choice_is_a_usage_error(oneclick, arguments, told):
     code, _, err = oneclick("run", *(["--month", MONTH] if arguments else []), *arguments)

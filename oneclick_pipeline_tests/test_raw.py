@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import os
 import tracemalloc
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +22,7 @@ def read(tmp_path, content, file="market_money"):
     path = tmp_path / f"{file}.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     frame, facts = raw.read(path, file, tmp_path)
-    return frame.collect().to_native(), facts
+    return frame.sort("line").collect().to_native(), facts
 
 
 def mixed(text):
@@ -78,6 +81,11 @@ def test_read_columns_in_any_order_and_extra_ones_named(tmp_path):
     assert facts.extra_columns == ("Город",)
 
 
+def test_read_blank_lines_between_tabs_are_no_rows(tmp_path):
+    frame, _ = read(tmp_path, "id\tПрибыль\n1\t2\n\t\n3\t4\n", "money")
+    assert frame["line"].to_list() == [2, 4]
+
+
 def test_read_quoted_decimal_comma(tmp_path):
     frame, _ = read(tmp_path, 'id,Прибыль\n1,"0,98"\n2,"1,5"\n', "money")
     assert frame["profit"].to_list() == ["0,98", "1,5"]
@@ -106,9 +114,11 @@ def test_read_line_that_cannot_be_split_is_kept_with_its_problem(tmp_path, line,
     assert frame["profit"].to_list() == ["2", None, "4"]
 
 
-def test_read_line_of_a_rewritten_file_is_kept_as_it_came(tmp_path):
+@pytest.mark.parametrize("most", [0, 10])
+def test_read_line_of_another_width_is_kept_as_it_came(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(raw, "MAX_ODD_LINES", most)
     frame, facts = read(tmp_path, 'id;Прибыль\n"1";2\n4;4,25;9\n', "money")
-    assert facts.rewritten
+    assert facts.rewritten == (most == 0)
     assert frame.select("customer_id", "problem", "excerpt").rows() == [("1", None, None), (None, raw.WRONG_WIDTH, "4;4,25;9")]
 
 
@@ -199,3 +209,69 @@ def test_read_mutated_file_keeps_every_line_or_refuses(tmp_path, file, position,
 
 def test_tables_of_exports_are_those_of_the_contracts():
     assert [CUSTOMERS.file, REVENUE.file, PROFIT.file] == ["market_file", "market_money", "money"]
+
+
+ODD = ["2;3;4", "2", "", "   ", '"2";3', '2;"3', '"2;3"', "2;\x1f3", "2;a\rb", "2;\u20093", ";", "2;" + "9" * raw.MAX_LINE_BYTES]
+
+
+@given(
+    lines=st.lists(st.sampled_from([*ODD, *["1;2,5"] * 12]).map(str.encode) | st.just(b"1;\xd0"), min_size=1, max_size=30),
+    ends=st.lists(st.sampled_from([b"\n", b"\n", b"\n", b"\r\n"]), min_size=30, max_size=30),
+    last=st.booleans(),
+    mark=st.booleans(),
+    chunk=st.sampled_from([64, 1000, 1 << 18]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+def test_read_plain_lines_where_they_lie_is_reading_all_by_hand(tmp_path, monkeypatch, lines, ends, last, mark, chunk):
+    monkeypatch.setattr(raw, "_CHUNK", chunk)
+    ended = [line + end for line, end in zip(lines, ends, strict=False)]
+    content = b"\xef\xbb\xbf" * mark + "id;Прибыль\n".encode() + b"".join(ended)
+    content = content if last else content.rstrip(b"\r\n")
+    path = tmp_path / "money.csv"
+    path.write_bytes(content)
+    try:
+        export = raw.open_export(path, "money", tmp_path)
+    except BadInputError as error:
+        assert "a header and no rows" in str(error)  # noqa: PT017 # nothing but blank lines
+        return
+    facts = dataclasses.replace(export.facts, rewritten=True)
+    by_hand = raw.split_by_hand(path, PROFIT, facts, {}, tmp_path).with_columns(pl.col("profit").str.replace("\x1f", "\ufffd"))
+    whole = export.lines().with_columns(pl.col("profit").str.replace("\x1f", "\ufffd")).sort("line").collect()
+    assert whole.equals(by_hand.select(whole.columns).collect())
+    assert export.facts.plain_rows + len(export.by_hand.collect()) == len(whole)
+
+
+def kept(tmp_path, content="id;Прибыль\n1;2\n3;4\n"):
+    path = tmp_path / "money.csv"
+    path.write_bytes(content.encode())
+    return path, raw.open_export(path, "money", tmp_path)
+
+
+def test_facts_survive_as_text(tmp_path):
+    _, export = kept(tmp_path, "id;Прибыль;Город\n1;2;3\n4\n")
+    assert raw.FileFacts.from_json(export.facts.to_json()) == export.facts
+    assert export.facts.not_plain == (3,)
+
+
+def test_verify_takes_the_same_bytes_written_anew_and_nothing_else(tmp_path):
+    path, export = kept(tmp_path)
+    export.verify()
+    os.utime(path, ns=(1, 1))
+    export.verify()
+    for content in ("id;Прибыль\n1;2\n3;5\n", "id;Прибыль\n1;2\n"):
+        path.write_bytes(content.encode())
+        os.utime(path, ns=(1, 1))
+        with pytest.raises(BadInputError, match=r"not the one that was read.*materialize money again"):
+            export.verify()
+    path.unlink()
+    with pytest.raises(BadInputError, match="the file is missing"):
+        export.verify()
+
+
+def test_verify_lets_go_of_a_file_that_was_rewritten(tmp_path):
+    path = tmp_path / "money.csv"
+    path.write_bytes("id;Прибыль\n1;2\n".encode("cp1251"))
+    export = raw.open_export(path, "money", tmp_path)
+    path.unlink()
+    export.verify()
+    assert len(export.lines().collect()) == 1

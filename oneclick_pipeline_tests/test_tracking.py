@@ -1,4 +1,5 @@
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -171,6 +172,17 @@ def test_round_trip_gives_the_same_predictions(logged, trained):
     features = make_features(50, seed=9)
     np.testing.assert_array_equal(predict(tracking.load(version), features), predict(trained.pipeline, features))
     pd.testing.assert_frame_equal(tracking.out_of_fold(version), trained.out_of_fold)
+
+
+def test_shipped_model_predicts_the_same_after_its_journey(logged, trained):
+    tracking, version = logged
+    arrived = pickle.loads(pickle.dumps(tracking.shipped(version)))  # noqa: S301 - our own bytes
+    rows = make_features(50, seed=9)
+    np.testing.assert_array_equal(arrived(rows), predict(trained.pipeline, rows))
+    assert arrived.open() is arrived.open(), "opened once"
+    forged = replace(arrived, content=arrived.content + b"x")
+    with pytest.raises(BadInputError, match="is not the one that was registered"):
+        forged(rows)
 
 
 def test_nothing_global_is_left_behind(logged):
@@ -373,6 +385,8 @@ def test_untrusted_types_are_refused_even_with_the_right_hash(logged, tmp_path, 
     forged = replace(version, tags=version.tags | {files.MODEL_SHA256: sha256(content).hexdigest()})
     with pytest.raises(BadInputError, match=r"value 'shutil\.rmtree': model version 1 holds types that are not trusted"):
         tracking.load(forged)
+    with pytest.raises(BadInputError, match="holds types that are not trusted"):
+        tracking.shipped(forged)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,6 @@ from oneclick_pipeline.tables import Column, Table
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    import narwhals as nw
     import pandas as pd
     import polars as pl
     from rich.console import Group
@@ -104,15 +103,10 @@ def read(path: Path, *, known: Collection[int] | None = None) -> Imported:
 
     keys = _layout([(name, name) for name in KEYS])
     with raw.unchanged(path), tempfile.TemporaryDirectory() as scratch:
-        facts = _with_encoding(raw.inspect(path, keys), path)
+        facts = _with_encoding(raw.inspect(path, keys)[0], path)
         _check_header(facts.header, path)
         columns = [(f"c{i}", header) for i, header in enumerate(facts.header)]  # a header may be any text
-        source = path
-        if facts.rewritten:
-            source = Path(scratch) / "outcomes.txt"
-            raw.rewrite(path, facts, source)
-        frame: nw.LazyFrame = raw.split_lines(source, _layout(columns), facts)
-        texts: pl.DataFrame = frame.collect(backend="polars").to_native()
+        texts = raw.split_by_hand(path, _layout(columns), replace(facts, rewritten=True), {}, Path(scratch)).collect()
     if texts.is_empty():
         raise BadInputError("the file has a header and no rows", file=str(path), remedy="export it again")
     texts = texts.with_columns(pl.col([name for name, _ in columns]).str.strip_chars().replace("", None))

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from oneclick_pipeline.engine.files import digest, validate
+from oneclick_pipeline.engine.files import digest, validate, verify
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import narwhals as nw
+    import pandas as pd
+    import polars as pl
 
     from oneclick_pipeline.tables import Table
 
-__all__ = ["ENGINES", "Engine", "digest", "get", "validate"]
+__all__ = ["ENGINES", "Engine", "digest", "get", "validate", "verify"]
 
-ENGINES = ("polars", "pandas")
+ENGINES = ("polars", "pandas", "spark")
 
 
 class Engine(Protocol):
@@ -29,19 +32,39 @@ class Engine(Protocol):
     name: str
 
     def scan(self, path: Path) -> nw.LazyFrame:
-        """Open a Parquet file; nothing is read before it is needed."""
+        """Open a table: a Parquet file, or a folder of them; nothing is read before it is needed."""
         ...
 
     def write(self, frame: nw.LazyFrame, path: Path, table: Table | None = None) -> None:
         """Compute the frame and write it to `path`, with the columns and types of `table` if one is given."""
         ...
 
+    def take(self, frame: pl.LazyFrame, path: Path) -> nw.LazyFrame:
+        """Take over a frame of Polars, which reads the exports for every engine; `path` is free for a scratch file."""
+        ...
 
-def get(name: str) -> Engine:
+    def compute(self, frame: nw.LazyFrame, path: Path) -> nw.LazyFrame:
+        """Compute a frame once and return it ready to be read several times; `path` is free for a scratch file."""
+        ...
+
+    def apply(self, frame: nw.LazyFrame, function: Callable[[pd.DataFrame], pd.DataFrame], table: Table) -> nw.LazyFrame:
+        """Rows of `table` that `function` makes of the frame's rows.
+
+        What it makes of a row must not depend on the others: a cluster hands it batches, each where its rows are. It is
+        pickled to get there.
+        """
+        ...
+
+
+def get(name: str, spark_master: str = "") -> Engine:
     """The engine called `name`.
 
+    Args:
+        name: One of `ENGINES`.
+        spark_master: Address of the cluster for `spark`, as `spark://HOST:PORT`.
+
     Raises:
-        BadInputError: If there is none.
+        BadInputError: If there is none, or its cluster cannot be had.
     """
     if name == "polars":
         from oneclick_pipeline.engine.polars import PolarsEngine
@@ -51,4 +74,8 @@ def get(name: str) -> Engine:
         from oneclick_pipeline.engine.pandas import PandasEngine
 
         return PandasEngine()
+    if name == "spark":
+        from oneclick_pipeline.engine.spark import SparkEngine
+
+        return SparkEngine(spark_master)
     raise BadInputError(f"there is no engine {name!r}", remedy=f"choose one of {', '.join(ENGINES)}")

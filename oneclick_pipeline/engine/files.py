@@ -1,8 +1,14 @@
-"""Tables as Parquet files: their form, their contract, their digest. The same for every engine."""
+"""Tables as Parquet files: their form, their contract, their digest. The same for every engine.
+
+A table is one file. One that a cluster wrote and that is large is a folder of part files in its place; Polars,
+pandas and Spark read either by the same path.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import narwhals as nw
@@ -10,13 +16,19 @@ import narwhals as nw
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
     from oneclick_pipeline.tables import Table
 
 DTYPES = {"int": nw.Int64, "float": nw.Float64, "bool": nw.Boolean, "str": nw.String}
 
 _BATCH_ROWS = 500_000
+_ONE_FILE_BYTES = 64 << 20
 
 
 def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
@@ -24,34 +36,114 @@ def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
     return frame.select(nw.col(c.name).cast(DTYPES[c.kind]()) for c in table.columns)
 
 
-def digest(path: Path) -> str:
-    """Hash of a table's content: the same for the same rows in any order, from any engine.
+def applied(batch: pa.Table, function: Callable[[pd.DataFrame], pd.DataFrame], table: Table) -> pa.Table:
+    """What `function` makes of rows, with the columns and types of `table`."""
+    import pyarrow as pa
 
-    The sum, modulo 2**64, of a hash of every row, with the row count and the columns.
+    types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "str": pa.string()}
+    schema = pa.schema([(c.name, types[c.kind]) for c in table.columns])
+    return pa.Table.from_pandas(function(batch.to_pandas()), schema=schema, preserve_index=False)
+
+
+class _Digest:
+    """Sums over the rows, batch by batch: the same for the same rows in any order.
+
+    One hash of 64 bits a row; its sum and the sum of its squares, modulo 2**64, with the row count and the columns.
     """
+
+    def __init__(self) -> None:
+        self._sum, self._squares, self._rows = 0, 0, 0
+        self._columns: list[object] = []
+
+    def add(self, batch: pl.DataFrame) -> None:
+        """Count a batch in."""
+        hashes = batch.hash_rows().to_numpy()
+        self._sum += int(hashes.sum(dtype="uint64"))
+        self._squares += int((hashes * hashes).sum(dtype="uint64"))
+        self._rows += len(batch)
+        self._columns = list(batch.schema.items())
+
+    def text(self) -> str:
+        """The digest of all that was counted in."""
+        found = self._columns, self._rows, self._sum % 2**64, self._squares % 2**64
+        return hashlib.sha256(repr(found).encode()).hexdigest()[:32]
+
+
+def _batches(path: Path) -> Iterator[pl.DataFrame]:
+    """The table in batches of rows, at least one."""
     import polars as pl
 
-    frame = pl.scan_parquet(path, glob=False)
-    schema = frame.collect_schema()
-    # 128 bits from two seeds: a sum of 64-bit hashes alone would be weak for hundreds of millions of rows.
-    rows = pl.struct(pl.all())
-    sums = frame.select(
-        pl.len().alias("rows"),
-        *(rows.hash(seed).reinterpret(signed=False).sum().alias(f"sum_{seed}") for seed in (1, 2)),
-    ).collect(engine="streaming")
-    text = repr((list(schema.items()), sums.row(0)))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    for start in range(0, max(rows(path), 1), _BATCH_ROWS):
+        yield pl.scan_parquet(path, glob=False).slice(start, _BATCH_ROWS).collect()
+
+
+def digest(path: Path) -> str:
+    """Hash of a table's content: the same for the same rows in any order, from any engine."""
+    found = _Digest()
+    for batch in _batches(path):
+        found.add(batch)
+    return found.text()
+
+
+def parts(path: Path) -> list[Path]:
+    """The Parquet files that a table consists of: itself, or those of its folder."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
+def gather(folder: Path, path: Path) -> None:
+    """Make a table of the part files that a cluster wrote: one file, or, of a large one, the folder.
+
+    Args:
+        folder: What the cluster wrote; it is gone afterwards.
+        path: Where the table goes, in the same file system; nothing may stand there.
+    """
+    import pyarrow.parquet as pq
+
+    found = parts(folder)
+    if sum(part.stat().st_size for part in found) > _ONE_FILE_BYTES:
+        for other in set(folder.iterdir()) - set(found):  # checksums and the mark of success
+            other.unlink()
+        folder.rename(path)
+        return
+    schema = pq.read_schema(found[0]).remove_metadata()
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as out:
+        for part in found:
+            for batch in pq.ParquetFile(part).iter_batches():
+                out.write_batch(batch.replace_schema_metadata(None))
+    shutil.rmtree(folder)
+
+
+def publish(path: Path, target: Path) -> None:
+    """Move a table to its final path: there is the old one or the new one, never a part.
+
+    Between two folders there is neither for a moment: a folder takes a place only when it is free.
+
+    Args:
+        path: The table, in a scratch folder of the same file system.
+        target: Its final path.
+    """
+    for part in parts(path):
+        with part.open("rb") as file:  # on disk before its name is, should the power fail
+            os.fsync(file.fileno())
+    if target.exists() and (path.is_dir() or target.is_dir()):
+        target.rename(path.with_name(f"{path.name}.before"))  # goes with the scratch folder
+    path.replace(target)
 
 
 def rows(path: Path) -> int:
-    """Number of rows of a Parquet file, from its footer."""
+    """Number of rows of a table, from the footers of its files."""
     import pyarrow.parquet as pq
 
-    return int(pq.read_metadata(path).num_rows)
+    return sum(int(pq.read_metadata(part).num_rows) for part in parts(path))
 
 
 def validate(path: Path, table: Table) -> None:
-    """Hold a written table against its contract, batch by batch, and its key over the whole.
+    """Hold a written table against its contract; see `verify`."""
+    verify(path, table)
+
+
+def verify(path: Path, table: Table) -> str:
+    """Hold a written table against its contract, batch by batch, and its key over the whole; return its digest.
 
     Raises:
         BadInputError: If a value breaks the contract. That is an error of the pipeline, not of its input:
@@ -60,17 +152,19 @@ def validate(path: Path, table: Table) -> None:
     import pandera.errors
     import polars as pl
 
-    contract = table.contract()
+    contract, found, keys = table.contract(), _Digest(), []
     remedy = "this is an error of the pipeline: please report it with this message"
-    for start in range(0, rows(path), _BATCH_ROWS):
-        frame = pl.scan_parquet(path, glob=False).slice(start, _BATCH_ROWS).collect()
+    for batch in _batches(path):
         try:
-            contract.validate(frame, lazy=True)
+            contract.validate(batch, lazy=True)
         except pandera.errors.SchemaErrors as error:
             cases = error.failure_cases.select("column", "check", "failure_case").head(3)
             raise BadInputError(f"{table.name} breaks its contract: {cases.rows()}", file=str(path), remedy=remedy) from error
-    if table.key:
-        keys = pl.scan_parquet(path, glob=False).group_by(table.key).len()
-        twice = keys.filter(pl.col("len") > 1).select(pl.len()).collect(engine="streaming").item()
-        if twice:
-            raise BadInputError(f"{table.name}: {twice} keys {table.key} stand twice", file=str(path), remedy=remedy)
+        found.add(batch)
+        if table.key:
+            keys.append(batch[table.key[0]] if len(table.key) == 1 else batch.select(table.key).hash_rows())
+    if keys and pl.concat(keys).n_unique() < rows(path):  # different hashes: different keys
+        twice = pl.scan_parquet(path, glob=False).group_by(table.key).len().filter(pl.col("len") > 1)
+        if n := twice.select(pl.len()).collect(engine="streaming").item():
+            raise BadInputError(f"{table.name}: {n} keys {table.key} stand twice", file=str(path), remedy=remedy)
+    return found.text()

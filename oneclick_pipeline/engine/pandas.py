@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from oneclick_pipeline.engine.files import conform
+from oneclick_pipeline.engine import files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    import polars as pl
+    import pyarrow as pa
+    from pandas import DataFrame
 
     from oneclick_pipeline.tables import Table
 
@@ -30,6 +35,26 @@ class PandasEngine:
         import pyarrow.parquet as pq
 
         if table is not None:
-            frame = conform(frame, table)
+            frame = files.conform(frame, table)
         table_of_columns = frame.collect().to_arrow().select(frame.collect_schema().names())  # without pandas' index
         pq.write_table(table_of_columns.replace_schema_metadata(None), path, compression="zstd", compression_level=1)
+
+    def take(self, frame: pl.LazyFrame, path: Path) -> nw.LazyFrame:  # noqa: ARG002 # it is in memory
+        """See `Engine.take`."""
+        return _held(frame.collect(engine="streaming").to_arrow())
+
+    def compute(self, frame: nw.LazyFrame, path: Path) -> nw.LazyFrame:  # noqa: ARG002 # it is in memory
+        """See `Engine.compute`."""
+        return frame.collect().lazy()
+
+    def apply(self, frame: nw.LazyFrame, function: Callable[[DataFrame], DataFrame], table: Table) -> nw.LazyFrame:
+        """See `Engine.apply`; all rows at once."""
+        return _held(files.applied(frame.collect().to_arrow(), function, table))
+
+
+def _held(table: pa.Table) -> nw.LazyFrame:
+    """An Arrow table as pandas holds it."""
+    import pandas as pd
+
+    held: nw.LazyFrame = nw.from_native(table.to_pandas(types_mapper=pd.ArrowDtype), eager_only=True).lazy()
+    return held

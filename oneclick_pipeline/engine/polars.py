@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from oneclick_pipeline.engine.files import conform
+from oneclick_pipeline.engine import files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    import pandas as pd
+    import polars as pl
 
     from oneclick_pipeline.tables import Table
 
@@ -25,9 +29,27 @@ class PolarsEngine:
 
         return nw.from_native(pl.scan_parquet(path, glob=False))
 
-    def write(self, frame: nw.LazyFrame, path: Path, table: Table | None = None) -> None:
-        """See `Engine.write`."""
+    def write(self, frame: nw.LazyFrame, path: Path, table: Table | None = None, metadata: dict[str, str] | None = None) -> None:
+        """See `Engine.write`; `metadata` is kept in the file."""
         if table is not None:
-            frame = conform(frame, table)
+            frame = files.conform(frame, table)
         # Level 1 costs a fifth of the default's time and a tenth more space.
-        frame.to_native().sink_parquet(path, compression="zstd", compression_level=1, mkdir=False)
+        frame.to_native().sink_parquet(path, compression="zstd", compression_level=1, metadata=metadata, mkdir=False)
+
+    def take(self, frame: pl.LazyFrame, path: Path) -> nw.LazyFrame:  # noqa: ARG002 # it is Polars' own
+        """See `Engine.take`."""
+        return nw.from_native(frame)
+
+    def compute(self, frame: nw.LazyFrame, path: Path) -> nw.LazyFrame:
+        """See `Engine.compute`: an Arrow file, which costs next to nothing to write and to read."""
+        import polars as pl
+
+        frame.to_native().sink_ipc(path, compression="uncompressed", mkdir=False)
+        return nw.from_native(pl.scan_ipc(path, glob=False))
+
+    def apply(self, frame: nw.LazyFrame, function: Callable[[pd.DataFrame], pd.DataFrame], table: Table) -> nw.LazyFrame:
+        """See `Engine.apply`; all rows at once."""
+        import polars as pl
+
+        made = files.applied(frame.collect().to_arrow(), function, table)
+        return nw.from_native(pl.DataFrame(made).lazy())

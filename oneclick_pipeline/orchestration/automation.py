@@ -71,7 +71,7 @@ def _already_run(home: Path, month: str) -> bool:
     """Whether the month's segments are younger than its exports, whoever made them."""
     table = table_file(home, "customer_segments", month)
     exports = [raw_file(home, month, s.file) for s in SOURCES]
-    return table.is_file() and all(table.stat().st_mtime_ns > export.stat().st_mtime_ns for export in exports)
+    return table.exists() and all(table.stat().st_mtime_ns > export.stat().st_mtime_ns for export in exports)
 
 
 @dg.sensor(

@@ -7,7 +7,7 @@ import dagster as dg
 import narwhals as nw
 import pandas as pd
 
-from oneclick_pipeline import clean, tables
+from oneclick_pipeline import clean, raw, tables
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.describe import MONTHS, code_version, table_spec
 from oneclick_pipeline.orchestration.home import Home
@@ -54,21 +54,26 @@ def worst_rules(rejected: pd.DataFrame) -> str:
 def clean_tables(
     context: dg.AssetExecutionContext,
     home: Home,
-    market_file: nw.LazyFrame,
-    market_money: nw.LazyFrame,
-    market_time: nw.LazyFrame,
-    money: nw.LazyFrame,
+    market_file: raw.Export,
+    market_money: raw.Export,
+    market_time: raw.Export,
+    money: raw.Export,
 ) -> Iterator[Any]:
     """Clean the four exports."""
-    raws = {"market_file": market_file, "market_money": market_money, "market_time": market_time, "money": money}
+    exports = {export.facts.file: export for export in (market_file, market_money, market_time, money)}
     with home.step(context) as step:
         settings = home.settings().cleaning
-        cleaned = {s.name: clean.clean(raws[s.file], s, settings, step.compute) for s in tables.SOURCES}
+        for export in exports.values():
+            export.verify()
+        lines = {file: step.take(export) for file, export in exports.items()}
+        cleaned = {s.name: clean.clean(lines[s.file], s, settings, step.compute) for s in tables.SOURCES}
         lists = [
             step.stage("rejected_rows", nw.concat([c.rejected for c in cleaned.values()])),
             step.stage("corrections", nw.concat([c.corrections for c in cleaned.values()])),
         ]
         staged = [step.stage(name, c.table) for name, c in cleaned.items()]
+        for export in exports.values():
+            export.verify()
         rejected = step.engine.scan(lists[0].path).collect().to_pandas()
         corrections = step.engine.scan(lists[1].path).group_by("file", "column", "rule").agg(nw.len().alias("rows"))
         worst = worst_rules(rejected)

@@ -40,8 +40,8 @@ def customer_features(
             table.filter(nw.col("missing_from") != "").select("customer_id", "missing_from").sort("customer_id").collect()
         )
         named = "; ".join(f"{i} missing from {files}" for i, files in incomplete.head(_NAMED).iter_rows())
-        ids = nw.concat([t.select("customer_id") for t in (customers, revenue, site_minutes, profit)]).unique()
-        seen = int(ids.select(nw.len()).collect().item())
+        ids = nw.concat([t.select("customer_id") for t in (customers, revenue, site_minutes, profit)])
+        seen = int(ids.select(nw.col("customer_id").n_unique()).collect().item())
         regular = reasons.get("regular", 0)
         yield from step.publish(
             staged,

@@ -4,11 +4,10 @@ Nothing is written to a final path. A step works in a scratch folder of its own 
 table moves to its final path, whole and in one rename, after its contract and its blocking checks have passed.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -17,11 +16,13 @@ import dagster as dg
 import narwhals as nw
 
 from oneclick_pipeline import engine as engines
+from oneclick_pipeline import raw
 from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.checks import failed_blocking
 from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.tables import TABLES, check_month, table_file
+from oneclick_pipeline.tables import RAW, TABLES, check_month, raw_file, table_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +34,8 @@ class Staged:
 
     Attributes:
         table: Its name.
-        path: Parquet file in the scratch folder.
-        rows: Number of rows.
+        path: Parquet file, or folder of them, in the scratch folder.
+        rows: Number of rows; those of a raw table lie for the most part in the export itself.
         digest: Hash of the content.
     """
 
@@ -51,14 +52,19 @@ class Step:
     month: str
     engine: engines.Engine
     folder: Path
-    _scratch: int = field(default=0)
+    _scratches: int = field(default=0)
+
+    def take(self, export: raw.Export) -> nw.LazyFrame:
+        """The raw table of an export, in the engine."""
+        return self.engine.take(export.lines(), self._scratch())
 
     def compute(self, frame: nw.LazyFrame) -> nw.LazyFrame:
-        """Compute a frame once, into the scratch folder, and return it ready to be read several times."""
-        self._scratch += 1
-        path = self.folder / f"scratch_{self._scratch}.parquet"
-        self.engine.write(frame, path)
-        return self.engine.scan(path)
+        """Compute a frame once, in the scratch folder, and return it ready to be read several times."""
+        return self.engine.compute(frame, self._scratch())
+
+    def _scratch(self) -> Path:
+        self._scratches += 1
+        return self.folder / f"scratch_{self._scratches}"
 
     def stage(self, table: str, frame: "nw.LazyFrame | pd.DataFrame") -> Staged:
         """Write a table into the scratch folder and hold it against its contract.
@@ -71,8 +77,19 @@ class Step:
             self.engine.write(frame, path, TABLES[table])
         else:
             engines.get("pandas").write(nw.from_native(frame, eager_only=True).lazy(), path, TABLES[table])
-        files.validate(path, TABLES[table])
-        return Staged(table, path, files.rows(path), files.digest(path))
+        return self._verified(table, path)
+
+    def _verified(self, table: str, path: Path) -> Staged:
+        digest = files.verify(path, TABLES[table])
+        return Staged(table, path, files.rows(path), digest)
+
+    def stage_export(self, export: raw.Export) -> Staged:
+        """Write the raw table of an export: the rows that were split by hand, and where the plain ones lie."""
+        table = export.facts.file
+        path = self.folder / f"{table}.parquet"
+        frame = nw.from_native(export.by_hand)
+        PolarsEngine().write(frame, path, TABLES[table], metadata={raw.FACTS: export.facts.to_json()})
+        return replace(self._verified(table, path), rows=raw.rows(path))
 
     def publish(
         self,
@@ -112,6 +129,7 @@ class Home(dg.ConfigurableResource):
 
     path: str = "data"
     engine: str = "polars"
+    spark_master: str = ""
 
     @property
     def root(self) -> Path:
@@ -122,6 +140,10 @@ class Home(dg.ConfigurableResource):
         """Settings of the home."""
         return Settings.load(self.root)
 
+    def tables(self) -> engines.Engine:
+        """The engine that holds the tables."""
+        return engines.get(self.engine, self.spark_master)
+
     @contextmanager
     def step(self, context: dg.AssetExecutionContext) -> Iterator[Step]:
         """A scratch folder for one step; what is wrong with the input fails the step in plain words.
@@ -131,7 +153,7 @@ class Home(dg.ConfigurableResource):
         """
         try:
             with _scratch_folder(self.root / "staging") as folder:
-                yield Step(check_month(context.partition_key), engines.get(self.engine), folder)
+                yield Step(check_month(context.partition_key), self.tables(), folder)
         except BadInputError as error:
             places = {
                 "file": error.file,
@@ -226,20 +248,19 @@ class TableIO(dg.ConfigurableIOManager):
         """Move a staged table to its final path: there is the old table or the new one, never a part."""
         target = table_file(self.home.root, obj.table, context.partition_key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with obj.path.open("rb") as file:  # on disk before its name is, should the power fail
-            os.fsync(file.fileno())
-        obj.path.replace(target)
+        files.publish(obj.path, target)
         context.add_output_metadata({"dagster/row_count": obj.rows, "path": dg.MetadataValue.path(target), "digest": obj.digest})
 
-    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Months":
+    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Months | raw.Export":
         """The table of the month: as pandas where the asset asks for `pd.DataFrame`, else in the engine.
 
-        An asset that asks for `Months` gets its window of months, of which the last one must be there.
+        An asset that asks for `Months` gets its window of months, of which the last one must be there. A raw table is
+        the export as it was read (`raw.Export`), to be verified before and after use.
         """
         name, months = context.asset_key.path[-1], context.asset_partition_keys
         paths = {month: table_file(self.home.root, name, month) for month in months}
         month = max(months)
-        if not paths[month].is_file():
+        if not paths[month].exists():
             raise dg.Failure(
                 f"{paths[month]}: the table is missing. What to do: materialize {context.asset_key.to_user_string()} "
                 f"for {month} first",
@@ -247,7 +268,9 @@ class TableIO(dg.ConfigurableIOManager):
             )
         wanted = context.dagster_type.typing_type
         if wanted is Months:
-            return Months(name, {m: path for m, path in paths.items() if path.is_file()})
+            return Months(name, {m: path for m, path in paths.items() if path.exists()})
         if wanted.__module__.startswith("pandas"):
             return Months(name, paths)[month]
-        return engines.get(self.home.engine).scan(paths[month])
+        if name in RAW:
+            return raw.reopen(raw_file(self.home.root, month, name), paths[month])
+        return self.home.tables().scan(paths[month])

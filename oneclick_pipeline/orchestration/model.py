@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-import narwhals as nw
 import pandas as pd
 
-from oneclick_pipeline import model, pictures, tables, tracking
+from oneclick_pipeline import model, pictures, raw, tables, tracking
 from oneclick_pipeline.model import gates, labels, leakage
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.describe import MONTHS, OWNERS, code_version, embedded, picture, table_asset
@@ -29,8 +28,8 @@ def training_set(
     context: dg.AssetExecutionContext,
     home: Home,
     customer_features: Months,
-    market_file: nw.LazyFrame,
-    market_money: nw.LazyFrame,
+    market_file: raw.Export,
+    market_money: raw.Export,
 ) -> Iterator[Any]:
     """Collect the regular customers with a label, and guard against leaks; see `model.training_set` and `model.leakage`."""
     with home.step(context) as step:
@@ -53,10 +52,7 @@ def training_set(
             yield from checks
             raise leak
         newest = table[table["label_month"] == step.month]
-        raw_order = [
-            file.select(columns).collect().to_pandas()
-            for file, columns in ((market_file, ["line", "customer_id"]), (market_money, ["line", "customer_id", "period"]))
-        ]
+        raw_order = [_texts(market_file, "line", "customer_id"), _texts(market_money, "line", "customer_id", "period")]
         yield from step.publish(
             step.stage("training_set", table),
             checks=checks,
@@ -85,6 +81,14 @@ def training_set(
                 "What to do: deliver customers of both classes, or run the job refresh, which does not train"
             ),
         )
+
+
+def _texts(export: raw.Export, *columns: str) -> pd.DataFrame:
+    """Columns of an export as it came."""
+    export.verify()
+    texts = export.lines().select(columns).collect().to_pandas()
+    export.verify()
+    return texts
 
 
 def _finite(figures: dict[str, float | str]) -> dict[str, float]:

@@ -28,17 +28,17 @@ def _delivered(home: Path, month: str, file: str) -> Path:
 
 def _raw_asset(source: tables.Table) -> dg.AssetsDefinition:
     @dg.asset(**table_asset(source.file, code_version(raw, tables), {"csv", "polars"}))
-    def export(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
+    def asset(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
         with home.step(context) as step:
             path = _delivered(home.root, step.month, source.file)
             with raw.unchanged(path):
-                frame, facts = raw.read(path, source.file, step.folder)
-                staged = step.stage(source.file, frame)
-            broken = step.engine.scan(staged.path).filter(~_is_null("problem")).collect()
+                export = raw.open_export(path, source.file, step.folder)
+                staged = step.stage_export(export)
+            facts, broken = export.facts, raw.reopen(path, staged.path).broken()
             yield from step.publish(
                 staged,
                 checks=[
-                    check(source.file, "lines_split", passed=not len(broken), broken_lines=len(broken), lines=staged.rows),
+                    check(source.file, "lines_split", passed=not broken, broken_lines=broken, lines=staged.rows),
                     check(
                         source.file,
                         "known_columns",
@@ -63,13 +63,7 @@ def _raw_asset(source: tables.Table) -> dg.AssetsDefinition:
                 data_version=facts.sha256,
             )
 
-    return cast("dg.AssetsDefinition", export)
-
-
-def _is_null(column: str) -> Any:  # noqa: ANN401 # a Narwhals expression
-    import narwhals as nw
-
-    return nw.col(column).is_null()
+    return cast("dg.AssetsDefinition", asset)
 
 
 ASSETS = [_raw_asset(source) for source in tables.SOURCES]

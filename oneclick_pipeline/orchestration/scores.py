@@ -1,10 +1,11 @@
 """Assets of stage scores."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
-import numpy as np
+import narwhals as nw
 import pandas as pd
 
 from oneclick_pipeline import model, pictures, scores, tables, tracking
@@ -20,56 +21,76 @@ _NEAR = 0.05
     freshness_policy=FRESH,
     **table_asset("customer_scores", code_version(scores, tables, model), {"pandas", "mlflow"}),
 )
-def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_features: pd.DataFrame) -> Iterator[Any]:
+def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_features: nw.LazyFrame) -> Iterator[Any]:
     """Score every customer with the champion; see `scores.customer_scores`."""
     with home.step(context) as step:
         store = tracking.Tracking(home.root)
         champion = store.require_champion()
-        pipeline = store.load(champion)
         held_out = store.out_of_fold(champion)
-        table = scores.customer_scores(
-            customer_features,
-            lambda rows: model.predict(pipeline, rows),
-            model.Effects.from_json(store.effects(champion)),
-            held_out[held_out["feature_month"] == step.month],
+        score = partial(
+            scores.customer_scores,
+            predict=store.shipped(champion),
+            effects=model.Effects.from_json(store.effects(champion)),
+            out_of_fold=held_out[held_out["feature_month"] == step.month],
             model_name=champion.name,
             model_version=champion.version,
             horizon_months=home.settings().value.horizon_months,
         )
-        scored = table["score_basis"] != "not_scored"
-        complete = len(table) == len(customer_features) and bool(table.loc[scored, "p_decline"].notna().all())
+        staged = step.stage("customer_scores", step.engine.apply(customer_features, score, tables.TABLES["customer_scores"]))
+        table = step.engine.scan(staged.path)
+        customers = int(customer_features.select(nw.len()).collect().item())
+        bases = _bases(table)
+        scored = staged.rows - bases.get("not_scored", (0, 0))[0]
         # A model of later classes foretells those: the class of this month would be the wrong one to hold it against.
-        classed = customer_features["activity"].notna().to_numpy() & scored.to_numpy() & table["regular"].to_numpy()
-        classed &= champion.foretells_same_month
-        observed = float((customer_features.loc[classed, "activity"] == "declined").mean()) if classed.any() else np.nan
-        expected = float(table.loc[classed, "p_decline"].mean()) if classed.any() else np.nan
+        classed, observed, expected = _classed(table, customer_features) if champion.foretells_same_month else (0, 0.0, 0.0)
         yield from step.publish(
-            step.stage("customer_scores", table),
+            staged,
             checks=[
                 check(
                     "customer_scores",
                     "every_customer",
-                    passed=complete,
-                    customers=len(customer_features),
-                    rows=len(table),
-                    scored=int(scored.sum()),
+                    passed=staged.rows == customers
+                    and all(rows == known for b, (rows, known) in bases.items() if b != "not_scored"),
+                    customers=customers,
+                    rows=staged.rows,
+                    scored=scored,
                 ),
                 check(
                     "customer_scores",
                     "scores_match_reality",
-                    passed=not classed.any() or abs(observed - expected) < _NEAR,
-                    **({"share_declined": observed, "mean_p_decline": expected} if classed.any() else {"classed": 0}),
+                    passed=not classed or abs(observed - expected) < _NEAR,
+                    **({"share_declined": observed, "mean_p_decline": expected} if classed else {"classed": 0}),
                 ),
             ],
             metadata={
                 "customer_scores": {
                     "model": f"{champion.name} version {champion.version}",
                     "trained on": ", ".join(champion.feature_months),
-                    **{f"scored {basis}": int(n) for basis, n in table["score_basis"].value_counts().sort_index().items()},
-                    "value at risk, finance units": float(table["value_at_risk"].sum()),
+                    **{f"scored {basis}": rows for basis, (rows, _) in bases.items()},
+                    "value at risk, finance units": float(table.select(nw.col("value_at_risk").sum()).collect().item()),
                 }
             },
         )
+
+
+def _bases(table: nw.LazyFrame) -> dict[str, tuple[int, int]]:
+    """By basis of the score: customers, and those of them with a probability."""
+    known = (~nw.col("p_decline").is_null()).cast(nw.Int64()).alias("known")
+    found = table.select("score_basis", known).group_by("score_basis").agg(nw.len().alias("rows"), nw.col("known").sum())
+    return {
+        row[0]: (row[1], row[2]) for row in found.sort("score_basis").select("score_basis", "rows", "known").collect().iter_rows()
+    }
+
+
+def _classed(table: nw.LazyFrame, features: nw.LazyFrame) -> tuple[int, float, float]:
+    """Regular customers with a score and a class: how many, the share of declined ones, the mean probability."""
+    scored = table.filter(nw.col("regular") & (nw.col("score_basis") != "not_scored")).select("customer_id", "p_decline")
+    classes = features.filter(~nw.col("activity").is_null()).select("customer_id", "activity")
+    both = scored.join(classes, on="customer_id", how="inner").with_columns(
+        (nw.col("activity") == "declined").cast(nw.Int64()).alias("declined")
+    )
+    told = both.select(nw.len().alias("rows"), nw.col("declined").mean(), nw.col("p_decline").mean()).collect().row(0)
+    return int(told[0]), float(told[1] or 0), float(told[2] or 0)
 
 
 @dg.asset(freshness_policy=FRESH, **table_asset("profit_curve", code_version(scores, pictures, tables), {"pandas", "mlflow"}))

@@ -1,9 +1,11 @@
 """Assets of stage segments."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
+import narwhals as nw
 import pandas as pd
 
 from oneclick_pipeline import pictures, segments, tables
@@ -15,21 +17,25 @@ _CODE = code_version(segments, pictures, tables)
 
 
 @dg.asset(freshness_policy=FRESH, **table_asset("customer_segments", _CODE, {"pandas"}))
-def customer_segments(context: dg.AssetExecutionContext, home: Home, customer_scores: pd.DataFrame) -> Iterator[Any]:
+def customer_segments(context: dg.AssetExecutionContext, home: Home, customer_scores: nw.LazyFrame) -> Iterator[Any]:
     """Put every customer into a segment; see `segments.customer_segments`."""
     with home.step(context) as step:
-        cuts = segments.thresholds(customer_scores, home.settings().segments)
-        table = segments.customer_segments(customer_scores, cuts)
-        known = table["segment"].isin([s.id for s in segments.SEGMENTS])
+        profits = customer_scores.select("regular", "profit").collect().to_arrow().to_pandas()
+        cuts = segments.thresholds(profits, home.settings().segments)
+        placed = partial(segments.customer_segments, cuts=cuts)
+        staged = step.stage("customer_segments", step.engine.apply(customer_scores, placed, tables.TABLES["customer_segments"]))
+        customers = int(customer_scores.select(nw.len()).collect().item())
+        known = step.engine.scan(staged.path).filter(nw.col("segment").is_in([s.id for s in segments.SEGMENTS]))
+        in_a_segment = int(known.select(nw.len()).collect().item())
         yield from step.publish(
-            step.stage("customer_segments", table),
+            staged,
             checks=[
                 check(
                     "customer_segments",
                     "every_customer",
-                    passed=len(table) == len(customer_scores) and bool(known.all()),
-                    customers=len(customer_scores),
-                    in_a_segment=int(known.sum()),
+                    passed=customers == staged.rows == in_a_segment,
+                    customers=customers,
+                    in_a_segment=in_a_segment,
                 )
             ],
             metadata={

@@ -6,10 +6,16 @@ Nothing here needs MLflow, so that a fresh process can check a model without fiv
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 MODEL_FILE = "model.skops"
 MODEL_SHA256, EFFECTS_SHA256 = "model_sha256", "effects_sha256"
@@ -46,6 +52,10 @@ def checked(path: Path, sha256: str | None, version: int) -> bytes:
         BadInputError: If the file is gone or is not the one that was registered.
     """
     content = path.read_bytes() if path.exists() else b""
+    return _same(content, path, sha256, version)
+
+
+def _same(content: bytes, path: Path, sha256: str | None, version: int) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise BadInputError(
             f"the file of model version {version} is not the one that was registered", file=str(path), remedy=_REMEDY
@@ -60,10 +70,13 @@ def load(path: Path, sha256: str | None, version: int) -> Any:  # noqa: ANN401 -
         BadInputError: If the file is gone or is not the one that was registered.
         UntrustedTypesError: If it holds types that are not trusted; nothing of it was made then.
     """
+    return _opened(checked(path, sha256, version), path, version)
+
+
+def _opened(content: bytes, path: Path, version: int) -> Any:  # noqa: ANN401 - scikit-learn has no types
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
-    content = checked(path, sha256, version)
     try:
         return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
     except UntrustedTypesFoundException as error:
@@ -71,6 +84,39 @@ def load(path: Path, sha256: str | None, version: int) -> Any:  # noqa: ANN401 -
         raise UntrustedTypesError(
             f"model version {version} holds types that are not trusted", file=str(path), value=", ".join(foreign), remedy=_REMEDY
         ) from error
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A registered model that travels to the processes of a cluster; each checks it and opens it once.
+
+    Attributes:
+        content: Bytes of the file.
+        path: Where the file stands, for messages.
+        sha256: What the file was when it was registered.
+        version: Its version.
+    """
+
+    content: bytes
+    path: Path
+    sha256: str | None
+    version: int
+
+    @lru_cache(maxsize=1)  # noqa: B019 - the last model of the process, and no other, is kept
+    def open(self) -> Any:  # noqa: ANN401 - scikit-learn has no types
+        """The fitted pipeline.
+
+        Raises:
+            BadInputError: If the bytes are not those that were registered.
+            UntrustedTypesError: If they hold types that are not trusted.
+        """
+        return _opened(_same(self.content, self.path, self.sha256, self.version), self.path, self.version)
+
+    def __call__(self, features: pd.DataFrame) -> np.ndarray:
+        """See `model.predict`."""
+        from oneclick_pipeline import model
+
+        return model.predict(self.open(), features)
 
 
 def local(uri: str | None) -> Path:

@@ -305,6 +305,17 @@ class Tracking:
         """
         return files.load(self._model_file(version), version.tags.get(files.MODEL_SHA256), version.version)
 
+    def shipped(self, version: Version) -> files.Shipped:
+        """The fitted pipeline of a version as bytes, for the processes of a cluster; called, it predicts.
+
+        Raises:
+            BadInputError: See `load`: it is opened here first, where the error is told in plain words.
+        """
+        path, sha256 = self._model_file(version), version.tags.get(files.MODEL_SHA256)
+        shipped = files.Shipped(files.checked(path, sha256, version.version), path, sha256, version.version)
+        shipped.open()
+        return shipped
+
     def out_of_fold(self, version: Version) -> pd.DataFrame:
         """feature_month, customer_id, p_decline of the customers on whom a version was trained."""
         import pandas as pd

@@ -1,6 +1,7 @@
 """Engines write the same tables, digests tell tables apart, contracts are held on files."""
 
 import narwhals as nw
+import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -10,6 +11,7 @@ from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import CORRECTIONS, CUSTOMERS, PROFIT, REVENUE
 
+HERE = ("polars", "pandas")  # test_spark.py has the one that needs a cluster
 FRAME = pl.DataFrame(
     {
         "i": [1, 2, None],
@@ -26,7 +28,7 @@ def written(tmp_path, frame, name="table"):
     return path
 
 
-@pytest.fixture(params=engine.ENGINES)
+@pytest.fixture(params=HERE)
 def chosen(request):
     return engine.get(request.param)
 
@@ -68,7 +70,7 @@ def test_path_with_glob_characters_is_one_file(tmp_path, chosen):
 def test_digest_is_the_same_for_both_engines(tmp_path):
     source = written(tmp_path, FRAME)
     found = set()
-    for name in engine.ENGINES:
+    for name in HERE:
         path = tmp_path / f"{name}.parquet"
         engine.get(name).write(engine.get(name).scan(source), path)
         found.add(engine.digest(path))
@@ -176,3 +178,89 @@ def test_conform_refuses_a_frame_that_lacks_a_column():
 def test_rows_counts_from_the_footer(tmp_path):
     assert files.rows(written(tmp_path, FRAME)) == 3
     assert files.rows(written(tmp_path, FRAME.head(0))) == 0
+
+
+def folder_of_parts(tmp_path, name="folder"):
+    """FRAME in three part files."""
+    folder = tmp_path / name
+    folder.mkdir(parents=True)
+    for i in range(3):
+        FRAME.slice(i, 1).write_parquet(folder / f"part-0000{i}-c000.zstd.parquet")
+    return folder
+
+
+def left_by_a_cluster(tmp_path):
+    """The same with what Spark leaves beside the parts."""
+    folder = folder_of_parts(tmp_path)
+    for part in list(folder.iterdir()):
+        (folder / f".{part.name}.crc").write_bytes(b"crc")
+    (folder / "_SUCCESS").touch()
+    return folder
+
+
+def test_gather_makes_one_file_of_a_small_table(tmp_path):
+    path = tmp_path / "table.parquet"
+    files.gather(left_by_a_cluster(tmp_path), path)
+    assert path.is_file()
+    assert pl.read_parquet(path).equals(FRAME)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["table.parquet"]
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A table in a folder, at a path that looks like a pattern."""
+    monkeypatch.setattr(files, "_ONE_FILE_BYTES", 0)
+    path = tmp_path / "[a]" / "table.parquet"
+    files.gather(left_by_a_cluster(tmp_path / "[a]"), path)
+    return path
+
+
+def test_gather_leaves_a_large_table_in_its_folder(large):
+    assert [p.suffix for p in large.iterdir()] == [".parquet"] * 3
+    assert not large.with_name("folder").exists()
+
+
+def test_folder_is_read_as_one_table(tmp_path, large, chosen):
+    assert files.rows(large) == 3
+    assert files.digest(large) == files.digest(written(tmp_path, FRAME))
+    assert sorted(chosen.scan(large).collect()["i"].drop_nulls().to_list()) == [1, 2]
+    assert len(pd.read_parquet(large, columns=["s"], filters=[("i", "==", 2)])) == 1
+
+
+def test_validate_looks_into_every_part(tmp_path):
+    folder = tmp_path / "revenue.parquet"
+    folder.mkdir()
+    GOOD.write_parquet(folder / "part-0.parquet")
+    files.validate(folder, REVENUE)
+    GOOD.head(1).write_parquet(folder / "part-1.parquet")
+    with pytest.raises(BadInputError, match=r"1 keys \('customer_id', 'period'\) stand twice"):
+        files.validate(folder, REVENUE)
+
+
+@pytest.mark.parametrize("before", ["nothing", "file", "folder"])
+@pytest.mark.parametrize("now", ["file", "folder"])
+def test_publish_puts_a_table_in_the_place_of_another(tmp_path, before, now):
+    made = {"file": lambda name: written(tmp_path, FRAME, name), "folder": lambda name: folder_of_parts(tmp_path, name)}
+    target = tmp_path / "final" / "table.parquet"
+    target.parent.mkdir()
+    if before != "nothing":
+        made[before]("old").rename(target)
+    files.publish(made[now]("new"), target)
+    assert target.is_dir() == (now == "folder")
+    assert files.digest(target) == files.digest(written(tmp_path, FRAME, "again"))
+    assert [p.name for p in target.parent.iterdir()] == ["table.parquet"]
+
+
+def doubled(rows):
+    return rows.assign(profit=rows["i"] * 2.0, customer_id=rows["i"].fillna(0).astype(int))
+
+
+def test_apply_gives_rows_of_the_table(tmp_path, chosen):
+    done = chosen.apply(chosen.scan(written(tmp_path, FRAME)), doubled, PROFIT)
+    chosen.write(done, tmp_path / "done.parquet", PROFIT)
+    assert pl.read_parquet(tmp_path / "done.parquet").sort("customer_id").rows() == [(0, None), (1, 2.0), (2, 4.0)]
+
+
+def test_apply_refuses_a_function_that_leaves_a_column_out(tmp_path, chosen):
+    with pytest.raises(KeyError, match="profit"):
+        chosen.apply(chosen.scan(written(tmp_path, FRAME)), lambda rows: rows.assign(customer_id=1), PROFIT)

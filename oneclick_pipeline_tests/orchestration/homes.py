@@ -20,7 +20,8 @@ from oneclick_pipeline.definitions import build
 from oneclick_pipeline.engine import digest
 from oneclick_pipeline.orchestration import clean, execute, features, raw
 from oneclick_pipeline.orchestration.home import Home, TableIO
-from oneclick_pipeline.tables import SOURCES, TABLES, table_file
+from oneclick_pipeline.raw import reopen
+from oneclick_pipeline.tables import RAW, SOURCES, TABLES, raw_file, table_file
 from oneclick_pipeline.tracking import MODEL, Tracking
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def run(home: Path, job: str = "retrain", *, month: str = MONTH, engine: str = "
         return execute.execute(build(str(home), engine).resolve_job_def(job), month, home, progress or (lambda *_: None))
 
 
-def materialize(home: Path, *, selection=None, engine: str = "polars", month: str = MONTH, assets=None):
+def materialize(home: Path, *, selection=None, engine: str = "polars", spark_master: str = "", month: str = MONTH, assets=None):
     """Run raw, clean and features (or `assets`) alone, without a Dagster instance on disk; failures come back."""
-    place = Home(path=str(home), engine=engine)
+    place = Home(path=str(home), engine=engine, spark_master=spark_master)
     with environment_kept():
         return dg.materialize(
             assets or [*raw.ASSETS, *clean.ASSETS, *features.ASSETS],
@@ -96,13 +97,16 @@ def told(result) -> str:
 
 
 def table(home: Path, name: str, month: str = MONTH) -> pl.DataFrame:
-    """A finished table."""
-    return pl.read_parquet(table_file(home, name, month), glob=False)
+    """A finished table; plain rows of a raw table lie in the export."""
+    path = table_file(home, name, month)
+    if name in RAW:
+        return reopen(raw_file(home, month, name), path).lines().sort("line").collect()
+    return pl.read_parquet(path, glob=False)
 
 
 def digests(home: Path, names=tuple(TABLES), month: str = MONTH) -> dict[str, str]:
     """Digest of every finished table."""
-    return {name: digest(path) for name in names if (path := table_file(home, name, month)).is_file()}
+    return {name: digest(path) for name in names if (path := table_file(home, name, month)).exists()}
 
 
 def files(folder: Path) -> list[str]:

@@ -193,6 +193,19 @@ def test_limit_of_rejected_rows_is_a_setting_but_something_must_be_left(copy, ro
         assert "money.csv: 100 of 100 rows (100.0%)" in told(result)
 
 
+@pytest.mark.parametrize(
+    ("file", "selection"), [("money", [*CLEAN, "rejected_rows", "corrections"]), ("market_file", ["training_set"])]
+)
+def test_export_replaced_after_it_was_read_stops_its_readers_with_the_remedy(copy, file, selection):
+    before = digests(copy)
+    path = copy / "raw" / MONTH / f"{file}.csv"
+    path.write_text(GOOD[file].replace("25", "75"), encoding="utf-8")
+    result = materialize(copy, assets=[*raw.ASSETS, *clean.ASSETS, *features.ASSETS, *model.ASSETS[:1]], selection=selection)
+    assert not result.success
+    assert f"{path}: the file is not the one that was read. What to do: materialize {file} again" in told(result)
+    assert digests(copy) == before
+
+
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "../2026-10", "2026-10/..", "", "October"])
 def test_month_that_is_none_is_refused_before_anything_is_written(tmp_path, month):
     with pytest.raises(BadInputError, match=r"is not a month.*YYYY-MM"):

@@ -1,0 +1,155 @@
+"""Apache Spark: an existing cluster holds the tables; this process only says what is to be done.
+
+The home must be seen under the same path by this process and by the workers (a shared mount), and the Python of the
+workers must have this package, in the same version: they score with it. Lines of exports are split by this process.
+What the cluster gives a run (memory, cores, shuffle partitions) is Spark's own business: `spark-defaults.conf`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import sys
+import warnings
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.polars import PolarsEngine
+from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+    from oneclick_pipeline.tables import Table
+
+_HERE = ("local", "spark://127.0.0.1:", "spark://localhost:")
+_SECONDS_TO_ANSWER = 10
+_TYPES = {"int": "bigint", "float": "double", "bool": "boolean", "str": "string"}
+
+
+class SparkEngine:
+    """Frames are plans; writing runs them on the cluster, a part file a task."""
+
+    name = "spark"
+
+    def __init__(self, master: str) -> None:
+        """See `session`."""
+        self._session = session(master)
+
+    def scan(self, path: Path) -> nw.LazyFrame:
+        """See `Engine.scan`."""
+        literal = re.sub(r"([\\{}\[\]*?])", r"\\\1", str(path.absolute()))  # a path is no pattern
+        frame: nw.LazyFrame = nw.from_native(self._session.read.parquet(f"file://{literal}"))
+        return frame
+
+    def write(self, frame: nw.LazyFrame, path: Path, table: Table | None = None) -> None:
+        """See `Engine.write`."""
+        if table is not None:
+            frame = files.conform(frame, table)
+        parts = path.with_name(f"{path.name}.parts")
+        shutil.rmtree(parts, ignore_errors=True)
+        _put(frame, parts)
+        files.gather(parts, path)
+
+    def take(self, frame: pl.LazyFrame, path: Path) -> nw.LazyFrame:
+        """See `Engine.take`; by way of a Parquet file, which this process writes batch by batch."""
+        PolarsEngine().write(nw.from_native(frame), path)
+        return self.scan(path)
+
+    def compute(self, frame: nw.LazyFrame, path: Path) -> nw.LazyFrame:
+        """See `Engine.compute`: a folder of Parquet files, written by the executors; nobody's memory holds the rows."""
+        _put(frame, path)
+        return self.scan(path)
+
+    def apply(self, frame: nw.LazyFrame, function: Callable[[pd.DataFrame], pd.DataFrame], table: Table) -> nw.LazyFrame:
+        """See `Engine.apply`; Arrow batches on the executors, whose Python must have this package."""
+        import pyarrow as pa
+
+        def made(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                yield from files.applied(pa.Table.from_batches([batch]), function, table).to_batches()
+
+        schema = ", ".join(f"`{c.name}` {_TYPES[c.kind]}" for c in table.columns)
+        applied: nw.LazyFrame = nw.from_native(frame.to_native().mapInArrow(made, schema))
+        return applied
+
+
+def _put(frame: nw.LazyFrame, folder: Path) -> None:
+    """Have the executors write a frame, a part file a task."""
+    frame.to_native().write.parquet(f"file://{folder.absolute()}", compression="zstd")
+
+
+def session(master: str) -> SparkSession:
+    """The session of this process with the cluster, made at first use.
+
+    Args:
+        master: `spark://HOST:PORT` of an existing standalone cluster, or any other master that Spark knows.
+
+    Raises:
+        BadInputError: If pyspark is not installed, or nobody answers at the address.
+    """
+    if find_spec("pyspark") is None:
+        raise BadInputError("pyspark is not installed", remedy='install it: pip install "oneclick_pipeline[spark]"')
+    _check_answers(master)
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(master).appName("oneclick_pipeline")
+    for name, value in _options(master).items():
+        builder = builder.config(name, value)
+    if master.startswith(_HERE):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the Python of this machine's executors
+    with warnings.catch_warnings():
+        # pyspark 4.3 warns of pandas 3, which we never hand to it: tables come and go as Arrow.
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        made = builder.getOrCreate()
+        if made.sparkContext.master != master:  # a process has one session
+            made.stop()
+            made = builder.getOrCreate()
+    made.sparkContext.setLogLevel("ERROR")
+    return made
+
+
+def _options(master: str) -> dict[str, str]:
+    """What the results depend on; and, for a cluster on this machine, that nobody else can reach the driver."""
+    options = {
+        "spark.sql.ansi.enabled": "true",  # a cast that fails is an error, as in the other engines
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    if master.startswith(_HERE):
+        options |= {
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+        }
+    return options
+
+
+def _check_answers(master: str) -> None:
+    """Refuse a standalone master that does not answer: Spark itself would try for a minute and end in a stack trace."""
+    if not master:
+        raise BadInputError("the engine spark needs a cluster", remedy="name it: --spark-master spark://HOST:PORT")
+    if not master.startswith("spark://"):
+        return
+    for address in master.removeprefix("spark://").split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=_SECONDS_TO_ANSWER).close()
+        except (OSError, ValueError):
+            continue
+        return
+    raise BadInputError(
+        "no Spark master answers there", value=master, remedy="give the address that the master's page shows, spark://HOST:PORT"
+    )
