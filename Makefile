@@ -3,6 +3,7 @@ PYTHON ?= python3
 MONTH ?= 2026-10
 DAGSTER_PORT ?= 3000
 MLFLOW_PORT ?= 5000
+SIZES ?= 100000 1000000
 BIN := .venv/bin
 
 .PHONY: help setup run test ui lock bench clean
@@ -35,8 +36,9 @@ test: setup ## Lint, types, import contracts, definitions, all tests.
 ui: setup ## Start the Dagster UI with its daemon, and MLflow, on loopback.
 	$(BIN)/oneclick ui --dagster-port $(DAGSTER_PORT) --mlflow-port $(MLFLOW_PORT)
 
-bench: setup ## Measure the month beside the same steps as a plain script.
+bench: setup ## Measure the month beside a plain script, and cost against size, SIZES="100000 1000000".
 	$(BIN)/python -m benchmarks.month
+	$(BIN)/python -m benchmarks.scale --customers $(SIZES)
 
 lock: setup ## Compile requirements.txt anew from pyproject.toml, with the newest versions.
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
