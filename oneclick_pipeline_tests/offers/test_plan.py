@@ -250,6 +250,23 @@ def test_effects_of_a_learner_come_before_beliefs_but_save_no_harmful_offer():
     assert not (harmful["offer_id"] == "premium").any()
 
 
+def test_where_customers_are_known_their_segment_cannot_save_a_harmful_offer():
+    customers = plain(50)
+    believed = [belief("voucher", 0.05), belief("voucher", -0.1, segment="grow")]
+    effects = np.full((50, 1), -0.1)
+    assert plan(customers, (offer(),), believed, ALL).summary.given["voucher"] > 0
+    assert plan(customers, (offer(),), believed, ALL, effects=effects).summary.given["voucher"] == 0
+
+
+def test_nobody_explores_what_could_not_pay():
+    customers = plain(400)
+    settings = Offers(control_share=0, offer_control_share=0, budget=1e6, exploration_share=0.5)
+    hopeless = plan(customers, (offer(cost=1.0),), [belief("voucher", -0.01)], settings).table
+    hopeful = plan(customers, (offer(cost=1.0),), [belief("voucher", -0.01, sd=0.5)], settings).table
+    assert (hopeless["assignment"] == "exploration").sum() == 0
+    assert (hopeful["assignment"] == "exploration").sum() > 100
+
+
 def test_effect_saves_no_more_than_there_is_to_lose():
     customers = plain(500).assign(p_decline=0.01)
     table = plan(customers, THREE[1:2], settings=ALL).table
