@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.tables import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from oneclick_pipeline.settings import Segments
+    from oneclick_pipeline.tables import Columns
 
 _NORMAL_95 = 1.959964
+_DRAWN = 5000
+"""Customers of a segment that are drawn: more points hide one another and weigh megabytes."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,9 @@ class Thresholds:
     high_profit: float
 
 
-def thresholds(scores: pd.DataFrame, settings: Segments) -> Thresholds:
-    """The cuts of a month: risk from the settings, profit from the regular customers' quantile."""
-    profit = scores.loc[scores["regular"].astype(bool), "profit"].quantile(settings.high_profit)
+def thresholds(scores: Columns, settings: Segments) -> Thresholds:
+    """The cuts of a month: risk from the settings, profit from the regular customers' quantile, which is exact."""
+    profit = scores["profit"][scores["regular"].astype(bool)].quantile(settings.high_profit)
     return Thresholds(settings.middle_risk, settings.high_risk, float(profit))
 
 
@@ -72,9 +77,11 @@ def customer_segments(scores: pd.DataFrame, cuts: Thresholds) -> pd.DataFrame:
         cuts: See `thresholds`.
 
     Returns:
-        Columns of `tables.CUSTOMER_SEGMENTS`, in the order of `scores`.
+        Columns of `tables.CUSTOMER_SEGMENTS`, in the order of `scores`, texts as categories. A row depends on its own
+        customer alone, so the batches of a table give what the whole of it would.
     """
     import numpy as np
+    import pandas as pd
 
     p, profit = (scores[name].to_numpy(dtype=float, na_value=np.nan) for name in ("p_decline", "profit"))
     regular = scores["regular"].to_numpy(dtype=bool)
@@ -83,16 +90,20 @@ def customer_segments(scores: pd.DataFrame, cuts: Thresholds) -> pd.DataFrame:
         risk = (p >= cuts.middle_risk).astype(int) + (p >= cuts.high_risk)
         rich = (profit >= cuts.high_profit).astype(int)
     cells = [placed & (risk == s.risk) & (rich == s.profit) for s in SEGMENTS if s.risk is not None]
-    number = np.select([*cells, ~np.isnan(p) & ~regular], range(len(cells) + 1), default=len(SEGMENTS) - 1)
+    number: NDArray[np.int_] = np.select([*cells, ~np.isnan(p) & ~regular], range(len(cells) + 1), default=len(SEGMENTS) - 1)
+
+    def words(texts: list[str]) -> pd.Categorical:
+        return pd.Categorical.from_codes(number, pd.Index(texts, dtype="str"))
+
     table = scores[["customer_id", "p_decline", "profit", "value_at_risk"]].assign(
-        segment=np.array([s.id for s in SEGMENTS])[number],
-        segment_ru=np.array([s.ru for s in SEGMENTS])[number],
-        segment_en=np.array([s.en for s in SEGMENTS])[number],
+        segment=words([s.id for s in SEGMENTS]),
+        segment_ru=words([s.ru for s in SEGMENTS]),
+        segment_en=words([s.en for s in SEGMENTS]),
     )
     return table[CUSTOMER_SEGMENTS.names]
 
 
-def segment_profiles(segments: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+def segment_profiles(segments: Columns, features: Columns) -> pd.DataFrame:
     """Describe every segment; an empty one has a row too.
 
     The interval of the expected declines is that of a sum of independent events with these probabilities
@@ -100,40 +111,57 @@ def segment_profiles(segments: pd.DataFrame, features: pd.DataFrame) -> pd.DataF
 
     Args:
         segments: `tables.CUSTOMER_SEGMENTS`.
-        features: `tables.CUSTOMER_FEATURES` of the same month.
+        features: `tables.CUSTOMER_FEATURES` of the same month; of either one column at a time is in memory.
 
     Returns:
-        Columns of `tables.SEGMENT_PROFILES`, in the order of `SEGMENTS`.
+        Columns of `tables.SEGMENT_PROFILES`, in the order of `SEGMENTS`; customers who are in one table only do not count.
     """
     import numpy as np
     import pandas as pd
 
-    all_customers = segments.drop(columns="profit").merge(features, on="customer_id", validate="one_to_one")
-    rows = []
-    for segment in SEGMENTS:
-        group = all_customers[all_customers["segment"] == segment.id]
-        p = group["p_decline"].to_numpy(dtype=float, na_value=np.nan)
+    ids, theirs = segments["customer_id"], features["customer_id"]
+    place = np.arange(len(ids)) if ids.equals(theirs) else pd.Index(theirs).get_indexer(ids)
+    segment = segments["segment"].where(place >= 0)
+    groups = [np.flatnonzero(segment == s.id) for s in SEGMENTS]
+    total = int((place >= 0).sum())
+
+    def of(table: Columns, name: str) -> list[pd.Series]:
+        """A column by segment."""
+        column = table[name]
+        return [column.iloc[group if table is segments else place[group]] for group in groups]
+
+    columns: dict[str, list[object]] = {
+        "segment": [s.id for s in SEGMENTS],
+        "segment_ru": [s.ru for s in SEGMENTS],
+        "segment_en": [s.en for s in SEGMENTS],
+        "customers": [len(group) for group in groups],
+        "share": [len(group) / max(total, 1) for group in groups],
+        **_declines(of(segments, "p_decline")),
+        "value_at_risk": [float(values.sum()) for values in of(segments, "value_at_risk")],
+        "consent_share": [_mean(values) for values in of(features, "marketing_consent")],
+        "premium_share": [_mean((v == "premium").where(v.notna())) for v in of(features, "service_level")],
+        "top_category": [next(iter(sorted(v.mode())), None) for v in of(features, "favourite_category")],
+    }
+    for name in SEGMENT_PROFILES.names:
+        if name not in columns:
+            columns[name] = [_mean(values) for values in of(features, name.removeprefix("mean_"))]
+    return pd.DataFrame(columns)[SEGMENT_PROFILES.names]
+
+
+def _declines(probabilities: list[pd.Series]) -> dict[str, list[object]]:
+    """What the probabilities of every segment say of its declines; None where none is known."""
+    import numpy as np
+
+    names = ("expected_declines", "expected_declines_low", "expected_declines_high", "mean_p_decline")
+    found: dict[str, list[object]] = {name: [] for name in names}
+    for values in probabilities:
+        p = values.to_numpy(dtype=float, na_value=np.nan)
         known = p[~np.isnan(p)]
         expected, margin = known.sum(), _NORMAL_95 * np.sqrt((known * (1 - known)).sum())
-        row: dict[str, object] = {
-            "segment": segment.id,
-            "segment_ru": segment.ru,
-            "segment_en": segment.en,
-            "customers": len(group),
-            "share": len(group) / max(len(all_customers), 1),
-            "mean_p_decline": known.mean() if known.size else None,
-            "expected_declines": expected if known.size else None,
-            "expected_declines_low": max(expected - margin, 0) if known.size else None,
-            "expected_declines_high": min(expected + margin, len(known)) if known.size else None,
-            "mean_profit": _mean(group["profit"]),
-            "value_at_risk": float(group["value_at_risk"].sum()),
-            "consent_share": _mean(group["marketing_consent"]),
-            "premium_share": _mean((group["service_level"] == "premium").where(group["service_level"].notna())),
-            "top_category": next(iter(sorted(group["favourite_category"].mode())), None),
-        }
-        means = [name for name in SEGMENT_PROFILES.names if name.startswith("mean_") and name not in row]
-        rows.append(row | {name: _mean(group[name.removeprefix("mean_")]) for name in means})
-    return pd.DataFrame(rows)[SEGMENT_PROFILES.names]
+        row = (expected, max(expected - margin, 0), min(expected + margin, len(known)), known.mean() if known.size else None)
+        for name, number in zip(found, row, strict=True):
+            found[name].append(number if known.size else None)
+    return found
 
 
 def _mean(values: pd.Series) -> float | None:
@@ -142,24 +170,31 @@ def _mean(values: pd.Series) -> float | None:
     return float(known.astype(float).mean()) if len(known) else None
 
 
-def segment_map(segments: pd.DataFrame, profiles: pd.DataFrame, cuts: Thresholds) -> Figure:
-    """Picture of the segments: every placed customer by profit and risk, and the value at risk of each cell."""
+def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> Figure:
+    """Picture of the segments: every placed customer by profit and risk, and the value at risk of each cell.
+
+    Of a large segment every so many-th customer is drawn, which the title then says.
+    """
+    import numpy as np
+
     from oneclick_pipeline import pictures
 
-    most = 5000  # more points hide one another and weigh megabytes
     placed = [s for s in SEGMENTS if s.risk is not None]
     shades = ["#7F2704", "#FDAE6B", "#CC6100", "#FDD0A2", "#08519C", "#9ECAE1"]
     figure = pictures.figure(9, 4.2)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    for segment, shade in zip(placed, shades, strict=True):
-        group = segments[segments["segment"] == segment.id]
-        group = group.iloc[:: -(-len(group) // most) or 1]
-        left.scatter(group["profit"], group["p_decline"], s=6, alpha=0.6, color=shade, linewidths=0, label=segment.en)
+    segment, profit, p_decline = (segments[name] for name in ("segment", "profit", "p_decline"))
+    title = "Regular customers by profit and risk"
+    for one, shade in zip(placed, shades, strict=True):
+        group = np.flatnonzero(segment == one.id)
+        if len(group) > _DRAWN:
+            title, group = f"A sample of regular customers, up to {_DRAWN:,} a segment", group[:: -(-len(group) // _DRAWN)]
+        left.scatter(profit.iloc[group], p_decline.iloc[group], s=6, alpha=0.6, color=shade, linewidths=0, label=one.en)
     for risk in (cuts.middle_risk, cuts.high_risk):
         left.axhline(risk, color=pictures.GREY, linewidth=0.8, linestyle="--")
     left.axvline(cuts.high_profit, color=pictures.GREY, linewidth=0.8, linestyle="--")
     left.set_ylim(0, 1)
-    _entitle(left, "Regular customers by profit and risk", "Monthly profit, finance units")
+    _entitle(left, title, "Monthly profit, finance units")
     left.set_ylabel("p_decline", fontsize=pictures.TEXT, color=pictures.INK)
     bars = profiles.set_index("segment").loc[[s.id for s in placed]].iloc[::-1]
     labels = [f"{row['segment_en']} ({row['customers']:,})" for _, row in bars.iterrows()]

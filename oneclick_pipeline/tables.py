@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     import pandera.polars as pa
 
 Kind = Literal["int", "float", "bool", "str"]
@@ -71,6 +72,14 @@ def raw_file(home: Path, month: str, file: str) -> Path:
 def table_file(home: Path, table: str, month: str) -> Path:
     """Where the table of a month stands once it is whole."""
     return home / "tables" / TABLES[table].stage / table / f"{check_month(month)}.parquet"
+
+
+class Columns(Protocol):
+    """A table of which columns are looked at one by one: a frame, or a file that is not held whole."""
+
+    def __getitem__(self, name: str, /) -> pd.Series:
+        """A column."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from oneclick_pipeline import pictures, segments
@@ -49,10 +50,12 @@ def test_customer_segments_by_risk_and_profit(p, profit, regular, segment):
 person = st.tuples(st.none() | st.floats(0, 1), st.none() | st.floats(-10, 10), st.booleans())
 
 
+@examples(deadline=None)
 @given(st.lists(person, min_size=1, max_size=30))
 def test_every_customer_is_in_exactly_one_segment_and_profiles_add_up(people):
     table = segments.customer_segments(scores(people), CUTS)
-    CUSTOMER_SEGMENTS.contract().validate(pl.from_pandas(table))
+    texts = {c.name: "str" for c in CUSTOMER_SEGMENTS.columns if c.kind == "str"}
+    CUSTOMER_SEGMENTS.contract().validate(pl.from_pandas(table.astype(texts)))
     assert table["customer_id"].tolist() == list(range(len(people)))
     profiles = segments.segment_profiles(table, features(len(people)))
     assert profiles["customers"].sum() == len(people)
@@ -93,3 +96,19 @@ def test_segment_names_are_unique():
 def test_profile_columns_are_the_contract():
     table = segments.customer_segments(scores([(0.7, 5, True)]), CUTS)
     assert list(segments.segment_profiles(table, features(1)).columns) == SEGMENT_PROFILES.names
+
+
+def test_customers_who_are_in_one_table_only_do_not_count():
+    table = segments.customer_segments(scores([(0.7, 5, True), (0.1, 5, True), (0.7, 6, True)]), CUTS)
+    others = features(4).assign(tenure_days=[1, 2, 3, 4]).iloc[[3, 2, 0]].reset_index(drop=True)
+    found = segments.segment_profiles(table, others).set_index("segment")
+    assert found["customers"].to_dict() == dict.fromkeys(found.index, 0) | {"save_first": 2}
+    assert found.loc["save_first", ["share", "mean_tenure_days", "mean_p_decline"]].tolist() == [1.0, 2.0, 0.7]
+
+
+def test_map_says_that_it_shows_a_sample():
+    for customers, told in ((5000, "Regular customers by profit and risk"), (5001, "A sample of regular customers")):
+        table = segments.customer_segments(scores([(0.7, 5, True)] * customers), CUTS)
+        profiles = segments.segment_profiles(table, features(customers))
+        title = segments.segment_map(table, profiles, CUTS).axes[0].get_title(loc="left")
+        assert title.startswith(told)

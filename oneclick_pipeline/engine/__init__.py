@@ -6,20 +6,23 @@ same Parquet, so `digest` of a table is the same whichever made it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from oneclick_pipeline.engine.files import digest, validate, verify
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import narwhals as nw
     import pandas as pd
     import polars as pl
 
+    from oneclick_pipeline.engine.batches import Batches, Beside
     from oneclick_pipeline.tables import Table
+
+    _Out = TypeVar("_Out")
 
 __all__ = ["ENGINES", "Engine", "digest", "get", "validate", "verify"]
 
@@ -47,12 +50,25 @@ class Engine(Protocol):
         """Compute a frame once and return it ready to be read several times; `path` is free for a scratch file."""
         ...
 
-    def apply(self, frame: nw.LazyFrame, function: Callable[[pd.DataFrame], pd.DataFrame], table: Table) -> nw.LazyFrame:
-        """Rows of `table` that `function` makes of the frame's rows.
+    def map(self, rows: Batches | Beside, function: Callable[[pd.DataFrame], _Out], threads: int | None = None) -> Iterator[_Out]:
+        """What `function` makes of batches of rows, in the order of their key; a cluster makes it where its memory is.
 
-        What it makes of a row must not depend on the others: a cluster hands it batches, each where its rows are. It is
-        pickled to get there.
+        Args:
+            rows: Rows of a table, or of several side by side.
+            function: What it makes of a row must not depend on the others of its batch. It travels to a cluster.
+            threads: On how many threads of this machine it may be at work; all cores by default.
         """
+        ...
+
+    def apply(
+        self,
+        rows: Batches | Beside,
+        function: Callable[[pd.DataFrame], pd.DataFrame],
+        path: Path,
+        table: Table,
+        threads: int | None = None,
+    ) -> None:
+        """Write to `path` the rows of `table` that `function` makes of batches of rows; see `map`."""
         ...
 
 

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.batches import OneMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import polars as pl
     import pyarrow as pa
-    from pandas import DataFrame
 
     from oneclick_pipeline.tables import Table
 
 
-class PandasEngine:
+class PandasEngine(OneMachine):
     """Frames are in memory; Arrow types keep integers with gaps integers."""
 
     name = "pandas"
@@ -46,10 +45,6 @@ class PandasEngine:
     def compute(self, frame: nw.LazyFrame, path: Path) -> nw.LazyFrame:  # noqa: ARG002 # it is in memory
         """See `Engine.compute`."""
         return frame.collect().lazy()
-
-    def apply(self, frame: nw.LazyFrame, function: Callable[[DataFrame], DataFrame], table: Table) -> nw.LazyFrame:
-        """See `Engine.apply`; all rows at once."""
-        return _held(files.applied(frame.collect().to_arrow(), function, table))
 
 
 def _held(table: pa.Table) -> nw.LazyFrame:

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.batches import OneMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    import pandas as pd
     import polars as pl
 
     from oneclick_pipeline.tables import Table
 
 
-class PolarsEngine:
+class PolarsEngine(OneMachine):
     """Frames are plans; writing runs them batch by batch."""
 
     name = "polars"
@@ -46,10 +45,3 @@ class PolarsEngine:
 
         frame.to_native().sink_ipc(path, compression="uncompressed", mkdir=False)
         return nw.from_native(pl.scan_ipc(path, glob=False))
-
-    def apply(self, frame: nw.LazyFrame, function: Callable[[pd.DataFrame], pd.DataFrame], table: Table) -> nw.LazyFrame:
-        """See `Engine.apply`; all rows at once."""
-        import polars as pl
-
-        made = files.applied(frame.collect().to_arrow(), function, table)
-        return nw.from_native(pl.DataFrame(made).lazy())

@@ -14,13 +14,15 @@ import socket
 import sys
 import warnings
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import narwhals as nw
 
 from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.batches import ROWS, Batches, Beside
 from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from oneclick_pipeline.tables import Table
+
+_Out = TypeVar("_Out")
 
 _HERE = ("local", "spark://127.0.0.1:", "spark://localhost:")
 _SECONDS_TO_ANSWER = 10
@@ -72,17 +76,57 @@ class SparkEngine:
         _put(frame, path)
         return self.scan(path)
 
-    def apply(self, frame: nw.LazyFrame, function: Callable[[pd.DataFrame], pd.DataFrame], table: Table) -> nw.LazyFrame:
-        """See `Engine.apply`; Arrow batches on the executors, whose Python must have this package."""
+    def map(
+        self,
+        rows: Batches | Beside,
+        function: Callable[[pd.DataFrame], _Out],
+        threads: int | None = None,  # noqa: ARG002 # a task has one
+    ) -> Iterator[_Out]:
+        """See `Engine.map`: Arrow batches on the executors, what is made of each comes back as bytes."""
         import pyarrow as pa
+        from pyspark import cloudpickle
 
         def made(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                yield from files.applied(pa.Table.from_batches([batch]), function, table).to_batches()
+                yield pa.RecordBatch.from_pydict({"made": [cloudpickle.dumps(function(batch.to_pandas()))]})
+
+        # only what our own function returned comes back, over the cluster's own connections
+        for row in self._rows(rows).mapInArrow(made, "made binary").toLocalIterator(prefetchPartitions=True):
+            yield cloudpickle.loads(row.made)
+
+    def apply(
+        self,
+        rows: Batches | Beside,
+        function: Callable[[pd.DataFrame], pd.DataFrame],
+        path: Path,
+        table: Table,
+        threads: int | None = None,  # noqa: ARG002 # a task has one
+    ) -> None:
+        """See `Engine.apply`."""
+        import pyarrow as pa
+
+        kinds = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "str": pa.string()}
+        plain = pa.schema([(c.name, kinds[c.kind]) for c in table.columns])
+
+        def made(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                yield from files.arrow(function(batch.to_pandas()), table).cast(plain).to_batches()
 
         schema = ", ".join(f"`{c.name}` {_TYPES[c.kind]}" for c in table.columns)
-        applied: nw.LazyFrame = nw.from_native(frame.to_native().mapInArrow(made, schema))
-        return applied
+        self.write(nw.from_native(self._rows(rows).mapInArrow(made, schema)), path)
+
+    def _rows(self, rows: Batches | Beside) -> DataFrame:
+        """Rows on the cluster, by their key: every part of them, and the parts one after the other."""
+        first, *others = rows.tables if isinstance(rows, Beside) else (rows,)
+        frame = self._columns(first, ())
+        for other in others:
+            frame = frame.join(self._columns(other, frame.columns), on=other.key)
+        return frame.orderBy(first.key)
+
+    def _columns(self, rows: Batches, known: Iterable[str]) -> DataFrame:
+        """The columns that are asked for, without those that are known but for the key."""
+        columns = rows.columns or TABLES[rows.table].names
+        return self.scan(rows.path).to_native().select(*(c for c in columns if c == rows.key or c not in known))
 
 
 def _put(frame: nw.LazyFrame, folder: Path) -> None:
@@ -126,6 +170,7 @@ def _options(master: str) -> dict[str, str]:
         "spark.sql.ansi.enabled": "true",  # a cast that fails is an error, as in the other engines
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(ROWS),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }

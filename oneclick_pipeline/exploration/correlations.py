@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from oneclick_pipeline.settings import Exploration
+    from oneclick_pipeline.tables import Columns
 
 _MISSING = -1
 
@@ -47,7 +48,7 @@ class Correlations:
         return pairs.sort_values("phik", ascending=False, kind="stable", ignore_index=True)
 
 
-def correlations(features: pd.DataFrame, settings: Exploration) -> Correlations:
+def correlations(features: Columns, settings: Exploration) -> Correlations:
     """Compute phik and its significance for all pairs of features, activity and profit among regular customers.
 
     Customers without a value count only in the pairs of their other columns. A pair is left out if one of its

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from oneclick_pipeline.settings import Exploration
+    from oneclick_pipeline.tables import Columns
 
 _COLUMNS_OF_PICTURES = 4
 _BINS = 24
@@ -30,7 +31,7 @@ _Classes = dict[str, tuple[str, "pd.DataFrame"]]
 """Name of the class in the legend -> its colour and its customers."""
 
 
-def distributions(features: pd.DataFrame, settings: Exploration) -> Figure:
+def distributions(features: Columns, settings: Exploration) -> Figure:
     """Every feature among regular customers, declined against stable; all together if no activity is known.
 
     Heights are shares within a class, so classes of unequal size compare. The outermost half per cent at each

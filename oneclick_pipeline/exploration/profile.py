@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from oneclick_pipeline.settings import Exploration
+    from oneclick_pipeline.tables import Columns
 
 _SHAPIRO_MINIMUM = 3
 _SHAPIRO_MAXIMUM = 5_000
 _QUANTILES = {"minimum": 0.0, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "maximum": 1.0}
 
 
-def data_profile(features: pd.DataFrame, settings: Exploration) -> pd.DataFrame:
+def data_profile(features: Columns, settings: Exploration) -> pd.DataFrame:
     """Describe every feature, the activity and the profit among regular customers.
 
     Quantities (int, float) get moments, quantiles, outliers and a normality test; categories (bool, str) get

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from oneclick_pipeline.settings import Exploration
+    from oneclick_pipeline.tables import Columns
 
 EXPLORED: tuple[Column, ...] = tuple(c for c in CUSTOMER_FEATURES.columns if c.name in {*FEATURE_NAMES, "activity", "profit"})
 """The columns that are explored, in the order of `customer_features`: features, activity and profit."""
@@ -51,14 +52,14 @@ def is_number(column: Column) -> bool:
     return column.kind in ("int", "float")
 
 
-def regular_sample(features: pd.DataFrame, settings: Exploration) -> Sample:
+def regular_sample(features: Columns, settings: Exploration) -> Sample:
     """The regular customers, or, above `settings.max_rows` of them, a random sample of that size.
 
     The draw goes by a hash of customer_id: it depends neither on the order of the rows nor on the engine that
     wrote them, and a customer who was drawn one month is likely drawn the next.
 
     Args:
-        features: A `customer_features` table, (customers, columns), of any pandas types.
+        features: A `customer_features` table of any pandas types; one column at a time is in memory.
         settings: Gives the size of the sample.
     """
     import numpy as np
@@ -71,8 +72,7 @@ def regular_sample(features: pd.DataFrame, settings: Exploration) -> Sample:
     if len(rows) > settings.max_rows:
         order = np.argsort(pd.util.hash_array(ids[rows] ^ _SEED), kind="stable")
         drawn = rows[np.sort(order[: settings.max_rows])]
-    chosen = features.iloc[drawn]
-    return Sample(pd.DataFrame({c.name: _plain(chosen[c.name], c) for c in EXPLORED}), len(rows))
+    return Sample(pd.DataFrame({c.name: _plain(features[c.name].iloc[drawn], c) for c in EXPLORED}), len(rows))
 
 
 def typed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from oneclick_pipeline.model.effects import Effects, Explained, effects
 from oneclick_pipeline.model.explanation import beeswarm, dependence, importance, model_explanation
 from oneclick_pipeline.model.metrics import METRICS, Interval
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
-from oneclick_pipeline.model.training import predict, train
+from oneclick_pipeline.model.training import changes_warnings, predict, train
 from oneclick_pipeline.model.training_set import inputs, training_set
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Interval",
     "TrainedModel",
     "beeswarm",
+    "changes_warnings",
     "dependence",
     "effects",
     "importance",

@@ -148,6 +148,17 @@ def predict(pipeline: Any, features: pd.DataFrame) -> NDArray[np.float64]:  # no
     return p
 
 
+def changes_warnings(pipeline: Any) -> bool:  # noqa: ANN401
+    """Whether it holds a forest: those change the warning filters of all threads, so only one thread may predict.
+
+    See `candidates.Family.alone`.
+    """
+    from sklearn.ensemble._forest import BaseForest
+
+    parts = [pipeline, *pipeline.get_params(deep=True).values()] if hasattr(pipeline, "get_params") else [pipeline]
+    return any(isinstance(part, BaseForest) for part in parts)
+
+
 def _family_result(best: Trial, found: Found, predictions: pd.DataFrame, rows: int, settings: Model) -> FamilyResult:
     family = best.candidate.family
     trials = [t for t in found.trials if t.candidate.family is family]

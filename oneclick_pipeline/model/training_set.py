@@ -62,6 +62,8 @@ def inputs(features: pd.DataFrame) -> pd.DataFrame:
         if name in TEXTS:
             text = column.astype(object)
             columns[name] = text.where(text.notna(), np.nan)
+        elif column.dtype.kind in "fiub" and isinstance(column.dtype, np.dtype):  # a tenth of the time
+            columns[name] = column.astype(float)
         else:
             # by way of pandas' nullable float: it alone takes bools and ints that may be missing
             columns[name] = pd.Series(

@@ -98,6 +98,7 @@ def assign(
     capacity: Numbers,
     *,
     key: NDArray[np.uint64] | None = None,
+    among: NDArray[np.bool_] | None = None,
 ) -> Assignment:
     """Give every customer at most one offer so that the gains sum to the most that the limits allow.
 
@@ -111,6 +112,7 @@ def assign(
         capacity: How many may get each offer, shape (m,); may be infinite.
         key: A number of each customer's own, shape (n,), that settles ties: with all keys distinct the order of the
             customers changes nothing. Without it the order settles them.
+        among: Who takes part, shape (n,), everybody by default; whoever does not gets nothing.
 
     Raises:
         ValueError: If shapes do not agree, a gain is NaN or +inf, or a cost or limit is negative or NaN.
@@ -128,13 +130,15 @@ def assign(
     n, m = gain.shape
     budget = float(budget) * (1 + ROUNDING)
     possible = (cost <= budget) & (capacity >= 1)
-    rows = np.flatnonzero((gain[:, possible] > 0).any(axis=1))
+    takes_part = wanting(gain, possible)
+    rows = np.flatnonzero(takes_part if among is None else takes_part & among)
     if key is not None:
         rows = rows[np.argsort(np.asarray(key)[rows], kind="stable")]
     if not rows.size:
         return Assignment(np.full(n, -1, np.int16), 0.0, 0.0, 0.0, 0.0, np.zeros(m))
-    columns = np.ascontiguousarray(gain.T[:, rows], dtype=np.float64)
-    columns[~possible] = -np.inf
+    columns = np.full((m, len(rows)), -np.inf)
+    for j in np.flatnonzero(possible):
+        columns[j] = gain[rows, j]
 
     capacity = np.floor(np.where(possible, capacity, 0).astype(float))
     use = np.vstack([cost, np.eye(m)]).astype(float)
@@ -144,7 +148,7 @@ def assign(
     problem = _Problem(columns, cost.astype(float), budget, capacity, use[binding], limit[binding])
 
     free = _prices(problem)
-    best, _ = _respond(problem.gain, free @ problem.use)
+    best, _ = respond(problem.gain, free @ problem.use)
     bound, value, part = float(free @ problem.limit + best.sum()), -1.0, np.full(len(rows), -1, np.int16)
     for rebate in _REBATES:  # where many customers tie, lower prices let too many take what is scarce rather than nobody
         tried = _within(problem, free @ problem.use * (1 - rebate))
@@ -194,13 +198,23 @@ def room(choice: Choice, cost: Numbers, budget: float, capacity: Numbers, is_ope
     return int(min(*fits, len(choice) - 1) + 1) if len(choice) else 0
 
 
+def wanting(gain: NDArray[np.floating], among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Whether each customer gains by any offer, or by any of some; shape (n,), of gains (n, m)."""
+    import numpy as np
+
+    found = np.zeros(len(gain), dtype=bool)
+    for j in range(gain.shape[1]) if among is None else np.flatnonzero(among):  # a copy of all gains would weigh what they do
+        found |= gain[:, j] > 0
+    return found
+
+
 def _check(gain: NDArray[np.floating], cost: Numbers, budget: float, capacity: Numbers) -> None:
     """Refuse what is no problem of assignment."""
     import numpy as np
 
     if gain.ndim != 2 or cost.shape != gain.shape[1:] or capacity.shape != gain.shape[1:]:  # noqa: PLR2004 - a matrix
         raise ValueError(f"gain {gain.shape} needs one cost and one capacity an offer, got {cost.shape} and {capacity.shape}")
-    if np.isnan(gain).any() or np.isposinf(gain).any():
+    if not all((gain[begin : begin + _CHUNK] < np.inf).all() for begin in range(0, len(gain), _CHUNK)):  # nor so is NaN
         raise ValueError("gains must be numbers, or -inf where an offer does not fit")
     if not (np.isfinite(cost).all() and (cost >= 0).all() and budget >= 0 and (capacity >= 0).all()):
         raise ValueError("costs, budget and capacities must be numbers from 0 on, and costs finite")
@@ -213,8 +227,13 @@ def _counts(choice: Choice, offers: int) -> NDArray[np.int_]:
     return np.bincount(choice + 1, minlength=offers + 1)[1:]
 
 
-def _respond(gain: NDArray[_Float], price: NDArray[_Float]) -> tuple[NDArray[_Float], Choice]:
-    """What every customer takes at these prices: the best gain after its price, 0 where nothing is, and the offer."""
+def respond(gain: NDArray[_Float], price: NDArray[_Float]) -> tuple[NDArray[_Float], Choice]:
+    """What every customer takes at these prices: the best gain after its price, 0 where nothing is, and the offer.
+
+    Args:
+        gain: Gains by offer, shape (m, n).
+        price: Price of each offer, shape (m,).
+    """
     import numpy as np
 
     best = np.zeros(gain.shape[1], gain.dtype)
@@ -247,7 +266,7 @@ def _prices(problem: _Problem) -> Numbers:
 
         def bound(z: Numbers, sample: NDArray[np.float32] = sample) -> tuple[float, Numbers]:
             prices = z * top
-            best, choice = _respond(sample, (prices @ problem.use).astype(np.float32))
+            best, choice = respond(sample, (prices @ problem.use).astype(np.float32))
             share = sample.shape[1] / total
             slack = problem.limit * share - problem.use @ _counts(choice, len(sample))
             return float(prices @ problem.limit * share + best.sum(dtype=np.float64)), slack * top
@@ -294,7 +313,7 @@ def _lowest(bound: Callable[[Numbers], tuple[float, Numbers]], start: Numbers, r
 
 def _within(problem: _Problem, price: Numbers) -> Choice:
     """What everybody takes at these prices, made to fit the limits and to use them up."""
-    _, choice = _respond(problem.gain, price)
+    _, choice = respond(problem.gain, price)
     return _fill(problem, choice if problem.fits(choice) else _repair(problem, choice, price), price)
 
 
@@ -308,7 +327,7 @@ def _repair(problem: _Problem, choice: Choice, price: Numbers) -> Choice:
         j = int(np.argmax(over))
         is_open[j] = False
         members = np.flatnonzero(choice == j)
-        next_best, other = _respond(np.where(is_open[:, None], gain[:, members], -np.inf), price)
+        next_best, other = respond(np.where(is_open[:, None], gain[:, members], -np.inf), price)
         losers = np.argsort(gain[j, members] - price[j] - next_best, kind="stable")[: int(over[j])]
         choice[members[losers]] = other[losers]
 
@@ -319,7 +338,7 @@ def _repair(problem: _Problem, choice: Choice, price: Numbers) -> Choice:
         mine = choice[members]
         space = problem.capacity - problem.counts(choice)
         cheaper = (problem.cost[:, None] < cost[mine]) & (space[:, None] >= 1)
-        next_best, other = _respond(np.where(cheaper, gain[:, members], -np.inf), price)
+        next_best, other = respond(np.where(cheaper, gain[:, members], -np.inf), price)
         saved = cost[mine] - cost[other]
         with np.errstate(over="ignore"):  # who saves next to nothing comes last
             order = np.argsort((gain[mine, members] - price[mine] - next_best) / saved, kind="stable")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.offers.catalogue import COLUMNS, AnyOf, Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.offers.catalogue import Offer
     from oneclick_pipeline.settings import Offers
+    from oneclick_pipeline.tables import Columns
 
+    Quantiles = Mapping[tuple[str, float], float]
     Truth = NDArray[np.bool_]
 
 REASONS = ("not_regular", "not_scored", "no_profit", "no_consent", "contact_cap", "no_offer_fits")
@@ -39,7 +41,39 @@ def join(features: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame) -
     return joined.sort_values("customer_id", ignore_index=True)
 
 
-def fits(offers: Sequence[Offer], customers: pd.DataFrame) -> Truth:
+def columns(offers: Sequence[Offer]) -> set[str]:
+    """The columns on which offers, or the refusal of all of them, depend."""
+    found = {"regular", "p_decline", "profit", "marketing_consent", "contacts_month"}
+    for offer in offers:
+        found.update(offer.needs)
+        for condition in _single(offer):
+            found.update(name for name in (condition.column, condition.column_value) if name is not None)
+    return found
+
+
+def quantiles(offers: Sequence[Offer], customers: Columns) -> Quantiles:
+    """The quantiles of the regular customers that offers ask for: exact, one column at a time; NaN where nothing is known."""
+    import numpy as np
+
+    found: dict[tuple[str, float], float] = {}
+    for offer in offers:
+        for condition in _single(offer):
+            if condition.quantile is not None and (condition.column, condition.quantile) not in found:
+                values = customers[condition.column].to_numpy(dtype=float, na_value=np.nan)
+                values = values[customers["regular"].to_numpy(dtype=bool, na_value=False)]
+                values = values[~np.isnan(values)]
+                cut = float(np.quantile(values, condition.quantile)) if len(values) else np.nan
+                found[condition.column, condition.quantile] = cut
+    return found
+
+
+def _single(offer: Offer) -> Iterator[Condition]:
+    """All conditions of an offer, those among `any` too."""
+    for condition in offer.conditions:
+        yield from condition.conditions if isinstance(condition, AnyOf) else (condition,)
+
+
+def fits(offers: Sequence[Offer], customers: pd.DataFrame, cuts: Quantiles | None = None) -> Truth:
     """Whether each offer's conditions hold for each customer.
 
     A condition on an unknown value never holds, and an offer whose message needs an unknown value does not fit: nobody
@@ -47,14 +81,15 @@ def fits(offers: Sequence[Offer], customers: pd.DataFrame) -> Truth:
 
     Args:
         offers: Offers, m of them.
-        customers: See `join`, n rows; quantiles are those of the regular customers among them.
+        customers: See `join`, n rows.
+        cuts: What `quantiles` found of the month; without it, those of the regular customers among these.
 
     Returns:
         Truth values, (n, m).
     """
     import numpy as np
 
-    table = _Table(customers)
+    table = _Table(customers, quantiles(offers, customers) if cuts is None else cuts)
     fitting = np.ones((len(customers), len(offers)), dtype=bool)
     for j, offer in enumerate(offers):
         for condition in offer.conditions:
@@ -95,8 +130,8 @@ def refusal(customers: pd.DataFrame, fitting: Truth, settings: Offers) -> NDArra
 class _Table:
     """The customers' columns as arrays, each made once, and the truth of conditions on them."""
 
-    def __init__(self, customers: pd.DataFrame) -> None:
-        self._customers = customers
+    def __init__(self, customers: pd.DataFrame, cuts: Quantiles | None = None) -> None:
+        self._customers, self._cuts = customers, cuts or {}
         self._numbers: dict[str, NDArray[np.float64]] = {}
         self._held: dict[Condition, Truth] = {}
 
@@ -159,12 +194,8 @@ class _Table:
 
     def _right(self, condition: Condition) -> float | NDArray[np.float64]:
         """What a number is compared with."""
-        import numpy as np
-
         if condition.column_value is not None:
             return self.numbers(condition.column_value)
         if condition.quantile is None:
             return float(condition.value)  # type: ignore[arg-type] # the catalogue lets numbers only be compared with numbers
-        regular = self.numbers(condition.column)[self.holds(Condition("regular", "==", value=True))]
-        regular = regular[~np.isnan(regular)]
-        return float(np.quantile(regular, condition.quantile)) if len(regular) else np.nan
+        return self._cuts[condition.column, condition.quantile]

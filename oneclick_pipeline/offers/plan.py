@@ -21,15 +21,15 @@ from oneclick_pipeline.scores.profit import value_of
 from oneclick_pipeline.tables import ARMS, ASSIGNMENTS, OFFER_PLAN, REASONS_OF_PLAN, check_month
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-    from pandas.api.extensions import ExtensionArray
 
     from oneclick_pipeline.offers.catalogue import Offer
     from oneclick_pipeline.settings import Campaigns, Settings
+    from oneclick_pipeline.settings import Offers as OfferSettings
 
     Numbers = NDArray[np.float64]
     Choice = NDArray[np.int16]
@@ -43,6 +43,17 @@ EXPLORED_PART = 0.5
 """Part of the budget and of every capacity that exploration may use up, so that a plan is left."""
 
 _NORMAL_95 = 1.959964
+_ROWS = 1 << 16
+_NOTHING_PLANNED = 3
+# By case: held out for good, explored an offer, explored control, nothing planned, held out for the month, given.
+_CASES = (
+    ("control", "hold_out", "hold_out"),
+    ("offer", "exploration", "offered"),
+    ("control", "exploration", "control"),
+    ("none", "plan", "not_worth"),
+    ("control", "plan", "control"),
+    ("offer", "plan", "offered"),
+)
 
 
 @dataclass(frozen=True)
@@ -133,116 +144,308 @@ def offer_plan(
     Raises:
         BadInputError: If `month` is no month.
     """
-    import numpy as np
-    import pandas as pd
+    planner = Planner(offers, beliefs, settings, month=month, by_segment=effects is None)
+    planner.add(planner.look(customers, effects, worth))
+    decided = planner.decide()
+    texts = {c.name: "str" for c in OFFER_PLAN.columns if c.kind == "str"}
+    return Plan(decided.table(0, len(customers)).astype(texts).set_index(customers.index), decided.summary)
 
-    check_month(month)
-    ranked = sorted(range(len(offers)), key=lambda j: offers[j].id)
-    offers = [offers[j] for j in ranked]
-    m, limits = len(offers), settings.offers
-    known = _Offers(
-        tuple(o.id for o in offers),
-        np.array([o.cost for o in offers], dtype=float),
-        np.array([np.inf if o.capacity is None else o.capacity for o in offers], dtype=float),
-    )
-    fits = eligibility.fits(offers, customers)
-    refused = eligibility.refusal(customers, fits, limits)
-    ids = customers["customer_id"].to_numpy(dtype=np.int64)
-    tie = experiment.hashes(ids, limits.salt, "ties", month)
-    rows = np.flatnonzero(refused == "")
-    rows = rows[np.argsort(tie[rows])]  # from here on in an order that has nothing to do with that of the table
 
-    p, profit = (customers[name].to_numpy(dtype=float, na_value=np.nan) for name in ("p_decline", "profit"))
-    value = value_of(profit, settings.value) * limits.lost_share if worth is None else worth
-    effect, sd = _believed(offers, beliefs, customers["segment"].iloc[rows], by_segment=effects is None)
-    harmful = _probability_of_harm(effect, sd) >= HARMFUL
-    allowed, good = fits[rows] & ~harmful, effect < 0
-    if effects is not None:
-        own = effects[rows][:, ranked]
-        effect = np.where(np.isnan(own), effect, own)
+@dataclass(frozen=True)
+class _Batch:
+    """What there is to decide on of n customers, k of whom may get an offer.
 
-    def earns(effect: Numbers) -> Numbers:
-        return np.asarray(np.minimum(-effect, p[rows, None]) * value[rows, None] - known.cost)
+    Attributes:
+        ids: Their numbers, (n,).
+        version: Version of the model that scored them, (n,).
+        p: p_decline, (n,).
+        value: What it is worth to keep each, (n,).
+        segments: Different segments.
+        segment: Number of each one's segment among them, (n,).
+        refused: Number of the reason why they can get none, -1 for who can, (n,).
+        fits: Offers that fit, without harmful ones for those who may get one, (n, m).
+        gain: Expected gain of those k from each offer, -inf where the policy may not give it, (k, m).
+        explorable: Offers that they may explore, (k, m).
+        effect: Effects on each of them, None where the segment tells them, (k, m).
+    """
 
-    expected = earns(effect)
-    gain = np.where(allowed & good & (effect < 0) & (expected > 0), expected, -np.inf)
-    explorable = allowed & (earns(effect - _NORMAL_95 * sd) > 0)
+    ids: NDArray[np.int64]
+    version: NDArray[np.int64]
+    p: Numbers
+    value: Numbers
+    segments: list[str]
+    segment: Choice
+    refused: NDArray[np.int8]
+    fits: Flags
+    gain: Numbers
+    explorable: Flags
+    effect: Numbers | None
 
-    draws = experiment.draw(ids[rows], limits, month)
-    explored, waves = experiment.explore(
-        explorable,
-        draws,
-        limits,
-        cost=known.cost,
-        budget=EXPLORED_PART * limits.budget,
-        capacity=np.floor(EXPLORED_PART * known.capacity),
-    )
-    policy, solved = _policy(gain, explored, draws, known, settings, tie[rows])
-    chances = experiment.propensities(explorable, policy, explored, waves, limits)
 
-    held, exploring = draws.hold_out < limits.control_share, explored != experiment.NOTHING
-    cases = [held, explored >= 0, exploring, policy < 0, draws.control < limits.offer_control_share]
-    arm = np.select(cases, [1, 0, 1, 2, 1], 0)  # of ARMS
-    offer = np.where(exploring, np.maximum(explored, -1), policy).astype(np.int16)
-    reason = np.select(cases, ["hold_out", "offered", "control", "", "control"], "offered").astype(object)
-    reason[reason == ""] = np.where((gain > 0).any(axis=1), "no_room", "not_worth")[reason == ""]
-    propensity = np.select(
-        cases, [chances.hold_out, chances.explored, chances.explored, chances.nothing, chances.hold_out], chances.plan
-    )
-    allowed[exploring] = _could_draw(explorable, draws, waves)[exploring]
-    fits[rows], chosen = allowed, np.flatnonzero(offer >= 0)
-    anything: Flags = np.logical_or.reduce(allowed, axis=1)
-    per_offer = {"cost": np.where(arm == 0, known.cost[offer], 0.0) if m else np.zeros(len(rows))}
-    for name, numbers in (("expected_effect", effect), ("expected_gain", expected)):
-        per_offer[name] = np.full(len(rows), np.nan)
-        per_offer[name][chosen] = numbers[chosen, offer[chosen]]
-    refused[rows] = reason
+class Planner:
+    """A plan of customers who come batch by batch; of each a few numbers are kept until it is decided.
 
-    def everybody(numbers: NDArray[_Number], otherwise: float) -> NDArray[_Number]:
-        whole = np.full(len(ids), otherwise, numbers.dtype)
-        whole[rows] = numbers
-        return whole
+    `look` at every batch, on any thread; `add` what it found, in order; then `decide`. The batches change nothing.
+    """
 
-    table = customers[["customer_id", "segment", "p_decline", "model_version"]].assign(
-        arm=_words(everybody(arm, 2), ARMS),
-        offer_id=_words(everybody(offer, -1), known.ids),
-        assignment=_words(everybody(np.select([held, exploring], [2, 1], 0), 3), ASSIGNMENTS),
-        reason=_words(pd.Categorical(refused, categories=REASONS_OF_PLAN).codes, REASONS_OF_PLAN),
-        propensity=everybody(np.clip(propensity, 0, 1), np.nan),
-        control_share=limits.control_share,
-        exploration_share=waves[-1].end if waves else 0.0,
-        offer_control_share=limits.offer_control_share,
-        fits=_lists(fits, known.ids),
-        value=value,
-        expected_effect=everybody(per_offer["expected_effect"], np.nan),
-        expected_gain=everybody(per_offer["expected_gain"], np.nan),
-        cost=everybody(per_offer["cost"], 0.0),
-    )[OFFER_PLAN.names]
-    given = (arm == 0) & (offer >= 0)
-    low, middle, high = _interval(per_offer["expected_gain"], sd, value[rows], offer, given)
-    return Plan(
-        table,
-        Summary(
-            **{f"{name}s": _count(table[name]) for name in ("arm", "assignment", "reason")},
+    def __init__(
+        self,
+        offers: Sequence[Offer],
+        beliefs: pd.DataFrame | None,
+        settings: Settings,
+        *,
+        month: str,
+        cuts: eligibility.Quantiles | None = None,
+        by_segment: bool = True,
+    ) -> None:
+        """Begin a plan.
+
+        Args:
+            offers: See `offer_plan`, as for all that is not told here.
+            beliefs: What is believed.
+            settings: Budget, shares, caps, horizon.
+            month: Snapshot month.
+            cuts: What `eligibility.quantiles` found of all customers; not needed where they are one batch.
+            by_segment: Whether segments have beliefs of their own; they have not where effects are given.
+
+        Raises:
+            BadInputError: If `month` is no month.
+        """
+        import numpy as np
+
+        self._month, self._settings, self._cuts = check_month(month), settings, cuts
+        self._beliefs, self._by_segment = beliefs, by_segment
+        self._ranked = sorted(range(len(offers)), key=lambda j: offers[j].id)
+        self._offers = [offers[j] for j in self._ranked]
+        self._known = _Offers(
+            tuple(o.id for o in self._offers),
+            np.array([o.cost for o in self._offers], dtype=float),
+            np.array([np.inf if o.capacity is None else o.capacity for o in self._offers], dtype=float),
+        )
+        self._batches: list[_Batch] = []
+
+    def look(self, customers: pd.DataFrame, effects: Numbers | None = None, worth: Numbers | None = None) -> _Batch:
+        """What there is to decide on of some customers."""
+        import numpy as np
+        import pandas as pd
+
+        limits, cost = self._settings.offers, self._known.cost
+        fits = eligibility.fits(self._offers, customers, self._cuts)
+        refused = eligibility.refusal(customers, fits, limits)
+        rows = np.flatnonzero(refused == "")
+        p, profit = (customers[name].to_numpy(dtype=float, na_value=np.nan) for name in ("p_decline", "profit"))
+        value = value_of(profit, self._settings.value) * limits.lost_share if worth is None else worth
+        segment, segments = customers["segment"].factorize()
+        believed = self._believed(list(segments))[segment[rows]]
+        effect, sd = believed[..., 0], believed[..., 1]
+        allowed, good = fits[rows] & ~(_probability_of_harm(effect, sd) >= HARMFUL), effect < 0
+        if effects is not None:
+            own = effects[rows][:, self._ranked]
+            effect = np.where(np.isnan(own), effect, own)
+        expected = _earns(effect, p[rows, None], value[rows, None], cost)
+        fits[rows] = allowed
+        return _Batch(
+            ids=customers["customer_id"].to_numpy(dtype=np.int64),
+            version=customers["model_version"].to_numpy(),
+            p=p,
+            value=value,
+            segments=[str(name) for name in segments],
+            segment=segment.astype(np.int16),
+            refused=pd.Index(REASONS_OF_PLAN).get_indexer(pd.Index(refused)).astype(np.int8),
+            fits=fits,
+            gain=np.where(allowed & good & (effect < 0) & (expected > 0), expected, -np.inf),
+            explorable=allowed & (_earns(effect - _NORMAL_95 * sd, p[rows, None], value[rows, None], cost) > 0),
+            effect=None if effects is None else effect,
+        )
+
+    def add(self, batch: _Batch) -> None:
+        """Take in the next customers."""
+        self._batches.append(batch)
+
+    def decide(self) -> Decided:
+        """Decide on all of them; afterwards the planner is empty."""
+        import numpy as np
+
+        limits, known = self._settings.offers, self._known
+        segments = sorted({name for batch in self._batches for name in batch.segments})
+        number = {name: i for i, name in enumerate(segments)}
+        segment = [np.array([number[name] for name in b.segments], dtype=np.int16)[b.segment] for b in self._batches]
+        ids, version, p, value, refused, fits = (
+            np.concatenate([getattr(b, name) for b in self._batches])
+            for name in ("ids", "version", "p", "value", "refused", "fits")
+        )
+        may = np.flatnonzero(refused < 0)
+        tie = experiment.hashes(ids[may], limits.salt, "ties", self._month)
+        order = np.argsort(tie)  # what follows is in an order that has nothing to do with that of the table
+        rows, tie = may[order], tie[order]
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        gains, explorables = [b.gain for b in self._batches], [b.explorable for b in self._batches]
+        effects = [b.effect for b in self._batches if b.effect is not None]
+        self._batches.clear()  # so that a part goes when it is copied
+        gain, explorable = _scattered(gains, place), _scattered(explorables, place)
+        own = _scattered(effects, place) if effects else None
+
+        draws = experiment.draw(ids[rows], limits, self._month)
+        explored, waves = experiment.explore(
+            explorable,
+            draws,
+            limits,
+            cost=known.cost,
+            budget=EXPLORED_PART * limits.budget,
+            capacity=np.floor(EXPLORED_PART * known.capacity),
+        )
+        policy, solved = _policy(gain, explored, draws, known, self._settings, tie)
+        held, exploring = draws.hold_out < limits.control_share, explored != experiment.NOTHING
+        cases = [held, explored >= 0, exploring, policy < 0, draws.control < limits.offer_control_share]
+        case = np.select(cases, range(len(cases)), len(cases)).astype(np.int8)
+        offer = np.where(exploring, np.maximum(explored, -1), policy).astype(np.int16)
+        could = _could_draw(explorable, draws, waves)
+        fits[rows[exploring]] = could[exploring]
+        del draws, could
+        reason = _numbers(2, REASONS_OF_PLAN)[case]
+        reason[(case == _NOTHING_PLANNED) & assignment.wanting(gain)] = REASONS_OF_PLAN.index("no_room")
+        refused[rows] = reason
+
+        segment_of, chosen = np.concatenate(segment), np.flatnonzero(offer >= 0)
+        believed = self._believed(segments)[segment_of[rows[chosen]], offer[chosen]]
+        effect, expected = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+        effect[chosen] = believed[:, 0] if own is None else own[chosen, offer[chosen]]
+        expected[chosen] = _earns(effect[chosen], p[rows[chosen]], value[rows[chosen]], known.cost[offer[chosen]])
+        given = (_numbers(0, ARMS)[case] == 0) & (offer >= 0)
+        spread = np.zeros(len(rows))
+        spread[chosen] = believed[:, 1] * value[rows[chosen]]
+        low, middle, high = _interval(expected, spread, offer, given)
+        arm, risk = _numbers(0, ARMS)[case], p[rows]
+        everybody = {"arm": np.full(len(ids), 2), "assignment": np.full(len(ids), 3)}
+        everybody["arm"][rows], everybody["assignment"][rows] = arm, _numbers(1, ASSIGNMENTS)[case]
+
+        def detectable(j: int | None = None) -> float:
+            drawn: Flags = np.logical_or.reduce(fits[rows], axis=1) if j is None else fits[rows, j]
+            return _detectable(risk, arm, offer, exploring, drawn, self._settings.campaigns, j)
+
+        summary = Summary(
+            arms=_count(everybody["arm"], ARMS),
+            assignments=_count(everybody["assignment"], ASSIGNMENTS),
+            reasons=_count(refused, REASONS_OF_PLAN),
             given={name: int((given & (offer == j)).sum()) for j, name in enumerate(known.ids)},
-            cost=float(np.bincount(offer[given], minlength=m) @ known.cost) if m else 0.0,
+            cost=float(np.bincount(offer[given], minlength=len(known.ids)) @ known.cost) if known.ids else 0.0,
             budget=limits.budget,
             expected_gain=middle,
             expected_gain_low=low,
             expected_gain_high=high,
-            without_limits=float(gain.max(axis=1, initial=0).sum()),
-            by_risk=_by_risk(gain, p[rows] * value[rows], known, limits.budget),
+            without_limits=_best_of_each(gain),
+            by_risk=_by_risk(gain, risk * value[rows], known, limits.budget),
             gap=solved.gap,
             price_of_budget=solved.price_of_budget,
             prices=dict(zip(known.ids, solved.prices.tolist(), strict=True)),
             explored_share=waves[-1].end if waves else 0.0,
-            detectable_effects={
-                name: _detectable(p[rows], arm, offer, exploring, allowed[:, j], settings.campaigns, j)
-                for j, name in enumerate(known.ids)
+            detectable_effects={name: detectable(j) for j, name in enumerate(known.ids)},
+            detectable_effect=detectable(),
+        )
+        return Decided(
+            summary,
+            may=may,
+            place=place,
+            everybody={
+                "ids": ids,
+                "version": version,
+                "p": p,
+                "value": value,
+                "reason": refused,
+                "fits": fits,
+                "segment": segment_of,
             },
-            detectable_effect=_detectable(p[rows], arm, offer, exploring, anything, settings.campaigns),
-        ),
-    )
+            chosen={
+                "case": case,
+                "offer": offer,
+                "policy": policy,
+                "explored": explored,
+                "explorable": explorable,
+                "effect": effect,
+                "expected": expected,
+            },
+            waves=waves,
+            segments=segments,
+            known=known,
+            settings=limits,
+        )
+
+    def _believed(self, segments: Sequence[str]) -> Numbers:
+        """Believed effect of every offer and its standard deviation in some segments, (segments, m, 2)."""
+        return _believed(self._offers, self._beliefs, segments, by_segment=self._by_segment)
+
+
+class Decided:
+    """A plan that is decided, to be written batch by batch.
+
+    Attributes:
+        summary: The plan in figures.
+    """
+
+    def __init__(
+        self,
+        summary: Summary,
+        *,
+        may: NDArray[np.intp],
+        place: NDArray[np.intp],
+        everybody: Mapping[str, NDArray],
+        chosen: Mapping[str, NDArray],
+        waves: tuple[experiment.Wave, ...],
+        segments: Sequence[str],
+        known: _Offers,
+        settings: OfferSettings,
+    ) -> None:
+        """Made by `Planner.decide`: `may` are the rows of those who may get an offer, `place` theirs in `chosen`."""
+        self.summary = summary
+        self._may, self._place, self._everybody, self._chosen = may, place, everybody, chosen
+        self._waves, self._segments, self._known, self._settings = waves, segments, known, settings
+
+    def tables(self, rows: int) -> Iterator[pd.DataFrame]:
+        """The whole plan in batches of so many rows, at least one."""
+        for begin in range(0, max(len(self._everybody["ids"]), 1), rows):
+            yield self.table(begin, begin + rows)
+
+    def table(self, begin: int, end: int) -> pd.DataFrame:
+        """`tables.OFFER_PLAN` of some customers, in the order in which they came; texts are categories."""
+        import numpy as np
+        import pandas as pd
+
+        first, last = np.searchsorted(self._may, [begin, end])
+        at, within = self._place[first:last], self._may[first:last] - begin
+        own = {name: values[begin:end] for name, values in self._everybody.items()}
+        row = {name: values[at] for name, values in self._chosen.items()}
+        n, case, m = len(own["ids"]), row["case"], len(self._known.ids)
+        chances = experiment.propensities(row["explorable"], row["policy"], row["explored"], self._waves, self._settings)
+        by_case = (chances.hold_out, chances.explored, chances.explored, chances.nothing, chances.hold_out, chances.plan)
+        arm = _numbers(0, ARMS)[case]
+
+        def whole(numbers: NDArray[_Number], otherwise: float) -> NDArray[_Number]:
+            found = np.full(n, otherwise, numbers.dtype)
+            found[within] = numbers
+            return found
+
+        return pd.DataFrame(
+            {
+                "customer_id": own["ids"],
+                "arm": _words(whole(arm, 2), ARMS),
+                "offer_id": _words(whole(row["offer"], -1), self._known.ids),
+                "assignment": _words(whole(_numbers(1, ASSIGNMENTS)[case], 3), ASSIGNMENTS),
+                "reason": _words(own["reason"], REASONS_OF_PLAN),
+                "propensity": whole(np.clip(np.choose(case, by_case), 0, 1), np.nan),
+                "control_share": self._settings.control_share,
+                "exploration_share": self.summary.explored_share,
+                "offer_control_share": self._settings.offer_control_share,
+                "fits": _lists(own["fits"], self._known.ids),
+                "segment": _words(own["segment"], self._segments),
+                "p_decline": own["p"],
+                "model_version": own["version"],
+                "value": own["value"],
+                "expected_effect": whole(row["effect"], np.nan),
+                "expected_gain": whole(row["expected"], np.nan),
+                "cost": whole(np.where(arm == 0, self._known.cost[row["offer"]], 0.0) if m else np.zeros(len(at)), 0.0),
+            }
+        )[OFFER_PLAN.names]
 
 
 def digest(table: pd.DataFrame) -> str:
@@ -263,21 +466,48 @@ def digest(table: pd.DataFrame) -> str:
     return found.hexdigest()
 
 
-def _believed(
-    offers: Sequence[Offer], beliefs: pd.DataFrame | None, segment: pd.Series, *, by_segment: bool
-) -> tuple[Numbers, Numbers]:
-    """Believed effect of every offer on every customer and its standard deviation, by segment or not; each (n, m)."""
+def _believed(offers: Sequence[Offer], beliefs: pd.DataFrame | None, segments: Sequence[str], *, by_segment: bool) -> Numbers:
+    """Believed effect of every offer and its standard deviation in some segments; (segments, m, 2)."""
     import numpy as np
 
-    codes, segments = segment.factorize()
     believed = np.array([[(o.effect_mean, o.effect_sd) for o in offers]] * len(segments)).reshape(len(segments), len(offers), 2)
     if beliefs is not None:
         number = {o.id: j for j, o in enumerate(offers)}
         rows = beliefs[beliefs["offer_id"].isin(list(number))]
         for whole in (True, False)[: 1 + by_segment]:  # what is known of a segment after what is known of all
             for row in rows[(rows["segment"] == "all") == whole].itertuples():
-                believed[(segments == row.segment) | whole, number[str(row.offer_id)]] = row.mean, row.sd
-    return believed[codes, :, 0], believed[codes, :, 1]
+                among = [whole or name == row.segment for name in segments]
+                believed[among, number[str(row.offer_id)]] = row.mean, row.sd
+    return believed
+
+
+def _earns(effect: Numbers, p: Numbers, value: Numbers, cost: Numbers) -> Numbers:
+    """What an offer brings less its cost: nobody is kept who would not have declined."""
+    import numpy as np
+
+    return np.asarray(np.minimum(-effect, p) * value - cost)
+
+
+def _scattered(parts: list[NDArray], place: NDArray[np.intp]) -> NDArray:
+    """The rows of all parts in the order of their places, one part after the other given up."""
+    import numpy as np
+
+    whole, begin = np.empty((len(place), parts[0].shape[1]), parts[0].dtype), 0
+    while parts:
+        part = parts.pop(0)
+        whole[place[begin : begin + len(part)]] = part
+        begin += len(part)
+    return whole
+
+
+def _best_of_each(gain: Numbers) -> float:
+    """Sum of everybody's best gain above 0."""
+    import numpy as np
+
+    best = np.zeros(len(gain))
+    for column in gain.T:
+        np.maximum(best, column, out=best)
+    return float(best.sum())
 
 
 def _probability_of_harm(mean: Numbers, sd: Numbers) -> Numbers:
@@ -311,19 +541,19 @@ def _policy(
     rest = explored == experiment.NOTHING
     receives = rest & (draws.hold_out >= limits.control_share) & (draws.control >= limits.offer_control_share)
     share = max(int(receives.sum()), 1) / max(int(rest.sum()), 1)
-    solved = assignment.assign(gain[rest], known.cost, max(budget, 0.0) / share, capacity / share, key=key[rest])
+    solved = assignment.assign(gain, known.cost, max(budget, 0.0) / share, capacity / share, key=key, among=rest)
 
-    reduced = gain - (solved.prices + solved.price_of_budget * known.cost)
-    choice = np.where(reduced.max(axis=1, initial=0) > 0, reduced.argmax(axis=1) if m else -1, -1).astype(np.int16)
-    choice[rest] = solved.choice
+    price = solved.prices + solved.price_of_budget * known.cost
+    _, choice = assignment.respond(gain.T, price)
+    choice[rest] = solved.choice[rest]
     for j in np.flatnonzero(np.isfinite(capacity)):
         members = np.flatnonzero(choice == j)
-        members = members[np.argsort(-reduced[members, j], kind="stable")]
+        members = members[np.argsort(price[j] - gain[members, j], kind="stable")]
         choice[members[np.cumsum(receives[members]) > capacity[j]]] = -1
     members = np.flatnonzero(choice >= 0)
     cost = known.cost[choice[members]] if m else np.zeros(0)
     with np.errstate(divide="ignore", over="ignore"):  # what costs nothing comes first
-        rate = np.where(cost > 0, reduced[members, choice[members]] / cost, np.inf)
+        rate = np.where(cost > 0, (gain[members, choice[members]] - price[choice[members]]) / cost, np.inf)
     order = np.argsort(-rate, kind="stable")
     spent = np.cumsum(np.where(receives[members], cost, 0.0)[order])
     within = max(budget, 0.0) + limits.budget * assignment.ROUNDING
@@ -336,32 +566,31 @@ def _by_risk(gain: Numbers, risk: Numbers, known: _Offers, budget: float) -> flo
     import numpy as np
 
     total, left, space = 0.0, budget, known.capacity
-    order = np.flatnonzero((gain > 0).any(axis=1))
+    order = np.flatnonzero(assignment.wanting(gain))
     order = order[np.argsort(-risk[order], kind="stable")]
     while order.size and (is_open := (known.cost <= left) & (space >= 1)).any():
-        now = np.where(is_open, gain[order], -np.inf)
-        best = now.max(axis=1)
-        choice = np.where(best > 0, now.argmax(axis=1), -1).astype(np.int16)
+        next_ones = order[:_ROWS]  # the limits end long before most are asked
+        best, choice = assignment.respond(np.where(is_open, gain[next_ones], -np.inf).T, np.zeros(len(known.ids)))
         taken = assignment.room(choice, known.cost, left, space, is_open)
         counts = np.bincount(choice[:taken] + 1, minlength=len(known.ids) + 1)[1:]
-        total += float(best[:taken][choice[:taken] >= 0].sum())
+        total += float(best[:taken].sum())
         left, space, order = left - float(counts @ known.cost), space - counts, order[taken:]
     return total
 
 
-def _interval(gain: Numbers, sd: Numbers, value: Numbers, offer: Choice, given: Flags) -> tuple[float, float, float]:
+def _interval(gain: Numbers, spread: Numbers, offer: Choice, given: Flags) -> tuple[float, float, float]:
     """Expected gain of what is given, between the ends of its 95 % interval: low, middle, high."""
     import numpy as np
 
     middle = float(gain[given].sum())
-    by_offer = np.bincount(offer[given], weights=sd[given, offer[given]] * value[given], minlength=1)
+    by_offer = np.bincount(offer[given], weights=spread[given], minlength=1)
     half = _NORMAL_95 * float(np.sqrt((by_offer**2).sum()))
     return middle - half, middle, middle + half
 
 
 def _detectable(
     p: Numbers,
-    arm: NDArray[np.int_],
+    arm: NDArray[np.int8],
     offer: Choice,
     exploring: Flags,
     could_draw: Flags,
@@ -394,14 +623,21 @@ def _detectable(
     return information**-0.5 if information else float("nan")
 
 
-def _words(codes: NDArray[np.integer], words: Sequence[str]) -> ExtensionArray:
+def _numbers(part: int, words: Sequence[str]) -> NDArray[np.int8]:
+    """Number of a part of every case among the words for it."""
+    import numpy as np
+
+    return np.array([words.index(case[part]) for case in _CASES], dtype=np.int8)
+
+
+def _words(codes: NDArray[np.integer], words: Sequence[str]) -> pd.Categorical:
     """Texts of their numbers, none of -1."""
     import pandas as pd
 
-    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(list(words), dtype="str"))).astype("str").array
+    return pd.Categorical.from_codes(codes, pd.Index(list(words), dtype="str"))
 
 
-def _lists(fits: Flags, ids: Sequence[str]) -> ExtensionArray:
+def _lists(fits: Flags, ids: Sequence[str]) -> pd.Categorical:
     """Offers that fit, by commas, of every customer."""
     import numpy as np
     import pandas as pd
@@ -413,6 +649,9 @@ def _lists(fits: Flags, ids: Sequence[str]) -> ExtensionArray:
     return _words(codes, texts)
 
 
-def _count(values: pd.Series) -> dict[str, int]:
+def _count(codes: NDArray[np.integer], words: Sequence[str]) -> dict[str, int]:
     """How often each text occurs, by name."""
-    return {str(name): int(count) for name, count in values.value_counts().sort_index().items()}
+    import numpy as np
+
+    counts = np.bincount(codes, minlength=len(words)).tolist()
+    return {word: count for word, count in sorted(zip(words, counts, strict=True)) if count}

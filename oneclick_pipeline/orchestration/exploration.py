@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from oneclick_pipeline import exploration, pictures, tables
+from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.describe import code_version, picture, table_asset
 from oneclick_pipeline.orchestration.home import Home
@@ -15,7 +15,7 @@ _CODE = code_version(exploration, pictures, tables)
 
 
 @dg.asset(**table_asset("data_profile", _CODE, {"pandas", "scipy"}))
-def data_profile(context: dg.AssetExecutionContext, home: Home, customer_features: pd.DataFrame) -> Iterator[Any]:
+def data_profile(context: dg.AssetExecutionContext, home: Home, customer_features: Batches) -> Iterator[Any]:
     """Profile every column; see `exploration.data_profile`."""
     with home.step(context) as step:
         settings = home.settings().exploration
@@ -45,7 +45,7 @@ def data_profile(context: dg.AssetExecutionContext, home: Home, customer_feature
 
 
 @dg.asset(**table_asset("correlations", _CODE, {"pandas", "phik"}))
-def correlations(context: dg.AssetExecutionContext, home: Home, customer_features: pd.DataFrame) -> Iterator[Any]:
+def correlations(context: dg.AssetExecutionContext, home: Home, customer_features: Batches) -> Iterator[Any]:
     """Correlate every pair of columns; see `exploration.correlations`."""
     with home.step(context) as step:
         found = exploration.correlations(customer_features, home.settings().exploration)

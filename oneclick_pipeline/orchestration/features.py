@@ -26,7 +26,8 @@ def customer_features(
 ) -> Iterator[Any]:
     """Join the clean tables; see `features.customer_features`."""
     with home.step(context) as step:
-        staged = step.stage("customer_features", features.customer_features(customers, revenue, site_minutes, profit))
+        wide = features.customer_features(customers, revenue, site_minutes, profit)
+        staged = step.stage("customer_features", wide.sort("customer_id"))  # once, and nobody after it needs to
         table = step.engine.scan(staged.path)
         reasons = {
             str(row["regular_reason"]): int(row["rows"])

@@ -5,7 +5,7 @@ table moves to its final path, whole and in one rename, after its contract and i
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ import narwhals as nw
 from oneclick_pipeline import engine as engines
 from oneclick_pipeline import raw
 from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.checks import failed_blocking
@@ -90,6 +91,28 @@ class Step:
         frame = nw.from_native(export.by_hand)
         PolarsEngine().write(frame, path, TABLES[table], metadata={raw.FACTS: export.facts.to_json()})
         return replace(self._verified(table, path), rows=raw.rows(path))
+
+    def stage_batches(self, table: str, frames: "Iterable[pd.DataFrame]") -> Staged:
+        """The same for a table that comes batch by batch; no batch stays in memory once it is written.
+
+        Raises:
+            BadInputError: If it breaks the contract.
+        """
+        path = self.folder / f"{table}.parquet"
+        files.write_batches(frames, path, TABLES[table])
+        return self._verified(table, path)
+
+    def apply(
+        self, table: str, rows: Batches, function: "Callable[[pd.DataFrame], pd.DataFrame]", threads: int | None = None
+    ) -> Staged:
+        """The same for a table that a function makes of the rows of another; see `Engine.apply`.
+
+        Raises:
+            BadInputError: If it breaks the contract.
+        """
+        path = self.folder / f"{table}.parquet"
+        self.engine.apply(rows, function, path, TABLES[table], threads)
+        return self._verified(table, path)
 
     def publish(
         self,
@@ -218,6 +241,10 @@ class Months(Mapping[str, "pd.DataFrame"]):
         """The same months with some of the columns, the key among them; nothing else is read."""
         return Months(self._table, self._paths, columns)
 
+    def batches(self, month: str) -> Batches:
+        """A month batch by batch."""
+        return Batches(self._table, self._paths[month], self._columns)
+
     def __getitem__(self, month: str) -> "pd.DataFrame":
         """Read a month."""
         import pandas as pd
@@ -251,8 +278,8 @@ class TableIO(dg.ConfigurableIOManager):
         files.publish(obj.path, target)
         context.add_output_metadata({"dagster/row_count": obj.rows, "path": dg.MetadataValue.path(target), "digest": obj.digest})
 
-    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Months | raw.Export":
-        """The table of the month: as pandas where the asset asks for `pd.DataFrame`, else in the engine.
+    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | raw.Export":
+        """The table of the month: as pandas where the asset asks for `pd.DataFrame` or `Batches`, else in the engine.
 
         An asset that asks for `Months` gets its window of months, of which the last one must be there. A raw table is
         the export as it was read (`raw.Export`), to be verified before and after use.
@@ -269,6 +296,8 @@ class TableIO(dg.ConfigurableIOManager):
         wanted = context.dagster_type.typing_type
         if wanted is Months:
             return Months(name, {m: path for m, path in paths.items() if path.exists()})
+        if wanted is Batches:
+            return Batches(name, paths[month])
         if wanted.__module__.startswith("pandas"):
             return Months(name, paths)[month]
         if name in RAW:

@@ -1,6 +1,6 @@
 """Assets of stage offers: who gets which offer this month, and the file that the CRM loads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -9,9 +9,10 @@ import pandas as pd
 from oneclick_pipeline import campaigns, offers, pictures, tables
 from oneclick_pipeline.campaigns import learnt, ledger, outcomes, worth
 from oneclick_pipeline.campaigns.policy_value import PolicyValue
+from oneclick_pipeline.engine.batches import ROWS, Batches
 from oneclick_pipeline.errors import AlreadyPublishedError
 from oneclick_pipeline.offers import catalogue, eligibility, export, plan
-from oneclick_pipeline.offers.catalogue import Catalogue
+from oneclick_pipeline.offers.catalogue import Catalogue, Offer
 from oneclick_pipeline.offers.compared import compared
 from oneclick_pipeline.orchestration.campaigns import PAST
 from oneclick_pipeline.orchestration.checks import CHECKS, check
@@ -38,35 +39,44 @@ def offer_plan(
     context: dg.AssetExecutionContext,
     home: Home,
     customer_features: Months,
-    customer_scores: pd.DataFrame,
-    customer_segments: pd.DataFrame,
+    customer_scores: Batches,
+    customer_segments: Batches,
     offer_beliefs: pd.DataFrame,
     campaign_outcomes: pd.DataFrame,
 ) -> Iterator[Any]:
     """Give every customer one offer, or control, or nothing; see `offers.plan`."""
     with home.step(context) as step:
         settings, valid = home.settings(), Catalogue.load(home.root).valid_in(step.month)
-        customers = eligibility.join(customer_features[step.month], customer_scores, customer_segments)
+        features = customer_features.batches(step.month)
         rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
         lessons = learnt.learn(rows, outcomes.known_before(rows, customer_features), catalogue.priors(valid), settings)
         keeping = worth.learn(customer_features, month=step.month, settings=settings)
-        made = plan.offer_plan(
-            customers,
+
+        scored = customer_scores.only("customer_id", "p_decline", "value_at_risk", "model_version")
+        customers = features.only(*_needed(valid)).beside(scored, customer_segments.only("customer_id", "segment"))
+        planner = plan.Planner(
             valid,
             offer_beliefs,
             settings,
             month=step.month,
-            effects=lessons.effects(customers),
-            worth=None if keeping is None else keeping.of(customers),
+            cuts=eligibility.quantiles(valid, customers),
+            by_segment=lessons.response is None,
         )
+        looked = step.engine.map(
+            customers, lambda some: planner.look(some, lessons.effects(some), None if keeping is None else keeping.of(some))
+        )
+        for part in looked:
+            planner.add(part)
+        made = planner.decide()
         ways = compared(rows, valid, lessons.held_out, seed=settings.model.seed)
-        told, given = made.summary, made.table[made.table["arm"] == "offer"]
-        consent = customers.set_index("customer_id")["marketing_consent"].reindex(given["customer_id"])
+        told, staged = made.summary, step.stage_batches("offer_plan", made.tables(ROWS))
+        given = (Batches("offer_plan", staged.path)["arm"] == "offer").to_numpy()
+        consent = features["marketing_consent"][given]  # of the table itself: both are by customer
         over = [o.id for o in valid if o.capacity is not None and told.given.get(o.id, 0) > o.capacity]
         yield from step.publish(
-            step.stage("offer_plan", made.table),
+            staged,
             checks=[
-                check("offer_plan", "consent", passed=bool((consent == True).all()), offered=len(given)),  # noqa: E712 - may be missing
+                check("offer_plan", "consent", passed=bool((consent == True).all()), offered=int(given.sum())),  # noqa: E712 - may be missing
                 check(
                     "offer_plan",
                     "within_budget",
@@ -99,6 +109,12 @@ def offer_plan(
         )
 
 
+def _needed(offers: Sequence[Offer]) -> list[str]:
+    """The columns of `customer_features` that a plan looks at: of the offers, and of what learnt from campaigns."""
+    wanted = eligibility.columns(offers) | {"customer_id", *tables.FEATURE_NAMES}
+    return [name for name in tables.CUSTOMER_FEATURES.names if name in wanted]
+
+
 def _assumed(settings: Settings) -> str:
     """What the plan supposes of the worth of a kept customer while it has not been learnt."""
     months, share = settings.value.horizon_months, settings.offers.lost_share
@@ -128,15 +144,18 @@ def _ways(ways: list[PolicyValue]) -> str:
     check_specs=CHECKS["offers_export"],
 )
 def offers_export(
-    context: dg.AssetExecutionContext, config: Replan, home: Home, offer_plan: pd.DataFrame, customer_features: pd.DataFrame
+    context: dg.AssetExecutionContext, config: Replan, home: Home, offer_plan: Batches, customer_features: Batches
 ) -> Iterator[Any]:
     """Publish the plan; see `campaigns.ledger` and `offers.export`."""
     with home.step(context) as step:
         offered = Catalogue.load(home.root)
+        planned = offer_plan.where(lambda some: some["arm"] != "none")
+        customers = planned.loc[planned["arm"] == "offer", "customer_id"]
+        features = customer_features.where(lambda some: some["customer_id"].isin(customers))
         try:
             # The ledger first: what is not in it was not sent. A run that dies between the two is finished by the next.
-            sent = ledger.publish(home.root, step.month, offer_plan, replan=config.replan)
-            file = export.write_export(home.root, step.month, offer_plan, customer_features, offered, replan=config.replan)
+            sent = ledger.publish(home.root, step.month, planned, replan=config.replan)
+            file = export.write_export(home.root, step.month, planned, features, offered, replan=config.replan)
         except AlreadyPublishedError as error:
             yield check("offers_export", "published_as_planned", passed=False, why=str(error))
             yield dg.MaterializeResult(metadata={"published": "an earlier plan of this month stands; nothing was changed"})

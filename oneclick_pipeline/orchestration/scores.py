@@ -1,14 +1,15 @@
 """Assets of stage scores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
-import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from oneclick_pipeline import model, pictures, scores, tables, tracking
+from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.describe import FRESH, code_version, picture, table_asset
 from oneclick_pipeline.orchestration.home import Home
@@ -21,87 +22,105 @@ _NEAR = 0.05
     freshness_policy=FRESH,
     **table_asset("customer_scores", code_version(scores, tables, model), {"pandas", "mlflow"}),
 )
-def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_features: nw.LazyFrame) -> Iterator[Any]:
+def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_features: Batches) -> Iterator[Any]:
     """Score every customer with the champion; see `scores.customer_scores`."""
     with home.step(context) as step:
         store = tracking.Tracking(home.root)
         champion = store.require_champion()
         held_out = store.out_of_fold(champion)
+        predict = store.shipped(champion)
         score = partial(
             scores.customer_scores,
-            predict=store.shipped(champion),
+            predict=predict,
             effects=model.Effects.from_json(store.effects(champion)),
             out_of_fold=held_out[held_out["feature_month"] == step.month],
             model_name=champion.name,
             model_version=champion.version,
             horizon_months=home.settings().value.horizon_months,
         )
-        staged = step.stage("customer_scores", step.engine.apply(customer_features, score, tables.TABLES["customer_scores"]))
-        table = step.engine.scan(staged.path)
-        customers = int(customer_features.select(nw.len()).collect().item())
-        bases = _bases(table)
-        scored = staged.rows - bases.get("not_scored", (0, 0))[0]
+        threads = 1 if model.changes_warnings(predict.open()) else None
+        staged = step.apply("customer_scores", customer_features, score, threads)
         # A model of later classes foretells those: the class of this month would be the wrong one to hold it against.
-        classed, observed, expected = _classed(table, customer_features) if champion.foretells_same_month else (0, 0.0, 0.0)
+        told = _told(Batches("customer_scores", staged.path), customer_features, classes=champion.foretells_same_month)
         yield from step.publish(
             staged,
             checks=[
                 check(
                     "customer_scores",
                     "every_customer",
-                    passed=staged.rows == customers
-                    and all(rows == known for b, (rows, known) in bases.items() if b != "not_scored"),
-                    customers=customers,
+                    passed=staged.rows == len(customer_features) and told.without_p == 0,
+                    customers=len(customer_features),
                     rows=staged.rows,
-                    scored=scored,
+                    scored=told.scored,
                 ),
                 check(
                     "customer_scores",
                     "scores_match_reality",
-                    passed=not classed or abs(observed - expected) < _NEAR,
-                    **({"share_declined": observed, "mean_p_decline": expected} if classed else {"classed": 0}),
+                    passed=not told.classed or abs(told.declined - told.expected) < _NEAR,
+                    **({"share_declined": told.declined, "mean_p_decline": told.expected} if told.classed else {"classed": 0}),
                 ),
             ],
             metadata={
                 "customer_scores": {
                     "model": f"{champion.name} version {champion.version}",
                     "trained on": ", ".join(champion.feature_months),
-                    **{f"scored {basis}": rows for basis, (rows, _) in bases.items()},
-                    "value at risk, finance units": float(table.select(nw.col("value_at_risk").sum()).collect().item()),
+                    **{f"scored {basis}": n for basis, n in sorted(told.bases.items())},
+                    "value at risk, finance units": told.value_at_risk,
                 }
             },
         )
 
 
-def _bases(table: nw.LazyFrame) -> dict[str, tuple[int, int]]:
-    """By basis of the score: customers, and those of them with a probability."""
-    known = (~nw.col("p_decline").is_null()).cast(nw.Int64()).alias("known")
-    found = table.select("score_basis", known).group_by("score_basis").agg(nw.len().alias("rows"), nw.col("known").sum())
-    return {
-        row[0]: (row[1], row[2]) for row in found.sort("score_basis").select("score_basis", "rows", "known").collect().iter_rows()
-    }
+class _Told(NamedTuple):
+    """What a table of scores comes to, and the classes that it can be held against.
+
+    Attributes:
+        bases: Customers by basis of the score.
+        without_p: Customers who are scored and have no probability: none, or something is wrong.
+        value_at_risk: Of all customers, finance units.
+        classed: Regular customers with a score and a class.
+        declined: Share of them who declined.
+        expected: Their mean probability.
+    """
+
+    bases: Mapping[str, int]
+    without_p: int
+    value_at_risk: float
+    classed: int
+    declined: float
+    expected: float
+
+    @property
+    def scored(self) -> int:
+        """Customers with a score."""
+        return sum(n for basis, n in self.bases.items() if basis != "not_scored")
 
 
-def _classed(table: nw.LazyFrame, features: nw.LazyFrame) -> tuple[int, float, float]:
-    """Regular customers with a score and a class: how many, the share of declined ones, the mean probability."""
-    scored = table.filter(nw.col("regular") & (nw.col("score_basis") != "not_scored")).select("customer_id", "p_decline")
-    classes = features.filter(~nw.col("activity").is_null()).select("customer_id", "activity")
-    both = scored.join(classes, on="customer_id", how="inner").with_columns(
-        (nw.col("activity") == "declined").cast(nw.Int64()).alias("declined")
+def _told(table: Batches, features: Batches, *, classes: bool) -> _Told:
+    """What a table of scores comes to; one column at a time is in memory."""
+    p, scored = table["p_decline"], (table["score_basis"] != "not_scored").to_numpy()
+    activity = features["activity"] if classes else pd.Series(index=p.index, dtype=object)
+    classed = scored & table["regular"].to_numpy(dtype=bool) & activity.notna().to_numpy()
+    known = bool(classed.any())
+    return _Told(
+        bases={str(basis): int(n) for basis, n in table["score_basis"].value_counts().items() if n},
+        without_p=int(p[scored].isna().sum()),
+        value_at_risk=float(table["value_at_risk"].sum()),
+        classed=int(classed.sum()),
+        declined=float((activity[classed] == "declined").mean()) if known else np.nan,
+        expected=float(p[classed].mean()) if known else np.nan,
     )
-    told = both.select(nw.len().alias("rows"), nw.col("declined").mean(), nw.col("p_decline").mean()).collect().row(0)
-    return int(told[0]), float(told[1] or 0), float(told[2] or 0)
 
 
 @dg.asset(freshness_policy=FRESH, **table_asset("profit_curve", code_version(scores, pictures, tables), {"pandas", "mlflow"}))
 def profit_curve(
-    context: dg.AssetExecutionContext, home: Home, customer_scores: pd.DataFrame, customer_features: pd.DataFrame
+    context: dg.AssetExecutionContext, home: Home, customer_scores: Batches, customer_features: Batches
 ) -> Iterator[Any]:
     """Weigh what offers would earn against what they cost; see `scores.profit_curve`."""
     with home.step(context) as step:
         store, assumed = tracking.Tracking(home.root), home.settings().value
         comparable = all(store.version(int(number)).foretells_same_month for number in customer_scores["model_version"].unique())
-        classes = customer_features[["customer_id", "activity"]]
+        classes = pd.DataFrame({name: customer_features[name] for name in ("customer_id", "activity")})
         curve = scores.profit_curve(customer_scores, classes if comparable else classes.head(0), assumed)
         best = curve.best
         realised: dict[str, float] = {"treated with a known class": best.realised_customers}

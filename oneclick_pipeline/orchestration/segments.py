@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
-import narwhals as nw
 import pandas as pd
 
 from oneclick_pipeline import pictures, segments, tables
+from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.describe import FRESH, code_version, picture, table_asset
 from oneclick_pipeline.orchestration.home import Home
@@ -17,25 +17,22 @@ _CODE = code_version(segments, pictures, tables)
 
 
 @dg.asset(freshness_policy=FRESH, **table_asset("customer_segments", _CODE, {"pandas"}))
-def customer_segments(context: dg.AssetExecutionContext, home: Home, customer_scores: nw.LazyFrame) -> Iterator[Any]:
+def customer_segments(context: dg.AssetExecutionContext, home: Home, customer_scores: Batches) -> Iterator[Any]:
     """Put every customer into a segment; see `segments.customer_segments`."""
     with home.step(context) as step:
-        profits = customer_scores.select("regular", "profit").collect().to_arrow().to_pandas()
-        cuts = segments.thresholds(profits, home.settings().segments)
-        placed = partial(segments.customer_segments, cuts=cuts)
-        staged = step.stage("customer_segments", step.engine.apply(customer_scores, placed, tables.TABLES["customer_segments"]))
-        customers = int(customer_scores.select(nw.len()).collect().item())
-        known = step.engine.scan(staged.path).filter(nw.col("segment").is_in([s.id for s in segments.SEGMENTS]))
-        in_a_segment = int(known.select(nw.len()).collect().item())
+        cuts = segments.thresholds(customer_scores, home.settings().segments)
+        needed = customer_scores.only("customer_id", "p_decline", "regular", "profit", "value_at_risk")
+        staged = step.apply("customer_segments", needed, partial(segments.customer_segments, cuts=cuts))
+        known = Batches("customer_segments", staged.path)["segment"].isin([s.id for s in segments.SEGMENTS])
         yield from step.publish(
             staged,
             checks=[
                 check(
                     "customer_segments",
                     "every_customer",
-                    passed=customers == staged.rows == in_a_segment,
-                    customers=customers,
-                    in_a_segment=in_a_segment,
+                    passed=staged.rows == len(customer_scores) and bool(known.all()),
+                    customers=len(customer_scores),
+                    in_a_segment=int(known.sum()),
                 )
             ],
             metadata={
@@ -52,9 +49,9 @@ def customer_segments(context: dg.AssetExecutionContext, home: Home, customer_sc
 def segment_profiles(
     context: dg.AssetExecutionContext,
     home: Home,
-    customer_segments: pd.DataFrame,
-    customer_scores: pd.DataFrame,
-    customer_features: pd.DataFrame,
+    customer_segments: Batches,
+    customer_scores: Batches,
+    customer_features: Batches,
 ) -> Iterator[Any]:
     """Describe and draw the segments; see `segments.segment_profiles`."""
     with home.step(context) as step:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.scores.reasons import reasons
+from oneclick_pipeline.model.training_set import inputs
+from oneclick_pipeline.scores.reasons import reasons, words
 from oneclick_pipeline.tables import CUSTOMER_SCORES, FEATURE_NAMES
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def customer_scores(
         horizon_months: Months over which the profit is at risk.
 
     Returns:
-        Columns of `tables.CUSTOMER_SCORES`, in the order of `features`.
+        Columns of `tables.CUSTOMER_SCORES`, in the order of `features`, texts as categories. A row depends on its own
+        customer alone, so the batches of a table give what the whole of it would.
     """
     import numpy as np
     import pandas as pd
@@ -51,23 +53,23 @@ def customer_scores(
     held_out = out_of_fold.set_index("customer_id")["p_decline"].reindex(features["customer_id"]).to_numpy(dtype=float)
     known = (features["regular_reason"] != "not_in_market_file").to_numpy(dtype=bool)
     by_model = known & np.isnan(held_out)
+    shown = inputs(features.loc[known, list(FEATURE_NAMES)]).reset_index(drop=True)
     probability = np.where(known, held_out, np.nan)
     if by_model.any():
-        probability[by_model] = predict(features.loc[by_model, list(FEATURE_NAMES)])
+        probability[by_model] = predict(shown[by_model[known]])
     profit = features["profit"].to_numpy(dtype=float, na_value=np.nan)
+    said = reasons(shown, probability[known], effects).set_index(np.flatnonzero(known))
     scores = pd.DataFrame(
         {
             "customer_id": features["customer_id"].to_numpy(),
             "p_decline": probability,
-            "score_basis": np.select([by_model, known], ["model", "out_of_fold"], "not_scored"),
+            "score_basis": words(np.select([by_model, known], [0, 1], 2), ("model", "out_of_fold", "not_scored")),
             "regular": features["regular"].to_numpy(dtype=bool),
             "profit": profit,
             # A customer who costs the store money puts none at risk by leaving.
             "value_at_risk": probability * np.maximum(profit, 0) * horizon_months,
-            "model_name": model_name,
+            "model_name": words(np.zeros(len(features), dtype=np.int64), (model_name,)),
             "model_version": model_version,
         }
     )
-    said = reasons(features.loc[known, list(FEATURE_NAMES)], probability[known], effects).set_index(np.flatnonzero(known))
-    scores = pd.concat([scores, said], axis=1)
-    return scores[CUSTOMER_SCORES.names]
+    return pd.concat([scores, said.reindex(scores.index)], axis=1)[CUSTOMER_SCORES.names]

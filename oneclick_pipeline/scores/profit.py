@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from oneclick_pipeline.settings import Value
+    from oneclick_pipeline.tables import Columns
 
     Numbers = NDArray[np.float64]
 
@@ -125,7 +126,7 @@ def break_even(value: Numbers, settings: Value) -> Numbers:
     return threshold
 
 
-def profit_curve(scores: pd.DataFrame, classes: pd.DataFrame, settings: Value) -> ProfitCurve:
+def profit_curve(scores: Columns, classes: pd.DataFrame, settings: Value) -> ProfitCurve:
     """Profit over the share of customers that is treated, the highest expected gain first.
 
     That order is the best there is at every share; treating pays down to where the expected gain falls below 0, the
@@ -137,7 +138,8 @@ def profit_curve(scores: pd.DataFrame, classes: pd.DataFrame, settings: Value) -
     the model or the assumptions may be wrong by.
 
     Args:
-        scores: `tables.CUSTOMER_SCORES`; who is not regular or lacks a score or a profit is left out.
+        scores: `tables.CUSTOMER_SCORES`, of which single columns are looked at; who is not regular or lacks a score or
+            a profit is left out.
         classes: customer_id and activity (declined, stable or empty) that the scores were to foretell; may lack
             customers. Counted for out-of-fold scores only: the model itself was fitted to the classes that it knows.
         settings: Cost of the offer, share of decliners that it keeps, horizon.
@@ -172,7 +174,7 @@ def profit_curve(scores: pd.DataFrame, classes: pd.DataFrame, settings: Value) -
         ),
         break_even=float(break_even(np.median(value, keepdims=True), settings)[0]) if n else np.inf,
         customers=n,
-        left_out=len(scores) - n,
+        left_out=len(customer) - n,
     )
 
 

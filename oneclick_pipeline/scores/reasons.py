@@ -15,6 +15,8 @@ from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.tables import FEATURE_NAMES, REASONS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
@@ -174,7 +176,7 @@ def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], effects: Eff
     Returns:
         The columns of `tables.REASONS`, one row a customer, index 0…n-1: feature, contribution in log-odds and
         texts, the largest absolute contribution first, ties in the order of the features. Where a contribution is
-        negligible there is no reason.
+        negligible there is no reason. Texts are categories.
 
     Raises:
         BadInputError: If a feature column is missing.
@@ -184,15 +186,15 @@ def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], effects: Eff
 
     frame = inputs(features).reset_index(drop=True)
     contributions = effects.of_inputs(frame, p_decline)
-    variants = [_variants(frame, name, effects) for name in FEATURE_NAMES]
     phrases = [_phrases(name) for name in FEATURE_NAMES]
     starts = np.cumsum([0, *(len(p) for p in phrases[:-1])])
     flat = [phrase for own in phrases for phrase in own]
     texts = {
-        language: _words([f"{phrase[i]}: {risk}" for phrase in flat for risk in _RISK[language]])
-        for i, language in enumerate(LANGUAGES)
+        language: [f"{phrase[i]}: {risk}" for phrase in flat for risk in _RISK[language]] for i, language in enumerate(LANGUAGES)
     }
-    codes = np.column_stack([start + v for start, v in zip(starts, variants, strict=True)])
+    codes = np.empty(contributions.shape, dtype=np.int16)
+    for i, name in enumerate(FEATURE_NAMES):
+        codes[:, i] = starts[i] + _variants(frame, name, effects)
     rows, strength = np.arange(len(frame)), np.abs(contributions)
     columns: dict[str, object] = {}
     for k in (1, 2, 3):
@@ -200,27 +202,23 @@ def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], effects: Eff
         effect = contributions[rows, best]
         said = strength[rows, best] >= NEGLIGIBLE
         code = np.where(said, 2 * codes[rows, best] + (effect > 0), -1)
-        columns[f"reason_{k}"] = _take(_words(list(FEATURE_NAMES)), np.where(said, best, -1))
+        columns[f"reason_{k}"] = words(np.where(said, best, -1), FEATURE_NAMES)
         columns[f"reason_{k}_effect"] = np.where(said, effect, np.nan)
-        columns |= {f"reason_{k}_{language}": _take(texts[language], code) for language in LANGUAGES}
+        columns |= {f"reason_{k}_{language}": words(code, texts[language]) for language in LANGUAGES}
         strength[rows, best] = -1
     return pd.DataFrame(columns)[[c.name for c in REASONS]]
 
 
-def _words(words: list[str]) -> NDArray[np.object_]:
-    """Words to take from, with nothing at the end, where −1 points."""
-    import numpy as np
+def words(codes: NDArray[np.integer], texts: Sequence[str]) -> pd.Categorical:
+    """The texts that the codes point at, none where −1, without a copy of them for every customer.
 
-    return np.array([*words, None], dtype=object)
-
-
-def _take(words: NDArray[np.object_], codes: NDArray[np.int_]) -> pd.Series:
-    """The words that the codes point at, as pandas' own strings, without making a Python object of each."""
+    >>> import numpy as np
+    >>> words(np.array([1, -1]), ("a", "b")).tolist()
+    ['b', nan]
+    """
     import pandas as pd
-    import pyarrow as pa
 
-    known = pa.array(words, pa.large_string())
-    return pd.Series(known.take(pa.array(codes % len(words))), dtype="str")
+    return pd.Categorical.from_codes(codes, pd.Index(list(texts), dtype="str"))
 
 
 def _phrases(name: str) -> list[tuple[str, str]]:

@@ -249,18 +249,3 @@ def test_publish_puts_a_table_in_the_place_of_another(tmp_path, before, now):
     assert target.is_dir() == (now == "folder")
     assert files.digest(target) == files.digest(written(tmp_path, FRAME, "again"))
     assert [p.name for p in target.parent.iterdir()] == ["table.parquet"]
-
-
-def doubled(rows):
-    return rows.assign(profit=rows["i"] * 2.0, customer_id=rows["i"].fillna(0).astype(int))
-
-
-def test_apply_gives_rows_of_the_table(tmp_path, chosen):
-    done = chosen.apply(chosen.scan(written(tmp_path, FRAME)), doubled, PROFIT)
-    chosen.write(done, tmp_path / "done.parquet", PROFIT)
-    assert pl.read_parquet(tmp_path / "done.parquet").sort("customer_id").rows() == [(0, None), (1, 2.0), (2, 4.0)]
-
-
-def test_apply_refuses_a_function_that_leaves_a_column_out(tmp_path, chosen):
-    with pytest.raises(KeyError, match="profit"):
-        chosen.apply(chosen.scan(written(tmp_path, FRAME)), lambda rows: rows.assign(customer_id=1), PROFIT)

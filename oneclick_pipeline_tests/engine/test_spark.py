@@ -15,6 +15,7 @@ import pytest
 from oneclick_pipeline import engine, raw
 from oneclick_pipeline.clean import clean
 from oneclick_pipeline.engine import files, spark
+from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import clean as stages_clean
 from oneclick_pipeline.orchestration import features as stages_features
@@ -149,16 +150,23 @@ def test_spark_survives_an_executor_killed_in_a_stage(tmp_path, running, on_spar
 
 
 @needs_spark
-def test_spark_applies_a_function_where_the_rows_are(tmp_path, on_spark):
-    pl.DataFrame({"i": range(50)}).write_parquet(tmp_path / "in.parquet")
+def test_spark_works_on_rows_where_they_are_and_by_their_key(tmp_path, on_spark):
+    ids = [*range(25, 50), *range(25)]
+    profit = pl.DataFrame({"customer_id": ids, "profit": [i / 7 for i in ids]})
+    profit.write_parquet(tmp_path / "profit.parquet")
+    profit.with_columns(customer_id="customer_id", profit=pl.lit(0.0)).write_parquet(tmp_path / "other.parquet")
+    rows = Batches("profit", tmp_path / "profit.parquet").beside(Batches("profit", tmp_path / "other.parquet"))
     driver = os.getpid()
 
-    def elsewhere(rows):
-        return rows.assign(customer_id=rows["i"], profit=float(os.getpid() != driver))
+    def elsewhere(some):
+        return some.assign(profit=some["profit"] + 1000 * (os.getpid() != driver))
 
-    on_spark.write(on_spark.apply(on_spark.scan(tmp_path / "in.parquet"), elsewhere, TABLES["profit"]), tmp_path / "out.parquet")
+    on_spark.apply(rows, elsewhere, tmp_path / "out.parquet", TABLES["profit"])
     files.validate(tmp_path / "out.parquet", TABLES["profit"])
-    assert pl.read_parquet(tmp_path / "out.parquet").sort("customer_id").rows() == [(i, 1.0) for i in range(50)]
+    assert pl.read_parquet(tmp_path / "out.parquet").rows() == [(i, 1000 + i / 7) for i in range(50)]
+    found = list(on_spark.map(rows, lambda some: (os.getpid() != driver, some["customer_id"].tolist())))
+    assert all(away for away, _ in found)
+    assert [i for _, ids in found for i in ids] == list(range(50))
 
 
 @needs_spark

@@ -11,8 +11,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.offers import eligibility
 from oneclick_pipeline.offers.catalogue import Condition, Offer
-from oneclick_pipeline.offers.plan import digest, offer_plan
+from oneclick_pipeline.offers.plan import Planner, digest, offer_plan
 from oneclick_pipeline.settings import Offers, Settings
 from oneclick_pipeline.tables import OFFER_PLAN
 
@@ -305,3 +306,39 @@ def test_refused_customers_get_nothing_with_the_reason():
 def test_month_must_be_one():
     with pytest.raises(BadInputError):
         offer_plan(plain(1), THREE, None, Settings(), month="October")
+
+
+RICH = offer("rich", conditions=(Condition("profit", ">=", quantile=0.7), Condition("p_decline", ">", quantile=0.2)), cost=0.3)
+
+
+def batched(customers, rows, *, effects=None, worth=None):
+    """The plan made of batches of so many rows, and written in such batches."""
+    offers = (*THREE, RICH)
+    cuts = eligibility.quantiles(offers, customers)
+    planner = Planner(offers, None, Settings(), month=MONTH, cuts=cuts, by_segment=effects is None)
+    for begin in range(0, max(len(customers), 1), rows):
+        own = slice(begin, begin + rows)
+        planner.add(planner.look(customers.iloc[own], *(a if a is None else a[own] for a in (effects, worth))))
+    decided = planner.decide()
+    return pd.concat([table.astype(object) for table in decided.tables(rows)], ignore_index=True), decided.summary
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+@pytest.mark.parametrize("given_effects", [False, True])
+def test_batches_change_nothing(rows, given_effects):
+    customers = people(300).sort_values("regular", ignore_index=True)  # the first batches hold nobody regular
+    assert not customers["regular"].head(7).any()
+    rng = np.random.default_rng(1)
+    effects = np.where(rng.random((300, 4)) < 0.1, np.nan, rng.normal(-0.1, 0.1, (300, 4))) if given_effects else None
+    worth = rng.gamma(2, 2, 300) if given_effects else None
+    whole = offer_plan(customers, (*THREE, RICH), None, Settings(), month=MONTH, effects=effects, worth=worth)
+    assert whole.table["offer_id"].nunique() == 4
+    found, summary = batched(customers, rows, effects=effects, worth=worth)
+    assert digest(found.astype(whole.table.dtypes)) == digest(whole.table)
+    assert str(summary) == str(whole.summary)  # the text, since NaN is not equal to itself
+
+
+def test_nobody_is_planned_for_in_batches():
+    found, summary = batched(people(5).head(0), 7)
+    assert list(found) == OFFER_PLAN.names
+    assert (len(found), summary.arms, summary.cost) == (0, {}, 0.0)

@@ -72,3 +72,12 @@ def test_customer_scores_where_nobody_is_scored():
     scores = score(FEATURES.iloc[[3]])
     assert scores["score_basis"].tolist() == ["not_scored"]
     assert scores.columns.tolist() == CUSTOMER_SCORES.names
+
+
+def test_customer_scores_of_batches_are_those_of_the_whole():
+    def predict(rows):
+        return (rows["minutes_m0"] / 10).to_numpy()
+
+    features = FEATURES.assign(minutes_m0=[1.0, 2.0, np.nan, 4.0])
+    parts = [score(features.iloc[begin : begin + 1].reset_index(drop=True), predict) for begin in range(4)]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), score(features, predict))

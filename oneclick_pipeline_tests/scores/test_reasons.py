@@ -156,4 +156,6 @@ def test_reasons_keep_the_contract():
     found = told(make_effects(minutes_m0=-1, unpaid_items=0.3, service_level=0.2), *rows)
     types = {"str": str, "float": float}
     contract = {c.name: pa.Column(types[c.kind], nullable=True) for c in REASONS}
-    pa.DataFrameSchema(contract, strict=True, ordered=True).validate(pl.from_pandas(found))
+    pa.DataFrameSchema(contract, strict=True, ordered=True).validate(
+        pl.from_pandas(found.astype({c.name: types[c.kind] for c in REASONS}))
+    )
