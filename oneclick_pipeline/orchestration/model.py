@@ -16,6 +16,8 @@ from oneclick_pipeline.orchestration.home import Home, Months
 _CODE = code_version(model, tracking, pictures, tables)
 _AGREES, _TOP = 0.7, 5
 _SAME_REASON = 0.7
+_DRAWN = 10
+"""Customers that are looked at for every one that training learns from at most."""
 _WINDOW = 60 + 12 - 1
 """Months of features before its own that a training set may reach: the most that the settings allow, history and horizon."""
 
@@ -34,6 +36,8 @@ def training_set(
     """Collect the regular customers with a label, and guard against leaks; see `model.training_set` and `model.leakage`."""
     with home.step(context) as step:
         settings, horizon = home.settings().labels, home.settings().value.horizon_months
+        everybody, seed = customer_features, home.settings().model.seed
+        customer_features = everybody.sample(_DRAWN * home.settings().model.max_rows, seed)
         table = model.training_set(customer_features, month=step.month, horizon=horizon, settings=settings)
         declined = int(table["declined"].sum())
         agreement = labels.agreement(customer_features.only(*labels.COLUMNS), month=step.month, settings=settings)
@@ -61,6 +65,7 @@ def training_set(
                     "declined": declined,
                     "share declined": declined / max(len(table), 1),
                     "customers": int(table["customer_id"].nunique()),
+                    "customers drawn": "all" if customer_features is everybody else "a random sample: there are more than enough",
                     "rows tied to another, by the same features or the same customer": int(
                         table["copies"].duplicated(keep=False).sum()
                     ),

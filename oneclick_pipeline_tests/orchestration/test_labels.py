@@ -6,6 +6,7 @@ import warnings
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -247,3 +248,18 @@ def test_months_that_are_not_there_are_no_noise_and_those_that_are_make_the_line
             versions.append(event.asset_materialization.tags["dagster/input_data_version/customer_features"])
     assert versions[0] == versions[1] != versions[2] == versions[3]
     assert [str(w.message) for w in caught if "partition" in str(w.message).lower()] == []
+
+
+def test_sample_of_months_is_of_the_same_customers_in_every_month(tmp_path):
+    paths = {}
+    for month, ids in (("2026-05", range(2000)), ("2026-06", range(1000, 3000))):
+        paths[month] = tmp_path / f"{month}.parquet"
+        pd.DataFrame({"customer_id": ids, "profit": 1.0}).sample(frac=1, random_state=3).to_parquet(paths[month])
+    months = Months("profit", paths)
+    assert months.sample(2000, seed=7) is months
+    drawn = {month: set(frame["customer_id"]) for month, frame in months.sample(500, seed=7).items()}
+    assert all(400 < len(ids) < 600 for ids in drawn.values())
+    both = range(1000, 2000)
+    assert drawn["2026-05"] & set(both) == drawn["2026-06"] & set(both)
+    assert set(months.sample(500, seed=8)["2026-05"]["customer_id"]) != drawn["2026-05"]
+    assert set(months.where(lambda rows: rows["customer_id"] < 3)["2026-05"]["customer_id"]) == {0, 1, 2}
