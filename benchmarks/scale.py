@@ -61,16 +61,17 @@ class Size:
     found: dict[str, Measured]
 
 
-def _twin(home: Path, month: str, customers: int) -> None:
+def make_month(home: Path, month: str, customers: int) -> None:
+    """Have the twin write the four exports of a month."""
     make = ["twin", "month", "--month", month, "--customers", str(customers), "--seed", "5", "--home", str(home)]
     subprocess.run([ONECLICK, *make], check=True, stdout=subprocess.DEVNULL)
 
 
-def trained(home: Path) -> Path:
+def trained(home: Path, customers: int = TRAINED_ON) -> Path:
     """A home with a champion: cheap families, as a store of millions would choose them."""
     home.mkdir(parents=True)
     (home / "settings.yaml").write_text("model: {families: [logistic_regression, hist_gradient_boosting]}\n", encoding="utf-8")
-    _twin(home, LEARNT, TRAINED_ON)
+    make_month(home, LEARNT, customers)
     subprocess.run([ONECLICK, "run", "--month", LEARNT, "--home", str(home)], check=False, stdout=subprocess.DEVNULL)
     return home
 
@@ -79,7 +80,7 @@ def at(customers: int, champion: Path, scratch: Path, plain_up_to: int) -> Size:
     """Measure all ways at one size."""
     home = scratch / f"home_{customers}"
     shutil.copytree(champion, home)
-    _twin(home, MONTH, customers)
+    make_month(home, MONTH, customers)
     raw = home / "raw" / MONTH
     files = sorted(str(path) for path in raw.glob("*.csv"))
     python = [sys.executable, "-c"]

@@ -4,6 +4,7 @@ The order of the rows in a file may be chance; sums of floats, and matrix produc
 """
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -174,8 +175,13 @@ def in_order(function: Callable[[_In], _Out], batches: Iterable[_In], threads: i
 
     threads = threads or os.cpu_count() or 1
     ahead: deque[Future[_Out]] = deque()
-    # BLAS has one limit for all threads; OpenMP one for each, so the initializer has to set it
-    with threadpool_limits(limits=1), ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as pool:
+    # BLAS has one limit for all threads; OpenMP one for each, so the initializer has to set it. All share the warning
+    # filters: whatever the threads make of them is undone at the end.
+    with (
+        warnings.catch_warnings(),
+        threadpool_limits(limits=1),
+        ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as pool,
+    ):
         try:
             for batch in batches:
                 ahead.append(pool.submit(function, batch))

@@ -67,6 +67,7 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
         fold: one row a customer and repeat, columns repeat, fold, declined, p_decline, and p_raw and p_calibrated,
         of which p_decline is the one that the search kept; index = row of the training set.
     """
+    import warnings
     from concurrent.futures import ThreadPoolExecutor
 
     import pandas as pd
@@ -91,8 +92,12 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
         )
     ]
     # Threads: the estimators leave Python's lock for most of their time, so a second one saves a fifth to a third of the wall
-    # time at the same CPU time; a process would first import scikit-learn. OpenMP counts threads per thread.
-    with ThreadPoolExecutor(max_workers=2, initializer=lambda: threadpool_limits(limits=1)) as pool:
+    # time at the same CPU time; a process would first import scikit-learn. OpenMP counts threads per thread. Where two of
+    # scikit-learn's own guards of the warning filters overlap, the second to end would leave those of the first in force.
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(max_workers=2, initializer=lambda: threadpool_limits(limits=1)) as pool,
+    ):
         parts = list(pool.map(predicted, tasks))
     return {name: pd.concat([part[name] for part in parts]) for name in parts[0]}
 

@@ -1,6 +1,7 @@
 """Tables that are never held whole give what whole ones would."""
 
 import threading
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -156,3 +157,9 @@ def test_errors_of_the_work_come_through():
 
     with pytest.raises(BadInputError, match="number 0"):
         list(in_order(work, range(5), threads=2))
+
+
+def test_work_leaves_the_warning_filters_as_they_were():
+    before = list(warnings.filters)
+    assert list(in_order(lambda number: warnings.simplefilter("ignore") or number, range(5), threads=2)) == list(range(5))
+    assert warnings.filters == before
