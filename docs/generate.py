@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, get_origin
 
+from oneclick_pipeline.origins import ORIGINS
+from oneclick_pipeline.origins import rows as rows_of_origin
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tables import STAGES, TABLES, Column, Table
 
@@ -77,7 +79,10 @@ def _table(table: Table) -> str:
     headings = ("Column", "In the export", "Type", "Unit", "Group", "Values", "Meaning")
     kept = [i for i in range(len(headings)) if any(row[i] for row in rows)]
     grid = _grid(tuple(headings[i] for i in kept), [tuple(row[i] for i in kept) for row in rows])
-    return f"## {table.name}\n\n{table.description}. {where}.\n\n{grid}"
+    text = f"## {table.name}\n\n{table.description}. {where}.\n\n{grid}"
+    if table.name in ORIGINS:
+        text += f"\n\nWhere its columns come from:\n\n{_grid(('Column', 'From', 'Rule'), rows_of_origin(table.name))}"
+    return text
 
 
 def _values(column: Column) -> str:

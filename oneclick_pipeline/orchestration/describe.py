@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from oneclick_pipeline import pictures
+from oneclick_pipeline import origins, pictures
 from oneclick_pipeline.orchestration.checks import CHECKS
 from oneclick_pipeline.tables import TABLES, Table
 
@@ -83,6 +83,16 @@ def table_spec(name: str, code: str, kinds: set[str]) -> dict[str, Any]:
 def table_asset(name: str, code: str, kinds: set[str]) -> dict[str, Any]:
     """Everything that `dagster.asset` takes for a table of its own step."""
     return {"name": name, "partitions_def": MONTHS, "check_specs": CHECKS.get(name, []), **table_spec(name, code, kinds)}
+
+
+def origin(table: str) -> dict[str, Any]:
+    """Where the columns of a table come from, as metadata: to read, and as Dagster's own column lineage."""
+    rows = ["| column | from | rule |", "| --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in origins.rows(table))]
+    deps = {o.column: [dg.TableColumnDep(*source) for source in o.sources] for o in origins.ORIGINS[table]}
+    return {
+        "where the columns come from": dg.MetadataValue.md("\n".join(rows)),
+        "dagster/column_lineage": dg.TableColumnLineage(deps),
+    }
 
 
 FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=40), warn_window=timedelta(days=35))

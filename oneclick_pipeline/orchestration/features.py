@@ -8,7 +8,7 @@ import narwhals as nw
 
 from oneclick_pipeline import features, tables
 from oneclick_pipeline.orchestration.checks import check
-from oneclick_pipeline.orchestration.describe import code_version, table_asset
+from oneclick_pipeline.orchestration.describe import code_version, origin, table_asset
 from oneclick_pipeline.orchestration.home import Home
 
 _NAMED = 20
@@ -59,7 +59,9 @@ def customer_features(
                     share=regular / max(staged.rows, 1),
                 ),
             ],
-            metadata={"customer_features": {f"customers {reason}": n for reason, n in reasons.items()}},
+            metadata={
+                "customer_features": {f"customers {reason}": n for reason, n in reasons.items()} | origin("customer_features")
+            },
         )
 
 

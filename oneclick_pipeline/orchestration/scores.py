@@ -11,7 +11,7 @@ import pandas as pd
 from oneclick_pipeline import model, pictures, scores, tables, tracking
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.orchestration.checks import check
-from oneclick_pipeline.orchestration.describe import FRESH, code_version, picture, table_asset
+from oneclick_pipeline.orchestration.describe import FRESH, code_version, origin, picture, table_asset
 from oneclick_pipeline.orchestration.home import Home
 
 _NEAR = 0.05
@@ -66,6 +66,7 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
                     "trained on": ", ".join(champion.feature_months),
                     **{f"scored {basis}": n for basis, n in sorted(told.bases.items())},
                     "value at risk, finance units": told.value_at_risk,
+                    **origin("customer_scores"),
                 }
             },
         )
