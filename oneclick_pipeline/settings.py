@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -209,30 +210,42 @@ class Settings(_Section):
     campaigns: Campaigns = Campaigns()
 
     @classmethod
-    def load(cls, home: Path) -> Settings:
+    def load(cls, home: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
         """Read `settings.yaml` of a home; defaults where there is none.
 
+        Args:
+            home: Folder of the home.
+            changes: Settings by section that a run has of its own.
+
         Raises:
-            BadInputError: If the file is no YAML, or names an unknown field or an illegal value.
+            BadInputError: If the file is no YAML, or it or the run names an unknown field or an illegal value.
         """
         path = home / "settings.yaml"
-        if not path.exists():
-            return cls()
-        import yaml
+        content: Any = {}
+        if path.exists():
+            import yaml
 
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise BadInputError(
-                "the settings are not valid YAML", file=str(path), value=str(error), remedy="mend or remove the file"
-            ) from error
+            try:
+                content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                raise BadInputError(
+                    "the settings are not valid YAML", file=str(path), value=str(error), remedy="mend or remove the file"
+                ) from error
+        settings = cls._validated(content, str(path))
+        if not changes:
+            return settings
+        whole = settings.model_dump()
+        return cls._validated({name: whole[name] | changes.get(name, {}) for name in whole}, "the run's own settings")
+
+    @classmethod
+    def _validated(cls, content: Any, where: str) -> Settings:  # noqa: ANN401 - whatever a file holds
         try:
             return cls.model_validate(content)
         except ValidationError as error:
             first = error.errors()[0]
             raise BadInputError(
                 f"setting {'.'.join(str(p) for p in first['loc'])}: {first['msg']}",
-                file=str(path),
+                file=where,
                 value=str(first["input"]),
                 remedy="see docs/settings.md for the names, units and limits of the settings",
             ) from error

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import dagster as dg
 import narwhals as nw
+from pydantic import Field
 
 from oneclick_pipeline import engine as engines
 from oneclick_pipeline import raw
@@ -22,6 +23,7 @@ from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.checks import failed_blocking
+from oneclick_pipeline.orchestration.knobs import SettingsOfRun, given
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tables import RAW, TABLES, check_month, raw_file, table_file
 
@@ -150,9 +152,10 @@ class Step:
 class Home(dg.ConfigurableResource):
     """The folder that everything a run reads or writes lies under."""
 
-    path: str = "data"
-    engine: str = "polars"
-    spark_master: str = ""
+    path: str = Field("data", description="The folder")
+    engine: str = Field("polars", description="Who holds the tables: polars, pandas or spark")
+    spark_master: str = Field("", description="Address of the cluster for spark, as spark://HOST:PORT")
+    run_settings: SettingsOfRun = Field(default=SettingsOfRun(), description=SettingsOfRun.__doc__)
 
     @property
     def root(self) -> Path:
@@ -160,8 +163,8 @@ class Home(dg.ConfigurableResource):
         return Path(self.path).absolute()
 
     def settings(self) -> Settings:
-        """Settings of the home."""
-        return Settings.load(self.root)
+        """Settings of the home, and those that the run has of its own."""
+        return Settings.load(self.root, given(self.run_settings))
 
     def tables(self) -> engines.Engine:
         """The engine that holds the tables."""

@@ -1,0 +1,42 @@
+"""The settings as configuration of a run: what the launchpad shows, with descriptions; empty where the home's stand."""
+
+from typing import Any, get_args, get_origin
+
+import dagster as dg
+from pydantic import BaseModel, Field, create_model
+from pydantic.fields import FieldInfo
+
+from oneclick_pipeline.settings import Settings
+
+
+def _kind(info: FieldInfo) -> Any:  # noqa: ANN401 - a type
+    """The type of a setting as Dagster knows it."""
+    return list[get_args(info.annotation)[0]] if get_origin(info.annotation) is tuple else info.annotation  # type: ignore[misc]
+
+
+def _section(name: str, model: type[BaseModel]) -> type[dg.Config]:
+    """The settings of a section, each empty by default."""
+    fields: dict[str, Any] = {
+        field: (_kind(info) | None, Field(default=None, description=f"{info.description}; {info.default!r} by default"))
+        for field, info in model.model_fields.items()
+    }
+    return create_model(f"{name.capitalize()}OfRun", __base__=dg.Config, __doc__=model.__doc__, **fields)
+
+
+_SECTIONS: dict[str, Any] = {
+    name: (section := _section(name, info.annotation), Field(default=section(), description=info.annotation.__doc__))  # type: ignore[arg-type]
+    for name, info in Settings.model_fields.items()
+}
+SettingsOfRun = create_model(
+    "SettingsOfRun",
+    __base__=dg.Config,
+    __doc__="Settings of this run alone; what is empty is taken from the home's settings.yaml, see docs/settings.md.",
+    **_SECTIONS,
+)
+"""Every setting, empty by default."""
+
+
+def given(settings: BaseModel) -> dict[str, dict[str, Any]]:
+    """The settings that are not empty, by section."""
+    found = {section: {k: v for k, v in values.items() if v is not None} for section, values in settings.model_dump().items()}
+    return {section: values for section, values in found.items() if values}
