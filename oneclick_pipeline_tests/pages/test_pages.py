@@ -1,0 +1,123 @@
+"""A newcomer's walk through the pages of Dagster and MLflow, in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+
+import pytest
+
+from oneclick_pipeline.orchestration import servers
+from oneclick_pipeline.tables import STAGES
+from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline_tests.orchestration import homes
+from oneclick_pipeline_tests.pages.browser import chromium, needs_browser
+
+pytestmark = [needs_browser, pytest.mark.xdist_group("pages")]  # the servers are started once
+
+MONTH = homes.MONTH
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, worker_id):
+    """Addresses of Dagster and MLflow, which show a copy of the finished home, and the copy."""
+    home = tmp_path_factory.mktemp("pages") / "home"
+    shutil.copytree(homes.finished(tmp_path_factory, worker_id).home, home)
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind((servers.LOOPBACK, 0))
+        ports = first.getsockname()[1], second.getsockname()[1]
+    with servers.serve(home, *ports, Tracking(home).prepare()) as (dagster, mlflow):
+        yield dagster, mlflow, home
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser):
+    """A page of its own, which may talk to this machine only."""
+    context = browser.new_context(viewport={"width": 1500, "height": 1000})
+    context.set_default_timeout(120_000)
+    context.route(lambda url: not url.startswith(f"http://{servers.LOOPBACK}:"), lambda route: route.abort())
+    yield context.new_page()
+    context.close()
+
+
+def test_dagster_shows_the_graph_by_stage(pages, page):
+    page.goto(f"{pages[0]}/asset-groups")
+    for stage in STAGES:
+        page.get_by_text(stage, exact=True).first.wait_for()
+
+
+def test_dagster_asset_tells_schema_rows_and_origin(pages, page):
+    page.goto(f"{pages[0]}/assets/customer_features")
+    page.get_by_text("One row a customer seen in any file").first.wait_for()
+    page.get_by_text("Days since the customer registered (days)").first.wait_for()
+    page.goto(f"{pages[0]}/assets/customer_features?view=events")
+    page.get_by_text("dagster/row_count").first.wait_for()
+    page.get_by_text("Show Markdown").first.click()
+    page.get_by_role("cell", name="market_time.csv «минут», market_time.csv «Период»").first.wait_for()
+
+
+def test_dagster_materializes_a_month_and_shows_its_checks_and_picture(pages, page):
+    page.goto(f"{pages[0]}/assets/segment_profiles")
+    page.get_by_role("button", name="Materialize…").click()
+    months = page.get_by_placeholder("ex: 2024-01", exact=False)
+    months.fill(MONTH)
+    months.press("Enter")
+    page.get_by_role("button", name="Launch 1 run").click()
+    page.get_by_role("link", name="View", exact=False).first.wait_for()
+    page.goto(f"{pages[0]}/runs")
+    row = page.get_by_role("row").filter(has_text="segment_profiles").first
+    row.get_by_text("Success").wait_for()
+
+    page.goto(f"{pages[0]}/assets/segment_profiles?view=checks")
+    page.get_by_text("customers_add_up").first.click()
+    page.get_by_text("Passed").first.wait_for()
+    page.get_by_text("Plots").first.wait_for()
+    page.goto(f"{pages[0]}/assets/segment_profiles?view=events")
+    page.get_by_role("row").filter(has_text="segment map").get_by_text("Show Markdown").click()
+    picture = page.get_by_role("img", name="Segments by profit and risk")
+    picture.wait_for()
+    assert picture.evaluate("image => image.naturalWidth") > 500
+
+
+def test_dagster_launchpad_describes_the_settings(pages, page):
+    page.goto(f"{pages[0]}/locations/oneclick_pipeline.definitions/jobs/refresh/playground")
+    page.get_by_text("Launch Run").first.wait_for()
+    answer = page.request.post(
+        f"{pages[0]}/graphql",
+        data={
+            "query": """query ($s: PipelineSelector!) { runConfigSchemaOrError(selector: $s) { ... on RunConfigSchema {
+                allConfigTypes { ... on CompositeConfigType { fields { name description } } } } } }""",
+            "variables": {
+                "s": {
+                    "pipelineName": "refresh",
+                    "repositoryName": "__repository__",
+                    "repositoryLocationName": "oneclick_pipeline.definitions",
+                }
+            },
+        },
+    )
+    types = answer.json()["data"]["runConfigSchemaOrError"]["allConfigTypes"]
+    described = {field["name"]: field["description"] or "" for kind in types for field in kind.get("fields", [])}
+    assert described["high_risk"].startswith("p_decline from which the risk is high")
+
+
+def test_mlflow_compares_families_and_months(pages, page):
+    _, mlflow, home = pages
+    store = Tracking(home)
+    runs = store._client().search_runs([store._client().get_experiment_by_name("activity decline").experiment_id])
+    families = [run for run in runs if run.data.tags.get("mlflow.parentRunId")]
+    assert len(families) >= 2
+    ids = ",".join(f'"{run.info.run_id}"' for run in families[:3])
+    page.goto(f'{mlflow}/#/compare-runs?runs=[{ids}]&experiments=["{families[0].info.experiment_id}"]')
+    for run in families[:3]:
+        page.get_by_text(run.info.run_name, exact=True).first.wait_for()
+    page.get_by_text("roc_auc", exact=True).first.wait_for()
+    page.goto(f"{mlflow}/#/experiments/{families[0].info.experiment_id}/runs?workflowType=machine_learning")
+    page.get_by_text(f"retrain {MONTH}").first.wait_for()
