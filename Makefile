@@ -6,10 +6,10 @@ MLFLOW_PORT ?= 5000
 SIZES ?= 100000 1000000
 BIN := .venv/bin
 
-.PHONY: help setup run test ui lock bench clean
+.PHONY: help setup run test test-spark ui lock bench clean
 
 help: ## Show this help.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/.complete ## Create the environment from the locked requirements.
 
@@ -33,6 +33,15 @@ test: setup ## Lint, types, import contracts, definitions, all tests.
 	$(BIN)/dagster definitions validate -w workspace.yaml
 	$(BIN)/pytest -n 2
 
+test-spark: setup .spark/.complete ## The tests of Spark on a real cluster of this machine; needs Java 17, downloads 490 MB once.
+	PYTHONPATH=$(CURDIR)/.spark $(BIN)/pytest -n 0 oneclick_pipeline_tests/engine/test_spark.py
+
+.spark/.complete: requirements-spark.txt | setup # beside .venv, which stays as it is locked
+	@command -v java > /dev/null || { echo "Java 17 is needed: no java is on the PATH"; exit 1; }
+	rm -rf .spark
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target .spark -r requirements-spark.txt
+	@touch $@
+
 ui: setup ## Start the Dagster UI with its daemon, and MLflow, on loopback.
 	$(BIN)/oneclick ui --dagster-port $(DAGSTER_PORT) --mlflow-port $(MLFLOW_PORT)
 
@@ -40,10 +49,13 @@ bench: setup ## Measure the month beside a plain script, and cost against size, 
 	$(BIN)/python -m benchmarks.month
 	$(BIN)/python -m benchmarks.scale --customers $(SIZES)
 
-lock: setup ## Compile requirements.txt anew from pyproject.toml, with the newest versions.
+lock: setup ## Compile the requirements anew from pyproject.toml, with the newest versions.
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes \
 		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.txt
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"], sep="\n")' \
+		| $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --constraint requirements.txt --generate-hashes \
+		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header - -o requirements-spark.txt
 
 clean: ## Remove what runs have written below data/, and the environment.
-	rm -rf .venv data/tables data/mlflow data/dagster data/staging
+	rm -rf .venv .spark data/tables data/mlflow data/dagster data/staging

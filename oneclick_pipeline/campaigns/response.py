@@ -89,7 +89,8 @@ class Response:
         k = inputs.shape[1] - 1
         own = self._mean[k:].reshape(len(self.offers), k + 1).copy()
         own[:, 1:] += self._mean[:k]
-        return np.asarray(inputs @ own.T)
+        # not `inputs @ own.T`: BLAS adds up in an order that depends on how many rows there are
+        return np.stack([np.ascontiguousarray(inputs * one).sum(axis=1) for one in own], axis=1)
 
     def told(self) -> dict[str, float | int | str]:
         """What was learnt from how many, and which features make offers work better or worse, the strongest first."""

@@ -136,7 +136,7 @@ class Beside:
         self._key = tables[0].key
         for other in tables[1:]:
             if len(other) != len(tables[0]):
-                raise self._differs(other)
+                raise differs(tables[0], other)
 
     def __getitem__(self, column: str) -> "pd.Series":
         """A column of all rows."""
@@ -149,18 +149,20 @@ class Beside:
         for first, *rest in zip(*self.tables, strict=True):
             for other, batch in zip(self.tables[1:], rest, strict=True):
                 if not first[self._key].equals(batch[self._key]):
-                    raise self._differs(other)
+                    raise differs(self.tables[0], other)
             columns: dict[str, pd.Series] = {}
             for batch in (first, *rest):
                 columns = dict(batch.items()) | columns
             yield pd.DataFrame(columns)
 
-    def _differs(self, other: Batches) -> BadInputError:
-        return BadInputError(
-            f"{other.table} and {self.tables[0].table} are of different customers",
-            file=str(other.path),
-            remedy=f"materialize {other.table} of the month again",
-        )
+
+def differs(first: Batches, other: Batches) -> BadInputError:
+    """What to tell of a table that is of other customers than the first."""
+    return BadInputError(
+        f"{other.table} and {first.table} are of different customers",
+        file=str(other.path),
+        remedy=f"materialize {other.table} of the month again",
+    )
 
 
 def in_order(function: Callable[[_In], _Out], batches: Iterable[_In], threads: int | None = None) -> Iterator[_Out]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import narwhals as nw
 
 from oneclick_pipeline.engine import files
-from oneclick_pipeline.engine.batches import ROWS, Batches, Beside
+from oneclick_pipeline.engine.batches import ROWS, Batches, Beside, differs
 from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import TABLES
@@ -84,15 +84,20 @@ class SparkEngine:
     ) -> Iterator[_Out]:
         """See `Engine.map`: Arrow batches on the executors, what is made of each comes back as bytes."""
         import pyarrow as pa
-        from pyspark import cloudpickle
+        from pyspark import StorageLevel, cloudpickle
 
         def made(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                yield pa.RecordBatch.from_pydict({"made": [cloudpickle.dumps(function(batch.to_pandas()))]})
+            for out in _alone(function, batches):
+                yield pa.RecordBatch.from_pydict({"made": [cloudpickle.dumps(out)]})
 
-        # only what our own function returned comes back, over the cluster's own connections
-        for row in self._rows(rows).mapInArrow(made, "made binary").toLocalIterator(prefetchPartitions=True):
-            yield cloudpickle.loads(row.made)
+        found = self._rows(rows).mapInArrow(made, "made binary").persist(StorageLevel.DISK_ONLY)
+        try:
+            found.count()  # all parts at once, on all executors; then they come one by one, and are never here together
+            # only what our own function returned comes back, over the cluster's own connections
+            for row in found.toLocalIterator():
+                yield cloudpickle.loads(row.made)
+        finally:
+            found.unpersist()
 
     def apply(
         self,
@@ -109,24 +114,41 @@ class SparkEngine:
         plain = pa.schema([(c.name, kinds[c.kind]) for c in table.columns])
 
         def made(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                yield from files.arrow(function(batch.to_pandas()), table).cast(plain).to_batches()
+            for out in _alone(function, batches):
+                yield from files.arrow(out, table).cast(plain).to_batches()
 
         schema = ", ".join(f"`{c.name}` {_TYPES[c.kind]}" for c in table.columns)
         self.write(nw.from_native(self._rows(rows).mapInArrow(made, schema)), path)
 
     def _rows(self, rows: Batches | Beside) -> DataFrame:
-        """Rows on the cluster, by their key: every part of them, and the parts one after the other."""
+        """Rows on the cluster, by their key: every part of them, and the parts one after the other.
+
+        Raises:
+            BadInputError: If a table is of other customers than the first.
+        """
         first, *others = rows.tables if isinstance(rows, Beside) else (rows,)
         frame = self._columns(first, ())
-        for other in others:
-            frame = frame.join(self._columns(other, frame.columns), on=other.key)
+        for other in others:  # as many rows as the first, which `Beside` has made sure of
+            beside = self._columns(other, frame.columns)
+            if not frame.join(beside, on=first.key, how="left_anti").isEmpty():
+                raise differs(first, other)
+            frame = frame.join(beside, on=first.key)
         return frame.orderBy(first.key)
 
     def _columns(self, rows: Batches, known: Iterable[str]) -> DataFrame:
         """The columns that are asked for, without those that are known but for the key."""
         columns = rows.columns or TABLES[rows.table].names
         return self.scan(rows.path).to_native().select(*(c for c in columns if c == rows.key or c not in known))
+
+
+def _alone(function: Callable[[pd.DataFrame], _Out], batches: Iterable[pa.RecordBatch]) -> Iterator[_Out]:
+    """What a task makes of its batches, on its one core: more threads would share work by the size of a batch."""
+    from threadpoolctl import threadpool_limits
+
+    for batch in batches:
+        with threadpool_limits(limits=1):
+            out = function(batch.to_pandas())
+        yield out
 
 
 def _put(frame: nw.LazyFrame, folder: Path) -> None:
@@ -153,13 +175,12 @@ def session(master: str) -> SparkSession:
         builder = builder.config(name, value)
     if master.startswith(_HERE):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the Python of this machine's executors
-    with warnings.catch_warnings():
-        # pyspark 4.3 warns of pandas 3, which we never hand to it: tables come and go as Arrow.
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    # pyspark 4.3 warns, again and again, of pandas 3, which we never hand to it: tables come and go as Arrow.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    made = builder.getOrCreate()
+    if made.sparkContext.master != master:  # a process has one session
+        made.stop()
         made = builder.getOrCreate()
-        if made.sparkContext.master != master:  # a process has one session
-            made.stop()
-            made = builder.getOrCreate()
     made.sparkContext.setLogLevel("ERROR")
     return made
 

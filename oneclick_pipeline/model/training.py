@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from oneclick_pipeline.model.evaluation import Found
     from oneclick_pipeline.settings import Model
 
+_BLOCK = 64
+"""Rows, a multiple of what any BLAS multiplies at a time."""
+
 
 def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
     """Search, judge and fit.
@@ -144,7 +147,10 @@ def predict(pipeline: Any, features: pd.DataFrame) -> NDArray[np.float64]:  # no
     frame = inputs(features)
     if frame.empty:
         return np.empty(0)
-    p: NDArray[np.float64] = pipeline.predict_proba(frame)[:, 1]
+    # BLAS multiplies a block of rows at a time, and those that fill no block in another order, which shows in the last bits:
+    # all are made to fill one, so that a row's probability does not depend on how many others there are.
+    whole = np.arange(-(-len(frame) // _BLOCK) * _BLOCK) % len(frame)
+    p: NDArray[np.float64] = pipeline.predict_proba(frame.iloc[whole])[: len(frame), 1]
     return p
 
 

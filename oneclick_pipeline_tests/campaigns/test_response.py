@@ -226,6 +226,14 @@ def test_order_of_rows_changes_nothing(world, found):
     np.testing.assert_allclose(again.effects(world[1]), found.effects(world[1]), atol=1e-9)
 
 
+@pytest.mark.parametrize("offers", [1, 3])
+def test_effects_on_a_customer_do_not_depend_on_the_others(world, offers):
+    found, customers = learn(*world, PRIORS.head(offers)), world[1].head(403)
+    for rows in (1, 7):
+        parts = [found.effects(customers[begin : begin + rows]) for begin in range(0, len(customers), rows)]
+        np.testing.assert_array_equal(np.concatenate(parts), found.effects(customers))
+
+
 def test_order_of_offers_changes_nothing(world, found):
     again = learn(*world, PRIORS.iloc[::-1])
     assert again.offers == ("c", "b", "a")

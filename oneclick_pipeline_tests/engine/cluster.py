@@ -1,4 +1,4 @@
-"""A real Spark cluster on this machine, from the pip distribution: a master and a worker, which gives two executors."""
+"""A real Spark cluster on this machine, from the pip distribution: a master and two workers, an executor each."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _SECONDS = 300
-_SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # five JVMs on two cores, none of them lives long
+_SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # six JVMs on two cores, none of them lives long
 _CONF = f"""\
 spark.driver.extraJavaOptions    {_SHORT_LIVED}
 spark.driver.memory              512m
@@ -32,14 +32,22 @@ spark.sql.shuffle.partitions     2
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that runs: the address of its master, and the pid of its worker."""
+    """A cluster that runs.
+
+    Attributes:
+        master: Address of its master.
+        workers: Its workers, also those that are dead.
+        start_worker: Starts one more worker, and returns when the master knows it.
+    """
 
     master: str
-    worker: int
+    workers: list[subprocess.Popen[bytes]]
+    start_worker: Callable[[], None]
 
     def executors(self) -> list[psutil.Process]:
-        """The executors that the worker has started and that live."""
-        return [child for child in psutil.Process(self.worker).children() if child.status() != psutil.STATUS_ZOMBIE]
+        """The executors that live."""
+        children = [child for worker in self.workers if worker.poll() is None for child in psutil.Process(worker.pid).children()]
+        return [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
 def wait(condition, what: str):
@@ -97,7 +105,14 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
         master = running("master.Master", "master", "--port", "0", "--webui-port", "0")
         address = says(master, "master", r"spark://127\.0\.0\.1:\d+")
-        work = ("--cores", "2", "--memory", "1200m", "--webui-port", "0", "--work-dir", str(folder / "work"))
-        worker = running("worker.Worker", "worker", *work, address)
-        says(worker, "worker", "Successfully registered with master")
-        yield Cluster(address, worker.pid)
+        workers: list[subprocess.Popen[bytes]] = []
+
+        def start_worker() -> None:
+            name = f"worker_{len(workers)}"
+            work = ("--cores", "1", "--memory", "600m", "--webui-port", "0", "--work-dir", str(folder / name))
+            workers.append(running("worker.Worker", name, *work, address))
+            says(workers[-1], name, "Successfully registered with master")
+
+        start_worker()
+        start_worker()
+        yield Cluster(address, workers, start_worker)

@@ -1,15 +1,13 @@
-"""Spark, on a real cluster of this machine: the tables of Polars, to the digest, also after an executor was killed."""
+"""Spark, on a real cluster of this machine: the tables of Polars, to the digest, also after a process of it was killed."""
 
 import os
 import shutil
-import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import narwhals as nw
 import polars as pl
-import psutil
 import pytest
 
 from oneclick_pipeline import engine, raw
@@ -17,11 +15,6 @@ from oneclick_pipeline.clean import clean
 from oneclick_pipeline.engine import files, spark
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import clean as stages_clean
-from oneclick_pipeline.orchestration import features as stages_features
-from oneclick_pipeline.orchestration import raw as stages_raw
-from oneclick_pipeline.orchestration import scores as stages_scores
-from oneclick_pipeline.orchestration import segments as stages_segments
 from oneclick_pipeline.orchestration.home import Step
 from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline.tables import REVENUE, TABLES, table_file
@@ -31,8 +24,9 @@ from oneclick_pipeline_tests.orchestration import homes
 
 pytestmark = pytest.mark.xdist_group("spark")  # one cluster for all of them
 
+ROWS = 11  # of a batch: every part has several
 MISSING = [name for name, there in (("pyspark", find_spec("pyspark")), ("java", shutil.which("java"))) if not there]
-needs_spark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+needs_spark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; see make test-spark")
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +36,7 @@ def running(tmp_path_factory):
     with cluster(folder) as started, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_CONF_DIR", str(folder / "conf"))
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        patch.setattr(spark, "ROWS", ROWS)
         session = spark.session(started.master)
         yield started
         session.stop()
@@ -54,18 +49,23 @@ def on_spark(running):
 
 @needs_spark
 def test_spark_month_has_the_digests_of_polars(tmp_path, tmp_path_factory, worker_id, running):
-    finished = homes.finished(tmp_path_factory, worker_id)
     home = tmp_path / "home"
-    shutil.copytree(finished.home, home)  # with its champion
-    shutil.rmtree(home / "tables")
-    names = [*homes.FROM_RAW_TO_FEATURES, "customer_scores", "customer_segments"]
-    stages = [stage.ASSETS for stage in (stages_raw, stages_clean, stages_features, stages_scores, stages_segments)]
-    assets = [asset for stage in stages for asset in stage]
-    result = homes.materialize(home, assets=assets, selection=names, engine="spark", spark_master=running.master)
-    assert result.success, homes.told(result)
-    assert all(check.passed for check in result.get_asset_check_evaluations())
-    assert homes.digests(home) == {name: finished.digests["refresh"][name] for name in names}
-    assert all(table_file(home, name, homes.MONTH).is_file() for name in names), "small tables are one file"
+    shutil.copytree(homes.finished(tmp_path_factory, worker_id).home, home)  # with its champion
+    month = "2026-09"  # not the one that it was trained on: it scores every customer
+    shutil.copytree(home / "raw" / homes.MONTH, home / "raw" / month)
+    found = []
+    for options in {"engine": "polars"}, {"engine": "spark", "spark_master": running.master}:
+        outcome = homes.run(home, "refresh", month=month, **options)
+        assert outcome.success, outcome.errors
+        published = [*(home / "ledger").glob(f"{month}*"), *(home / "exports" / month).iterdir()]
+        assert len(published) > 1
+        assert "model" in set(homes.table(home, "customer_scores", month)["score_basis"])
+        found.append((outcome.warnings, homes.digests(home, month=month), {path.name: path.read_bytes() for path in published}))
+        for path in (*published, *(table_file(home, name, month) for name in found[0][1])):
+            path.unlink()  # a table of Spark is one file, too, where it is small
+    assert len(found[0][1]) > len(homes.FROM_RAW_TO_FEATURES)
+    assert set(found[0][1]) >= {"customer_scores", "profit_curve", "customer_segments", "segment_profiles", "offer_plan"}
+    assert found[1] == found[0]
 
 
 PERIODS = list(dict.fromkeys(REVENUE["period"].values))
@@ -109,8 +109,19 @@ def test_spark_quarantines_and_corrects_as_polars(tmp_path, on_spark):
     assert {row[-1] for row in results[0][3]} == {"spelling", "exact_duplicate", "outlier"}
 
 
+def executor(_, pid, executors):
+    """The executor that a task of this pid is at work in."""
+    return next(e for e in executors if pid in [child.pid for child in e.children(recursive=True)])
+
+
+def worker(running, pid, executors):
+    """The worker of that executor."""
+    return next(w for w in running.workers if w.pid == executor(running, pid, executors).ppid())
+
+
 @needs_spark
-def test_spark_survives_an_executor_killed_in_a_stage(tmp_path, running, on_spark):
+@pytest.mark.parametrize("victim_of", [executor, worker])
+def test_spark_survives_a_process_killed_in_a_stage(tmp_path, running, on_spark, victim_of):
     source, target = tmp_path / "source.parquet", tmp_path / "target.parquet"
     pl.DataFrame({"customer_id": range(1000), "profit": [i / 7 for i in range(1000)]}).write_parquet(source)
     folder = str(tmp_path)
@@ -135,18 +146,21 @@ def test_spark_survives_an_executor_killed_in_a_stage(tmp_path, running, on_spar
 
     native = on_spark.scan(source).to_native()
     stage = native.repartition(2, "customer_id").mapInArrow(hold, native.schema)  # the shuffle's files die with the executor
+    wait(lambda: len(running.executors()) == 2, "both executors live")
     with ThreadPoolExecutor(1) as pool:
         written = pool.submit(on_spark.write, nw.from_native(stage), target)
         wait(lambda: written.done() or len(held()) == 2, "both tasks are at work")
-        first, second = (psutil.Process(pid) for pid in sorted(held()))
-        victim = next(e for e in running.executors() if first in e.children(recursive=True))
-        assert second not in victim.children(recursive=True)
-        os.kill(victim.pid, signal.SIGKILL)
-        wait(lambda: victim not in running.executors(), "the executor is dead")
+        executors, (first, second) = running.executors(), held()
+        dying = executor(running, first, executors)
+        assert dying != executor(running, second, executors)
+        victim_of(running, first, executors).kill()
+        wait(lambda: dying not in running.executors() and not dying.is_running(), "the executor is dead")
         (tmp_path / "go").touch()
         written.result(timeout=120)
     assert len(held()) > 2, "the task of the dead executor was done again"
     assert files.digest(target) == files.digest(source)
+    if victim_of is worker:
+        running.start_worker()
 
 
 @needs_spark
@@ -165,8 +179,27 @@ def test_spark_works_on_rows_where_they_are_and_by_their_key(tmp_path, on_spark)
     files.validate(tmp_path / "out.parquet", TABLES["profit"])
     assert pl.read_parquet(tmp_path / "out.parquet").rows() == [(i, 1000 + i / 7) for i in range(50)]
     found = list(on_spark.map(rows, lambda some: (os.getpid() != driver, some["customer_id"].tolist())))
+    assert len(found) >= 50 / ROWS
     assert all(away for away, _ in found)
     assert [i for _, ids in found for i in ids] == list(range(50))
+
+
+@needs_spark
+def test_spark_refuses_tables_of_other_customers(tmp_path, on_spark):
+    for name, ids in (("ours", [1, 2]), ("others", [1, 3])):
+        pl.DataFrame({"customer_id": ids, "profit": [0.5, None]}).write_parquet(tmp_path / f"{name}.parquet")
+    ours, others = (Batches("profit", tmp_path / f"{name}.parquet") for name in ("ours", "others"))
+    with pytest.raises(BadInputError, match="profit and profit are of different customers"):
+        list(on_spark.map(ours.beside(others), len))
+
+
+@needs_spark
+def test_spark_makes_an_empty_table_of_an_empty_one(tmp_path, on_spark):
+    path = tmp_path / "none.parquet"
+    files.write_batches([], path, TABLES["profit"])
+    on_spark.apply(Batches("profit", path), lambda some: some, tmp_path / "out.parquet", TABLES["profit"])
+    files.validate(tmp_path / "out.parquet", TABLES["profit"])
+    assert files.digest(tmp_path / "out.parquet") == files.digest(path)
 
 
 @needs_spark

@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import METRICS, predict, search, train
-from oneclick_pipeline.model.candidates import FAMILIES, draw
+from oneclick_pipeline.model.candidates import FAMILIES, draw, preprocessor
 from oneclick_pipeline.model.card import card
 from oneclick_pipeline.model.evaluation import Learner, search_all
 from oneclick_pipeline.model.folds import fold_numbers
@@ -98,6 +99,17 @@ def test_predict_sees_features_only(trained, features):
     np.testing.assert_array_equal(p, predict(trained.pipeline, other[other.columns[::-1]]))
     np.testing.assert_array_equal(p[::-1], predict(trained.pipeline, features[::-1]))
     assert predict(trained.pipeline, features.head(0)).shape == (0,)
+
+
+@pytest.mark.parametrize("family", ["logistic_regression", "knn"])  # what BLAS multiplies for
+def test_predict_of_a_row_does_not_depend_on_the_others(training, family):
+    candidate = next(c for c in draw(QUICK) if c.family.name == family)
+    pipeline = make_pipeline(preprocessor(candidate.encoder, candidate.scaler), candidate.estimator(len(training), 1))
+    fitted = pipeline.fit(inputs(training), training["declined"])
+    whole = predict(fitted, training)
+    for rows in (1, 7, 100):
+        parts = [predict(fitted, training.iloc[begin : begin + rows]) for begin in range(0, len(training), rows)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 def test_predict_scores_unknown_categories_and_missing_values(trained, features):

@@ -65,10 +65,11 @@ def environment_kept() -> Iterator[None]:
         os.environ.update(before)
 
 
-def run(home: Path, job: str = "retrain", *, month: str = MONTH, engine: str = "polars", progress=None):
+def run(home: Path, job: str = "retrain", *, month: str = MONTH, engine: str = "polars", spark_master: str = "", progress=None):
     """Run a job as the command does."""
     with environment_kept():
-        return execute.execute(build(str(home), engine).resolve_job_def(job), month, home, progress or (lambda *_: None))
+        graph = build(str(home), engine, spark_master)
+        return execute.execute(graph.resolve_job_def(job), month, home, progress or (lambda *_: None))
 
 
 def materialize(home: Path, *, selection=None, engine: str = "polars", spark_master: str = "", month: str = MONTH, assets=None):
