@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from oneclick_pipeline.engine.files import DTYPES
+from oneclick_pipeline.engine.files import DTYPES, stands_twice
 from oneclick_pipeline.tables import CORRECTIONS, REJECTED_ROWS, Column, Table
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Cleaned:
     """One export, cleaned.
 
     Attributes:
-        table: Clean table, columns of its contract.
+        table: Clean table, columns of its contract; words may be categories.
         rejected: Rows for `rejected_rows`.
         corrections: Rows for `corrections`.
         rows: Rows of the export.
@@ -226,8 +226,10 @@ def _same_keys_possible(good: nw.LazyFrame, table: Table) -> bool:
     key = nw.col(table.key[0])  # a customer, and in some tables a word: then one number is made of both
     for name in table.key[1:]:
         key = key * len(table[name].values) + _number(table[name])
-    counts = good.select(key.n_unique().alias("keys"), nw.len().alias("rows")).collect()
-    return bool(counts["keys"].item() < counts["rows"].item())
+    if good.implementation.is_spark_like():
+        counts = good.select(key.n_unique().alias("keys"), nw.len().alias("rows")).collect()
+        return bool(counts["keys"].item() < counts["rows"].item())
+    return stands_twice(good.select(key.alias("key")).collect()["key"].to_numpy())
 
 
 def _same_keys(good: nw.LazyFrame, table: Table) -> tuple[list[int], list[int]]:
@@ -254,42 +256,43 @@ def _same_keys(good: nw.LazyFrame, table: Table) -> tuple[list[int], list[int]]:
     return copies, conflicts
 
 
-def _medians(frame: nw.LazyFrame, value: nw.Expr) -> dict[int, float]:
-    """Median of a value by the number of its period."""
-    medians = frame.select("number", value.alias("value")).group_by("number").agg(nw.col("value").median()).collect()
-    return dict(medians.select("number", "value").iter_rows())
+def _median(frame: nw.LazyFrame, value: nw.Expr) -> float | None:
+    """Median of a value; None where there are no rows."""
+    median: float | None = frame.select(value.median().alias("median")).collect()["median"].item()
+    return median
 
 
-def _outlier_limits(good: nw.LazyFrame, table: Table, column: Column, limit: float) -> list[tuple[str, float, float]]:
-    """For every period: the value above which one is an error, and the median of the others, which replaces it.
+def _outlier_limit(values: nw.LazyFrame, column: Column, limit: float) -> tuple[float, float] | None:
+    """The value above which one of a period is an error, and the median of the others, which replaces it.
 
     On the log scale of the positive values, where revenue is near normal: median + `limit` robust standard
-    deviations (1.4826 x median absolute deviation; Iglewicz and Hoaglin, 1993).
+    deviations (1.4826 x median absolute deviation; Iglewicz and Hoaglin, 1993). None where there is no scale to judge
+    by: no values, or most of them equal.
     """
-    value, number = nw.col(column.name), nw.col("number")
-    numbered = good.select(_number(table["period"]).alias("number"), column.name)
-    positive = numbered.filter(value > 0)
-    middles = _medians(positive, value.log())
-    spreads = _medians(positive, (value.log() - _chosen(number, middles, nw.Float64())).abs())
-    limits = {
-        i: math.exp(middles[i] + limit * _MAD_TO_SD * spread)
-        for i, spread in spreads.items()
-        if spread > 0  # most values are equal: no scale to judge by
-    }
-    if not limits:
-        return []
-    medians = _medians(numbered.filter(value <= _chosen(number, limits, nw.Float64())), value)
-    periods = list(dict.fromkeys(table["period"].values.values()))
-    return [(str(periods[i]), limits[i], medians[i]) for i in sorted(limits)]
+    value = nw.col(column.name)
+    positive = values.filter(value > 0)
+    middle = _median(positive, value.log())
+    spread = None if middle is None else _median(positive, (value.log() - middle).abs())
+    if middle is None or not spread:
+        return None
+    highest = math.exp(middle + limit * _MAD_TO_SD * spread)
+    median = _median(values.filter(value <= highest), value)
+    return None if median is None else (highest, median)
 
 
-def _mend_outliers(good: nw.LazyFrame, table: Table, column: Column, limit: float) -> tuple[nw.LazyFrame, list[nw.LazyFrame]]:
+def _mend_outliers(
+    good: nw.LazyFrame, table: Table, column: Column, limit: float, compute: Compute
+) -> tuple[nw.LazyFrame, list[nw.LazyFrame]]:
     """Replace errors of a column by their period's median: (the mended frame, the corrections)."""
-    value, parts = nw.col(column.name), []
-    for period, highest, median in _outlier_limits(good, table, column, limit):
+    value, parts, read = nw.col(column.name), [], good
+    for period in dict.fromkeys(table["period"].values.values()):
+        found = _outlier_limit(compute(read.filter(nw.col("period") == period).select(value)), column, limit)
+        if found is None:
+            continue
+        highest, median = found
         wrong = (nw.col("period") == period) & (value > highest)
         parts.append(
-            good.filter(wrong).select(
+            read.filter(wrong).select(
                 "line",
                 nw.lit(column.header).alias("column"),
                 nw.col(f"text_{column.name}").alias("old"),
@@ -391,14 +394,10 @@ def _quick(raw: nw.LazyFrame, table: Table, compute: Compute) -> tuple[_Judged, 
             columns.append(_quick_value(c, decimal_comma=comma))
             columns += [pl.col(c.name).alias(f"text_{c.name}")] if c.repairable else []
     doubtful = reduce(or_, (doubt.fill_null(value=True) for c in table.columns for doubt in _doubts(c)))
-    values = (
-        _chosen(nw.col(f"word_{c.name}"), {i: c.values.get(w, w) for i, (_, w) in words[c.name].items()}, DTYPES[c.kind]())
-        for c in table.columns
-        if c.name in words
-    )
+    values = [_meaning(table[name], [word for _, word in known.values()]) for name, known in words.items()]
     read = compute(
-        nw.from_native(native.select("line", "problem", *columns))
-        .with_columns((doubtful | ~nw.col("problem").is_null()).alias("bad"), *map(nw.Expr.alias, values, words))
+        nw.from_native(native.select("line", "problem", *columns).with_columns(values))
+        .with_columns((doubtful | ~nw.col("problem").is_null()).alias("bad"))
         .drop("problem")
     )
     doubts = read.filter(nw.col("bad")).select("line").collect()["line"].to_list()
@@ -410,7 +409,18 @@ def _place(name: str, texts: list[str], *, nullable: bool) -> pl.Expr:
     import polars as pl
 
     places = pl.Enum([*texts, ""] if nullable else texts)
-    return pl.col(name).cast(places, strict=False).to_physical().cast(pl.Int64)
+    return pl.col(name).cast(places, strict=False).to_physical()
+
+
+def _meaning(column: Column, words: list[str]) -> pl.Expr:
+    """The value of the word at a place; texts as categories, which are cheaper to carry and to write."""
+    import polars as pl
+
+    values = [column.values.get(word, word) for word in words]
+    meant = pl.Series(values, dtype=pl.Boolean if column.kind == "bool" else pl.Categorical)
+    places = pl.col(f"word_{column.name}")
+    found = pl.when(places < len(values)).then(places)  # an allowed blank stands after them
+    return found.map_batches(meant.gather, return_dtype=meant.dtype, is_elementwise=True).alias(column.name)
 
 
 def clean(
@@ -437,7 +447,8 @@ def clean(
             parts.append(_careful(compute(raw.filter(nw.col("line").is_in(doubts))), table, compute))
     repairable = [c for c in table.columns if c.repairable]
     names = ["line", "bad", *table.names, *(f"text_{c.name}" for c in repairable)]
-    judged = nw.concat([part.frame.select(names) for part in parts]) if len(parts) > 1 else parts[0].frame.select(names)
+    types = parts[0].frame.collect_schema()  # words may be categories
+    judged = nw.concat([part.frame.select(nw.col(n).cast(types[n]) for n in names) for part in parts])
     rows = int(judged.select(nw.len()).collect().item())
     bad = [line for part in parts for line in part.bad]
     good = judged.filter(~nw.col("bad")) if bad else judged
@@ -453,7 +464,7 @@ def clean(
     if copies:
         corrections.append(_listed(_texts(raw, table), copies, table, value="old", rule="exact_duplicate"))
     for column in repairable:
-        good, mended = _mend_outliers(good, table, column, settings.outlier_limit)
+        good, mended = _mend_outliers(good, table, column, settings.outlier_limit, compute)
         corrections += mended
     return Cleaned(
         table=good.select(table.names),

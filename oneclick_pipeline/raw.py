@@ -43,6 +43,7 @@ _FIELD = "\x1f"  # separates the fields of a rewritten file: legal in no value
 _PROBLEM = "\x1e"  # begins a rewritten line that could not be split
 _DELIMITERS = (",", ";", "\t", "|")
 _EXCERPT = 200
+_SAMPLE_BYTES = 20_000
 
 FACTS = "oneclick"
 """Key of the facts in the metadata of a raw table's Parquet file."""
@@ -317,7 +318,7 @@ def _decimal_mark(path: Path, encoding: Encoding, delimiter: str, header: tuple[
     """The decimal mark in the number columns of the first lines, for the record."""
     numbers = [header.index(c.header) for c in table.columns if c.kind == "float"]
     with path.open("rb") as file:
-        sample = decode(file.read(_EXCERPT * 1000), encoding).splitlines()[1:-1]
+        sample = decode(file.read(_SAMPLE_BYTES), encoding).splitlines()[1:-1]
     cells = []
     for line in sample:
         fields = split_quoted(line, delimiter)

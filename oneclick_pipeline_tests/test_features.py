@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from oneclick_pipeline import features
+from oneclick_pipeline.engine import files
 from oneclick_pipeline.tables import CUSTOMER_FEATURES, CUSTOMERS
 
 PERSON = {
@@ -33,7 +34,8 @@ def build(request):
             [{"customer_id": i, "profit": float(x)} for i, x in profit],
         )
         joined = features.customer_features(*(lazy(t, request.param) for t in tables))
-        frame = pl.DataFrame(joined.sort("customer_id").collect().to_arrow())
+        arrow = pl.LazyFrame(joined.sort("customer_id").collect().to_arrow())
+        frame = files.conform(nw.from_native(arrow), CUSTOMER_FEATURES).collect().to_native()
         CUSTOMER_FEATURES.contract().validate(frame)
         return {row["customer_id"]: row for row in frame.iter_rows(named=True)}
 

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from oneclick_pipeline.tables import Table
+    from oneclick_pipeline.tables import Column, Table
+
+
+def _typed(column: Column) -> pl.Expr:
+    """The column in its type; words as categories, which cost a fraction of texts to write."""
+    import polars as pl
+
+    types = {"int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean, "str": pl.String}
+    words = column.values or column.known
+    return pl.col(column.name).cast(pl.Categorical if column.kind == "str" and words else types[column.kind])
 
 
 class PolarsEngine(OneMachine):
@@ -30,10 +39,13 @@ class PolarsEngine(OneMachine):
 
     def write(self, frame: nw.LazyFrame, path: Path, table: Table | None = None, metadata: dict[str, str] | None = None) -> None:
         """See `Engine.write`; `metadata` is kept in the file."""
+        native: pl.LazyFrame = frame.to_native()
+        metadata = metadata or {}
         if table is not None:
-            frame = files.conform(frame, table)
+            native = native.select(_typed(c) for c in table.columns)
+            metadata = metadata | files.read_as_texts(table)
         # Level 1 costs a fifth of the default's time and a tenth more space.
-        frame.to_native().sink_parquet(path, compression="zstd", compression_level=1, metadata=metadata, mkdir=False)
+        native.sink_parquet(path, compression="zstd", compression_level=1, metadata=metadata, mkdir=False)
 
     def take(self, frame: pl.LazyFrame, path: Path) -> nw.LazyFrame:  # noqa: ARG002 # it is Polars' own
         """See `Engine.take`."""

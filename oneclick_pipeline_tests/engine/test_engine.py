@@ -1,10 +1,14 @@
 """Engines write the same tables, digests tell tables apart, contracts are held on files."""
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oneclick_pipeline import engine
 from oneclick_pipeline.engine import files
@@ -56,6 +60,21 @@ def test_write_puts_columns_in_order_and_type(tmp_path, chosen):
     chosen.write(chosen.scan(source), path, PROFIT)
     assert pl.read_parquet(path).schema == {"customer_id": pl.Int64, "profit": pl.Float64}
     assert pl.read_parquet(path).rows() == [(7, 3.0)]
+
+
+def test_words_are_written_once_and_read_as_texts(tmp_path, chosen):
+    source = written(tmp_path, GOOD.select("revenue", "period", "customer_id"))
+    paths = [tmp_path / "texts.parquet", tmp_path / "words.parquet"]
+    chosen.write(chosen.scan(source), paths[0], REVENUE)
+    categories = pl.scan_parquet(source).with_columns(pl.col("period").cast(pl.Categorical))
+    engine.get("polars").write(nw.from_native(categories), paths[1], REVENUE)
+    for path in paths:
+        assert pl.read_parquet(path).schema == {"customer_id": pl.Int64, "period": pl.String, "revenue": pl.Float64}
+        assert chosen.scan(path).collect_schema()["period"] == nw.String
+        assert pq.read_schema(path).field("period").type in (pa.string(), pa.large_string())
+        assert pd.api.types.is_string_dtype(pd.read_parquet(path)["period"])
+        files.validate(path, REVENUE)
+    assert files.digest(paths[0]) == files.digest(paths[1]) == files.digest(written(tmp_path, GOOD, "good"))
 
 
 def test_path_with_glob_characters_is_one_file(tmp_path, chosen):
@@ -173,6 +192,11 @@ def test_conform_refuses_a_frame_that_lacks_a_column():
     frame = nw.from_native(pl.DataFrame({"customer_id": [1]}).lazy())
     with pytest.raises(Exception, match="profit"):
         files.conform(frame, PROFIT).collect()
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 5)))
+def test_stands_twice_says_what_a_set_says(numbers):
+    assert files.stands_twice(np.array(numbers, np.int64)) == (len(set(numbers)) < len(numbers))
 
 
 def test_rows_counts_from_the_footer(tmp_path):

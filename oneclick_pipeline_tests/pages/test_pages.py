@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 
@@ -69,11 +70,12 @@ def test_dagster_materializes_a_month_and_shows_its_checks_and_picture(pages, pa
     months = page.get_by_placeholder("ex: 2024-01", exact=False)
     months.fill(MONTH)
     months.press("Enter")
-    page.get_by_role("button", name="Launch 1 run").click()
-    page.get_by_role("link", name="View", exact=False).first.wait_for()
-    page.goto(f"{pages[0]}/runs")
-    row = page.get_by_role("row").filter(has_text="segment_profiles").first
-    row.get_by_text("Success").wait_for()
+    with page.expect_response(lambda response: "Launch" in (response.request.post_data or "")) as launched:
+        page.get_by_role("button", name="Launch 1 run").click()
+    run = re.search(r'"runId":\s*"([0-9a-f-]{36})"', launched.value.text())
+    assert run, launched.value.text()
+    page.goto(f"{pages[0]}/runs/{run[1]}")
+    page.get_by_text("Success", exact=True).first.wait_for()
 
     page.goto(f"{pages[0]}/assets/segment_profiles?view=checks")
     page.get_by_text("customers_add_up").first.click()
