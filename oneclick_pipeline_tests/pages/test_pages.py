@@ -72,7 +72,7 @@ def test_dagster_materializes_a_month_and_shows_its_checks_and_picture(pages, pa
     months.press("Enter")
     with page.expect_response(lambda response: "Launch" in (response.request.post_data or "")) as launched:
         page.get_by_role("button", name="Launch 1 run").click()
-    run = re.search(r'"runId":\s*"([0-9a-f-]{36})"', launched.value.text())
+    run = re.search(r'"id":\s*"([0-9a-f-]{36})"', launched.value.text())
     assert run, launched.value.text()
     page.goto(f"{pages[0]}/runs/{run[1]}")
     page.get_by_text("Success", exact=True).first.wait_for()
