@@ -58,4 +58,4 @@ lock: setup ## Compile the requirements anew from pyproject.toml, with the newes
 		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header - -o requirements-spark.txt
 
 clean: ## Remove what runs have written below data/, and the environment.
-	rm -rf .venv .spark data/tables data/mlflow data/dagster data/staging
+	rm -rf .venv .spark data/tables data/reports data/mlflow data/dagster data/staging

@@ -101,6 +101,8 @@ def _limits(info: FieldInfo) -> str:
         for key, sign in _LIMITS.items()
         if (value := getattr(rule, key, None)) is not None
     ]
+    if isinstance(kind, str):
+        return " or ".join(get_args(info.annotation))
     return ", ".join([{"int": "integer", "float": "number"}.get(kind.__name__, kind.__name__), *bounds])
 
 

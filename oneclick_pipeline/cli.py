@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.report.command import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,7 @@ campaigns_app = typer.Typer(no_args_is_help=True, help="Campaigns: what offers c
 app.add_typer(campaigns_app, name="campaigns")
 offers_app = typer.Typer(no_args_is_help=True, help="The offers: check the catalogue, hand a month's plan over.")
 app.add_typer(offers_app, name="offers")
+app.command("report")(report)
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")

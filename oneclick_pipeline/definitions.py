@@ -15,6 +15,7 @@ from oneclick_pipeline.orchestration import (
     model,
     offers,
     raw,
+    report,
     scores,
     segments,
 )
@@ -42,6 +43,7 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
             *segments.ASSETS,
             *campaigns.ASSETS,
             *offers.ASSETS,
+            *report.ASSETS,
         ],
         jobs=automation.JOBS,
         schedules=[automation.monthly_refresh],

@@ -6,7 +6,7 @@ illegal entries are refused with the file and the field.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -196,6 +196,12 @@ class Campaigns(_Section):
     )
 
 
+class Report(_Section):
+    """How the monthly report is written."""
+
+    language: Literal["ru", "en"] = Field("ru", description="Language of the page")
+
+
 class Settings(_Section):
     """All settings of a home."""
 
@@ -208,6 +214,7 @@ class Settings(_Section):
     segments: Segments = Segments()
     offers: Offers = Offers()
     campaigns: Campaigns = Campaigns()
+    report: Report = Report()
 
     @classmethod
     def load(cls, home: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:

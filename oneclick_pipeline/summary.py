@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.tables import ARMS, SOURCES, TABLES, table_file
+from oneclick_pipeline.tables import ARMS, SOURCES, TABLES, report_file, table_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -138,6 +138,7 @@ def render(summary: Summary, seconds: float) -> Group:
     outputs = Table.grid(padding=(0, 2))
     outputs.add_column(no_wrap=True)
     outputs.add_column(overflow="fold")
+    outputs.add_row("monthly report", _near(report_file(summary.home, summary.month)))
     outputs.add_row("offers for the CRM", _near(summary.home / "exports" / summary.month / "offers.csv"))
     for name in ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections"):
         outputs.add_row(name, _near(table_file(summary.home, name, summary.month)))

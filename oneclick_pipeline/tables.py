@@ -7,6 +7,7 @@ before it becomes readable. Paths are declared here too, so that nothing else sp
 
     HOME/raw/<month>/<file>.csv
     HOME/tables/<stage>/<table>/<month>.parquet
+    HOME/reports/<month>.html
     HOME/mlflow/  HOME/dagster/
 """
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 Kind = Literal["int", "float", "bool", "str"]
 Group = Literal["key", "target", "product", "communication", "customer", "site", "purchasing", "value", ""]
 
-STAGES = ("raw", "clean", "features", "exploration", "model", "scores", "segments", "campaigns", "offers")
+STAGES = ("raw", "clean", "features", "exploration", "model", "scores", "segments", "campaigns", "offers", "report")
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
@@ -72,6 +73,11 @@ def raw_file(home: Path, month: str, file: str) -> Path:
 def table_file(home: Path, table: str, month: str) -> Path:
     """Where the table of a month stands once it is whole."""
     return home / "tables" / TABLES[table].stage / table / f"{check_month(month)}.parquet"
+
+
+def report_file(home: Path, month: str, language: str = "") -> Path:
+    """Where the report of a month stands; one in another language than that of the settings beside it."""
+    return home / "reports" / f"{check_month(month)}{language and '.'}{language}.html"
 
 
 class Columns(Protocol):

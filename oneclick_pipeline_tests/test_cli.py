@@ -56,6 +56,7 @@ def oneclick(capsys, monkeypatch):
             ["--month", "--home", "--engine", "polars", "pandas", "--job", "retrain", "refresh", "Exit code", "quarantined"],
         ),
         (["ui"], ["--home", "--dagster-port", "--mlflow-port", "Ctrl-C"]),
+        (["report"], ["--month", "--home", "--language", "HOME/reports/MONTH.html"]),
         (["score"], ["--customer", "--json", "--month", "--language", "--home", "out-of-fold"]),
         (["twin"], ["month", "months", "fit"]),
         (["model"], ["list", "promote", "rollback"]),
@@ -147,7 +148,7 @@ def test_quarantined_row_is_named_and_the_code_is_3(oneclick, finished, tmp_path
     assert code == 3
     assert "quarantined: money.csv, line 7, column «Прибыль», value 'много': is no number. What to do: correct the value" in err
     assert f"warning: customer_features: not so: Every customer is in every file (incomplete 1, customers {customer}" in err
-    assert "17/17" in out
+    assert "18/18" in out
     for part in (
         "market_file 1,300, market_money 3,900, market_time 2,600, money 1,300",
         "money 1",

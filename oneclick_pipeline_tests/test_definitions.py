@@ -24,6 +24,12 @@ BELIEFS_OF = "campaign_outcomes customer_features offer_effects"
 PLAN_OF = "campaign_outcomes customer_features customer_scores customer_segments offer_beliefs"
 LABELLED = {"both_classes": True, "no_feature_is_the_label": True, "nothing_from_the_future": True, "rule_agrees": False}
 FILES = "market_file market_money market_time money"
+REPORTED = (
+    "activity_model campaign_outcomes corrections correlations customer_features customer_scores customer_segments data_profile "
+    "market_file market_money market_time model_explanation money offer_beliefs offer_effects offer_plan profit_curve "
+    "rejected_rows segment_profiles training_set"
+)
+WRITTEN = {"self_contained": True, "figures_agree": True}
 SCORES_AND_ALL = "customer_features customer_scores customer_segments"
 
 # fmt: off
@@ -54,6 +60,7 @@ ASSETS = {
     "offer_beliefs": ("campaigns", SCIENTISTS, BELIEFS_OF, "pandas", BELIEVED, False),
     "offer_plan": ("offers", MARKETERS, PLAN_OF, "pandas", PLANNED, True),
     "offers_export": ("offers", MARKETERS, "customer_features offer_plan", "csv", {"published_as_planned": False}, False),
+    "monthly_report": ("report", MARKETERS, REPORTED, "html mlflow", WRITTEN, True),
 }
 # fmt: on
 
@@ -124,6 +131,12 @@ def test_training_set_reads_the_months_before_and_none_after(graph):
         keys = list(found.partitions_subset.get_partition_keys())
         assert found.required_but_nonexistent_subset.is_empty
         assert (min(keys), max(keys)) == (first, month)
+
+
+def test_report_looks_one_month_back_and_no_further(graph):
+    for name in ("customer_scores", "customer_segments", "rejected_rows"):
+        mapping = graph.get_partition_mapping(dg.AssetKey("monthly_report"), dg.AssetKey(name))
+        assert (mapping.start_offset, mapping.end_offset) == (-1, 0)
 
 
 @pytest.mark.parametrize("name", TABLES)

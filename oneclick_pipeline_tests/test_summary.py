@@ -89,6 +89,7 @@ def test_render_tells_the_counts_the_model_and_what_to_open(tmp_path):
         "0.905 (95 % interval 0.880 to 0.930)",
         str(table_file(tmp_path, "customer_scores", MONTH)),
         "1,612 offered, 184 held out, 504 neither; cost 33.5, expected gain 40.0 (12.5 to 67.5) finance units",
+        str(tmp_path / "reports" / f"{MONTH}.html"),
         str(tmp_path / "exports" / MONTH / "offers.csv"),
         str(tmp_path / "mlflow"),
         f"Done in 13 s. Open next: oneclick ui --home {tmp_path}",

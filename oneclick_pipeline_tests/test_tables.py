@@ -18,6 +18,7 @@ from oneclick_pipeline.tables import (
     TABLES,
     check_month,
     raw_file,
+    report_file,
     table_file,
 )
 
@@ -50,6 +51,8 @@ def test_paths_are_the_public_ones():
     assert table_file(HOME, "market_file", "2026-10") == Path("/home/tables/raw/market_file/2026-10.parquet")
     assert table_file(HOME, "customers", "2026-10") == Path("/home/tables/clean/customers/2026-10.parquet")
     assert table_file(HOME, "customer_scores", "2026-10") == Path("/home/tables/scores/customer_scores/2026-10.parquet")
+    assert report_file(HOME, "2026-10") == Path("/home/reports/2026-10.html")
+    assert report_file(HOME, "2026-10", "en") == Path("/home/reports/2026-10.en.html")
 
 
 def test_tables_are_the_public_ones():
@@ -63,6 +66,7 @@ def test_tables_are_the_public_ones():
         "segments": ["customer_segments", "segment_profiles"],
         "campaigns": ["campaign_outcomes", "offer_effects", "offer_beliefs"],
         "offers": ["offer_plan"],
+        "report": [],
     }
 
 

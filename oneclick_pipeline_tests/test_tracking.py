@@ -18,7 +18,7 @@ from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.gates import GATES, Gate, edge_rows
 from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, fresh, registry, runs
+from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, fresh, judged, registry, runs
 
 from .model.conftest import QUICK, make_features, make_training
 
@@ -428,3 +428,42 @@ def test_import_is_light():
     heavy = {"mlflow", "sklearn", "pandas", "scipy", "matplotlib"}
     code = f"import sys, oneclick_pipeline.tracking, oneclick_pipeline.model; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_what_was_found_out_about_a_version_is_read_back(logged, trained):
+    tracking, version = logged
+    found = tracking.judged(version.version)
+    assert (found.version, found.month, found.rows, found.same_month) == (1, "2026-10", trained.rows, trained.feature_months ==
+                                                                         trained.label_months)  # fmt: skip
+    assert found.metrics == {name: m for name, m in trained.metrics.items() if name in found.metrics}
+    assert found.metrics.keys() == trained.metrics.keys()
+    assert {f.label: f.metrics for f in found.families} == {f.label: f.metrics for f in trained.families}
+    assert [f.label for f in found.families if f.chosen] == [found.family] == [trained.best.label]
+    losses = [f.metrics["log_loss"].estimate for f in found.families]
+    assert losses == sorted(losses)
+    pd.testing.assert_frame_equal(found.slices, trained.slices, check_dtype=False, atol=1e-9)
+    assert found.out_of_time.empty == trained.out_of_time.empty
+    assert len(found.out_of_fold) == len(trained.out_of_fold)
+
+
+def test_report_is_kept_with_the_training_of_its_month(tracking, trained, training):
+    champion = tracking.promote(log(tracking, trained, training).version, force=True)
+    page = tracking.home / "2026-10.html"
+    page.write_text("страница", encoding="utf-8")
+    assert tracking.log_report(page, "2026-10") == champion.run_id
+    assert (tracking._artifacts(champion) / "report" / "2026-10.html").read_text(encoding="utf-8") == "страница"
+
+
+def test_report_of_a_month_without_training_has_a_run_of_its_own(tracking):
+    page = tracking.home / "2026-10.html"
+    for text in ("первая", "вторая"):
+        page.write_text(text, encoding="utf-8")
+        run_id = tracking.log_report(page, "2026-10")
+    client = tracking._client()
+    experiment = client.get_experiment_by_name(judged.REPORTS)
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert (run.info.run_id, run.info.run_name, run.info.status) == (run_id, "report 2026-10", "FINISHED")
+    kept = files.local(run.info.artifact_uri) / "report" / "2026-10.html"
+    assert kept.read_text(encoding="utf-8") == "вторая"
+    assert kept.is_relative_to(tracking.folder)
+    assert tracking.log_report(page, "2026-11") != run_id

@@ -16,12 +16,12 @@ _NOT_IN_REFRESH = "model"
 retrain = dg.define_asset_job(
     "retrain",
     selection=dg.AssetSelection.all(),
-    description="Everything: from the four exports to a new model, scores and segments.",
+    description="Everything: from the four exports to a new model, scores, segments, offers and the report.",
 )
 refresh = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups(_NOT_IN_REFRESH),
-    description="From the four exports to scores and segments with the champion model; nothing is trained.",
+    description="From the four exports to scores, segments, offers and the report with the champion model; nothing is trained.",
 )
 prepare = dg.define_asset_job(
     "prepare",

@@ -77,6 +77,10 @@ _DECLARED: dict[str, dict[str, tuple[bool, str]]] = {
         "near_optimal": (False, "The plan's expected gain is within 0.1 % of the best there is"),
     },
     "offers_export": {"published_as_planned": (False, "What was published is the plan of this run")},
+    "monthly_report": {
+        "self_contained": (True, "The page loads nothing and runs nothing"),
+        "figures_agree": (True, "As many customers stand on the page as in the segments and in the plan"),
+    },
 }
 
 CHECKS: dict[str, list[dg.AssetCheckSpec]] = {

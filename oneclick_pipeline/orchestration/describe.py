@@ -29,6 +29,7 @@ OWNERS = {
     "segments": MARKETERS,
     "campaigns": SCIENTISTS,
     "offers": MARKETERS,
+    "report": MARKETERS,
 }
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01", fmt="%Y-%m")
@@ -56,12 +57,16 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
+_SOURCES = (".py", ".jinja", ".css")
+
+
 def code_version(*modules: ModuleType) -> str:
     """Hash of the modules' source: an asset is stale exactly when its code has changed."""
     digest = hashlib.sha256()
     for module in modules:
         path = Path(str(module.__file__))
-        for file in sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]:
+        package = [file for file in sorted(path.parent.iterdir()) if file.suffix in _SOURCES]
+        for file in package if path.name == "__init__.py" else [path]:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -1,6 +1,6 @@
 """The settings as configuration of a run: what the launchpad shows, with descriptions; empty where the home's stand."""
 
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import dagster as dg
 from pydantic import BaseModel, Field, create_model
@@ -11,7 +11,10 @@ from oneclick_pipeline.settings import Settings
 
 def _kind(info: FieldInfo) -> Any:  # noqa: ANN401 - a type
     """The type of a setting as Dagster knows it."""
-    return list[get_args(info.annotation)[0]] if get_origin(info.annotation) is tuple else info.annotation  # type: ignore[misc]
+    origin = get_origin(info.annotation)
+    if origin is tuple:
+        return list[get_args(info.annotation)[0]]  # type: ignore[misc]
+    return str if origin is Literal else info.annotation  # the settings refuse other words
 
 
 def _section(name: str, model: type[BaseModel]) -> type[dg.Config]:

@@ -17,6 +17,7 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
 from oneclick_pipeline.tracking import files, fresh, runs
+from oneclick_pipeline.tracking import judged as judging
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 
 if TYPE_CHECKING:
@@ -340,6 +341,26 @@ class Tracking:
     def picture(self, version: Version, name: str) -> bytes:
         """A picture that was logged with a version: `curves.png`, `calibration.png` or `families.png`."""
         return (self._artifacts(version) / name).read_bytes()
+
+    def judged(self, number: int) -> judging.Judged:
+        """What was found out about a version when it was trained.
+
+        Raises:
+            BadInputError: If there is no such version.
+        """
+        version = self.version(number)
+        return judging.judged(self._client(), version, self._artifacts(version))
+
+    def log_report(self, report: Path, month: str) -> str:
+        """Keep a month's report with the run that trained the champion, or, if that was another month, with one of its own.
+
+        Returns:
+            Id of the run that holds it.
+        """
+        client, champion = self._client(), self.champion()
+        trained = champion.run_id if champion is not None and champion.tags["month"] == month else None
+        with self._lock():
+            return judging.log_report(client, (self.folder / "artifacts").as_uri(), report, month, trained)
 
     def run_path(self, run_id: str) -> str:
         """Path of a run in MLflow's pages, to put behind their address."""

@@ -53,6 +53,7 @@ STEPS = [
     "offer_plan",
     "segment_profiles",
     "offers_export",
+    "monthly_report",
 ]
 CUSTOMERS = 1300
 UP_TO_SCORES = [*raw.ASSETS, *clean.ASSETS, *features.ASSETS, *model.ASSETS, *scores.ASSETS]
@@ -289,6 +290,7 @@ def test_everything_written_lies_in_the_home(finished):
         "ledger",
         "mlflow",
         "raw",
+        "reports",
         "settings.yaml",
         "staging",
         "tables",

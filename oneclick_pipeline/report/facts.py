@@ -1,0 +1,235 @@
+"""All figures of the page, none of them formatted; money in finance units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from oneclick_pipeline.report import estimates
+from oneclick_pipeline.report.changes import Changes, changes
+from oneclick_pipeline.report.focus import Focus, focus
+from oneclick_pipeline.report.frames import coded, interval, known, numbers, rows, segment_places, text, worth
+from oneclick_pipeline.report.planned import Campaigns, Plan, campaigns, plan
+from oneclick_pipeline.report.trust import Trust, trust
+from oneclick_pipeline.segments import SEGMENTS, Segment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from oneclick_pipeline.model.metrics import Interval
+    from oneclick_pipeline.offers.catalogue import Offer
+    from oneclick_pipeline.report.estimates import Floats
+    from oneclick_pipeline.report.source import Month
+    from oneclick_pipeline.settings import Settings
+
+_POINTS = 250
+_REASONS = 6
+
+
+@dataclass(frozen=True)
+class Group:
+    """A segment in figures; None where nobody is in it, or nothing known of who is."""
+
+    segment: Segment
+    customers: int
+    share: float
+    declines: Interval | None
+    mean_p: float | None
+    profit: float | None
+    at_risk: Interval
+    consent: float | None
+    premium: float | None
+    category: str | None
+    promo: float | None
+    revenue: float | None
+    minutes: float | None
+    tenure_days: float | None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why the model takes customers for likely to decline: how many of them have it among their three strongest reasons."""
+
+    ru: str
+    en: str
+    customers: int
+    share: Interval
+    focus: Interval | None
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """The reasons of those at high risk.
+
+    Attributes:
+        customers: How many are at high risk.
+        threshold: p_decline from which the risk is high.
+        reasons: What raises their risk, the most frequent first.
+        importance: Features by the log loss that the model would lose without them, with intervals; empty where unknown.
+    """
+
+    customers: int
+    threshold: float
+    reasons: tuple[Reason, ...]
+    importance: tuple[tuple[str, Interval], ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the page says.
+
+    Attributes:
+        month: Snapshot month.
+        horizon: Months ahead.
+        unit_roubles: Roubles in a finance unit.
+        customers: Customers of the month.
+        regular: Regular ones.
+        scored: Customers with a probability.
+        declines: Expected declines among them.
+        at_risk: Expected loss if every decline took the whole profit of the horizon.
+        lost_share: Share of the profit that a decline is taken to take away.
+        profit: Sum of what these customers earn in the horizon.
+        risks: p_decline from which the risk is middle, and high.
+        changes: Against the month before; None where that was not run.
+        focus: The focus group; None where no segment has customers.
+        groups: Every segment.
+        dots: Sampled customers of each segment by profit and p_decline, for the picture.
+        reasons: Why.
+        plan: The offers of the month.
+        campaigns: What earlier ones brought.
+        trust: How far to trust it, and the appendix.
+    """
+
+    month: str
+    horizon: int
+    unit_roubles: float
+    customers: int
+    regular: int
+    scored: int
+    declines: Interval
+    at_risk: Interval
+    lost_share: float
+    profit: float
+    risks: tuple[float, float]
+    changes: Changes | None
+    focus: Focus | None
+    groups: tuple[Group, ...]
+    dots: dict[str, tuple[tuple[float, float], ...]]
+    reasons: Reasons
+    plan: Plan
+    campaigns: Campaigns
+    trust: Trust
+
+
+def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Facts:
+    """All figures of a month.
+
+    Args:
+        source: Its tables.
+        offers: The catalogue, for the names of the offers.
+        settings: Settings of the home.
+    """
+    p, at_risk = numbers(source.segments["p_decline"]), numbers(source.segments["value_at_risk"])
+    loss = worth(p, at_risk)
+    found = focus(source.segments, source.features)
+    before = source.before
+    return Facts(
+        month=source.month,
+        horizon=settings.value.horizon_months,
+        unit_roubles=settings.value.profit_unit_roubles,
+        customers=len(p),
+        regular=int(source.features["regular"].sum()),
+        scored=int((~np.isnan(p)).sum()),
+        declines=estimates.total(p),
+        at_risk=estimates.total(p, loss),
+        lost_share=settings.offers.lost_share,
+        profit=float(np.nansum(loss)),
+        risks=(settings.segments.middle_risk, settings.segments.high_risk),
+        changes=None
+        if before is None
+        else changes(before.month, before.segments, source.segments, other_model=before.model_version != source.model.version),
+        focus=found,
+        groups=_groups(source.profiles, source.segments["segment"], p, loss),
+        dots=_dots(source, p),
+        reasons=_reasons(source, p, found, settings.segments.high_risk),
+        plan=plan(source.plan, source.beliefs, source.curve, offers, settings),
+        campaigns=campaigns(source.campaigns, source.effects, source.beliefs, offers, settings.value.horizon_months),
+        trust=trust(source),
+    )
+
+
+def _groups(profiles: pd.DataFrame, segment: pd.Series, p: Floats, loss: Floats) -> tuple[Group, ...]:
+    place = segment_places(segment)
+    profile = {row["segment"]: row for row in rows(profiles)}
+    found = []
+    for i, one in enumerate(SEGMENTS):
+        row, inside = profile[one.id], place == i
+        found.append(
+            Group(
+                segment=one,
+                customers=int(row["customers"]),
+                share=float(row["share"]),
+                declines=interval(row, "expected_declines"),
+                mean_p=known(row, "mean_p_decline"),
+                profit=known(row, "mean_profit"),
+                at_risk=estimates.total(p[inside], loss[inside]),
+                consent=known(row, "consent_share"),
+                premium=known(row, "premium_share"),
+                category=text(row, "top_category"),
+                promo=known(row, "mean_promo_share"),
+                revenue=known(row, "mean_revenue_m0"),
+                minutes=known(row, "mean_minutes_m0"),
+                tenure_days=known(row, "mean_tenure_days"),
+            )
+        )
+    return tuple(found)
+
+
+def _dots(source: Month, p: Floats) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Of every segment of risk and profit so many customers as a picture bears, evenly by customer number."""
+    place, profit = segment_places(source.segments["segment"]), numbers(source.segments["profit"])
+    found = {}
+    for i, one in enumerate(SEGMENTS):
+        if one.risk is not None:
+            group = np.flatnonzero(place == i)
+            group = group[:: max(-(-len(group) // _POINTS), 1)]
+            found[one.id] = tuple((float(x), float(y)) for x, y in zip(profit[group], p[group], strict=True))
+    return found
+
+
+def _reasons(source: Month, p: Floats, found: Focus | None, threshold: float) -> Reasons:
+    """What raises the risk of those at high risk, counted over their three strongest reasons."""
+    high = p >= threshold  # False of NaN
+    inside = high & (segment_places(source.segments["segment"]) == (SEGMENTS.index(found.segment) if found else -1))
+    counts: dict[tuple[str, str], list[int]] = {}
+    for k in (1, 2, 3):
+        raises = high & (numbers(source.scores[f"reason_{k}_effect"]) > 0)
+        ru, russian = coded(source.scores[f"reason_{k}_ru"])
+        en, english = coded(source.scores[f"reason_{k}_en"])
+        for chosen, place in ((raises, 0), (raises & inside, 1)):
+            said = chosen & (ru >= 0) & (en >= 0)
+            numbered = np.bincount(ru[said] * len(english) + en[said])
+            for pair in np.flatnonzero(numbered):
+                a, b = divmod(int(pair), len(english))
+                counts.setdefault((_phrase(russian[a]), _phrase(english[b])), [0, 0])[place] += int(numbered[pair])
+    ordered = sorted(counts.items(), key=lambda item: (-item[1][0], item[0]))[:_REASONS]
+    n_high, n_inside = int(high.sum()), int(inside.sum())
+    reasons = []
+    for (ru_text, en_text), (n, m) in ordered:
+        if (whole := estimates.share(n, n_high)) is not None:
+            reasons.append(Reason(ru_text, en_text, n, whole, estimates.share(m, n_inside)))
+    return Reasons(n_high, threshold, tuple(reasons), _importance(source.explanation))
+
+
+def _phrase(reason: str) -> str:
+    """A reason without what it does to the risk: all that are counted raise it."""
+    return reason.rpartition(": ")[0]
+
+
+def _importance(table: pd.DataFrame | None) -> tuple[tuple[str, Interval], ...]:
+    if table is None:
+        return ()
+    ordered = rows(table.sort_values("log_loss_increase", ascending=False))
+    return tuple((row["feature"], x) for row in ordered if (x := interval(row, "log_loss_increase")) is not None)

@@ -1,0 +1,144 @@
+"""A month small enough to be written down, for the tests of the report."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from oneclick_pipeline.model.metrics import METRICS, Interval
+from oneclick_pipeline.offers.catalogue import Catalogue
+from oneclick_pipeline.report.facts import gather
+from oneclick_pipeline.report.source import Before, Month
+from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
+from oneclick_pipeline.settings import Settings
+from oneclick_pipeline.tables import (
+    CORRELATIONS,
+    CUSTOMER_FEATURES,
+    CUSTOMER_SCORES,
+    DATA_PROFILE,
+    FEATURE_NAMES,
+    OFFER_BELIEFS,
+    OFFER_EFFECTS,
+    OFFER_PLAN,
+    PROFIT_CURVE,
+    Table,
+)
+from oneclick_pipeline.tracking.judged import Family, Judged
+
+MONTH, EARLIER = "2026-10", "2026-09"
+CUSTOMERS = 120
+OFFERS = Catalogue.bundled().offers
+REASON = ("выручки меньше, чем месяц назад: риск выше", "less revenue than a month ago: higher risk")
+
+
+def frame(table: Table, rows: list[dict]) -> pd.DataFrame:
+    """Rows of a table; what is left out is empty."""
+    return pd.DataFrame([{name: row.get(name) for name in table.names} for row in rows], columns=table.names)
+
+
+def features(customers: int = CUSTOMERS, **changes) -> pd.DataFrame:
+    """Customers of whom the first third has few pages and little revenue."""
+    rng = np.random.default_rng(1)
+    n = np.arange(customers)
+    weak = n < customers // 3
+    columns = {name: rng.integers(1, 9, customers).astype(float) for name in FEATURE_NAMES} | {
+        "customer_id": n + 1000,
+        "activity": np.where(weak, "declined", "stable"),
+        "service_level": np.where(n % 3 == 0, "premium", "standard"),
+        "marketing_consent": (n % 4 > 0).astype(object),
+        "favourite_category": np.where(n % 2 == 0, "Товары для детей", "Кухонная посуда"),
+        "promo_share": rng.uniform(0.1, 0.6, customers),
+        "pages_per_visit": np.where(weak, 3.0, 9.0) + rng.uniform(0, 1, customers),
+        "profit": 2.0 + (n % 5),
+        "regular": np.full(customers, fill_value=True),
+        "regular_reason": "regular",
+        "missing_from": "",
+    }
+    for m, base in (("m0", 3000.0), ("m1", 3300.0), ("m2", 3500.0)):
+        columns[f"revenue_{m}"] = np.where(weak, base, 5000.0) + rng.uniform(-200, 200, customers)
+    return pd.DataFrame(columns | changes)[CUSTOMER_FEATURES.names]
+
+
+def scores(wide: pd.DataFrame, version: int = 2, **changes) -> pd.DataFrame:
+    """Scores by which the weak third declines with 0.9 and everybody else with 0.1."""
+    p = np.where(wide["activity"] == "declined", 0.9, 0.1)
+    known = {
+        "customer_id": wide["customer_id"],
+        "p_decline": p,
+        "score_basis": "out_of_fold",
+        "regular": wide["regular"],
+        "profit": wide["profit"],
+        "value_at_risk": p * wide["profit"] * 3,
+        "model_name": "activity_decline",
+        "model_version": version,
+        "reason_1": "revenue_m0",
+        "reason_1_effect": np.where(p > 0.5, 1.0, -1.0),
+        "reason_1_ru": REASON[0],
+        "reason_1_en": REASON[1],
+    }
+    return pd.DataFrame(known | changes).reindex(columns=CUSTOMER_SCORES.names)
+
+
+def judged(**changes) -> Judged:
+    """A model of version 2 that was trained on the month itself."""
+    metrics = {name: Interval(0.3, 0.2, 0.4) for name in METRICS} | {"roc_auc": Interval(0.9, 0.88, 0.92)}
+    known = {
+        "version": 2, "month": MONTH, "family": "Soft vote", "feature_months": (MONTH,), "same_month": True, "rows": 120,
+        "metrics": metrics, "families": (Family("Soft vote", True, metrics), Family("Decision tree", False, metrics)),
+        "slices": pd.DataFrame(), "out_of_time": pd.DataFrame(), "failed_gates": (), "out_of_fold": pd.DataFrame(),
+    }  # fmt: skip
+    return Judged(**(known | changes))
+
+
+def plan(segments: pd.DataFrame) -> pd.DataFrame:
+    """The first ten customers get an offer, the next two are held out of it, nobody else gets any."""
+    rows = []
+    for place, (customer, segment, p) in enumerate(segments[["customer_id", "segment", "p_decline"]].itertuples(index=False)):
+        arm = "offer" if place < 10 else "control" if place < 12 else "none"
+        rows.append({
+            "customer_id": customer, "arm": arm, "offer_id": OFFERS[0].id if arm != "none" else None, "segment": str(segment),
+            "reason": {"offer": "offered", "control": "control", "none": "no_consent"}[arm], "p_decline": p, "value": 2.0,
+            "expected_effect": -0.1 if arm == "offer" else None, "expected_gain": 0.15 if arm == "offer" else None,
+            "cost": 0.05 if arm == "offer" else 0.0,
+        })  # fmt: skip
+    return frame(OFFER_PLAN, rows)
+
+
+BELIEFS = frame(OFFER_BELIEFS, [
+    {"offer_id": o.id, "segment": "all", "prior_mean": -0.06, "prior_sd": 0.04, "campaigns": 0, "customers": 0, "mean": -0.06,
+     "sd": 0.04} for o in OFFERS
+])  # fmt: skip
+
+
+def month(wide: pd.DataFrame | None = None, **changes) -> Month:
+    """The month, with a month before it in which five customers fewer were there."""
+    wide = features() if wide is None else wide
+    scored = scores(wide)
+    cuts = thresholds(scored, Settings().segments)
+    segments = customer_segments(scored, cuts)
+    distributions = [{"column": "pages_per_visit", "missing": 0, "median": 8.0, "q05": 3.0, "q95": 9.9, "outliers": 0,
+                      "skewness": -0.5, "normality_p": 0.0, "normal": False},
+                     {"column": "favourite_category", "missing": 1, "top_value": "Товары для детей", "top_share": 0.5},
+    ]  # fmt: skip
+    known = {
+        "month": MONTH, "features": wide, "scores": scored, "segments": segments,
+        "profiles": segment_profiles(segments, wide), "plan": plan(segments), "effects": frame(OFFER_EFFECTS, []),
+        "beliefs": BELIEFS, "campaigns": pd.DataFrame(columns=["campaign_month", "offered", "controls", "matured"]),
+        "curve": frame(PROFIT_CURVE, [
+            {"treated_share": s, "customers": int(s * 100), "expected_profit": g, "expected_profit_low": g - 1,
+             "expected_profit_high": g + 1, "random_profit": g / 2} for s, g in ((0.0, 0.0), (0.5, 8.0), (1.0, 6.0))
+        ]),
+        "profile": frame(DATA_PROFILE, distributions),
+        "correlations": frame(CORRELATIONS, [{"column_a": "favourite_category", "column_b": "pages_per_visit", "phik": 0.25,
+                                              "collinear": False}]),
+        "explanation": None, "read": {"market_file": 120, "money": 120}, "quarantined": {"money": 3},
+        "corrected": {"spelling": 2},
+        "before": Before(EARLIER, segments.iloc[5:].reset_index(drop=True), 2, {}, {"money": 115}),
+        "model": judged(), "out_of_fold": pd.DataFrame({"p_decline": [0.05] * 50 + [0.95] * 50, "declined": [0] * 52 + [1] * 48}),
+    }  # fmt: skip
+    return Month(**(known | changes))
+
+
+def facts(**changes):
+    """All figures of the month."""
+    return gather(month(**changes), OFFERS, Settings())

@@ -1,0 +1,245 @@
+"""Figures of the page from tables small enough to be reckoned by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from oneclick_pipeline.model.metrics import Interval
+from oneclick_pipeline.report.changes import changes
+from oneclick_pipeline.report.estimates import difference
+from oneclick_pipeline.report.facts import gather
+from oneclick_pipeline.report.focus import focus
+from oneclick_pipeline.report.planned import campaigns, plan
+from oneclick_pipeline.report.trust import trust
+from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
+from oneclick_pipeline.settings import Settings
+from oneclick_pipeline.tables import OFFER_EFFECTS, OFFER_PLAN, PROFIT_CURVE
+from oneclick_pipeline_tests.report.months import (
+    BELIEFS,
+    CUSTOMERS,
+    MONTH,
+    OFFERS,
+    facts,
+    features,
+    frame,
+    judged,
+    month,
+    scores,
+)
+
+
+def segments_of(rows):
+    """customer_segments from (id, segment, p, value at risk)."""
+    names = ["customer_id", "segment", "p_decline", "value_at_risk"]
+    return pd.DataFrame(rows, columns=names).assign(profit=1.0)
+
+
+def test_totals_are_those_of_the_tables():
+    found = facts()
+    p = np.where(np.arange(CUSTOMERS) < 40, 0.9, 0.1)
+    assert (found.customers, found.regular, found.scored) == (120, 120, 120)
+    assert found.declines.estimate == pytest.approx(p.sum())
+    assert found.declines.high - found.declines.estimate == pytest.approx(1.959964 * np.sqrt(120 * 0.09))
+    assert found.at_risk.estimate == pytest.approx(month().segments["value_at_risk"].sum())
+    assert found.profit == pytest.approx(3 * features()["profit"].sum())
+    assert sum(g.customers for g in found.groups) == CUSTOMERS
+    assert sum(g.at_risk.estimate for g in found.groups) == pytest.approx(found.at_risk.estimate)
+
+
+def test_changes_of_two_tiny_months():
+    then = segments_of([(1, "core", 0.1, 0.3), (2, "core", 0.2, 0.6), (3, "save_first", 0.9, 2.7)])
+    now = segments_of([(2, "save_first", 0.8, 2.4), (3, "save_first", 0.9, 2.7), (4, "core", 0.1, 0.3), (5, "grow", 0.1, 0.3)])
+    found = changes("2026-09", then, now, other_model=True)
+    assert (found.customers, found.came, found.left, found.stayed, found.moved) == ((3, 4), 2, 1, 2, 1)
+    assert found.declines[2].estimate == pytest.approx(1.9 - 1.2)
+    assert found.declines[2].low < 0 < found.declines[2].high
+    (move,) = found.moves
+    assert (move.origin.id, move.target.id, move.customers) == ("core", "save_first", 1)
+    sizes = {s.segment.id: (s.before, s.now, s.moved_in, s.moved_out, s.change) for s in found.sizes if s.before or s.now}
+    assert sizes == {"save_first": (1, 2, 1, 0, 1), "core": (2, 1, 0, 1, -1), "grow": (0, 1, 0, 0, 1)}
+    assert found.risk_of_stayed is None  # two customers are not enough data
+    assert found.other_model
+
+
+def test_same_month_twice_has_changed_in_nothing():
+    segments = month().segments
+    found = changes("2026-09", segments, segments, other_model=False)
+    assert (found.came, found.left, found.moved, found.moves) == (0, 0, 0, ())
+    assert found.risk_of_stayed == Interval(0, 0, 0)
+    assert found.at_risk[2].estimate == 0
+
+
+def test_month_without_a_month_before_has_no_changes():
+    assert facts(before=None).changes is None
+
+
+def test_focus_is_the_segment_with_the_most_value_at_risk():
+    found = facts()
+    others = [g for g in found.groups if g.segment.risk is not None]
+    assert found.focus.segment == max(others, key=lambda g: g.at_risk.estimate).segment
+    assert found.focus.segment.id == "save_first"
+    assert found.focus.at_risk_share == pytest.approx(found.focus.at_risk.estimate / sum(g.at_risk.estimate for g in others))
+
+
+def test_focus_differs_where_it_was_made_to_and_nowhere_else():
+    found = facts().focus
+    assert {c.feature for c in found.clear} == {"pages_per_visit", "revenue_m0", "revenue_m1", "revenue_m2"}
+    pages = next(c for c in found.compared if c.feature == "pages_per_visit")
+    assert pages.effect.estimate == pytest.approx(-1, abs=0.5)
+    assert pages.focus < 4 < pages.rest
+    assert pages.p_value >= min(c.p_value for c in found.compared)
+    assert found.compared == tuple(sorted(found.compared, key=lambda c: -abs(c.effect.estimate)))
+
+
+def test_p_values_are_corrected_for_the_number_of_comparisons():
+    """Noise alone: one feature in twenty would be called different without the correction."""
+    rng, n = np.random.default_rng(18), 400
+    noise = {name: rng.normal(size=n) for name in ("pages_per_visit", "contacts_6m", "revenue_m0", "revenue_m1", "revenue_m2")}
+    source = month(features(n, **noise))
+    found = focus(source.segments, source.features)
+    mine = (source.segments["segment"] == found.segment.id).to_numpy()
+    plain = {
+        c.feature: difference(*(source.features[c.feature].to_numpy(dtype=float)[g] for g in (mine, ~mine))).p_value
+        for c in found.compared
+        if c.value is None
+    }
+    assert min(plain.values()) < 0.05
+    assert found.clear == ()
+    assert all(c.p_value > plain[c.feature] for c in found.compared if c.value is None and plain[c.feature] < 0.5)
+
+
+def _whole(wide):
+    source = month(wide)
+    return {name: getattr(source, name) for name in ("features", "scores", "segments", "profiles", "plan")}
+
+
+def test_group_that_is_too_small_is_not_compared():
+    wide = features(30)
+    found = facts(**_whole(wide)).focus
+    assert found.customers < 20
+    assert (found.compared, found.histograms) == ((), ())
+    assert found.profit[0] is None
+
+
+def test_month_in_which_nobody_is_placed_has_no_focus():
+    wide = features(regular=np.full(CUSTOMERS, fill_value=False))
+    found = facts(**_whole(wide))
+    assert found.focus is None
+    assert {g.segment.id: g.customers for g in found.groups if g.customers} == {"irregular": CUSTOMERS}
+
+
+def test_large_groups_are_compared_by_a_sample_that_the_order_of_rows_does_not_change():
+    wide = features(400)
+    scored = scores(wide)
+    segments = customer_segments(scored, thresholds(scored, Settings().segments))
+    found = focus(segments, wide, most=200)
+    assert (found.looked_at, found.sampled) == (200, True)
+    order = np.random.default_rng(1).permutation(400)
+    again = focus(segments.iloc[order].reset_index(drop=True), wide.iloc[order].reset_index(drop=True), most=200)
+    assert [(c.feature, c.p_value) for c in again.compared] == [(c.feature, pytest.approx(c.p_value)) for c in found.compared]
+    assert not focus(segments, wide, most=400).sampled
+
+
+def test_histograms_hold_everybody():
+    for shown in facts().focus.histograms:
+        assert sum(shown.focus) == pytest.approx(1)
+        assert sum(shown.rest) == pytest.approx(1)
+        assert len(shown.edges) == len(shown.focus) + 1
+
+
+def test_reasons_are_counted_among_those_at_high_risk_who_have_them():
+    found = facts().reasons
+    assert found.customers == 40
+    (reason,) = found.reasons  # those whose risk it lowers do not count
+    assert (reason.ru, reason.customers, reason.share.estimate) == ("выручки меньше, чем месяц назад", 40, 1)
+
+
+def test_features_that_matter_stand_in_order():
+    table = pd.DataFrame({
+        "feature": ["a", "b"], "log_loss_increase": [0.1, 0.2], "log_loss_increase_low": [0, 0.1],
+        "log_loss_increase_high": [0.2, 0.3],
+    })  # fmt: skip
+    assert facts(explanation=table).reasons.importance == (("b", Interval(0.2, 0.1, 0.3)), ("a", Interval(0.1, 0, 0.2)))
+
+
+def test_plan_adds_up():
+    found = facts().plan
+    (offer,) = found.offers
+    assert (found.offered, found.controls, found.refused) == (10, 2, (("no_consent", 108),))
+    assert (offer.given, offer.controls) == (10, 2)
+    assert (found.cost, found.kept, found.gain.estimate) == pytest.approx((0.5, 1.0, 1.5))
+    assert found.gain.high - found.gain.estimate == pytest.approx(1.959964 * 10 * 2.0 * 0.04)
+
+
+def test_offers_are_wrong_independently_and_by_segment():
+    rows = [{"customer_id": i, "arm": "offer", "offer_id": o.id, "reason": "offered", "segment": "core", "value": 1.0,
+             "expected_effect": -0.1, "expected_gain": 0.0, "cost": 0.1, "p_decline": 0.5}
+            for i, o in enumerate(OFFERS[:2])]  # fmt: skip
+    beliefs = pd.concat([BELIEFS, BELIEFS.head(1).assign(segment="core", sd=0.03)], ignore_index=True)
+    found = plan(frame(OFFER_PLAN, rows), beliefs, frame(PROFIT_CURVE, []), OFFERS, Settings())
+    assert found.gain.high == pytest.approx(1.959964 * 0.05)  # of 0.03 and 0.04
+    assert found.curve is None
+
+
+def test_plan_of_an_offer_that_left_the_catalogue_keeps_its_identifier():
+    row = {"customer_id": 1, "arm": "control", "offer_id": "gone", "reason": "control", "segment": "core", "cost": 0.0}
+    (offer,) = plan(frame(OFFER_PLAN, [row]), BELIEFS, frame(PROFIT_CURVE, []), OFFERS, Settings()).offers
+    assert (offer.titles["ru"], offer.given, offer.segment) == ("gone", 0, None)
+
+
+EFFECT = {"campaigns": "all", "offer_id": "all", "segment": "all", "comparison": "targeted", "outcome": "declined",
+          "offered": 300,
+          "controls": 200, "effect": -0.1, "effect_low": -0.15, "effect_high": -0.05, "significant": True,
+          "detectable_effect": 0.06, "status": "measured"}  # fmt: skip
+SENT = pd.DataFrame({"campaign_month": ["2026-06", "2026-09"], "offered": [300, 320], "controls": [200, 30], "matured": [500, 0]})
+
+
+def test_campaigns_tell_what_is_measured_and_what_is_not():
+    few = EFFECT | {"offer_id": OFFERS[0].id, "comparison": "pooled", "status": "not_enough_data", "effect": None}
+    apart = EFFECT | {"campaigns": "2026-06"}
+    exploring = EFFECT | {"offer_id": OFFERS[0].id, "comparison": "fitting"}
+    found = campaigns(SENT, frame(OFFER_EFFECTS, [few, EFFECT, apart, exploring]), BELIEFS, OFFERS, 3)
+    assert (found.matured, found.months) == (1, (("2026-06", 300, 200, True), ("2026-09", 320, 30, False)))
+    together, single = found.of("declined")
+    assert (together.offer, together.effect) == ("all", Interval(-0.1, -0.15, -0.05))
+    assert (single.titles["en"], single.effect, single.detectable) == (OFFERS[0].title_en, None, 0.06)
+
+
+def test_broken_split_has_no_effect_to_read():
+    found = campaigns(SENT, frame(OFFER_EFFECTS, [EFFECT | {"status": "sample_ratio_mismatch"}]), BELIEFS, OFFERS, 3)
+    assert (found.broken, found.effects[0].effect) == (1, None)
+
+
+def test_trust_holds_what_was_promised_against_what_came():
+    found = trust(month())
+    assert [(b.customers, b.expected, b.declined.estimate) for b in found.calibration] == [
+        (50, pytest.approx(0.05), 0), (50, pytest.approx(0.95), 0.96),
+    ]  # fmt: skip
+    assert (found.current.customers, found.current.declined.estimate) == (120, pytest.approx(1 / 3))
+    assert found.current.expected == pytest.approx((40 * 0.9 + 80 * 0.1) / 120)
+    assert found.current.kept
+    money = next(i for i in found.intake if i.file == "money")
+    assert (money.share, money.before) == (3 / 120, 0)
+
+
+def test_promise_that_is_far_off_is_not_kept():
+    source = month()
+    off = replace(source, segments=source.segments.assign(p_decline=0.7))
+    assert not trust(off).current.kept
+
+
+def test_forecast_is_not_held_against_the_classes_of_its_own_month():
+    assert trust(month(model=judged(same_month=False))).current is None
+
+
+def test_training_set_that_is_gone_leaves_no_calibration():
+    assert trust(month(out_of_fold=None)).calibration == ()
+
+
+def test_profiles_and_segments_come_to_the_same():
+    source = month()
+    again = segment_profiles(source.segments, source.features)
+    assert list(again["customers"]) == [g.customers for g in gather(source, OFFERS, Settings()).groups]
+    assert source.month == MONTH
