@@ -6,7 +6,7 @@ MLFLOW_PORT ?= 5000
 SIZES ?= 100000 1000000
 BIN := .venv/bin
 
-.PHONY: help setup run test test-spark ui lock bench clean
+.PHONY: help setup run test soak test-spark ui lock bench clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,7 +31,7 @@ test: setup ## Lint, types, import contracts, definitions, all tests.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dagster definitions validate -w workspace.yaml
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-spark: setup .spark/.complete ## The tests of Spark on a real cluster of this machine; needs Java 17, downloads 490 MB once.
 	PYTHONPATH=$(CURDIR)/.spark $(BIN)/pytest -n 0 oneclick_pipeline_tests/engine/test_spark.py
@@ -41,6 +41,9 @@ test-spark: setup .spark/.complete ## The tests of Spark on a real cluster of th
 	rm -rf .spark
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target .spark -r requirements-spark.txt
 	@touch $@
+
+soak: setup ## The tests that take minutes each: ten retrains, a simulated year over the real graph.
+	$(BIN)/pytest -n 2 -m soak
 
 ui: setup ## Start the Dagster UI with its daemon, and MLflow, on loopback.
 	$(BIN)/oneclick ui --dagster-port $(DAGSTER_PORT) --mlflow-port $(MLFLOW_PORT)

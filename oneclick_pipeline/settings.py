@@ -197,9 +197,14 @@ class Campaigns(_Section):
 
 
 class Report(_Section):
-    """How the monthly report is written."""
+    """How the monthly report is written, and where the pages that it belongs to are."""
 
     language: Literal["ru", "en"] = Field("ru", description="Language of the page")
+    mlflow_url: str = Field(
+        "http://127.0.0.1:5000",
+        pattern=r"^https?://[^\s<>\"]*[^\s<>\"/]$",
+        description="Address of MLflow's pages, without a slash at its end, for the links to it",
+    )
 
 
 class Settings(_Section):

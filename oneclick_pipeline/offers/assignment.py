@@ -67,7 +67,7 @@ class Assignment:
 class _Problem:
     """Gains by offer (m, n), every customer with one above 0; limits that can bind: `use` (k, m) of an offer, `limit` (k,)."""
 
-    gain: Numbers
+    gain: NDArray[np.floating]
     cost: Numbers
     budget: float
     capacity: Numbers
@@ -79,7 +79,7 @@ class _Problem:
         import numpy as np
 
         chosen = np.flatnonzero(choice >= 0)
-        return float(self.gain[choice[chosen], chosen].sum())
+        return float(self.gain[choice[chosen], chosen].sum(dtype=np.float64))
 
     def counts(self, choice: Choice) -> NDArray[np.int_]:
         """How many get each offer."""
@@ -106,7 +106,8 @@ def assign(
     offer its capacity.
 
     Args:
-        gain: What offer j brings from customer i less its cost, shape (n, m), finance units; -inf where it does not fit.
+        gain: What offer j brings from customer i less its cost, shape (n, m), finance units; -inf where it does not fit. In
+            single precision they take half of the memory.
         cost: Cost of each offer, shape (m,), finance units.
         budget: Most that all offers may cost together; may be infinite.
         capacity: How many may get each offer, shape (m,); may be infinite.
@@ -136,7 +137,7 @@ def assign(
         rows = rows[np.argsort(np.asarray(key)[rows], kind="stable")]
     if not rows.size:
         return Assignment(np.full(n, -1, np.int16), 0.0, 0.0, 0.0, 0.0, np.zeros(m))
-    columns = np.full((m, len(rows)), -np.inf)
+    columns = np.full((m, len(rows)), -np.inf, gain.dtype if gain.dtype == np.float32 else np.float64)
     for j in np.flatnonzero(possible):
         columns[j] = gain[rows, j]
 
@@ -149,7 +150,7 @@ def assign(
 
     free = _prices(problem)
     best, _ = respond(problem.gain, free @ problem.use)
-    bound, value, part = float(free @ problem.limit + best.sum()), -1.0, np.full(len(rows), -1, np.int16)
+    bound, value, part = float(free @ problem.limit + best.sum(dtype=np.float64)), -1.0, np.full(len(rows), -1, np.int16)
     for rebate in _REBATES:  # where many customers tie, lower prices let too many take what is scarce rather than nobody
         tried = _within(problem, free @ problem.use * (1 - rebate))
         if problem.value(tried) > value:
@@ -227,7 +228,7 @@ def _counts(choice: Choice, offers: int) -> NDArray[np.int_]:
     return np.bincount(choice + 1, minlength=offers + 1)[1:]
 
 
-def respond(gain: NDArray[_Float], price: NDArray[_Float]) -> tuple[NDArray[_Float], Choice]:
+def respond(gain: NDArray[_Float], price: NDArray[np.floating]) -> tuple[NDArray[_Float], Choice]:
     """What every customer takes at these prices: the best gain after its price, 0 where nothing is, and the offer.
 
     Args:
@@ -236,6 +237,7 @@ def respond(gain: NDArray[_Float], price: NDArray[_Float]) -> tuple[NDArray[_Flo
     """
     import numpy as np
 
+    price = price.astype(gain.dtype)  # what is equal must stay equal
     best = np.zeros(gain.shape[1], gain.dtype)
     choice = np.full(gain.shape[1], -1, np.int16)
     for begin in range(0, len(best), _CHUNK):
@@ -254,7 +256,7 @@ def _prices(problem: _Problem) -> Numbers:
     total = problem.gain.shape[1]
     if not len(problem.limit):
         return np.zeros(len(problem.limit))
-    gain = problem.gain.astype(np.float32)  # twice as fast; the bound itself is computed in full at the end
+    gain = problem.gain.astype(np.float32, copy=False)  # twice as fast; the bound itself is computed in full at the end
     matters = problem.use > _NEGLIGIBLE * problem.use.max(axis=1, keepdims=True)
     worth = problem.gain.max(axis=1).clip(min=0) / np.where(matters, problem.use, 1.0)
     top = np.where(matters, worth, 0).max(axis=1)  # at such a price nobody takes anything of it
@@ -266,7 +268,7 @@ def _prices(problem: _Problem) -> Numbers:
 
         def bound(z: Numbers, sample: NDArray[np.float32] = sample) -> tuple[float, Numbers]:
             prices = z * top
-            best, choice = respond(sample, (prices @ problem.use).astype(np.float32))
+            best, choice = respond(sample, prices @ problem.use)
             share = sample.shape[1] / total
             slack = problem.limit * share - problem.use @ _counts(choice, len(sample))
             return float(prices @ problem.limit * share + best.sum(dtype=np.float64)), slack * top
@@ -371,7 +373,7 @@ def _fill(problem: _Problem, choice: Choice, price: Numbers) -> Choice:
         choice[pool[wanting]] = offer[wanting]
 
 
-def _settle(problem: _Problem, choice: Choice, best: Numbers, price: Numbers, bound: float) -> tuple[Choice, float]:
+def _settle(problem: _Problem, choice: Choice, best: NDArray[np.floating], price: Numbers, bound: float) -> tuple[Choice, float]:
     """Settle exactly what the bound leaves in doubt; the better choice, and the lower bound.
 
     A plan that gains more than this one loses less than the gap against the bound, so every customer of it has an
@@ -384,7 +386,8 @@ def _settle(problem: _Problem, choice: Choice, best: Numbers, price: Numbers, bo
 
     value = problem.value(choice)
     loss = np.vstack([best - (problem.gain - price[:, None]), best])
-    doubtful = loss <= (bound - value) * (1 + 1e-6) + 1e-12
+    rounded = 4 * float(np.finfo(best.dtype).eps) * float(problem.gain.max())
+    doubtful = loss <= (bound - value) * (1 + 1e-6) + rounded + 1e-12
     doubtful[:-1] &= problem.gain > 0
     people = np.flatnonzero(doubtful.sum(axis=0) > 1)
     exact = int(doubtful[:, people].sum()) <= _MOST_OPTIONS

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.settings import Offers as OfferSettings
 
     Numbers = NDArray[np.float64]
+    Gains = NDArray[np.float32]
     Choice = NDArray[np.int16]
     Flags = NDArray[np.bool_]
     _Number = TypeVar("_Number", np.float64, np.int16, np.int64)
@@ -164,7 +165,8 @@ class _Batch:
         segment: Number of each one's segment among them, (n,).
         refused: Number of the reason why they can get none, -1 for who can, (n,).
         fits: Offers that fit, without harmful ones for those who may get one, (n, m).
-        gain: Expected gain of those k from each offer, -inf where the policy may not give it, (k, m).
+        gain: Expected gain of those k from each offer, -inf where the policy may not give it, (k, m); in single precision,
+            which no estimate of a gain deserves, since these are half of what a plan of millions holds in memory.
         explorable: Offers that they may explore, (k, m).
         effect: Effects on each of them, None where the segment tells them, (k, m).
     """
@@ -177,7 +179,7 @@ class _Batch:
     segment: Choice
     refused: NDArray[np.int8]
     fits: Flags
-    gain: Numbers
+    gain: Gains
     explorable: Flags
     effect: Numbers | None
 
@@ -253,7 +255,7 @@ class Planner:
             segment=segment.astype(np.int16),
             refused=pd.Index(REASONS_OF_PLAN).get_indexer(pd.Index(refused)).astype(np.int8),
             fits=fits,
-            gain=np.where(allowed & good & (effect < 0) & (expected > 0), expected, -np.inf),
+            gain=np.where(allowed & good & (effect < 0) & (expected > 0), expected, -np.inf).astype(np.float32),
             explorable=allowed & (_earns(effect - _NORMAL_95 * sd, p[rows, None], value[rows, None], cost) > 0),
             effect=None if effects is None else effect,
         )
@@ -500,7 +502,7 @@ def _scattered(parts: list[NDArray], place: NDArray[np.intp]) -> NDArray:
     return whole
 
 
-def _best_of_each(gain: Numbers) -> float:
+def _best_of_each(gain: Gains) -> float:
     """Sum of everybody's best gain above 0."""
     import numpy as np
 
@@ -530,7 +532,7 @@ def _could_draw(explorable: Flags, draws: experiment.Draws, waves: tuple[experim
 
 
 def _policy(
-    gain: Numbers, explored: Choice, draws: experiment.Draws, known: _Offers, settings: Settings, key: NDArray[np.uint64]
+    gain: Gains, explored: Choice, draws: experiment.Draws, known: _Offers, settings: Settings, key: NDArray[np.uint64]
 ) -> tuple[Choice, assignment.Assignment]:
     """What the policy gives, or would give, to everybody, -1 none; within what exploration has left of the limits."""
     import numpy as np
@@ -561,7 +563,7 @@ def _policy(
     return choice, solved
 
 
-def _by_risk(gain: Numbers, risk: Numbers, known: _Offers, budget: float) -> float:
+def _by_risk(gain: Gains, risk: Numbers, known: _Offers, budget: float) -> float:
     """Gain of giving everybody their best offer that has room, the highest risk x value first."""
     import numpy as np
 
@@ -573,7 +575,7 @@ def _by_risk(gain: Numbers, risk: Numbers, known: _Offers, budget: float) -> flo
         best, choice = assignment.respond(np.where(is_open, gain[next_ones], -np.inf).T, np.zeros(len(known.ids)))
         taken = assignment.room(choice, known.cost, left, space, is_open)
         counts = np.bincount(choice[:taken] + 1, minlength=len(known.ids) + 1)[1:]
-        total += float(best[:taken].sum())
+        total += float(best[:taken].sum(dtype=np.float64))
         left, space, order = left - float(counts @ known.cost), space - counts, order[taken:]
     return total
 

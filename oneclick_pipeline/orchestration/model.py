@@ -175,7 +175,7 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
                 "calibration": embedded(store.picture(version, "calibration.png"), "Reliability before and after calibration"),
                 "comparison of families": embedded(store.picture(version, "families.png"), "Families with 95 % intervals"),
                 "MLflow run": version.run_id,
-                "path in the MLflow pages": store.run_path(version.run_id),
+                "in MLflow": dg.MetadataValue.url(home.settings().report.mlflow_url + store.run_path(version.run_id)),
                 "rows": f"{trained.rows} of {trained.rows_available}",
             },
         )

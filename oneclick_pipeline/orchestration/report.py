@@ -43,7 +43,8 @@ _AND_BEFORE = ("rejected_rows", "customer_scores", "customer_segments")
 def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
     """Write the page; see `report`."""
     with home.step(context) as step:
-        made = files.make(home.root, step.month)
+        settings = home.settings()
+        made = files.make(home.root, step.month, settings=settings)
         facts, shown, loads = made.facts, files.shown(made.html), files.loads(made.html)
         counted = {
             "on_the_page": int(shown["customers"]),
@@ -68,7 +69,9 @@ def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[An
                 "customers": facts.customers,
                 "expected declines": facts.declines.estimate,
                 "value at risk, finance units": facts.at_risk.estimate,
-                "path in the MLflow pages": store.run_path(store.log_report(path, step.month)),
+                "in MLflow": dg.MetadataValue.url(
+                    settings.report.mlflow_url + store.run_path(store.log_report(path, step.month))
+                ),
             }
         )
 

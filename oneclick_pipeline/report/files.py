@@ -32,18 +32,19 @@ class Made:
     facts: Facts
 
 
-def make(home: Path, month: str, language: str | None = None) -> Made:
+def make(home: Path, month: str, language: str | None = None, settings: Settings | None = None) -> Made:
     """The page of a month that was run; nothing is computed anew but what the page alone shows.
 
     Args:
         home: The home.
         month: Snapshot month.
         language: `ru` or `en`; that of the settings by default.
+        settings: Those of the run; those of the home by default.
 
     Raises:
         BadInputError: If a table of the month is missing.
     """
-    settings = Settings.load(home)
+    settings = settings or Settings.load(home)
     facts = gather(source.read(home, month), Catalogue.load(home).offers, settings)
     return Made(page.render(facts, language or settings.report.language), facts)
 

@@ -40,9 +40,9 @@ def truth(world, numbers):
 
 
 def test_intervals_hold_the_truth():
-    """200 small worlds: the estimate is unbiased and its 95 % interval holds the truth in 95 % ± 4 of them."""
+    """120 small worlds: the estimate is unbiased and its 95 % interval holds the truth in 95 % ± 5 of them."""
     errors, covered = {}, {}
-    for seed in range(200):
+    for seed in range(120):
         world = campaigns(2000, ("2026-01",), seed=seed, shares=SHARES)
         given = policies(world)
         found = policy_value(world.outcomes, {name: ids(numbers) for name, numbers in given.items()}, COSTS)
@@ -52,7 +52,7 @@ def test_intervals_hold_the_truth():
             covered.setdefault(told.policy, []).append(told.low <= true <= told.high)
     for name, own in errors.items():
         assert abs(np.mean(own)) < 3 * np.std(own) / np.sqrt(len(own)), name
-        assert 0.91 <= np.mean(covered[name]) <= 0.99, (name, np.mean(covered[name]))
+        assert 0.9 <= np.mean(covered[name]) <= 0.99, (name, np.mean(covered[name]))
 
 
 def two_months(seed):

@@ -113,6 +113,15 @@ def test_months_of_any_size_are_certified(customers):
     assert found.prices[4:].tolist() == [0] * 4  # never scarce
 
 
+@pytest.mark.parametrize("customers", [40, 5000])
+def test_single_precision_gains_as_much_within_the_limits(customers):
+    gain, cost, budget, capacity = month(customers)
+    single, double = (assign(gain.astype(kind), cost, budget, capacity) for kind in (np.float32, np.float64))
+    check_limits(single, gain.astype(np.float32).astype(float), cost, budget, capacity)
+    assert single.value == pytest.approx(double.value, rel=3 * TOLERANCE)
+    assert single.bound == pytest.approx(double.bound, rel=3 * TOLERANCE)
+
+
 def greedy(gain, cost, budget, capacity):
     """The highest gain first, whatever it costs."""
     left, taken, total = capacity.copy(), set(), 0.0

@@ -11,7 +11,7 @@ from oneclick_pipeline_tests.orchestration.test_offers import remade
 MADE = ["customer_scores", "profit_curve", "customer_segments", "segment_profiles", "offer_plan"]
 
 
-@pytest.mark.parametrize("rows", [7, 300])
+@pytest.mark.parametrize("rows", [50, 300])
 def test_size_of_batches_changes_no_table(finished, tmp_path, monkeypatch, rows):
     home = shutil.copytree(finished.home, tmp_path / "home")
     monkeypatch.setattr(Batches.__init__, "__defaults__", (None, rows))

@@ -43,6 +43,7 @@ def retrain(store, number, *, shuffled=False):
     return version
 
 
+@pytest.mark.soak
 def test_ten_retrains_one_of_them_on_shuffled_labels(tmp_path, monkeypatch):
     for name in ("curves", "comparison", "png"):  # two thirds of the time, and not what is asked here
         monkeypatch.setattr(pictures, name, lambda *_: b"")

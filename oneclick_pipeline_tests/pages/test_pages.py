@@ -70,7 +70,7 @@ def test_dagster_materializes_a_month_and_shows_its_checks_and_picture(pages, pa
     months = page.get_by_placeholder("ex: 2024-01", exact=False)
     months.fill(MONTH)
     months.press("Enter")
-    with page.expect_response(lambda response: "Launch" in (response.request.post_data or "")) as launched:
+    with page.expect_response(lambda response: "LaunchPipelineExecution" in (response.request.post_data or "")) as launched:
         page.get_by_role("button", name="Launch 1 run").click()
     run = re.search(r'"id":\s*"([0-9a-f-]{36})"', launched.value.text())
     assert run, launched.value.text()

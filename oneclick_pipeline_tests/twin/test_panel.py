@@ -14,9 +14,10 @@ from sklearn.preprocessing import StandardScaler
 
 from oneclick_pipeline import features, raw
 from oneclick_pipeline.clean import clean
+from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.tables import FEATURE_NAMES, SOURCES
+from oneclick_pipeline.tables import CUSTOMER_FEATURES, FEATURE_NAMES, SOURCES
 from oneclick_pipeline.twin import month as month_module
 from oneclick_pipeline.twin import panel as panel_module
 from oneclick_pipeline.twin.life import JOIN, uncoupled
@@ -285,7 +286,8 @@ def test_written_month_comes_back_through_the_pipeline(tmp_path, month):
         corrected += cleaned.corrections.collect()["rule"].to_list()
         tables[table.name] = cleaned.table
     assert set(corrected) == {"spelling"}  # no revenue is taken for an error
-    found = features.customer_features(**tables).collect().to_pandas().sort_values("customer_id", ignore_index=True)
+    wide = files.conform(features.customer_features(**tables), CUSTOMER_FEATURES)
+    found = wide.collect().to_pandas().sort_values("customer_id", ignore_index=True)
     expected = panel.snapshot()
     columns = ["customer_id", *FEATURE_NAMES, "profit", "activity"]
     assert_frame_equal(found[columns], expected[columns], check_dtype=False)

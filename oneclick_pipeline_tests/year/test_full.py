@@ -47,6 +47,7 @@ class Lived:
         return pd.read_csv(self.home / "exports" / month / "offers.csv", sep=";")
 
 
+@pytest.mark.soak
 def test_a_year_over_the_graph(tmp_path, monkeypatch, capsys):
     (tmp_path / "settings.yaml").write_text(SETTINGS, encoding="utf-8")
     plays, made = {}, report.report
