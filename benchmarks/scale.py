@@ -5,8 +5,8 @@
 - *floor*: Polars parses every column of the four exports, streaming, and writes nothing.
 - *data path*: the Dagster job `prepare`: read, clean, quarantine, join, check every table, write. Whole process.
 - *plain pandas*: `read_csv` four times, pivot, merge, one Parquet; nothing is checked. Whole process.
-- *refresh*: the job `refresh`, from the exports to scores, reasons, segments and the plan of offers, whole process; with a
-  champion trained on 20,000 customers of another month, which is not measured.
+- *refresh*: the job `refresh`, from the exports to scores, reasons, segments, the plan of offers and the report, whole process
+  and step by step; with a champion trained on 20,000 customers of another month, which is not measured.
 
 All of a size are measured one after the other in one run, on months that the twin makes, ids shuffled.
 """
@@ -14,6 +14,7 @@ All of a size are measured one after the other in one run, on months that the tw
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,19 @@ home = Path(sys.argv[1])
 done = execute.execute(build(str(home)).resolve_job_def("prepare"), sys.argv[2], home, lambda *_: None)
 sys.exit(0 if done.success else "; ".join(done.errors))
 """
+REFRESH = """
+import json, sys, time
+from pathlib import Path
+from oneclick_pipeline.definitions import build
+from oneclick_pipeline.orchestration import execute
+home, begun, spent = Path(sys.argv[1]), {}, {}
+def progress(step, state):
+    begun.setdefault(step, time.process_time())
+    spent[step] = time.process_time() - begun[step]
+done = execute.execute(build(str(home)).resolve_job_def("refresh"), sys.argv[2], home, progress)
+Path(sys.argv[3]).write_text(json.dumps(spent))
+sys.exit(0 if done.success else "; ".join(done.errors))
+"""
 PLAIN = """
 import sys, pandas as pd
 from pathlib import Path
@@ -54,11 +68,19 @@ load(Path(sys.argv[1])).to_parquet(sys.argv[2])
 
 @dataclass(frozen=True)
 class Size:
-    """What was measured at a size, by way; a way that was not measured is not there."""
+    """What was measured at a size, by way; a way that was not measured is not there.
+
+    Attributes:
+        customers: Customers of the month.
+        bytes: Size of the four exports.
+        found: Whole processes, by way.
+        steps: CPU seconds of every step of the refresh.
+    """
 
     customers: int
     bytes: int
     found: dict[str, Measured]
+    steps: dict[str, float]
 
 
 def make_month(home: Path, month: str, customers: int) -> None:
@@ -88,11 +110,12 @@ def at(customers: int, champion: Path, scratch: Path, plain_up_to: int) -> Size:
     found["data path"] = measure([*python, PREPARE, str(home), MONTH])
     if customers <= plain_up_to:
         found["plain pandas"] = measure([*python, PLAIN, str(raw), str(scratch / "plain.parquet")])
-    found["refresh"] = measure([ONECLICK, "run", "--job", "refresh", "--month", MONTH, "--home", str(home)])
+    steps = scratch / "steps.json"
+    found["refresh"] = measure([*python, REFRESH, str(home), MONTH, str(steps)])
     size = sum(Path(file).stat().st_size for file in files)
     shutil.rmtree(home)
     print(f"{customers:,}: {found}", file=sys.stderr, flush=True)
-    return Size(customers, size, found)
+    return Size(customers, size, found, json.loads(steps.read_text(encoding="utf-8")))
 
 
 def table(sizes: list[Size]) -> str:
@@ -109,6 +132,9 @@ def table(sizes: list[Size]) -> str:
                     f"| {size.customers:,} | {way} | {m.cpu:.1f} | {m.wall:.1f} | {m.memory:.0f} | {m.cpu / floor:.1f} | "
                     f"{m.cpu / size.customers * 1e6:.1f} |"
                 )
+    lines += ["", "| step of the refresh, CPU s | " + " | ".join(f"{size.customers:,}" for size in sizes) + " |"]
+    lines.append("|---|" + "---|" * len(sizes))
+    lines += [f"| {step} | " + " | ".join(f"{size.steps[step]:.1f}" for size in sizes) + " |" for step in sizes[0].steps]
     if len(sizes) > 1:
         first, last = sizes[0], sizes[-1]
         grown = {way: last.found[way].cpu / first.found[way].cpu for way in WAYS if way in first.found and way in last.found}

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("project")
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the finished home run in one test process: another would wait a minute for the one that makes it."""
+    for item in items:
+        if {"finished", "pages"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("finished"))
+
+
 HEADERS = {s.file: ",".join(c.header for c in s.columns) for s in SOURCES}
 
 

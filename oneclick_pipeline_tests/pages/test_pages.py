@@ -14,7 +14,7 @@ from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.pages.browser import chromium, needs_browser
 
-pytestmark = [needs_browser, pytest.mark.xdist_group("pages")]  # the servers are started once
+pytestmark = needs_browser
 
 MONTH = homes.MONTH
 
