@@ -110,7 +110,7 @@ def offer_beliefs(
         settings = home.settings()
         priors = catalogue.priors(Catalogue.load(home.root).valid_in(step.month))
         rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
-        before = outcomes.known_before(rows, of(customer_features, rows))
+        before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
         found = response.learn(rows, before, priors)
         table = beliefs.offer_beliefs(priors, offer_effects, found, rows, before)
         whole = table[table["segment"] == "all"].set_index("offer_id")
@@ -135,12 +135,6 @@ def offer_beliefs(
                 | told
             },
         )
-
-
-def of(features: Months, rows: pd.DataFrame) -> Months:
-    """The same months with the customers of some rows only."""
-    customers = pd.Index(rows["customer_id"].unique())
-    return features.where(lambda some: some["customer_id"].isin(customers))
 
 
 ASSETS = [campaign_ledger, campaign_outcomes, offer_effects, offer_beliefs]

@@ -255,6 +255,13 @@ class Months(Mapping[str, "pd.DataFrame"]):
         """The same months with the rows that are chosen of each batch; the others are in memory a batch at a time."""
         return Months(self._table, self._paths, self._columns, chosen)
 
+    def of(self, customers: "pd.Series") -> "Months":
+        """The same months with these customers only."""
+        import pandas as pd
+
+        wanted = pd.Index(customers.unique())
+        return self.where(lambda rows: rows["customer_id"].isin(wanted))
+
     def sample(self, customers: int, seed: int) -> "Months":
         """About so many customers of the largest month at most, drawn by their number: the same ones in every month."""
         import pandas as pd

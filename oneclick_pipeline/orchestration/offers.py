@@ -14,7 +14,7 @@ from oneclick_pipeline.errors import AlreadyPublishedError
 from oneclick_pipeline.offers import catalogue, eligibility, export, plan
 from oneclick_pipeline.offers.catalogue import Catalogue, Offer
 from oneclick_pipeline.offers.compared import compared
-from oneclick_pipeline.orchestration.campaigns import PAST, of
+from oneclick_pipeline.orchestration.campaigns import PAST
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.describe import EXPECTED_GAIN, FRESH, MONTHS, OWNERS, code_version, table_asset
 from oneclick_pipeline.orchestration.home import Home, Months
@@ -49,7 +49,8 @@ def offer_plan(
         settings, valid = home.settings(), Catalogue.load(home.root).valid_in(step.month)
         features = customer_features.batches(step.month)
         rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
-        lessons = learnt.learn(rows, outcomes.known_before(rows, of(customer_features, rows)), catalogue.priors(valid), settings)
+        before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
+        lessons = learnt.learn(rows, before, catalogue.priors(valid), settings)
         past = customer_features.sample(worth.MAX_ROWS, settings.model.seed)
         keeping = worth.learn(past, month=step.month, settings=settings)
 

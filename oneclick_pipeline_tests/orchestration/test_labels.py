@@ -263,3 +263,14 @@ def test_sample_of_months_is_of_the_same_customers_in_every_month(tmp_path):
     assert drawn["2026-05"] & set(both) == drawn["2026-06"] & set(both)
     assert set(months.sample(500, seed=8)["2026-05"]["customer_id"]) != drawn["2026-05"]
     assert set(months.where(lambda rows: rows["customer_id"] < 3)["2026-05"]["customer_id"]) == {0, 1, 2}
+    assert list(months.of(pd.Series([2, 1000, 2]))["2026-06"]["customer_id"]) == [1000]
+
+
+def test_training_takes_a_sample_where_there_are_more_than_enough_and_says_so(copy, monkeypatch):
+    monkeypatch.setattr(model, "_DRAWN", 0.0015)  # of max_rows 20,000: about 30 of the 60
+    result = materialize(copy, month="2026-08", assets=ASSETS, selection=["training_set"])
+    assert result.success, told(result)
+    drawn = table(copy, "training_set", "2026-08")["customer_id"].n_unique()
+    assert 15 < drawn < 45
+    assert metadata(result)["customers drawn"] == "a random sample: there are more than enough"
+    assert metadata(result)["customers"] == drawn
