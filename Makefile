@@ -5,6 +5,9 @@ DAGSTER_PORT ?= 3000
 MLFLOW_PORT ?= 5000
 SIZES ?= 100000 1000000
 BIN := .venv/bin
+UV := VIRTUAL_ENV=.venv $(BIN)/uv
+LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-header
 
 .PHONY: help setup run test soak test-spark ui lock bench clean
 
@@ -13,13 +16,14 @@ help: ## Show this help.
 
 setup: .venv/.complete ## Create the environment from the locked requirements.
 
-.venv/.complete: requirements.txt pyproject.toml
-	@echo "Creating the environment from requirements.txt (once; a few minutes)"
+.venv/.complete: requirements-uv.txt requirements.txt pyproject.toml
+	@echo "Creating the environment from requirements.txt (once; a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit("python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.txt
-	$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null || true # some packages ship files for other Pythons
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-uv.txt
+	$(UV) pip install --quiet --no-deps --require-hashes -r requirements.txt
+	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' .venv/lib > /dev/null || true # some packages ship files for other Pythons
+	$(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 run: setup ## Run the month of the bundled sample, or MONTH=YYYY-MM.
@@ -53,12 +57,10 @@ bench: setup ## Measure the month beside a plain script, and cost against size, 
 	$(BIN)/python -m benchmarks.scale --customers $(SIZES)
 
 lock: setup ## Compile the requirements anew from pyproject.toml, with the newest versions.
-	$(BIN)/pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes \
-		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.txt
+	$(LOCK) --extra dev pyproject.toml -o requirements.txt
+	echo uv | $(LOCK) - -o requirements-uv.txt
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"], sep="\n")' \
-		| $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --constraint requirements.txt --generate-hashes \
-		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header - -o requirements-spark.txt
+		| $(LOCK) --constraint requirements.txt - -o requirements-spark.txt
 
 clean: ## Remove what runs have written below data/, and the environment.
 	rm -rf .venv .spark data/tables data/reports data/mlflow data/dagster data/staging
