@@ -151,7 +151,10 @@ class _Progress:
         return time.monotonic() - self._begin
 
     def __call__(self, step: str, state: str) -> None:
-        """Tell what a step does."""
+        """Tell what a step does, or that the month is waited for."""
+        if state == "waiting":
+            self._console.print(f"  another run works on {step}: waiting until it has ended")
+            return
         if state == "start":
             self._step = time.monotonic()
             self.waiting = [name for name in self.waiting if name != step]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.orchestration import locks
 from oneclick_pipeline.orchestration.checks import CHECKS
 from oneclick_pipeline.orchestration.describe import EXPECTED_GAIN, MONTHS
 from oneclick_pipeline.tables import check_month
@@ -156,7 +157,8 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
         job: Job of a graph over the home.
         month: Snapshot month.
         home: The home, which holds the instance.
-        progress: Called with a step's name and `start`, `success` or `failure`.
+        progress: Called with a step's name and `start`, `success` or `failure`; once with the month and `waiting` if another
+            process works on that month: it is waited for.
         replan: Whether a plan that was published may be replaced.
 
     Raises:
@@ -167,7 +169,10 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
     listener = _Listener(progress)
     EVENTS.addHandler(listener)
     try:
-        with dg.DagsterInstance.get() as instance:
+        with (
+            locks.month(home.absolute(), month, lambda: progress(month, "waiting")),
+            dg.DagsterInstance.get() as instance,
+        ):
             result = job.execute_in_process(
                 instance=instance,
                 partition_key=month,

@@ -6,10 +6,10 @@ table moves to its final path, whole and in one rename, after its contract and i
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 import dagster as dg
@@ -22,6 +22,7 @@ from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.orchestration import locks, runs
 from oneclick_pipeline.orchestration.checks import failed_blocking
 from oneclick_pipeline.orchestration.knobs import SettingsOfRun, given
 from oneclick_pipeline.settings import Settings
@@ -157,6 +158,15 @@ class Home(dg.ConfigurableResource):
     spark_master: str = Field("", description="Address of the cluster for spark, as spark://HOST:PORT")
     run_settings: SettingsOfRun = Field(default=SettingsOfRun(), description=SettingsOfRun.__doc__)
 
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
+        """One run at a time works on a month; runs that were killed are told apart from those at work, see `runs`."""
+        if context.run is None or context.instance is None:  # a sensor looks at the home, and runs nothing
+            yield self
+            return
+        with runs.at_work(self.root, context.run, context.instance):
+            yield self
+
     @property
     def root(self) -> Path:
         """The folder, absolute."""
@@ -196,36 +206,20 @@ class Home(dg.ConfigurableResource):
 def _scratch_folder(parent: Path) -> Iterator[Path]:
     """A folder that vanishes with the step, or, if the step is killed, with the next one.
 
-    A step holds the lock of its folder from before the folder exists until after it is gone; a lock that can be
-    taken marks what a killed step left behind.
+    A step holds the lock of its folder from before the folder exists until after it is gone; see `locks`.
     """
-    from filelock import FileLock, Timeout
-
     folder = parent / f"step-{uuid4().hex}"
-    own = FileLock(folder.with_suffix(".lock"))
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        own.acquire()
-        folder.mkdir()
-    except OSError as error:
-        remedy = "choose another --home, or mend its permissions"
-        raise BadInputError(f"the home cannot be written: {error.strerror}", file=str(parent), remedy=remedy) from error
-    for path in parent.glob("step-*.lock"):
+    with ExitStack() as stack:
         try:
-            with FileLock(path, timeout=0):
-                _remove(path.with_suffix(""), path)
-        except Timeout:
-            continue  # its step is alive
-    try:
+            stack.enter_context(locks.held(folder.with_suffix(".lock")))
+            folder.mkdir()
+        except OSError as error:
+            remedy = "choose another --home, or mend its permissions"
+            raise BadInputError(f"the home cannot be written: {error.strerror}", file=str(parent), remedy=remedy) from error
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        for left in locks.abandoned(parent, "step-*.lock"):
+            shutil.rmtree(left.with_suffix(""), ignore_errors=True)
         yield folder
-    finally:
-        _remove(folder, folder.with_suffix(".lock"))
-        own.release()
-
-
-def _remove(folder: Path, lock: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    lock.unlink(missing_ok=True)
 
 
 class Months(Mapping[str, "pd.DataFrame"]):

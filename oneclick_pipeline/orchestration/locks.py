@@ -1,0 +1,72 @@
+"""Locks of a home: who is at work, known however a process ends.
+
+The operating system lets go of a lock when its process ends. Whoever ends in order removes the file of its lock
+first; so a written file whose lock can be taken was left behind by a process that was killed.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock that is ours alone; its file vanishes with it, unless the process is killed.
+
+    Raises:
+        OSError: If the file cannot be made.
+    """
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path, is_singleton=True, thread_local=False):
+        path.write_text(f"process {os.getpid()}\n", encoding="utf-8")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
+    """Files of locks whose processes were killed; each is removed once the caller has dealt with it."""
+    from filelock import FileLock, Timeout
+
+    for path in sorted(folder.glob(pattern)):
+        try:
+            with FileLock(path, timeout=0):
+                if path.stat().st_size:  # empty: it ended in order since we looked, and taking the lock made the file anew
+                    yield path
+                path.unlink(missing_ok=True)
+        except Timeout:
+            continue  # its process is alive
+
+
+@contextmanager
+def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Be the only run that works on a month of a home; other processes wait, the same process may enter again.
+
+    Args:
+        home: The home.
+        name: Snapshot month.
+        waiting: Called once if another process has to be waited for.
+    """
+    from filelock import FileLock, Timeout
+
+    path = home / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, is_singleton=True, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()  # the file stays: whoever waits for it would else hold a lock that nobody else sees

@@ -1,0 +1,62 @@
+"""Runs at work: one at a time on a month, and those that were killed are said to have failed.
+
+Dagster learns that a run has ended from the run itself. One that is killed would be "started" for ever: its default
+launcher has no way to ask. A run of ours holds a lock while it works, so the next one, and the daemon, can tell.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.orchestration import locks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import dagster as dg
+
+_PARTITION = "dagster/partition"
+
+
+@contextmanager
+def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Iterator[None]:
+    """Hold what marks a run as alive, and its month, while the run works; wait for another run of the month.
+
+    Args:
+        root: The home.
+        run: The run.
+        instance: The Dagster instance that keeps it.
+    """
+    month = run.tags.get(_PARTITION)
+    with locks.held(_mark(root, run.run_id)):
+        settle(root, instance)
+        if month is None:  # a run of many months or of none: its steps will say what they make of that
+            yield
+            return
+        with locks.month(root, month, lambda: _say_waiting(instance, run, month)):
+            yield
+
+
+def settle(root: Path, instance: dg.DagsterInstance) -> list[str]:
+    """Mark every run of the home that was killed as failed.
+
+    Returns:
+        Their ids.
+    """
+    settled = []
+    for mark in locks.abandoned(root / "locks", "run-*.lock"):
+        run = instance.get_run_by_id(mark.stem.removeprefix("run-"))
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(run, "The process of the run was killed, or its machine stopped. Run the month again.")
+            settled.append(run.run_id)
+    return settled
+
+
+def _mark(root: Path, run_id: str) -> Path:
+    return root / "locks" / f"run-{run_id}.lock"
+
+
+def _say_waiting(instance: dg.DagsterInstance, run: dg.DagsterRun, month: str) -> None:
+    instance.report_engine_event(f"Another run works on {month}: this one waits until it has ended.", run)
