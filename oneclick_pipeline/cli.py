@@ -119,6 +119,8 @@ def run(
     progress = _Progress(out, execute.steps(graph))
     outcome = execute.execute(graph, month, home, progress, replan=replan)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    for message in outcome.warnings:
+        errors.print(f"[yellow]warning:[/yellow] {_escape(message)}")
     if not outcome.success:
         for message in outcome.errors:
             errors.print(f"[red]error:[/red] {_escape(message)}")
@@ -129,8 +131,6 @@ def run(
             "The tables of failed steps are as before, but for rejected_rows and corrections, which say what was found."
         )
         raise typer.Exit(FAILED)
-    for message in outcome.warnings:
-        errors.print(f"[yellow]warning:[/yellow] {_escape(message)}")
     out.print(summary.render(summary.read(home, month, outcome.expected_gain), progress.elapsed))
     if quarantined := summary.quarantined(home, month):
         for message in quarantined:

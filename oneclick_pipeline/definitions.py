@@ -7,6 +7,7 @@ import os
 import dagster as dg
 
 from oneclick_pipeline.orchestration import (
+    alerts,
     automation,
     campaigns,
     clean,
@@ -47,7 +48,7 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
         ],
         jobs=automation.JOBS,
         schedules=[automation.monthly_refresh],
-        sensors=[automation.new_snapshot],
+        sensors=[automation.new_snapshot, alerts.alerts],
         resources={"home": place, "tables": TableIO(home=place)},
         executor=dg.in_process_executor,  # a process a step costs five seconds of imports each
         loggers={"console": dg.colored_console_logger, "events": events_logger},

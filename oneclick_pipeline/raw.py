@@ -589,7 +589,7 @@ def read(path: Path, file: str, scratch: Path) -> tuple[nw.LazyFrame, FileFacts]
     return nw.from_native(export.lines()), export.facts
 
 
-def _facts(table: Path) -> FileFacts:
+def read_facts(table: Path) -> FileFacts:
     """What was kept with a raw table's Parquet file."""
     import polars as pl
 
@@ -600,9 +600,9 @@ def reopen(path: Path, table: Path) -> Export:
     """The export at `path` as it was read when `table`, its raw table's Parquet file, was written."""
     import polars as pl
 
-    return Export(path, _facts(table), pl.scan_parquet(table, glob=False))
+    return Export(path, read_facts(table), pl.scan_parquet(table, glob=False))
 
 
 def rows(table: Path) -> int:
     """Rows of a raw table, from its Parquet file alone."""
-    return _facts(table).plain_rows + files.rows(table)
+    return read_facts(table).plain_rows + files.rows(table)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_ADDRESS = r"^https?://[^\s<>\"]*[^\s<>\"/]$"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -202,8 +205,21 @@ class Report(_Section):
     language: Literal["ru", "en"] = Field("ru", description="Language of the page")
     mlflow_url: str = Field(
         "http://127.0.0.1:5000",
-        pattern=r"^https?://[^\s<>\"]*[^\s<>\"/]$",
+        pattern=_ADDRESS,
         description="Address of MLflow's pages, without a slash at its end, for the links to it",
+    )
+
+
+class Alerts(_Section):
+    """When somebody is told, and which pages the message leads to."""
+
+    snapshot_day: int = Field(
+        5, ge=1, le=28, description="Day of the month by which the exports of the month before have come; later they are missing"
+    )
+    dagster_url: str = Field(
+        "http://127.0.0.1:3000",
+        pattern=_ADDRESS,
+        description="Address of Dagster's pages, without a slash at its end, for the links to them",
     )
 
 
@@ -220,6 +236,7 @@ class Settings(_Section):
     offers: Offers = Offers()
     campaigns: Campaigns = Campaigns()
     report: Report = Report()
+    alerts: Alerts = Alerts()
 
     @classmethod
     def load(cls, home: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:

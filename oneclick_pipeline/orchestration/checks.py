@@ -99,3 +99,13 @@ def check(asset: str, name: str, *, passed: bool, **numbers: float | str) -> dg.
 def failed_blocking(results: Sequence[dg.AssetCheckResult]) -> list[dg.AssetCheckResult]:
     """The results that forbid publishing."""
     return [r for r in results if not r.passed and r.severity is dg.AssetCheckSeverity.ERROR]
+
+
+def told(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a check that did not pass promises, and its numbers."""
+    promised = next(
+        spec.description for spec in CHECKS[evaluation.asset_key.to_user_string()] if spec.name == evaluation.check_name
+    )
+    in_words = evaluation.metadata.get("figures")
+    numbers = ", ".join(f"{name} {value.value}" for name, value in evaluation.metadata.items() if value.value != "")
+    return f"not so: {promised} ({numbers if in_words is None else in_words.value})"

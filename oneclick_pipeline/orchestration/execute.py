@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import locks
-from oneclick_pipeline.orchestration.checks import CHECKS
+from oneclick_pipeline.orchestration import alerts, delivery, locks, runs
+from oneclick_pipeline.orchestration.checks import told
 from oneclick_pipeline.orchestration.describe import EXPECTED_GAIN, MONTHS
 from oneclick_pipeline.tables import check_month
 
@@ -49,7 +49,7 @@ class Outcome:
         success: Whether every step succeeded.
         run_id: Dagster's id of the run.
         errors: What failed, in plain words; empty on success.
-        warnings: Checks that did not pass and did not stop the run, with their numbers.
+        warnings: Checks that did not pass and did not stop the run, with their numbers; alerts that could not be delivered.
         expected_gain: Expected gain of the plan's offers with its 95 % interval, finance units, as its metadata tell it; empty
             where no plan was made.
     """
@@ -122,32 +122,25 @@ def steps(job: dg.JobDefinition) -> list[str]:
 
 def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     for event in result.get_run_failure_event(), *(e for e in result.all_events if e.is_step_failure):
-        data = event.event_specific_data
-        told = getattr(data, "user_failure_data", None)
-        error = getattr(data, "error", None)
-        if told is not None and told.description:
-            yield told.description
-        elif event.is_step_failure and error is not None:
-            innermost = error
-            while innermost.cause is not None:
-                innermost = innermost.cause
-            yield f"{event.step_key}: {innermost.message.strip()}"
-
-
-def _warning(evaluation: dg.AssetCheckEvaluation) -> str:
-    asset = evaluation.asset_key.to_user_string()
-    promised = next(spec.description for spec in CHECKS[asset] if spec.name == evaluation.check_name)
-    told = evaluation.metadata.get("figures")  # the numbers in words
-    numbers = ", ".join(f"{name} {value.value}" for name, value in evaluation.metadata.items() if value.value != "")
-    if told is not None:
-        numbers = str(told.value)
-    return f"{asset}: not so: {promised} ({numbers})"
+        if why := runs.reason(event):
+            yield why
 
 
 def _expected_gain(result: dg.ExecuteInProcessResult) -> str:
     """What the plan that the run made says of itself; empty where it made none."""
-    told = (event.step_materialization_data.materialization.metadata for event in result.get_asset_materialization_events())
-    return next((str(metadata[EXPECTED_GAIN].value) for metadata in told if EXPECTED_GAIN in metadata), "")
+    stories = (event.step_materialization_data.materialization.metadata for event in result.get_asset_materialization_events())
+    return next((str(metadata[EXPECTED_GAIN].value) for metadata in stories if EXPECTED_GAIN in metadata), "")
+
+
+def _alert(instance: dg.DagsterInstance, run_id: str, home: Path) -> list[str]:
+    """Post what the run gives cause to, and return what could not be delivered; the terminal has told it already."""
+    run, undelivered = instance.get_run_by_id(run_id), []
+    for alert in [] if run is None else alerts.of_run(instance, run, alerts.limits(home).dagster_url):
+        try:
+            delivery.deliver(home, alert, stderr=False)
+        except delivery.NotDeliveredError as error:
+            undelivered.append(f"an alert was not delivered: {error}; the pages' daemon will try again")
+    return undelivered
 
 
 def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *, replan: bool = False) -> Outcome:
@@ -182,8 +175,10 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
                     "ops": {"offers_export": {"config": {"replan": replan}}} if "offers_export" in steps(job) else {},
                 },
             )
+            undelivered = _alert(instance, result.run_id, home)
     finally:
         EVENTS.removeHandler(listener)
-    warnings = tuple(_warning(e) for e in result.get_asset_check_evaluations() if not e.passed) if result.success else ()
+    failed = [e for e in result.get_asset_check_evaluations() if not e.passed] if result.success else []
+    warnings = (*(f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed), *undelivered)
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
     return Outcome(result.success, result.run_id, errors, warnings, _expected_gain(result))

@@ -54,6 +54,19 @@ def settle(root: Path, instance: dg.DagsterInstance) -> list[str]:
     return settled
 
 
+def reason(event: dg.DagsterEvent) -> str:
+    """Why a step failed, in its own words, or what it raised; empty for an event that does not say."""
+    data = event.event_specific_data
+    told, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
+    if told is not None and told.description:
+        return str(told.description)
+    if not event.is_step_failure or error is None:
+        return ""
+    while error.cause is not None:
+        error = error.cause
+    return f"{event.step_key}: {error.message.strip()}"
+
+
 def _mark(root: Path, run_id: str) -> Path:
     return root / "locks" / f"run-{run_id}.lock"
 

@@ -8,13 +8,14 @@ import dagster as dg
 import pytest
 
 from oneclick_pipeline.definitions import build
-from oneclick_pipeline.orchestration.automation import content, new_snapshot
+from oneclick_pipeline.orchestration.automation import new_snapshot
 from oneclick_pipeline.orchestration.home import Home
-from oneclick_pipeline.tables import SOURCES, table_file
+from oneclick_pipeline.tables import SOURCES
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, new_home
 
 TEXTS = export_text()
+STARTED = dg.DagsterRunStatus.STARTED
 
 
 @pytest.fixture
@@ -22,13 +23,21 @@ def home(tmp_path):
     return new_home(tmp_path / "home", settings="", texts=TEXTS)
 
 
-def look(home, cursor=None):
+def tick_of(instance, home, cursor=None):
+    """What the sensor answers."""
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"home": Home(path=str(home))}) as context:
+        return new_snapshot(context)
+
+
+def look(home, cursor=None, runs=()):
     """One tick of the sensor: run keys by month, the cursor for the next tick, why it was skipped."""
     with environment_kept(), dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"home": Home(path=str(home))})
-        result = new_snapshot(context)
+        for run in runs:
+            instance.add_run(run)
+        result = tick_of(instance, home, cursor)
     requests = result.run_requests or []
     message = result.skip_reason.skip_message if result.skip_reason else None
+    assert {r.job_name for r in requests} <= {"retrain"}  # there is no model in these homes
     return {r.partition_key: r.run_key for r in requests}, result.cursor, message
 
 
@@ -42,7 +51,7 @@ def test_sensor_requests_a_month_on_the_second_look_at_the_same_files(home):
     requested, cursor, skipped = look(home)
     assert (requested, skipped) == ({}, f"waiting for the files of {MONTH} to stop changing")
     requested, _, skipped = look(home, cursor)
-    assert requested == {MONTH: f"{MONTH}-{content(home / 'raw' / MONTH)}"}
+    assert requested.keys() == {MONTH}
     assert skipped is None
 
 
@@ -92,26 +101,6 @@ def test_run_key_follows_the_content_and_not_the_time(home):
     assert again != first
 
 
-def test_run_key_tells_two_files_that_changed_places(home):
-    folder = home / "raw" / MONTH
-    before = content(folder)
-    (folder / "money.csv").rename(folder / "x")
-    (folder / "market_time.csv").rename(folder / "money.csv")
-    (folder / "x").rename(folder / "market_time.csv")
-    assert content(folder) != before
-
-
-def test_sensor_leaves_a_month_alone_that_has_run(home):
-    segments = table_file(home, "customer_segments", MONTH)
-    segments.parent.mkdir(parents=True)
-    segments.write_bytes(b"")
-    newest = max(p.stat().st_mtime_ns for p in (home / "raw" / MONTH).iterdir())
-    os.utime(segments, ns=(newest + 1, newest + 1))
-    assert second_look(home)[0] == {}
-    os.utime(home / "raw" / MONTH / "money.csv", ns=(newest + 2, newest + 2))
-    assert second_look(home)[0].keys() == {MONTH}
-
-
 def test_sensor_ignores_what_is_no_month_and_what_is_not_over(home):
     for name in ("notes", "2026-13", "2026-10 copy", "2999-01", "2023-12", ".2026-09-part"):
         shutil.copytree(home / "raw" / MONTH, home / "raw" / name)
@@ -119,28 +108,83 @@ def test_sensor_ignores_what_is_no_month_and_what_is_not_over(home):
     assert second_look(home)[0].keys() == {MONTH}
 
 
-def test_sensor_requests_every_month_that_came(home):
+def test_sensor_requests_one_month_after_another(home):
     shutil.copytree(home / "raw" / MONTH, home / "raw" / "2026-09")
-    requested = second_look(home)[0]
-    assert requested.keys() == {MONTH, "2026-09"}
-    assert requested[MONTH][len(MONTH) :] == requested["2026-09"][len(MONTH) :]
+    first, cursor, _ = second_look(home)
+    assert first.keys() == {"2026-09"}
+    busy = dg.DagsterRun(
+        "retrain", run_id="1", status=STARTED, tags={"dagster/sensor_name": "new_snapshot", "dagster/partition": "2026-09"}
+    )
+    requested, cursor, skipped = look(home, cursor, [busy])
+    assert (requested, skipped) == ({}, f"{MONTH} waits: a run of 2026-09 is under way")
+    others = [dg.DagsterRun("retrain", run_id="2", status=STARTED), busy.with_status(dg.DagsterRunStatus.FAILURE)]
+    second, cursor, _ = look(home, cursor, others)
+    assert second.keys() == {MONTH}
+    assert second[MONTH][len(MONTH) :] == first["2026-09"][len("2026-09") :]
+    assert look(home, cursor)[::2] == ({}, "no new snapshot")
 
 
-def test_sensor_takes_the_same_month_again_only_under_the_same_key(home):
+def test_sensor_takes_the_same_month_again_only_if_its_content_changes(home):
     requested, cursor, _ = second_look(home)
-    assert look(home, cursor)[0] == requested
+    path = home / "raw" / MONTH / "money.csv"
+    times = path.stat()
+    os.utime(path, ns=(1, 1))
+    _, cursor, _ = look(home, cursor)
+    assert look(home, cursor)[0] == requested  # under the same key, which Dagster knows
+    path.write_text(path.read_text(encoding="utf-8").replace("1;1,25", "1;9,25"), encoding="utf-8")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns - 10**12))  # a correction that looks older than what it corrects
+    _, cursor, _ = look(home, cursor)
+    corrected = look(home, cursor)[0]
+    assert corrected.keys() == {MONTH}
+    assert corrected != requested
 
 
-@pytest.mark.parametrize(
-    ("now", "month"), [((2026, 11, 5, 6), "2026-10"), ((2026, 1, 5, 6), "2025-12"), ((2024, 3, 5, 6), "2024-02")]
-)
-def test_schedule_refreshes_the_month_before(tmp_path, now, month):
-    defs = build(str(tmp_path))
+def test_sensor_leaves_alone_what_has_run(finished):
     with environment_kept(), dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_schedule_context(
+        first = tick_of(instance, finished.home)
+        second = tick_of(instance, finished.home, first.cursor)
+    assert first.run_requests == second.run_requests == []
+    assert second.skip_reason.skip_message == "no new snapshot"
+
+
+def test_sensor_refreshes_a_corrected_snapshot_with_the_champion(finished, tmp_path):
+    home = shutil.copytree(finished.home, tmp_path / "home")
+    file = home / "raw" / MONTH / "money.csv"
+    file.write_bytes(file.read_bytes().rstrip() + b"\n\n")
+    os.utime(file, ns=(1, 1))
+    with environment_kept(), dg.DagsterInstance.ephemeral() as instance:
+        first = tick_of(instance, home)
+        second = tick_of(instance, home, first.cursor)
+    assert [(r.job_name, r.partition_key) for r in second.run_requests] == [("refresh", MONTH)]
+
+
+def tick(home, now):
+    """One tick of the monthly schedule."""
+    defs = build(str(home))
+    with (
+        environment_kept(),
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_schedule_context(
             instance=instance,
             scheduled_execution_time=dt.datetime(*now, tzinfo=dt.UTC),
             repository_def=defs.get_repository_def(),
-        )
-        (request,) = defs.resolve_schedule_def("monthly_refresh").evaluate_tick(context).run_requests
-    assert request.partition_key == month
+            resources={"home": Home(path=str(home))},
+        ) as context,
+    ):
+        return defs.resolve_schedule_def("monthly_refresh").evaluate_tick(context)
+
+
+def test_schedule_refreshes_the_month_before(finished):
+    (request,) = tick(finished.home, (2026, 11, 5, 6)).run_requests
+    assert request.partition_key == MONTH
+
+
+@pytest.mark.parametrize(("now", "month"), [((2026, 1, 5, 6), "2025-12"), ((2024, 3, 5, 6), "2024-02")])
+def test_schedule_skips_a_month_that_has_not_come(tmp_path, now, month):
+    skipped = tick(tmp_path, now)
+    assert skipped.run_requests == []
+    assert skipped.skip_message.startswith(f"the snapshot of {month} is not whole: market_file.csv, market_money.csv")
+
+
+def test_schedule_skips_a_home_without_a_model(home):
+    assert tick(home, (2026, 11, 5, 6)).skip_message == "no model scores yet: new_snapshot starts the first training"

@@ -1,0 +1,164 @@
+"""What gives cause to an alert, told once, whoever sees it."""
+
+import datetime as dt
+
+import dagster as dg
+import pytest
+
+from oneclick_pipeline.definitions import build
+from oneclick_pipeline.orchestration import alerts, execute
+from oneclick_pipeline.orchestration.checks import CHECKS, check
+from oneclick_pipeline.orchestration.describe import MONTHS
+from oneclick_pipeline.orchestration.home import Home
+from oneclick_pipeline_tests.conftest import export_text
+from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, new_home
+from oneclick_pipeline_tests.orchestration.test_delivery import no_webhook, receiver
+from oneclick_pipeline_tests.orchestration.test_runs import STARTED, a_run, instance, left_behind
+
+__all__ = ["instance", "no_webhook", "receiver"]
+
+URL = "http://127.0.0.1:3000"
+NOW = dt.datetime(2026, 12, 6, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A home where half of the profits are none."""
+    texts = export_text(8)
+    texts["money"] = texts["money"].replace("1;1,25", "1;?").replace("2;2,25", "2;?").replace("3;3,25", "3;-")
+    return new_home(tmp_path / "home", settings="", texts=texts)
+
+
+def run(home, instance, job="prepare"):
+    """Run a job as the pages do."""
+    graph = build(str(home)).resolve_job_def(job)
+    done = graph.execute_in_process(instance=instance, partition_key=MONTH, raise_on_error=False)
+    return instance.get_run_by_id(done.run_id)
+
+
+def refusing(instance, *, fails=False):
+    """A run whose challenger has not passed one gate."""
+
+    @dg.asset(partitions_def=MONTHS, check_specs=CHECKS["activity_model"])
+    def activity_model():
+        for spec in CHECKS["activity_model"]:
+            passed = spec.name != "calibrated"
+            yield check("activity_model", spec.name, passed=passed, figures="ECE 0.09 (at most 0.06)" if not passed else "")
+        if fails:
+            raise dg.Failure("no champion")
+        yield dg.MaterializeResult()
+
+    done = dg.materialize([activity_model], partition_key=MONTH, instance=instance, raise_on_error=False)
+    return instance.get_run_by_id(done.run_id)
+
+
+def look(home, instance, cursor=None):
+    """One tick of the sensor: its cursor, and what it says."""
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"home": Home(path=str(home))}) as context:
+        result = alerts.alerts(context)
+    return result.cursor, result.skip_reason.skip_message
+
+
+def test_of_run_tells_month_asset_check_numbers_and_page(broken, instance):
+    failed = run(broken, instance)
+    (alert,) = alerts.of_run(instance, failed, URL)
+    assert (alert.event, alert.month, alert.asset) == (f"run-{failed.run_id}", MONTH, "profit")
+    assert alert.link == f"{URL}/runs/{failed.run_id}"
+    assert "profit: not so: The share of rejected rows is within the settings' limit" in alert.reason
+    assert "0.375" in alert.reason
+
+
+def test_of_run_is_silent_where_all_is_well(tmp_path, instance):
+    assert alerts.of_run(instance, run(new_home(tmp_path / "home", settings="", texts=export_text()), instance), URL) == []
+
+
+def test_of_run_tells_a_refused_challenger_with_its_numbers(instance):
+    done = refusing(instance)
+    (alert,) = alerts.of_run(instance, done, URL)
+    assert (alert.event, alert.asset) == (f"refused-{done.run_id}", "activity_model")
+    assert alert.reason.startswith("the challenger was refused: not so: ")
+    assert "(ECE 0.09 (at most 0.06))" in alert.reason
+
+
+def test_of_run_tells_both_where_the_run_failed_as_well(instance):
+    failure, refused = alerts.of_run(instance, refusing(instance, fails=True), URL)
+    assert failure.reason == "the run failed: no champion"
+    assert refused.event.startswith("refused-")
+
+
+@pytest.mark.parametrize(
+    ("now", "months"),
+    [
+        ((2026, 12, 5, 23), []),
+        ((2026, 12, 6), ["2026-11"]),
+        ((2027, 2, 5), ["2026-11", "2026-12"]),
+        ((2026, 11, 6), []),
+    ],
+)
+def test_missing_tells_months_after_the_newest_snapshot(broken, now, months):
+    found = alerts.missing(broken, 5, dt.datetime(*now, tzinfo=dt.UTC), URL)
+    assert [alert.month for alert in found] == months
+    assert len({alert.event for alert in found}) == len(months)
+
+
+def test_missing_names_the_files_and_their_place(broken):
+    (broken / "raw" / "2026-11").mkdir()
+    (broken / "raw" / "2026-11" / "market_file.csv").write_text("id\n")
+    (alert,) = alerts.missing(broken, 5, NOW, URL)
+    assert "market_money.csv, market_time.csv, money.csv missing or empty in" in alert.reason
+    assert str(broken / "raw" / "2026-11") in alert.reason
+
+
+def test_missing_waits_for_nothing_in_a_home_that_has_not_begun(tmp_path):
+    assert alerts.missing(tmp_path, 5, NOW, URL) == []
+
+
+def test_sensor_tells_every_event_once(broken, instance, receiver, capsys):
+    run(broken, instance)
+    refusing(instance)
+    left_behind(broken, a_run(instance, 7))
+    capsys.readouterr()
+    cursor, said = look(broken, instance)
+    assert said == "all there is to tell is told"
+    for again in (cursor, None):  # also where the cursor is lost
+        look(broken, instance, again)
+    told = {body["event"]: body for _, _, body in receiver.got}
+    assert len(receiver.got) == len(told) == 3
+    assert capsys.readouterr().err.count("ALERT ") == 3
+    killed = next(body for body in told.values() if body["event"].endswith("7"))
+    assert killed["asset"] == "run"
+    assert "was killed" in killed["reason"]
+
+
+def test_sensor_tries_again_what_the_webhook_refused(broken, instance, receiver):
+    run(broken, instance)
+    receiver.answers = [500]
+    cursor, said = look(broken, instance)
+    assert said.endswith("the webhook at 127.0.0.1 answered 500")
+    assert look(broken, instance, cursor)[1] == "all there is to tell is told"
+    assert len(receiver.got) == 2
+
+
+def test_sensor_works_where_the_settings_are_broken(broken, instance, capsys):
+    (broken / "settings.yaml").write_text("alerts: {snapshot_day: never}\n")
+    assert run(broken, instance).status is dg.DagsterRunStatus.FAILURE
+    look(broken, instance)
+    assert "snapshot_day" in capsys.readouterr().err.partition("ALERT")[2]
+
+
+def test_sensor_does_not_tell_a_run_at_work(broken, instance, capsys):
+    a_run(instance, 1, STARTED)
+    look(broken, instance)
+    assert capsys.readouterr().err == ""
+
+
+def test_command_posts_what_its_run_gives_cause_to(broken, receiver):
+    receiver.answers = [500]
+    with environment_kept():
+        outcome = execute.execute(build(str(broken)).resolve_job_def("prepare"), MONTH, broken, lambda *_: None)
+    assert not outcome.success
+    ((_, _, body),) = receiver.got
+    assert (body["event"], body["asset"]) == (f"run-{outcome.run_id}", "profit")
+    assert outcome.warnings == (
+        "an alert was not delivered: the webhook at 127.0.0.1 answered 500; the pages' daemon will try again",
+    )
