@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -25,12 +26,16 @@ hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("project")
 
 
+# Whoever starts tests in the background has them ignore Ctrl-C, and servers would inherit that and have to be killed.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the finished home run in one test process: another would wait a minute for the one that makes it."""
+    """Tests that share what takes long to make run in one test process: the next one would make it again, or wait for it."""
     for item in items:
-        if {"finished", "pages"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("finished"))
+        shared = "finished" if {"finished", "pages"} & set(getattr(item, "fixturenames", ())) else None
+        item.add_marker(pytest.mark.xdist_group(shared or ("year" if item.path.parent.name == "year" else str(item.path))))
 
 
 HEADERS = {s.file: ",".join(c.header for c in s.columns) for s in SOURCES}

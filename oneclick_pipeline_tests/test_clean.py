@@ -191,7 +191,7 @@ DAMAGE = st.sampled_from(
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,
-    max_examples=30,
+    max_examples=15,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
 def test_clean_damaged_file_accounts_for_every_row(tmp_path, source, edits, copies):

@@ -179,9 +179,11 @@ def test_schedule_refreshes_monthly(defs):
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
-def test_sensor_retrains(defs):
-    sensor = defs.resolve_sensor_def("new_snapshot")
-    assert (sensor.job_name, sensor.minimum_interval_seconds) == ("retrain", 60)
+@pytest.mark.parametrize(("name", "jobs"), [("new_snapshot", ["refresh", "retrain"]), ("alerts", [])])
+def test_sensor_ticks_every_minute_from_the_start(defs, name, jobs):
+    sensor = defs.resolve_sensor_def(name)
+    assert [target.job_name for target in sensor.targets] == jobs
+    assert sensor.minimum_interval_seconds == 60
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
 
 

@@ -414,6 +414,7 @@ def test_every_family_fits_trusted_types_only_and_comes_back_the_same(tried, fam
         np.testing.assert_array_equal(predict(again, data.frame), predict(pipeline, data.frame))
 
 
+@pytest.mark.soak
 def test_two_processes_may_come_first_together(tmp_path):
     code = (
         f"from pathlib import Path; from oneclick_pipeline.tracking import Tracking; Tracking(Path({str(tmp_path)!r})).champion()"

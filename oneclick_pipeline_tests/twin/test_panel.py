@@ -196,8 +196,8 @@ def test_a_model_of_one_month_knows_the_labels_three_months_later_as_well_as_can
 
 
 def test_effect_changes_the_classes_of_those_it_is_meant_for_only():
-    treated, control = opened(20_000, seed=3), opened(20_000, seed=3)
-    chosen = np.arange(20_000) % 2 == 0
+    treated, control = opened(6000, seed=3), opened(6000, seed=3)
+    chosen = np.arange(6000) % 2 == 0
     effect = np.where(chosen, -0.3, 0.0)
     outcome, untreated = treated.advance(effect), control.advance()
     assert (outcome["declines_untreated"] == untreated["declines"]).all()

@@ -1,0 +1,91 @@
+"""Runs that meet: on one month, on two months of one home, and after a correction."""
+
+import shutil
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.orchestration import snapshots
+from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline_tests.orchestration.homes import MONTH, SAMPLE, digests, files, instance_of, new_home, run
+from oneclick_pipeline_tests.orchestration.test_kill import RUN
+
+EARLIER = "2026-09"
+NOT_OF_THE_MODEL = ["rejected_rows", "corrections", "customer_features", "data_profile", "correlations", "training_set"]
+
+
+def start(home, month, job="retrain"):
+    command = [sys.executable, "-c", RUN, "run", "--month", month, "--job", job, "--home", str(home)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ends(*processes):
+    """Output of every process, which must end well."""
+    told = [process.communicate(timeout=500) for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), told
+    return [output for output, _ in told]
+
+
+def statuses(home):
+    with instance_of(home) as instance:
+        return [run.status for run in instance.get_runs()]
+
+
+@pytest.mark.soak
+def test_two_runs_of_a_month_at_once_are_one_after_the_other(tmp_path, finished):
+    home = new_home(tmp_path / "home")
+    first = start(home, MONTH)
+    next(line for line in first.stdout if "market_file" in line)
+    (told,) = ends(start(home, MONTH))
+    ends(first)
+    assert f"another run works on {MONTH}: waiting until it has ended" in told
+    assert digests(home, NOT_OF_THE_MODEL) == {name: finished.digests["retrain"][name] for name in NOT_OF_THE_MODEL}
+    store = Tracking(home)
+    assert [version.version for version in store.versions()] == [2, 1]  # each run trained, none twice
+    assert store.require_champion().version == 2
+    assert ledger.published_months(home) == [MONTH]
+    assert statuses(home) == [dg.DagsterRunStatus.SUCCESS] * 2
+    assert files(home / "staging") == []
+    assert files(home / "locks") == [f"{MONTH}.lock"]
+
+
+@pytest.mark.soak
+def test_two_months_at_once_make_what_they_make_alone(tmp_path, finished):
+    home = new_home(tmp_path / "home")
+    shutil.copytree(SAMPLE, home / "raw" / EARLIER)
+    together = [start(home, month) for month in (MONTH, EARLIER)]
+    told = ends(*together)
+    assert not any("waiting" in text for text in told)
+    names = [name for name in NOT_OF_THE_MODEL if name != "training_set"]
+    for month in (MONTH, EARLIER):
+        assert digests(home, names, month).keys() == set(names)
+    assert digests(home, names) == {name: finished.digests["retrain"][name] for name in names}
+    assert ledger.published_months(home) == [EARLIER, MONTH]
+    assert sorted(version.version for version in Tracking(home).versions()) == [1, 2]
+    assert statuses(home) == [dg.DagsterRunStatus.SUCCESS] * 2
+
+
+@pytest.mark.soak
+def test_corrected_snapshot_is_computed_anew_and_the_published_plan_stands(tmp_path, finished):
+    home = shutil.copytree(finished.home, tmp_path / "home")
+    published = {name: (home / name).read_bytes() for name in files(home) if name.startswith(("ledger/", "exports/"))}
+    assert len(published) >= 2
+    before = digests(home)
+    money = home / "raw" / MONTH / "market_money.csv"
+    lines = money.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[1] = lines[1].replace(lines[1].rstrip().rpartition(",")[2], "77777.7")
+    money.write_text("".join(lines), encoding="utf-8")
+    assert not snapshots.already_run(home, MONTH, snapshots.content(home, MONTH))
+
+    outcome = run(home, "refresh")
+
+    assert outcome.errors == ()
+    assert any(w.startswith("offers_export: not so: What was published is the plan of this run") for w in outcome.warnings)
+    after = digests(home)
+    assert {"market_money", "revenue", "customer_features"} <= {name for name, was in before.items() if after[name] != was}
+    assert {name for name, was in before.items() if after[name] == was} >= {"market_file", "market_time", "money", "profit"}
+    assert {name: (home / name).read_bytes() for name in published} == published
+    assert snapshots.already_run(home, MONTH, snapshots.content(home, MONTH))
