@@ -14,7 +14,7 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import pictures, predict, train, training_set
 from oneclick_pipeline.model.effects import effects
 from oneclick_pipeline.model.gates import GATES, Reopened, edge_rows, judge
-from oneclick_pipeline.orchestration import clean, features, model, raw, scores
+from oneclick_pipeline.orchestration import alerts, clean, features, model, raw, scores
 from oneclick_pipeline.settings import Gates, Labels
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.model.conftest import QUICK, make_features
@@ -130,6 +130,15 @@ def test_pages_say_who_is_champion_and_why_not_the_challenger(challenged):
     assert metadata["promoted"].value.startswith("no: ")
     assert "| no_drop | **failed** | ROC-AUC 0." in metadata["gates"].value
     assert event.asset_materialization.tags["dagster/data_version"] == "activity_decline-1"
+
+
+def test_refused_challenger_is_an_alert(challenged):
+    home, outcome = challenged
+    with instance_of(home) as instance:
+        (alert,) = alerts.of_run(instance, instance.get_run_by_id(outcome.run_id), "http://pages")
+    assert (alert.month, alert.asset, alert.link) == (EARLIER, "activity_model", f"http://pages/runs/{outcome.run_id}")
+    assert "version 1 had 0." in alert.reason
+    assert (home / "alerts" / "stderr" / f"{alert.event}.json").exists()  # the command has told it
 
 
 def test_retrain_that_ends_between_logging_and_gates_leaves_the_champion(challenged, monkeypatch):
