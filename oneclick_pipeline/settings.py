@@ -199,6 +199,53 @@ class Campaigns(_Section):
     )
 
 
+class Monitoring(_Section):
+    """When data or scores count as changed: from `*_moderate` on a check warns, from `*_shifted` on it fails."""
+
+    bins: int = Field(10, ge=2, le=100, description="Quantile bins of a number in the population stability index (PSI)")
+    psi_moderate: float = Field(0.1, gt=0, description="PSI of a feature or the score from which its check warns")
+    psi_shifted: float = Field(0.25, gt=0, description="PSI from which it fails, and a retrain is due")
+    min_customers: int = Field(200, ge=2, description="Customers in either month below which nothing is compared")
+    quarantine_moderate: float = Field(0.01, ge=0, le=1, description="Share of all rows quarantined from which the check warns")
+    quarantine_shifted: float = Field(0.03, ge=0, le=1, description="Share of all rows quarantined from which it fails")
+    incomplete_moderate: float = Field(
+        0.01, ge=0, le=1, description="Share of customers who are missing from a file from which the check warns"
+    )
+    incomplete_shifted: float = Field(0.05, ge=0, le=1, description="The same share from which it fails")
+    customers_moderate: float = Field(
+        0.2,
+        gt=0,
+        description="Change of the number of customers, as a share of the reference month's, from which the check warns",
+    )
+    customers_shifted: float = Field(0.5, gt=0, description="The same change from which it fails")
+    consent_moderate: float = Field(
+        0.05, gt=0, le=1, description="Change of the share of customers with consent from which the check warns"
+    )
+    consent_shifted: float = Field(0.15, gt=0, le=1, description="The same change from which it fails")
+    category_shifted: float = Field(
+        0.05, gt=0, le=1, description="Share of customers with a new category from which the check fails; it warns of any"
+    )
+    history_months: int = Field(12, ge=1, le=60, description="Months back whose scores are held against what came of them")
+    max_rows: int = Field(200_000, ge=1000, description="Customers of a month above which they are a random sample")
+    min_class: int = Field(
+        50,
+        ge=2,
+        description="Customers of either class, counted by effective sample size, below which scores are not judged",
+    )
+    ece_moderate: float = Field(0.05, gt=0, le=1, description="Calibration error of matured scores from which the check warns")
+    ece_shifted: float = Field(0.1, gt=0, le=1, description="The same error from which it fails, and a retrain is due")
+    auc_moderate: float = Field(
+        0.03,
+        gt=0,
+        lt=0.5,
+        description="Fall of the ROC-AUC of matured scores, against the training's, from which the check warns",
+    )
+    auc_shifted: float = Field(0.07, gt=0, lt=0.5, description="The same fall from which it fails, and a retrain is due")
+    retrain_months: int = Field(
+        6, ge=1, le=60, description="Months after its training from which the champion is old, and a retrain is due"
+    )
+
+
 class Report(_Section):
     """How the monthly report is written, and where the pages that it belongs to are."""
 
@@ -235,6 +282,7 @@ class Settings(_Section):
     segments: Segments = Segments()
     offers: Offers = Offers()
     campaigns: Campaigns = Campaigns()
+    monitoring: Monitoring = Monitoring()
     report: Report = Report()
     alerts: Alerts = Alerts()
 

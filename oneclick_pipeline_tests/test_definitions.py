@@ -26,8 +26,13 @@ LABELLED = {"both_classes": True, "no_feature_is_the_label": True, "nothing_from
 FILES = "market_file market_money market_time money"
 REPORTED = (
     "activity_model campaign_outcomes corrections correlations customer_features customer_scores customer_segments data_profile "
-    "market_file market_money market_time model_explanation money offer_beliefs offer_effects offer_plan profit_curve "
-    "rejected_rows segment_profiles training_set"
+    "drift market_file market_money market_time model_explanation model_health money offer_beliefs offer_effects offer_plan "
+    "profit_curve rejected_rows segment_profiles training_set"
+)
+DRIFT_OF = f"customer_features customer_scores rejected_rows {FILES}"
+HEALTH_OF = "campaign_ledger customer_features customer_scores offer_plan"
+MOVED = dict.fromkeys(
+    ("features_stable", "scores_stable", "quarantine_share", "snapshot_complete", "consent_share", "no_new_categories"), False
 )
 WRITTEN = {"self_contained": True, "figures_agree": True}
 SCORES_AND_ALL = "customer_features customer_scores customer_segments"
@@ -60,6 +65,8 @@ ASSETS = {
     "offer_beliefs": ("campaigns", SCIENTISTS, BELIEFS_OF, "pandas", BELIEVED, False),
     "offer_plan": ("offers", MARKETERS, PLAN_OF, "pandas", PLANNED, True),
     "offers_export": ("offers", MARKETERS, "customer_features offer_plan", "csv", {"published_as_planned": False}, False),
+    "drift": ("monitoring", SCIENTISTS, DRIFT_OF, "mlflow pandas", MOVED, False),
+    "model_health": ("monitoring", SCIENTISTS, HEALTH_OF, "mlflow pandas", {"calibrated": False, "ranks": False}, False),
     "monthly_report": ("report", MARKETERS, REPORTED, "html mlflow", WRITTEN, True),
 }
 # fmt: on
@@ -139,6 +146,14 @@ def test_report_looks_one_month_back_and_no_further(graph):
         assert (mapping.start_offset, mapping.end_offset) == (-1, 0)
 
 
+def test_monitoring_looks_back_and_never_ahead(graph):
+    for asset, names_of in (("drift", DRIFT_OF.split()), ("model_health", HEALTH_OF.split())):
+        for name in names_of:
+            mapping = graph.get_partition_mapping(dg.AssetKey(asset), dg.AssetKey(name))
+            before = name in ("campaign_ledger", "offer_plan")  # what a month sends itself tells nothing of its scores yet
+            assert (mapping.start_offset, mapping.end_offset) == (-71, -1 if before else 0)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_column_schema_is_the_contract(graph, name):
     schema = graph.get(dg.AssetKey(name)).metadata["dagster/column_schema"]
@@ -184,6 +199,12 @@ def test_sensor_ticks_every_minute_from_the_start(defs, name, jobs):
     sensor = defs.resolve_sensor_def(name)
     assert [target.job_name for target in sensor.targets] == jobs
     assert sensor.minimum_interval_seconds == 60
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_sensor_of_monitoring_retrains(defs):
+    sensor = defs.resolve_sensor_def("retrain_due")
+    assert (sensor.job_name, sensor.minimum_interval_seconds) == ("retrain", 600)
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
 
 

@@ -66,6 +66,7 @@ def test_tables_are_the_public_ones():
         "segments": ["customer_segments", "segment_profiles"],
         "campaigns": ["campaign_outcomes", "offer_effects", "offer_beliefs"],
         "offers": ["offer_plan"],
+        "monitoring": ["drift", "model_health"],
         "report": [],
     }
 

@@ -10,7 +10,9 @@ import dagster as dg
 from oneclick_pipeline.orchestration import runs, snapshots
 from oneclick_pipeline.orchestration.describe import MONTHS
 from oneclick_pipeline.orchestration.home import Home
-from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline.settings import Monitoring
+from oneclick_pipeline.tables import add_months, table_file
+from oneclick_pipeline.tracking import Tracking, Version
 
 _NOT_IN_REFRESH = "model"
 
@@ -118,3 +120,54 @@ def _at_work(instance: dg.DagsterInstance) -> str:
         tags={"dagster/sensor_name": "new_snapshot"},
     )
     return next((run.tags.get("dagster/partition", "") for run in instance.get_runs(under_way, limit=1)), "")
+
+
+@dg.sensor(
+    job=retrain,
+    minimum_interval_seconds=600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Starts `retrain` for the newest month when its data have moved beyond the hard limit since the champion was trained, "
+        "its scores have turned out wrong, or it is old; once for a month and champion."
+    ),
+)
+def retrain_due(home: Home) -> dg.SensorResult:
+    """Request one retrain of the newest month where monitoring asks for a new model; its limits are in the settings."""
+    months = [m for m in snapshots.delivered(home.root) if table_file(home.root, "drift", m).exists()]
+    store = Tracking(home.root)
+    champion = store.champion() if months and store.exists() else None
+    if champion is None:
+        return dg.SensorResult(skip_reason="there is no champion to be replaced" if months else "no month was watched yet")
+    newest, settings = months[-1], home.settings()
+    if trained := [v.version for v in store.versions() if v.tags["month"] >= newest]:
+        return dg.SensorResult(skip_reason=f"version {trained[0]} was trained on {newest} or later already")
+    why = _why_retrain(home.root, newest, champion, settings.monitoring)
+    if not why:
+        return dg.SensorResult(skip_reason=f"{newest} is within all limits for version {champion.version}")
+    if newest not in set(MONTHS.get_partition_keys()):
+        return dg.SensorResult(skip_reason=f"{newest} cannot be run yet")
+    request = dg.RunRequest(
+        run_key=f"drift-{newest}-champion-{champion.version}", partition_key=newest, tags={"oneclick/why": "; ".join(why)[:250]}
+    )
+    return dg.SensorResult(run_requests=[request])
+
+
+def _why_retrain(home: Path, month: str, champion: Version, limits: Monitoring) -> list[str]:
+    """What speaks for a new model, in words; tables that speak of another version than the champion say nothing."""
+    import pandas as pd
+
+    moved = pd.read_parquet(table_file(home, "drift", month))
+    moved = moved[moved["kind"].isin(["feature", "score"]) & (moved["status"] == "shifted")]
+    moved = moved[moved["model_version"] == champion.version]
+    why = [f"{r.name} has moved (PSI {r.psi:.2f})" for r in moved.itertuples(index=False)]
+    if (path := table_file(home, "model_health", month)).exists():
+        health = pd.read_parquet(path)
+        own = health[(health["feature_month"] == "all") & (health["model_version"] == champion.version)]
+        why += [f"calibration error {r.ece:.3f}" for r in own[own["calibration"] == "shifted"].itertuples()]
+        why += [
+            f"ROC-AUC {r.roc_auc:.3f}, at training {r.roc_auc_at_training:.3f}"
+            for r in own[own["ranking"] == "shifted"].itertuples()
+        ]
+    if add_months(champion.tags["month"], limits.retrain_months) <= month:
+        why.append(f"the champion was trained for {champion.tags['month']}")
+    return why

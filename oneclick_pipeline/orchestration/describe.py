@@ -29,6 +29,7 @@ OWNERS = {
     "segments": MARKETERS,
     "campaigns": SCIENTISTS,
     "offers": MARKETERS,
+    "monitoring": SCIENTISTS,
     "report": MARKETERS,
 }
 

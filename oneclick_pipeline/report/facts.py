@@ -13,6 +13,7 @@ from oneclick_pipeline.report.focus import Focus, focus
 from oneclick_pipeline.report.frames import coded, interval, known, numbers, rows, segment_places, text, worth
 from oneclick_pipeline.report.planned import Campaigns, Plan, campaigns, plan
 from oneclick_pipeline.report.trust import Trust, trust
+from oneclick_pipeline.report.watched import Watched, watched
 from oneclick_pipeline.segments import SEGMENTS, Segment
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Facts:
         plan: The offers of the month.
         campaigns: What earlier ones brought.
         trust: How far to trust it, and the appendix.
+        watched: Whether the data are still those the model learnt from, and whether its scores came true.
     """
 
     month: str
@@ -121,6 +123,7 @@ class Facts:
     plan: Plan
     campaigns: Campaigns
     trust: Trust
+    watched: Watched
 
 
 def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Facts:
@@ -157,6 +160,7 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
         plan=plan(source.plan, source.beliefs, source.curve, offers, settings),
         campaigns=campaigns(source.campaigns, source.effects, source.beliefs, offers, settings.value.horizon_months),
         trust=trust(source),
+        watched=watched(source.drift, source.health, source.month, settings.monitoring),
     )
 
 

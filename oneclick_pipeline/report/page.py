@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.report.focus import Histogram, Shares
     from oneclick_pipeline.report.planned import Belief, Measured
     from oneclick_pipeline.report.trust import Pair, Slice
+    from oneclick_pipeline.report.watched import Moved
     from oneclick_pipeline.segments import Segment
 
 SECTIONS = ("changes", "declines", "focus", "segments", "reasons", "offers", "campaigns", "trust", "appendix")
@@ -276,6 +277,24 @@ class Pictures:
         told = "; ".join(f"{t.write(b.expected, '%')} – {t.write(b.declined, '%')}" for b in bins)
         shown = [(b.expected, b.declined) for b in bins]
         return charts.reliability(shown, axes, lambda x: t.write(x, "%"), str(t("calibration_caption")), told)
+
+    def moved(self, moved: Moved) -> Markup:
+        """How far something has moved; the line is the limit."""
+        watched = self._f.watched
+        largest = max(2 * watched.limit, *(m.psi.high for m in watched.shown))
+        colour = charts.REST if moved.status == "stable" else charts.FOCUS
+        return charts.marks([(moved.psi, colour)], 0, largest, zero=watched.limit)
+
+    def matured(self) -> Markup:
+        """Promised and observed shares of decliners by month of the scores."""
+        t, months = self._t, self._f.watched.months
+        labels = [m.month for m in months]
+        series = [
+            charts.Series(str(t("promised")), charts.REST, [m.expected for m in months]),
+            charts.Series(str(t("came_true")), charts.FOCUS, [m.observed for m in months]),
+        ]
+        told = "; ".join(f"{m.month}: {t.write(m.expected, '%')} – {t.write(m.observed, '%')}" for m in months)
+        return charts.trend(labels, series, lambda x: t.write(x, "%"), str(t("matured_caption")), told)
 
     def matrix(self) -> Markup:
         """Phik of all pairs."""

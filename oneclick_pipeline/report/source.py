@@ -65,6 +65,8 @@ class Month:
         before: The month before; None where it was not run.
         model: What MLflow holds of the model that scored.
         out_of_fold: p_decline and declined of those the model was trained on; None where the training set is gone.
+        drift: `tables.DRIFT`; None where the month was run before it was watched.
+        health: `tables.MODEL_HEALTH`; None likewise.
     """
 
     month: str
@@ -86,6 +88,8 @@ class Month:
     before: Before | None
     model: Judged
     out_of_fold: pd.DataFrame | None
+    drift: pd.DataFrame | None
+    health: pd.DataFrame | None
 
 
 def read(home: Path, month: str) -> Month:
@@ -111,12 +115,14 @@ def read(home: Path, month: str) -> Month:
         profile=_frame(home, "data_profile", month),
         correlations=_frame(home, "correlations", month),
         explanation=_frame_of(home, "model_explanation", model.month),
-        read=_rows(home, month),
-        quarantined=_quarantined(home, month),
+        read=rows_read(home, month),
+        quarantined=quarantined(home, month),
         corrected=_counted(_there(home, "corrections", month), "rule"),
         before=_before(home, add_months(month, -1)),
         model=model,
         out_of_fold=_out_of_fold(home, model),
+        drift=_frame_of(home, "drift", month),
+        health=_frame_of(home, "model_health", month),
     )
 
 
@@ -127,8 +133,8 @@ def _before(home: Path, month: str) -> Before | None:
         month,
         _batches(home, "customer_segments", month),
         _version(_batches(home, "customer_scores", month)),
-        _quarantined(home, month),
-        _rows(home, month),
+        quarantined(home, month),
+        rows_read(home, month),
     )
 
 
@@ -164,11 +170,12 @@ def _frame_of(home: Path, table: str, month: str) -> pd.DataFrame | None:
     return _frame(home, table, month) if table_file(home, table, month).exists() else None
 
 
-def _rows(home: Path, month: str) -> dict[str, int]:
+def rows_read(home: Path, month: str) -> dict[str, int]:
+    """Rows of a month by export."""
     return {s.file: raw.rows(path) for s in SOURCES if (path := table_file(home, s.file, month)).exists()}
 
 
-def _quarantined(home: Path, month: str) -> dict[str, int]:
+def quarantined(home: Path, month: str) -> dict[str, int]:
     """Rejected lines by export; a line that breaks several rules counts once."""
     import polars as pl
 

@@ -65,6 +65,12 @@ class Version:
         return self.tags["feature_months"] == self.tags["label_months"]
 
     @property
+    def roc_auc(self) -> float | None:
+        """Its ROC-AUC out of fold when it was trained; None where it was not tagged."""
+        told = self.tags.get("roc_auc")
+        return None if told is None else float(told.split()[0])
+
+    @property
     def judged(self) -> bool:
         """Whether all its gates were logged."""
         return _JUDGED in self.tags

@@ -49,9 +49,11 @@ STEPS = [
     "customer_scores",
     "model_explanation",
     "customer_segments",
+    "drift",
     "profit_curve",
     "offer_plan",
     "segment_profiles",
+    "model_health",
     "offers_export",
     "monthly_report",
 ]
@@ -116,6 +118,8 @@ def test_sizes_of_tables(finished):
         "offer_effects": 0,
         "offer_beliefs": len(Catalogue.load(finished.home).offers),
         "offer_plan": CUSTOMERS,
+        "drift": 16 + 1 + 2 + 4,  # features, the score, new categories of two of them, shares
+        "model_health": 0,
     }
 
 
@@ -268,6 +272,7 @@ def test_instance_knows_rows_path_and_digest_of_every_table(finished, instance, 
         ("activity_model", "comparison of families"),
         ("profit_curve", "profit by share treated"),
         ("segment_profiles", "segment map"),
+        ("drift", "drift over months"),
     ],
 )
 def test_pictures_are_inside_the_metadata(instance, asset, entry):

@@ -16,7 +16,9 @@ from oneclick_pipeline.tables import (
     CUSTOMER_FEATURES,
     CUSTOMER_SCORES,
     DATA_PROFILE,
+    DRIFT,
     FEATURE_NAMES,
+    MODEL_HEALTH,
     OFFER_BELIEFS,
     OFFER_EFFECTS,
     OFFER_PLAN,
@@ -110,6 +112,36 @@ BELIEFS = frame(OFFER_BELIEFS, [
 ])  # fmt: skip
 
 
+def drift(reference: str | None = "2026-07", **status: str) -> pd.DataFrame:
+    """Four figures that were compared; `status` says what some have come to, by name."""
+    known = {"reference_month": reference, "model_version": 2, "customers": 120, "category": ""}
+    rows = []
+    for name, psi in (("pages_per_visit", 0.06), ("tenure_days", 0.04), ("favourite_category", 0.02), ("p_decline", 0.03)):
+        size = {"moderate": 0.15, "shifted": 0.31}.get(status.get(name, "stable"), psi)
+        rows.append(known | {
+            "kind": "score" if name == "p_decline" else "feature", "name": name, "psi": size, "psi_low": 0.8 * size,
+            "psi_high": 1.2 * size, "psi_chance": 0.012, "status": status.get(name, "stable"),
+        })  # fmt: skip
+    rows.append(known | {
+        "kind": "share", "name": "consent_share", "value": 0.75, "reference": 0.7, "difference": 0.05, "difference_low": 0.01,
+        "difference_high": 0.09, "status": "stable",
+    })  # fmt: skip
+    return frame(DRIFT, rows)
+
+
+def health(calibration: str = "stable", ranking: str = "stable") -> pd.DataFrame:
+    """Two months of scores that have come true, of one of them of too few customers, and both together."""
+    figures = {
+        "expected": 0.4, "expected_low": 0.38, "expected_high": 0.42, "observed": 0.41, "observed_low": 0.35,
+        "observed_high": 0.47, "roc_auc": 0.88, "roc_auc_low": 0.84, "roc_auc_high": 0.92,
+    }  # fmt: skip
+    known = {"model_version": 2, "customers": 300, "offered_left_out": 40, "calibration": calibration, "ranking": ranking}
+    few = {"calibration": "not_enough_data", "ranking": "not_enough_data", "customers": 20}
+    rows = [known | few | {"feature_month": "2026-06"}, known | figures | {"feature_month": "2026-07"},
+            known | figures | {"feature_month": "all"}]  # fmt: skip
+    return frame(MODEL_HEALTH, rows)
+
+
 def month(wide: pd.DataFrame | None = None, **changes) -> Month:
     """The month, with a month before it in which five customers fewer were there."""
     wide = features() if wide is None else wide
@@ -135,6 +167,7 @@ def month(wide: pd.DataFrame | None = None, **changes) -> Month:
         "corrected": {"spelling": 2},
         "before": Before(EARLIER, segments.iloc[5:].reset_index(drop=True), 2, {}, {"money": 115}),
         "model": judged(), "out_of_fold": pd.DataFrame({"p_decline": [0.05] * 50 + [0.95] * 50, "declined": [0] * 52 + [1] * 48}),
+        "drift": drift(), "health": health(),
     }  # fmt: skip
     return Month(**(known | changes))
 

@@ -21,9 +21,11 @@ from oneclick_pipeline_tests.report.months import (
     CUSTOMERS,
     MONTH,
     OFFERS,
+    drift,
     facts,
     features,
     frame,
+    health,
     judged,
     month,
     scores,
@@ -162,6 +164,36 @@ def test_features_that_matter_stand_in_order():
         "log_loss_increase_high": [0.2, 0.3],
     })  # fmt: skip
     assert facts(explanation=table).reasons.importance == (("b", Interval(0.2, 0.1, 0.3)), ("a", Interval(0.1, 0, 0.2)))
+
+
+def test_watched_puts_what_moved_first_and_shows_all_of_it():
+    found = facts(drift=drift(tenure_days="moderate", p_decline="shifted")).watched
+    assert [m.name for m in found.compared] == ["p_decline", "tenure_days", "pages_per_visit", "favourite_category"]
+    assert [m.name for m in found.moved] == ["p_decline", "tenure_days"]
+    assert found.shown == found.compared
+    assert (found.reference, found.own, found.consent.change.high) == ("2026-07", False, 0.09)
+    assert found.compared[0].psi == Interval(0.31, pytest.approx(0.248), pytest.approx(0.372))
+
+
+def test_watched_judges_by_the_newest_version_that_can_be():
+    table = pd.concat([health(), health("shifted").assign(model_version=3)], ignore_index=True)
+    found = facts(health=table).watched
+    assert (found.together.version, found.together.calibration) == (3, "shifted")
+    assert [(m.month, m.version) for m in found.months] == [("2026-07", 2), ("2026-07", 3)]
+    table.loc[table["model_version"] == 3, "observed"] = np.nan
+    assert facts(health=table).watched.together.version == 2
+
+
+def test_month_that_was_not_watched_says_nothing_of_it():
+    found = facts(drift=None, health=None).watched
+    assert (found.reference, found.compared, found.new, found.consent, found.months, found.together) == (
+        None,
+        (),
+        (),
+        None,
+        (),
+        None,
+    )
 
 
 def test_plan_adds_up():

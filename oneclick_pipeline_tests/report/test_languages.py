@@ -14,7 +14,7 @@ from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.model.search import VOTE_LABEL
 from oneclick_pipeline.report.languages import LANGUAGES, LONGEST, cut, en, language, ru
 from oneclick_pipeline.segments import SEGMENTS
-from oneclick_pipeline.tables import CORRECTIONS, FEATURE_NAMES, REASONS_OF_PLAN
+from oneclick_pipeline.tables import CORRECTIONS, FEATURE_NAMES, LEVELS, REASONS_OF_PLAN
 
 RU, EN = language("ru"), language("en")
 SPACES = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")
@@ -41,7 +41,7 @@ def test_every_text_that_a_template_asks_for_is_there_and_every_text_is_asked_fo
     sources = "".join(p.read_text(encoding="utf-8") for p in [*folder.glob("*.jinja"), folder / "page.py"])
     named = set(re.findall(r'"(\w+)"', sources)) | {f"ago_{m}" for m in (0, 1, 2)} | {"revenue_caption", "minutes_caption"}
     named |= {f"segment_{s.id}" for s in SEGMENTS} | {f"refused_{r}" for r in REASONS_OF_PLAN[3:]}
-    named |= {f"corrected_{rule}" for rule in CORRECTIONS["rule"].values}
+    named |= {f"corrected_{rule}" for rule in CORRECTIONS["rule"].values} | {f"moved_{level}" for level in LEVELS}
     named |= {f"{start}_{outcome}" for outcome in OUTCOMES for start in ("effect_caption", "col_effect")}
     named |= {f"effect_{v}" for v in ("good", "bad", "none", "few", "broken")} | {f"told_{k}" for k in ("more", "less", "share")}
     named |= {f"{start}_{word}" for word in re.findall(r'"(\w+)"', re.search(r"glossary(.*?)%}", sources, re.DOTALL)[1])
@@ -55,7 +55,8 @@ def test_no_text_speaks_the_other_language():
     quoted = re.compile(r"«В один клик»")
     assert [k for k, text in en.TEXTS.items() if re.search("[А-Яа-яЁё]", quoted.sub("", text))] == []
     without = [k for k, text in ru.TEXTS.items() if not re.search("[А-Яа-яЁё]", text)]
-    assert set(without) == {"col_p", "col_phik", "col_auc", "col_log_loss", "col_ece", "col_range", "word_p_value", "word_auc",
+    assert set(without) == {"col_p", "col_phik", "col_auc", "col_log_loss", "col_ece", "col_range", "col_psi",
+                            "word_p_value", "word_auc",
                             "word_ece", "word_phik"}  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -13,8 +14,19 @@ from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.report import files, page
 from oneclick_pipeline.report.planned import Measured
 from oneclick_pipeline.segments import SEGMENTS
-from oneclick_pipeline.tables import OFFER_EFFECTS
-from oneclick_pipeline_tests.report.months import CUSTOMERS, OFFERS, facts, features, frame, judged, month
+from oneclick_pipeline.tables import DRIFT, OFFER_EFFECTS
+from oneclick_pipeline_tests.report.months import (
+    CUSTOMERS,
+    MONTH,
+    OFFERS,
+    drift,
+    facts,
+    features,
+    frame,
+    health,
+    judged,
+    month,
+)
 from oneclick_pipeline_tests.report.test_facts import EFFECT, SENT, _whole
 
 HOSTILE = "<script>alert('x')</script>=cmd()|\"'&{{ 7*7 }}"
@@ -52,6 +64,12 @@ def slices():
     return pd.DataFrame([row | ends, few | dict.fromkeys(ends, float("nan"))])
 
 
+def new_category(value):
+    """What is watched, and a category that nobody had."""
+    row = {"kind": "category", "name": "favourite_category", "category": value, "reference_month": "2026-07", "count": 7}
+    return pd.concat([drift(), frame(DRIFT, [row]).astype(object)], ignore_index=True)
+
+
 def cases():
     nobody = features(regular=np.full(CUSTOMERS, fill_value=False))
     effects = [EFFECT, EFFECT | {"offer_id": OFFERS[0].id, "comparison": "pooled", "status": "not_enough_data", "effect": None},
@@ -68,6 +86,12 @@ def cases():
         "one young campaign": {"campaigns": SENT.tail(1)},
         "older model": {"model": judged(month="2026-07", same_month=False, slices=slices(), out_of_time=later,
                                         failed_gates=("calibrated",), version=1)},
+        "moved": {"drift": drift(pages_per_visit="shifted", p_decline="moderate"), "health": health("shifted", "moderate")},
+        "new category": {"drift": new_category("Садовый инвентарь")},
+        "trained this month": {"drift": drift(MONTH), "health": None},
+        "nothing to compare": {"drift": drift(None).assign(psi=None, difference=None, status="no_reference"), "health": None},
+        "few to compare": {"drift": drift().assign(psi=None, status="not_enough_data"), "health": health().head(1)},
+        "not watched": {"drift": None, "health": None},
         "training set gone": {"out_of_fold": None, "quarantined": {}, "corrected": {}},
     }  # fmt: skip
 
@@ -124,6 +148,40 @@ def test_change_of_model_is_told():
     assert "другая версия модели" not in page.render(facts(), "ru")
 
 
+@cache
+def watched(case, code):
+    """What the page says in a case, blanks as blanks."""
+    return Text(page.render(facts(**cases()[case]), code)).text.translate(dict.fromkeys(map(ord, "\u00a0\u202f"), " "))
+
+
+@pytest.mark.parametrize(
+    ("case", "russian", "english"),
+    [
+        ("usual", "Данные похожи на те, на которых модель училась (июль 2026): сравнили 4 показателя",
+         "The data look like those the model learnt from (July 2026): of 4 figures compared none has moved"),
+        ("usual", "300 клиентам без предложений модель обещала в среднем 40,0 % спадов, случилось 41,0 % (от 35,0 % до 47,0 %)",
+         "of 300 customers without offers the model promised that 40.0% would decline on average, 41.0% did (35.0% to 47.0%)"),
+        ("usual", "Обещания сдержаны. Не в счёт 40 клиентов с предложением", "The promises were kept. Not counted: 40 customers"),
+        ("usual", "Сообщения разрешили 75,0 % клиентов, в июле 2026 — 70,0 %; изменение +5,0 п. п. (от +1,0 п. п. до +9,0 п. п.)",
+         "75.0% of the customers allow messages, in July 2026 it was 70.0%; a change of +5.0 pp (+1.0 pp to +9.0 pp)"),
+        ("moved", "С июля 2026 заметно сдвинулись 2 показателя из 4. Сдвиг сильный", "Since July 2026 2 figures of 4 have moved"),
+        ("moved", "Страниц за визит 0,31 (0,25…0,37) 0,012 Сильный сдвиг.", "Pages per visit 0.31 (0.25…0.37) 0.012 Moved far."),
+        ("moved", "Риск по модели 0,15", "Risk by the model 0.15"),
+        ("moved", "расходится сильнее, чем допускает случайность: вероятностям верить с осторожностью. Различает она хуже",
+         "further off than chance allows: be careful with the probabilities. It tells customers apart less well"),
+        ("new category", "Любимая категория: «Садовый инвентарь» — 7 клиентов",
+         "Favourite category: “Садовый инвентарь” – 7 customers"),
+        ("trained this month", "Модель обучена по данным этого же месяца", "trained on the data of this very month"),
+        ("nothing to compare", "здесь нет, сравнить не с чем", "there is nothing to compare with"),
+        ("few to compare", "клиентов слишком мало, чтобы сравнить их с июля 2026", "too few customers to compare with July 2026"),
+        ("not watched", "Недостаточно данных, чтобы проверить прежние оценки", "Not enough data to check earlier scores"),
+    ],
+)  # fmt: skip
+def test_page_says_what_monitoring_found(case, russian, english):
+    assert russian in watched(case, "ru")
+    assert english in watched(case, "en")
+
+
 def test_same_figures_give_the_same_page():
     assert page.render(facts(), "ru") == page.render(facts(), "ru")
 
@@ -144,6 +202,7 @@ def test_hostile_values_come_out_escaped_and_cut(value, code):
     changes = _whole(wide) | {
         "profile": frame_with(month().profile, top_value=value),
         "model": judged(slices=slices().assign(value=value, feature="favourite_category")),
+        "drift": new_category(value),
     }
     offers = facts(**changes)
     html = page.render(offers, code)

@@ -1,0 +1,300 @@
+"""How the scores of earlier months turned out, on what has become of the customers by now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from oneclick_pipeline.exploration.sample import typed
+from oneclick_pipeline.model.labels import CLASSES, labels, refuse_later
+from oneclick_pipeline.model.metrics import BINS, Interval
+from oneclick_pipeline.monitoring.drift import level
+from oneclick_pipeline.monitoring.untreated import weights
+from oneclick_pipeline.tables import MODEL_HEALTH, add_months
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from oneclick_pipeline.settings import Labels, Monitoring
+
+    Floats = NDArray[np.float64]
+
+ALL = "all"
+COLUMNS = ("customer_id", "p_decline", "score_basis", "model_version")
+"""The columns of `customer_scores` that are looked at."""
+_Z = 1.959963984540054
+_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What must be known of a version of the model to judge its scores.
+
+    Attributes:
+        month: Month for which it was trained.
+        feature_months: Months of the features that it learnt from.
+        same_month: Whether it foretells the class of the features' own month.
+        roc_auc: What it had out of fold when it was trained; None where unknown.
+    """
+
+    month: str
+    feature_months: tuple[str, ...]
+    same_month: bool
+    roc_auc: float | None
+
+
+class Outcomes(NamedTuple):
+    """Customers whose score can be held against what came, n of them, and how many were left out and why."""
+
+    customer: NDArray[np.int64]
+    declined: NDArray[np.int_]
+    p: Floats
+    weight: Floats
+    offered: int = 0
+    in_sample: int = 0
+
+
+def model_health(
+    scores: Mapping[str, pd.DataFrame],
+    features: Mapping[str, pd.DataFrame],
+    drawn: Mapping[str, pd.DataFrame],
+    versions: Mapping[int, Judged],
+    *,
+    month: str,
+    horizon: int,
+    rules: Labels,
+    settings: Monitoring,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Hold the scores of every earlier month whose outcome is known by now against it, by month and all of a version together.
+
+    What became of a customer is told by `model.labels.labels`, a horizon later; of a model that foretells the class of
+    the same month, by that class. An offer changes what becomes of a customer, and the score says what happens without
+    one: so whoever got an offer in the months between is left out, and the others stand for them; see `untreated`.
+    Where the model was trained on the month itself, out-of-fold scores alone count. A month that was scored by a model of
+    a later month is no forecast and left out; so is one whose version is not known any more.
+
+    Args:
+        scores: `customer_scores` by month; at least `COLUMNS`.
+        features: `customer_features` by month, none after `month`; at least `model.labels.COLUMNS`.
+        drawn: What `untreated.alone` returned of the months in which offers were sent.
+        versions: What is known of every version.
+        month: The month that looks back.
+        horizon: Months from a score to its outcome.
+        rules: What counts as a decline.
+        settings: Limits, and how far to go back.
+        seed: Seed of the bootstrap of the calibration error.
+
+    Returns:
+        Rows of `tables.MODEL_HEALTH`, by version and month, those of all months last; none where nothing has come true.
+
+    Raises:
+        BadInputError: If a table lies after `month`.
+    """
+    import pandas as pd
+
+    refuse_later([*scores, *features], month)
+    rows, by_version = [], dict[int, list[Outcomes]]()
+    for own in sorted(m for m in scores if add_months(month, -settings.history_months) <= m < month):
+        scored = scores[own]
+        version = _version(scored)
+        known = versions.get(version or 0)
+        if version is None or known is None or known.month > own or own not in features:
+            continue
+        after = own if known.same_month else add_months(own, horizon)
+        if after > month or after not in features:
+            continue
+        found = _outcomes(scored, features, drawn, known, own, after, horizon=horizon, rules=rules)
+        if found is None:
+            continue
+        by_version.setdefault(version, []).append(found)
+        rows.append({"feature_month": own, "model_version": version, "label_month": after} | _row(found, known, settings, seed))
+    for version, parts in sorted(by_version.items()):
+        together = Outcomes(*(_joined(parts, place) for place in range(4)), *(sum(p[place] for p in parts) for place in (4, 5)))
+        rows.append({"feature_month": ALL, "model_version": version} | _row(together, versions[version], settings, seed))
+    return typed(pd.DataFrame(rows).reindex(columns=MODEL_HEALTH.names), MODEL_HEALTH)
+
+
+def _version(scores: pd.DataFrame) -> int | None:
+    """The version that scored a month; None where it was none, or several."""
+    found = scores["model_version"].unique()
+    return int(found[0]) if len(found) == 1 else None
+
+
+def _joined(parts: list[Outcomes], place: int) -> Any:  # noqa: ANN401 - an array of one of several types
+    import numpy as np
+
+    return np.concatenate([part[place] for part in parts])
+
+
+def _outcomes(
+    scores: pd.DataFrame,
+    features: Mapping[str, pd.DataFrame],
+    drawn: Mapping[str, pd.DataFrame],
+    known: Judged,
+    own: str,
+    after: str,
+    *,
+    horizon: int,
+    rules: Labels,
+) -> Outcomes | None:
+    """The customers of a month who have a score and an outcome and got no offer; None where no outcome is known."""
+    import numpy as np
+
+    came = _same_month(features[own]) if known.same_month else _later(features[own], features[after], horizon, rules)
+    if came is None:
+        return None
+    joined = scores[scores["score_basis"] != "not_scored"].merge(came, on="customer_id", validate="one_to_one")
+    honest = np.ones(len(joined), dtype=bool)
+    if own in known.feature_months:
+        honest = (joined["score_basis"] == "out_of_fold").to_numpy(dtype=bool)
+    between = [m for m in drawn if own <= m < after]
+    offered, weight = weights(joined["customer_id"], [drawn[m] for m in sorted(between)])
+    kept = honest & ~offered
+    rows, order = joined[kept], np.argsort(joined["customer_id"].to_numpy()[kept], kind="stable")
+    return Outcomes(
+        rows["customer_id"].to_numpy(dtype=np.int64)[order],
+        rows["declined"].to_numpy(dtype=np.int64)[order],
+        rows["p_decline"].to_numpy(dtype=np.float64)[order],
+        weight[kept][order],
+        int((honest & offered).sum()),
+        int((~honest).sum()),
+    )
+
+
+def _same_month(features: pd.DataFrame) -> pd.DataFrame | None:
+    """The classes that the store delivered in the month itself, of regular customers."""
+    known = features["regular"].astype(bool) & features["activity"].isin(list(CLASSES))
+    rows = features.loc[known, ["customer_id", "activity"]]
+    return rows[["customer_id"]].assign(declined=rows["activity"].map(CLASSES).astype("int64")) if len(rows) else None
+
+
+def _later(features: pd.DataFrame, later: pd.DataFrame, horizon: int, rules: Labels) -> pd.DataFrame | None:
+    """What became of regular customers; None where nobody is found again: a store that numbered its customers anew."""
+    found = labels(features, later, horizon=horizon, settings=rules)
+    return found[["customer_id", "declined"]] if (found["label_source"] != "vanished").any() else None
+
+
+def _row(found: Outcomes, known: Judged, settings: Monitoring, seed: int) -> dict[str, Any]:
+    """Counts and, where there are enough of both classes, figures and what they come to."""
+    weight = found.weight
+    row: dict[str, Any] = {
+        "customers": len(weight),
+        "declined": int(found.declined.sum()),
+        "effective_customers": effective(weight),
+        "offered_left_out": found.offered,
+        "in_sample_left_out": found.in_sample,
+        "roc_auc_at_training": known.roc_auc,
+        "calibration": "not_enough_data",
+        "ranking": "not_enough_data",
+    }
+    if min(effective(weight[found.declined == k]) for k in (0, 1)) < settings.min_class:
+        return row
+    figures, chance = measured(found, seed)
+    for name, interval in figures.items():
+        row |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    ece, auc = figures["ece"], figures["roc_auc"]
+    sure = ece.low > chance
+    row |= {
+        "ece_chance": chance,
+        "calibration": level(ece.estimate if sure else 0.0, settings.ece_moderate, settings.ece_shifted),
+    }
+    if known.roc_auc is not None:
+        fall = known.roc_auc - auc.estimate if auc.high < known.roc_auc else 0.0
+        row["ranking"] = level(fall, settings.auc_moderate, settings.auc_shifted)
+    return row
+
+
+def effective(weight: Floats) -> float:
+    """How many customers of equal weight tell as much. Source: Kish (1965), Survey sampling.
+
+    >>> import numpy as np
+    >>> effective(np.array([1.0, 1.0, 2.0]))
+    2.6666666666666665
+    """
+    return float(weight.sum() ** 2 / (weight**2).sum()) if len(weight) else 0.0
+
+
+def measured(found: Outcomes, seed: int = 0) -> tuple[dict[str, Interval], float]:
+    """All figures of the scores with 95 % intervals, and the calibration error that chance alone would give.
+
+    Means and ROC-AUC by their influence functions, summed over all rows of a customer before they are squared, so that one
+    who stands in several months counts as one. For the ROC-AUC they are the placement values of DeLong, DeLong and
+    Clarke-Pearson (1988).
+
+    Args:
+        found: Customers of both classes.
+        seed: Seed of the bootstrap.
+    """
+    import numpy as np
+
+    y, p, w = found.declined.astype(float), found.p, found.weight
+    _, who = np.unique(found.customer, return_inverse=True)
+    step = np.finfo(float).eps
+    inside = np.clip(p, step, 1 - step)
+    losses = {
+        "log_loss": (-np.where(y == 1, np.log(inside), np.log1p(-inside)), (0.0, np.inf)),
+        "brier": ((p - y) ** 2, (0.0, 1.0)),
+        "expected": (p, (0.0, 1.0)),
+        "observed": (y, (0.0, 1.0)),
+        "gap": (p - y, (-1.0, 1.0)),
+    }
+    figures = {"roc_auc": _roc_auc(y, p, w, who)}
+    for name, (values, bounds) in losses.items():
+        mean = float((w * values).sum() / w.sum())
+        figures[name] = _interval(mean, w * (values - mean) / w.sum(), who, bounds)
+    figures["ece"], chance = _ece(y, p, w, who, seed)
+    return figures, chance
+
+
+def _interval(estimate: float, influence: Floats, who: NDArray[np.intp], bounds: tuple[float, float]) -> Interval:
+    """Normal interval from what every row adds to the estimate."""
+    import numpy as np
+
+    half = _Z * float(np.sqrt((np.bincount(who, weights=influence) ** 2).sum()))
+    return Interval(estimate, max(bounds[0], estimate - half), min(bounds[1], estimate + half))
+
+
+def _roc_auc(y: Floats, p: Floats, w: Floats, who: NDArray[np.intp]) -> Interval:
+    """Weighted Mann–Whitney: the chance that a decliner scores higher than another customer, ties counting half."""
+    import numpy as np
+
+    _, place = np.unique(p, return_inverse=True)
+    positive, negative = (np.bincount(place, weights=w * (y == k)) for k in (1, 0))
+    below = (np.cumsum(negative) - negative / 2) / negative.sum()
+    above = (positive.sum() - np.cumsum(positive) + positive / 2) / positive.sum()
+    auc = float((positive * below).sum() / positive.sum())
+    influence = np.where(y == 1, w / positive.sum() * (below[place] - auc), w / negative.sum() * (above[place] - auc))
+    return _interval(auc, influence, who, (0.0, 1.0))
+
+
+def _ece(y: Floats, p: Floats, w: Floats, who: NDArray[np.intp], seed: int) -> tuple[Interval, float]:
+    """Σ |gap of a bin| over tenths of probability, and what it is on average where every probability is right.
+
+    A gap is about normal, so chance alone gives √(2/π) times its standard deviation, which is that of the customers'
+    own probabilities. The interval is that of normal draws of the gaps, moved by the bias that they show.
+    """
+    import numpy as np
+
+    place = np.minimum((p * BINS).astype(int), BINS - 1)
+    pair = who * BINS + place
+    part = w / w.sum()
+    gap = np.bincount(place, weights=part * (y - p), minlength=BINS)
+    mean = gap / np.maximum(np.bincount(place, weights=part, minlength=BINS), 1e-300)
+    pairs, own = np.unique(pair, return_inverse=True)
+
+    def spread(values: Floats) -> Floats:
+        each = np.bincount(own, weights=values) ** 2
+        return np.asarray(np.sqrt(np.bincount(pairs % BINS, weights=each, minlength=BINS)))
+
+    deviation = np.sqrt(np.bincount(place, weights=part**2 * p * (1 - p), minlength=BINS))
+    chance = float(np.sqrt(2 / np.pi) * deviation.sum())
+    value = float(np.abs(gap).sum())
+    sd = spread(part * (y - p - mean[place]))
+    drawn = np.abs(np.random.default_rng(seed).normal(gap, sd, (_DRAWS, BINS))).sum(axis=1)
+    low, high = (np.quantile(drawn, (0.025, 0.975)) - (drawn.mean() - value)).clip(0.0, 1.0)
+    return Interval(value, min(float(low), value), max(float(high), value)), chance
