@@ -72,8 +72,12 @@ def numbers(check):
 
 def look(home):
     """One tick of the sensor: the requests, or why there are none."""
-    with environment_kept(), dg.DagsterInstance.ephemeral() as instance:
-        result = retrain_due(dg.build_sensor_context(instance=instance, resources={"home": Home(path=str(home))}))
+    with (
+        environment_kept(),
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance=instance, resources={"home": Home(path=str(home))}) as context,
+    ):
+        result = retrain_due(context)
     return result.run_requests or [], result.skip_reason.skip_message if result.skip_reason else None
 
 

@@ -293,6 +293,7 @@ def test_everything_written_lies_in_the_home(finished):
         "dagster",
         "exports",
         "ledger",
+        "locks",
         "mlflow",
         "raw",
         "reports",
