@@ -61,6 +61,7 @@ lock: setup ## Compile the requirements anew from pyproject.toml, with the newes
 	echo uv | $(LOCK) - -o requirements-uv.txt
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"], sep="\n")' \
 		| $(LOCK) --constraint requirements.txt - -o requirements-spark.txt
+	$(LOCK) --extra postgres --constraint requirements.txt pyproject.toml deploy/build.in -o deploy/requirements.txt
 
 clean: ## Remove what runs have written below data/, and the environment.
 	rm -rf .venv .spark data/tables data/reports data/mlflow data/dagster data/staging

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.report.command import report
 
@@ -47,6 +48,7 @@ app.add_typer(campaigns_app, name="campaigns")
 offers_app = typer.Typer(no_args_is_help=True, help="The offers: check the catalogue, hand a month's plan over.")
 app.add_typer(offers_app, name="offers")
 app.command("report")(report)
+app.command("doctor")(doctor)
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
@@ -190,12 +192,36 @@ def ui(
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
     store = tracking.Tracking(home)
-    with servers.serve(home, dagster_port, mlflow_port, store.prepare()) as (dagster, mlflow):
+    with servers.serve(home, dagster_port, mlflow_port) as (dagster, mlflow):
         typer.echo(f"\nDagster  {dagster}\nMLflow   {mlflow}{store.page()}\nCtrl-C ends both.")
         try:
             signal.pause()
         except KeyboardInterrupt:
             typer.echo("Stopping.")
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make; it must not be there.")],
+    home: HomeOption = Path("data"),
+) -> None:
+    """Copy a home and its database into a folder: files and databases that belong together. No run may be at work."""
+    from oneclick_pipeline.orchestration import backup as backups
+
+    made = backups.backup(home.absolute(), folder.absolute())
+    typer.echo(f"{len(made['files']):,} files of {home} in {folder}")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that [b]oneclick backup[/b] made.")],
+    home: HomeOption = Path("data"),
+) -> None:
+    """Bring a backup back into an empty home, and into an empty database where it has one. Every file is checked first."""
+    from oneclick_pipeline.orchestration import backup as backups
+
+    made = backups.restore(folder.absolute(), home.absolute())
+    typer.echo(f"{len(made['files']):,} files of {made['made']} in {home}. Look it over: oneclick doctor --home {home}")
 
 
 @app.command()

@@ -11,6 +11,7 @@ import pytest
 
 # Two test processes share two cores: OpenMP threads that wait for one another by spinning would cost ten times the work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("ONECLICK_POSTGRES", None)  # tests make databases of their own
 
 from oneclick_pipeline import raw
 from oneclick_pipeline.clean import Cleaned, clean

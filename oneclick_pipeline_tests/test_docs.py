@@ -12,7 +12,7 @@ from oneclick_pipeline.cli import app
 from oneclick_pipeline.tables import STAGES, TABLES
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "deploy" / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
 PICTURE_BYTES = 200_000
 SHELLS = ("", "sh", "console")
 

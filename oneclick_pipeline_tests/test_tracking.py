@@ -317,11 +317,11 @@ def test_fresh_process_predicts_the_same_as_the_model_it_came_from(logged, train
 
 def test_fresh_process_finds_in_the_registry_what_mlflow_finds(logged):
     tracking, version = logged
-    source, sha256 = fresh.registered(str(tracking.folder / "mlflow.db"), version.name, "1")
+    source, sha256 = fresh.registered(tracking.uri, version.name, "1")
     found = client_of(tracking).get_model_version(version.name, "1")
     assert (source, sha256) == (found.source, found.tags[files.MODEL_SHA256])
     with pytest.raises(BadInputError, match="no version 2"):
-        fresh.registered(str(tracking.folder / "mlflow.db"), version.name, "2")
+        fresh.registered(tracking.uri, version.name, "2")
 
 
 def test_fresh_process_tells_why_it_gives_no_probabilities(tracking, trained, training, monkeypatch):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from oneclick_pipeline import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import alerts, delivery, locks, runs
 from oneclick_pipeline.orchestration.checks import told
@@ -31,6 +32,15 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+"""
+_STORAGE = f"""\
+storage: # the address, which has a password, stays in the environment
+  custom:
+    module: oneclick_pipeline.orchestration.storage
+    class: PostgresStorage
+    config:
+      postgres_url:
+        env: {postgres.VARIABLE}
 """
 
 
@@ -82,15 +92,24 @@ class _Listener(logging.Handler):
 def prepare_instance(home: Path) -> Path:
     """The Dagster folder of a home, with its configuration, made at first use.
 
+    The configuration says where runs are kept, as `ONECLICK_POSTGRES` says it. A file that somebody edited stays as it is.
+
     Raises:
-        BadInputError: If the home cannot be written.
+        BadInputError: If the home cannot be written, or the variable and the file disagree in a way that would hide the
+            home's runs: the file was edited and has no PostgreSQL, or it has, and the variable is gone.
     """
     folder = home / "dagster"
+    wanted = _INSTANCE if postgres.given() is None else _INSTANCE + _STORAGE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "dagster.yaml"
-        if not config.exists():
-            config.write_text(_INSTANCE, encoding="utf-8")
+        there = config.read_text(encoding="utf-8") if config.exists() else ""
+        if there in ("", _INSTANCE) and there != wanted:
+            own = folder / f".dagster.yaml.{os.getpid()}"
+            own.write_text(wanted, encoding="utf-8")
+            own.replace(config)  # the pages and a run may come first together
+        elif there != wanted:
+            _check_storage(config, there)
     except OSError as error:
         raise BadInputError(
             f"the home cannot be written: {error.strerror}",
@@ -98,6 +117,29 @@ def prepare_instance(home: Path) -> Path:
             remedy="choose another --home, or mend its permissions",
         ) from error
     return folder
+
+
+def _check_storage(config: Path, text: str) -> None:
+    """Refuse a configuration that keeps the runs elsewhere than the variable says."""
+    import yaml
+
+    try:
+        storage = str((yaml.safe_load(text) or {}).get("storage", ""))
+    except (yaml.YAMLError, AttributeError) as error:
+        remedy = "mend it, or delete it: it is made anew"
+        raise BadInputError("it is no configuration of Dagster", file=str(config), value=str(error), remedy=remedy) from error
+    if postgres.given() is None and postgres.VARIABLE in storage:
+        raise BadInputError(
+            f"the runs and models of this home are in PostgreSQL, and {postgres.VARIABLE} is not set",
+            file=str(config),
+            remedy=f"set {postgres.VARIABLE}; to begin anew in SQLite, delete the file",
+        )
+    if postgres.given() is not None and "postgres" not in storage.lower():
+        raise BadInputError(
+            f"{postgres.VARIABLE} is set, and the file, which was edited, keeps the runs elsewhere",
+            file=str(config),
+            remedy=f"unset {postgres.VARIABLE}, or write into the file instead of its own `storage`:\n{_STORAGE}",
+        )
 
 
 def check_runnable(month: str) -> None:
@@ -143,6 +185,7 @@ def _alert(instance: dg.DagsterInstance, run_id: str, home: Path) -> list[str]:
     return undelivered
 
 
+@postgres.plain_words()
 def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *, replan: bool = False) -> Outcome:
     """Run a job for a month, in this process, against the home's Dagster instance.
 

@@ -1,4 +1,4 @@
-"""The pages: Dagster with its daemon, and MLflow, as child processes on loopback."""
+"""The pages: Dagster with its code server and daemon, and MLflow, as child processes on loopback."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.execute import prepare_instance
+from oneclick_pipeline.tracking import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +39,8 @@ def _check_free(port: int, option: str) -> None:
 
 
 def _answers(url: str) -> bool:
+    if url.startswith("unix:"):
+        return _is_ready(url)
     try:
         with urllib.request.urlopen(url, timeout=2):  # noqa: S310 # our own loopback address
             return True
@@ -44,11 +48,23 @@ def _answers(url: str) -> bool:
         return False
 
 
+def _is_ready(url: str) -> bool:
+    """Whether a code server answers, which it does once it has loaded the graph."""
+    import grpc  # type: ignore[import-untyped] # Dagster's own; it ships no types
+
+    with grpc.insecure_channel(url) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=1)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
+
+
 def _wait(servers: Sequence[tuple[str, subprocess.Popen[bytes]]]) -> None:
-    """Wait until every address answers; a server that ends meanwhile is an error."""
+    """Wait until every address answers; one that ends meanwhile is an error. A process without an address is not asked."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     for url, process in servers:
-        while not _answers(url):
+        while url and not _answers(url):
             if process.poll() is not None:
                 raise BadInputError(f"the server for {url} ended with code {process.returncode}", remedy="see its messages above")
             if time.monotonic() > deadline:
@@ -57,55 +73,64 @@ def _wait(servers: Sequence[tuple[str, subprocess.Popen[bytes]]]) -> None:
 
 
 @contextmanager
-def serve(home: Path, dagster_port: int, mlflow_port: int, tracking_uri: str) -> Iterator[tuple[str, str]]:
-    """Run the pages while the block runs.
+def serve(home: Path, dagster_port: int, mlflow_port: int) -> Iterator[tuple[str, str]]:
+    """Run the pages while the block runs: the processes that `deploy/compose.yaml` runs in containers.
 
     Args:
         home: The home they show.
         dagster_port: Port of Dagster.
         mlflow_port: Port of MLflow.
-        tracking_uri: MLflow's database; it must exist, since two programs that create it race.
 
     Yields:
         The two addresses, once both answer.
 
     Raises:
-        BadInputError: If a port is taken or a server does not start.
+        BadInputError: If a port is taken, a server does not start, or the database cannot be used.
     """
     _check_free(dagster_port, "--dagster-port")
     _check_free(mlflow_port, "--mlflow-port")
-    environment = os.environ | {
-        "DAGSTER_HOME": str(prepare_instance(home)),
-        "ONECLICK_HOME": str(home),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that judge language models
-    }
-    python = [sys.executable, "-m"]
-    commands = {
-        f"http://{LOOPBACK}:{dagster_port}": [
-            *python, "dagster", "dev", "-m", "oneclick_pipeline.definitions", "-h", LOOPBACK, "-p", str(dagster_port)
-        ],
-        f"http://{LOOPBACK}:{mlflow_port}": [
-            *python, "mlflow", "server", "--backend-store-uri", tracking_uri, "--host", LOOPBACK, "--port", str(mlflow_port),
-            "--workers", "1",
-        ],
-    }  # fmt: skip
-    servers = []
-    try:
-        for url, command in commands.items():
-            # A session of its own, so that Ctrl-C reaches us alone and we stop the children in order.
-            servers.append((url, subprocess.Popen(command, env=environment, start_new_session=True)))  # noqa: S603
-        _wait(servers)
-        yield servers[0][0], servers[1][0]
-    finally:
-        reapers = [threading.Thread(target=process.wait) for _, process in servers]  # a zombie would keep its group alive
-        for reaper in reapers:
-            reaper.start()
-        for _, process in servers:
-            _stop(process.pid)
-        for reaper in reapers:
-            reaper.join()
+    environment = os.environ | {"DAGSTER_HOME": str(prepare_instance(home)), "ONECLICK_HOME": str(home), "DO_NOT_TRACK": "true"}
+    Tracking(home).prepare()  # by one: two programs that create it race
+    dagster, mlflow = (f"http://{LOOPBACK}:{port}" for port in (dagster_port, mlflow_port))
+    servers: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def start(url: str, *command: str) -> None:
+        # A session of its own, so that Ctrl-C reaches us alone and we stop the children in order.
+        process = subprocess.Popen([sys.executable, "-m", *command], env=environment, start_new_session=True)  # noqa: S603
+        servers.append((url, process))
+
+    with TemporaryDirectory(prefix="oneclick-") as folder:  # only we may enter it, and the path of a socket is short
+        code = f"{folder}/code"
+        try:
+            start(mlflow, "oneclick_pipeline.tracking.server", "--host", LOOPBACK, "--port", str(mlflow_port))
+            start(f"unix:{code}", "dagster", "api", "grpc", "-s", code, "-m", "oneclick_pipeline.definitions")
+            _wait(servers[1:])
+            start("", "dagster._daemon", "run", "--grpc-socket", code)
+            start(
+                dagster,
+                "oneclick_pipeline.orchestration.webserver",
+                "-h",
+                LOOPBACK,
+                "-p",
+                str(dagster_port),
+                "--grpc-socket",
+                code,
+            )
+            _wait(servers)
+            yield dagster, mlflow
+        finally:
+            _stop_all([process for _, process in reversed(servers)])
+
+
+def _stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End servers and their children, in this order."""
+    reapers = [threading.Thread(target=process.wait) for process in processes]  # a zombie would keep its group alive
+    for reaper in reapers:
+        reaper.start()
+    for process in processes:
+        _stop(process.pid)
+    for reaper in reapers:
+        reaper.join()
 
 
 def _stop(group: int) -> None:

@@ -1,6 +1,6 @@
 """One home's MLflow: its database, its registry, who is champion, which file may be loaded.
 
-    HOME/mlflow/mlflow.db     runs and registry (SQLite)
+    HOME/mlflow/mlflow.db     runs and registry (SQLite); with ONECLICK_POSTGRES the schema `mlflow` of that database instead
     HOME/mlflow/artifacts/    everything that is a file
 
 Only `MlflowClient` with an explicit address is used, never MLflow's global tracking address, current run or
@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
+from oneclick_pipeline import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    import sqlalchemy as sa
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
@@ -36,6 +39,14 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 
 _GATE, _JUDGED, _PROMOTED_BY = "gate.", "gates", "promoted_by"
 _LIST = "oneclick model list"
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("logged_models", "artifact_location"),
+)
+"""Tables and columns of MLflow with addresses of files."""
 _DATABASE, _NEW = "mlflow.db", "mlflow.db.new"
 
 
@@ -103,27 +114,74 @@ class Tracking:
 
     @property
     def uri(self) -> str:
-        """Address of the database, for `mlflow server --backend-store-uri` and for clients."""
+        """Address of the database, for `MLFLOW_BACKEND_STORE_URI` and for clients; it may hold a password."""
+        url = postgres.given()
+        if url is not None:
+            return postgres.text(postgres.in_schema(url, postgres.MLFLOW_SCHEMA))
         return f"sqlite:///{self.folder / _DATABASE}"
 
     def exists(self) -> bool:
-        """Whether the home has a database; asking makes none."""
-        return (self.folder / _DATABASE).exists()
+        """Whether the home has a database; asking makes none.
+
+        Raises:
+            BadInputError: If PostgreSQL was asked for and does not answer.
+        """
+        url = postgres.given()
+        if url is None:
+            return (self.folder / _DATABASE).exists()
+        with postgres.connected(url) as connection:
+            return postgres.has_schema(connection, postgres.MLFLOW_SCHEMA)
 
     def prepare(self) -> str:
         """Make sure that the database exists, and return its address.
 
-        The first call migrates an empty one (some seconds) beside its final place and renames it, under a lock:
+        The first call migrates an empty one (some seconds) under a name of its own and renames it, under a lock:
         processes that come first together make one database, and one that is killed leaves none.
+
+        Raises:
+            BadInputError: If PostgreSQL was asked for and does not answer, or holds the models of another home.
         """
-        database = self.folder / _DATABASE
-        if not self.exists():
+        url = postgres.given()
+        if url is not None:
+            _prepare_postgres(url, self.folder)
+        elif not self.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._lock():
                 if not self.exists():
-                    _migrate(self.folder / _NEW, self.folder / "artifacts")
-                    (self.folder / _NEW).replace(database)
+                    (self.folder / _NEW).unlink(missing_ok=True)  # of a process that was killed
+                    _migrate(f"sqlite:///{self.folder / _NEW}", self.folder)
+                    (self.folder / _NEW).replace(self.folder / _DATABASE)
         return self.uri
+
+    def schema(self) -> tuple[str, str]:
+        """Version of the database's schema, and the version that the installed MLflow has."""
+        import sqlalchemy as sa
+
+        with quiet_mlflow(), postgres.plain_words():
+            from mlflow.store.db import utils
+
+            engine = sa.create_engine(self.uri, poolclass=sa.NullPool)
+            current, head = utils._get_schema_version(engine), utils._get_latest_schema_revision()  # type: ignore[no-untyped-call] # noqa: SLF001
+            return str(current), str(head)  # there is no public way
+
+    def moved(self, old: Path) -> None:
+        """Change the addresses that MLflow keeps in full, in a database that was brought here from another home.
+
+        Args:
+            old: The path that the home had.
+        """
+        import sqlalchemy as sa
+
+        if old == self.home.absolute() or not self.exists():
+            return
+        before, after = ((home / "mlflow" / "artifacts").as_uri() for home in (old, self.home.absolute()))
+        with sa.create_engine(self.uri, poolclass=sa.NullPool).begin() as connection:
+            for name, column in _ADDRESSES:
+                table = sa.table(name, sa.column(column))
+                changed = sa.func.replace(table.c[column], before, after)
+                connection.execute(
+                    sa.update(table).where(table.c[column].startswith(before, autoescape=True)).values({column: changed})
+                )
 
     def log_training(
         self, trained: TrainedModel, training: pd.DataFrame, explained: Explained, *, month: str, tags: dict[str, str]
@@ -189,7 +247,7 @@ class Tracking:
 
     def reopen(self, version: Version, rows: pd.DataFrame) -> gates.Reopened:
         """Have a fresh process load a version from the registry and predict some rows."""
-        return fresh.reopen(self.folder / _DATABASE, version.name, version.version, rows)
+        return fresh.reopen(self.home.absolute(), version.name, version.version, rows)
 
     def log_gates(self, version: Version, judged: Sequence[gates.Gate]) -> Version:
         """Tag a version and its run with every gate; figures that are numbers become metrics of the run.
@@ -401,7 +459,7 @@ class Tracking:
         with quiet_mlflow():
             from mlflow import MlflowClient
 
-            return MlflowClient(tracking_uri=uri, registry_uri=uri)
+            return cast("MlflowClient", _Plain(MlflowClient(tracking_uri=uri, registry_uri=uri)))
 
     def _lock(self) -> Any:  # noqa: ANN401 - the class differs between systems
         from filelock import FileLock
@@ -432,12 +490,47 @@ class Tracking:
         return files.local(self._client().get_run(version.run_id).info.artifact_uri)
 
 
-def _migrate(database: Path, artifacts: Path) -> None:
-    database.unlink(missing_ok=True)  # of a process that was killed
+class _Plain:
+    """A client whose methods tell in plain words that PostgreSQL went away."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the method of the client
+        return postgres.plain_words()(getattr(self._client, name))
+
+
+def _migrate(uri: str, folder: Path) -> None:
     with quiet_mlflow():
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        SqlAlchemyStore(f"sqlite:///{database}", artifacts.as_uri()).engine.dispose()  # type: ignore[no-untyped-call]
+        SqlAlchemyStore(uri, (folder / "artifacts").as_uri()).engine.dispose()  # type: ignore[no-untyped-call]
+
+
+@lru_cache(maxsize=8)  # a process asks hundreds of times
+def _prepare_postgres(url: sa.URL, folder: Path) -> None:
+    """Make sure that the schema exists and is of this home."""
+    import sqlalchemy as sa
+
+    new = f"{postgres.MLFLOW_SCHEMA}_new"
+    folder.mkdir(parents=True, exist_ok=True)  # of the locks of this home
+    with postgres.locked(url) as connection:
+        try:
+            if not postgres.has_schema(connection, postgres.MLFLOW_SCHEMA):
+                connection.execute(sa.text(f"DROP SCHEMA IF EXISTS {new} CASCADE"))  # of a process that was killed
+                connection.execute(sa.schema.CreateSchema(new))
+                _migrate(postgres.text(postgres.in_schema(url, new)), folder)
+                connection.execute(sa.text(f"ALTER SCHEMA {new} RENAME TO {postgres.MLFLOW_SCHEMA}"))
+            first = sa.text(f"SELECT artifact_location FROM {postgres.MLFLOW_SCHEMA}.experiments WHERE experiment_id = 0")  # noqa: S608 - a constant
+            owner = files.local(connection.execute(first).scalar_one()).parent.parent
+        except sa.exc.ProgrammingError as error:  # no right to make a schema, or one of somebody else
+            raise postgres.unreachable(url, error) from None
+    if owner != folder:
+        raise BadInputError(
+            f"PostgreSQL at {postgres.shown(url)} holds the models of another home, {owner.parent}",
+            value=str(folder.parent),
+            remedy=f"give this home a database of its own, or unset {postgres.VARIABLE} to keep its runs and models in the home",
+        )
 
 
 def _version(version: ModelVersion) -> Version:

@@ -28,7 +28,7 @@ def pages(tmp_path_factory, worker_id):
         for probe in (first, second):
             probe.bind((servers.LOOPBACK, 0))
         ports = first.getsockname()[1], second.getsockname()[1]
-    with servers.serve(home, *ports, Tracking(home).prepare()) as (dagster, mlflow):
+    with servers.serve(home, *ports) as (dagster, mlflow):
         yield dagster, mlflow, home
 
 

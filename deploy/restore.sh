@@ -1,0 +1,9 @@
+#!/bin/sh
+# A backup back into new, empty volumes. What is in the volumes now must have been removed before: see README.md.
+#   ./restore.sh NAME
+set -eu
+cd "$(dirname "$0")"
+docker compose stop webserver daemon code mlflow
+docker compose run --rm tools oneclick restore "/backups/$1"
+docker compose run --rm tools oneclick doctor
+echo "Start everything: docker compose up --detach"

@@ -1,0 +1,377 @@
+"""`oneclick doctor`: is a home well, and what is to be done if not.
+
+Nothing is mended and nothing is run. Every check is a function of the home that yields findings; bad input that it meets is a
+problem, told as it is told everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from oneclick_pipeline.orchestration.health import Health
+
+OK, WARNING, PROBLEM = "ok", "warning", "problem"
+
+_SILENT_RUN = timedelta(hours=3)
+_SILENT_DAEMON = timedelta(minutes=5)
+_SPARE_BYTES = 200 * 2**20
+"""What a month needs besides its tables: models, events, logs."""
+_PARTS = ("raw", "tables", "reports", "exports", "ledger", "mlflow", "dagster")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: its name, `ok`, `warning` or `problem`, what it saw, and what to do."""
+
+    check: str
+    state: str
+    told: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A home, and what several checks ask of it once."""
+
+    home: Path
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @cached_property
+    def months(self) -> list[str]:
+        """Snapshot months that have a table, oldest first."""
+        from oneclick_pipeline.tables import TABLES, table_file
+
+        folders = {table_file(self.home, name, "2000-01").parent for name in TABLES}
+        return sorted({path.stem for folder in folders for path in folder.glob("*.parquet") if _is_month(path.stem)})
+
+    @cached_property
+    def health(self) -> Health:
+        """State of the Dagster instance."""
+        from oneclick_pipeline.orchestration import health
+
+        return health.look(self.home, self.months[-1] if self.months else None)
+
+
+def examine(home: Path) -> list[Finding]:
+    """All findings about a home, in the order of the checks.
+
+    Args:
+        home: The home, absolute.
+    """
+    patient = Patient(home)
+    findings: list[Finding] = []
+    for name, check in CHECKS.items():
+        try:
+            findings += check(patient)
+        except BadInputError as error:
+            message, _, remedy = str(error).partition(". What to do: ")
+            findings.append(Finding(name, PROBLEM, message, remedy))
+        if name == "home" and findings[-1].state == PROBLEM:
+            break  # nothing to be asked of a home that is not there
+    return findings
+
+
+def _python(_: Patient) -> Iterator[Finding]:
+    from importlib.metadata import metadata
+
+    from packaging.specifiers import SpecifierSet
+
+    wanted, here = str(metadata("oneclick_pipeline")["Requires-Python"]), platform.python_version()
+    if here not in SpecifierSet(wanted):
+        yield Finding("python", PROBLEM, f"Python {here}, and {wanted} is needed", "make the environment anew")
+    else:
+        yield Finding("python", OK, f"Python {here}")
+
+
+def _packages(_: Patient) -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    from packaging.requirements import Requirement
+
+    wrong, right = [], 0
+    for text in requires("oneclick_pipeline") or []:
+        wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": "postgres" if _team() else ""}):
+            continue
+        try:
+            here = version(wanted.name)
+        except PackageNotFoundError:
+            wrong.append(f"{wanted.name} is not installed")
+            continue
+        if wanted.specifier.contains(here, prereleases=True):
+            right += 1
+        else:
+            wrong.append(f"{wanted.name} is {here}, and {wanted.specifier} is needed")
+    remedy = "install what is locked: pip install --no-deps --require-hashes -r requirements.txt"
+    yield (
+        Finding("packages", PROBLEM, "; ".join(wrong), remedy)
+        if wrong
+        else Finding("packages", OK, f"{right} of {right} as needed")
+    )
+
+
+def _home(patient: Patient) -> Iterator[Finding]:
+    home = patient.home
+    if not home.is_dir():
+        yield Finding(
+            "home", PROBLEM, f"{home} is no folder", "choose another --home, or make it, with exports in HOME/raw/YYYY-MM"
+        )
+        return
+    places = [home, *(home / part for part in (*_PARTS, "staging") if (home / part).exists())]
+    shut = [str(place) for place in places if not os.access(place, os.R_OK | os.W_OK | os.X_OK)]
+    if shut:
+        yield Finding("home", PROBLEM, f"not writable: {', '.join(shut)}", "mend the rights, or run as the user who owns it")
+        return
+    outside = [str(path.relative_to(home)) for path in _links(home) if not path.resolve().is_relative_to(home.resolve())]
+    if outside:
+        remedy = "put the files themselves there: a backup of the home does not hold what lies elsewhere"
+        yield Finding("home", WARNING, f"links that lead out of the home: {', '.join(outside[:5])}", remedy)
+    else:
+        yield Finding("home", OK, f"{home} can be written")
+
+
+def _links(home: Path) -> Iterator[Path]:
+    for top, folders, names in os.walk(home):
+        yield from (path for path in (Path(top, name) for name in (*folders, *names)) if path.is_symlink())
+
+
+def _settings(patient: Patient) -> Iterator[Finding]:
+    from oneclick_pipeline.settings import Settings
+
+    Settings.load(patient.home)
+    yield Finding("settings", OK, "settings.yaml is valid" if (patient.home / "settings.yaml").exists() else "defaults")
+
+
+def _catalogue(patient: Patient) -> Iterator[Finding]:
+    from oneclick_pipeline.offers.catalogue import Catalogue
+
+    found = Catalogue.load(patient.home)
+    yield Finding("catalogue", OK, f"{len(found.offers)} offers in {found.file}")
+
+
+def _dagster(patient: Patient) -> Iterator[Finding]:
+    old = [name for name, (current, head) in patient.health.schemas.items() if current != head]
+    if old:
+        remedy = f"make a backup, then: DAGSTER_HOME={patient.home / 'dagster'} dagster instance migrate"
+        yield Finding("dagster", PROBLEM, f"the tables of {', '.join(old)} are of another version of Dagster", remedy)
+    else:
+        yield Finding("dagster", OK, f"runs and events in {'PostgreSQL' if _team() else 'SQLite'}, schema current")
+
+
+def _mlflow(patient: Patient) -> Iterator[Finding]:
+    from oneclick_pipeline.tracking import Tracking
+
+    store = Tracking(patient.home)
+    if not store.exists():
+        yield Finding("mlflow", WARNING, "no model was trained yet", "train one: oneclick run --job retrain --month YYYY-MM")
+        return
+    current, head = store.schema()
+    if current != head:
+        remedy = "make a backup, then upgrade MLflow's tables as deploy/README.md tells"
+        yield Finding("mlflow", PROBLEM, f"the tables of MLflow are of version {current}, and {head} is needed", remedy)
+    else:
+        yield Finding("mlflow", OK, f"models in {'PostgreSQL' if _team() else 'SQLite'}, schema current")
+    if _team() and (store.folder / "mlflow.db").exists():
+        remedy = "delete it, or move it away, once nobody needs its models"
+        yield Finding("mlflow", WARNING, f"{store.folder / 'mlflow.db'} holds models that are not used: PostgreSQL is", remedy)
+
+
+def _disk(patient: Patient) -> Iterator[Finding]:
+    free = shutil.disk_usage(patient.home).free
+    months = patient.months
+    own = _bytes_of(patient.home, months[-1]) if months else 0
+    needed = 2 * own + _SPARE_BYTES  # a table stands twice until it is published
+    told = f"{_size(free)} free, a month needs {_size(needed)}"
+    remedy = "make room: old months below tables/ can be made again from raw/; then look at mlflow/artifacts and dagster/storage"
+    state = PROBLEM if free < needed else WARNING if free < 3 * needed else OK
+    yield Finding("disk", state, told, "" if state == OK else remedy)
+
+
+def _bytes_of(home: Path, month: str) -> int:
+    """Bytes of all files of a month: in folders of its name, or of that name themselves."""
+    named = re.compile(rf"(^|/){re.escape(month)}([./]|$)")
+    files = (path for part in _PARTS[:4] for path in (home / part).rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files if named.search(path.relative_to(home).as_posix()))
+
+
+def _champion(patient: Patient) -> Iterator[Finding]:
+    import numpy as np
+
+    from oneclick_pipeline import model
+    from oneclick_pipeline.model.gates import edge_rows
+    from oneclick_pipeline.tables import table_file
+    from oneclick_pipeline.tracking import Tracking
+
+    store = Tracking(patient.home)
+    if not store.exists() or not store.versions():
+        return  # told by the check of mlflow
+    champion = store.require_champion()
+    pipeline = store.load(champion)
+    tables = [path for month in patient.months if (path := table_file(patient.home, "customer_features", month)).exists()]
+    if not tables:
+        yield Finding("champion", OK, f"version {champion.version} loads; there are no customers to try it on")
+        return
+    import pandas as pd
+
+    told = model.predict(pipeline, edge_rows(model.inputs(pd.read_parquet(tables[-1]))))
+    if not np.all((told >= 0) & (told <= 1)):
+        remedy = "go back to the one before: oneclick model rollback"
+        yield Finding("champion", PROBLEM, f"version {champion.version} gives {told.tolist()} for odd customers", remedy)
+    else:
+        yield Finding("champion", OK, f"version {champion.version} of {champion.tags['month']} loads and predicts")
+
+
+def _last_month(patient: Patient) -> Iterator[Finding]:
+    import polars as pl
+    import pyarrow as pa
+
+    from oneclick_pipeline.engine import files
+    from oneclick_pipeline.tables import RAW, TABLES, raw_file, table_file
+
+    if not patient.months:
+        yield Finding("last month", WARNING, "no month was run yet", "run one: oneclick run --month YYYY-MM")
+        return
+    month = patient.months[-1]
+    again = f"oneclick run --job refresh --month {month}"
+    paths = {name: table_file(patient.home, name, month) for name in TABLES}
+    missing = [name for name, path in paths.items() if not path.exists() and TABLES[name].stage != "model"]
+    if missing:
+        yield Finding("last month", PROBLEM, f"{month} is not whole, there is no {', '.join(missing)}", f"run it: {again}")
+    there = {name: path for name, path in paths.items() if path.exists()}
+    try:
+        digests = {name: files.verify(path, TABLES[name]) for name, path in there.items()}
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:  # a file that is no Parquet
+        raise BadInputError(
+            f"a table of {month} cannot be read: {str(error).splitlines()[0]}", remedy=f"run it: {again}"
+        ) from error
+    changed = [name for name, digest in digests.items() if patient.health.digests.get(name, digest) != digest]
+    if changed:
+        yield Finding("last month", PROBLEM, f"{month}: not what its run wrote: {', '.join(changed)}", f"run it: {again}")
+    exports = [raw_file(patient.home, month, name) for name in RAW]
+    last = min((there[name].stat().st_mtime_ns for name in RAW if name in there), default=0)
+    newer = [path.name for path in exports if path.exists() and path.stat().st_mtime_ns > last]
+    if newer:
+        yield Finding("last month", WARNING, f"{month}: exports that came after its run: {', '.join(newer)}", f"run it: {again}")
+    if not (missing or changed or newer):
+        yield Finding("last month", OK, f"{month} is whole: {len(there)} tables, contracts and digests hold")
+
+
+def _runs(patient: Patient) -> Iterator[Finding]:
+    silent = [run for run in patient.health.working if patient.now - run.heard > _SILENT_RUN]
+    for run in silent:
+        hours = (patient.now - run.heard) / timedelta(hours=1)
+        remedy = "if its process is gone, mark it failed in Dagster's pages (Runs, Terminate, force), then run the month again"
+        yield Finding("runs", WARNING, f"{run.job} of {run.month} ({run.run_id}) has been silent for {hours:.0f} hours", remedy)
+    if not silent:
+        yield Finding("runs", OK, f"{len(patient.health.working)} at work, {patient.health.queued} waiting")
+
+
+def _staging(patient: Patient) -> Iterator[Finding]:
+    from filelock import FileLock, Timeout
+
+    left = []
+    for folder in sorted((patient.home / "staging").glob("step-*")):
+        if not folder.is_dir():
+            continue
+        try:
+            with FileLock(folder.with_suffix(".lock"), timeout=0):
+                left.append(folder)
+        except Timeout:
+            continue  # its step is alive
+    if left:
+        size = sum(path.stat().st_size for folder in left for path in folder.rglob("*") if path.is_file())
+        remedy = "nothing: the next run removes it; to have the room now, delete the folders"
+        yield Finding("staging", WARNING, f"{len(left)} killed steps left {_size(size)}", remedy)
+    else:
+        yield Finding("staging", OK, "nothing left behind")
+
+
+def _daemon(patient: Patient) -> Iterator[Finding]:
+    heard = patient.health.heartbeat
+    remedy = "start it (oneclick ui, or the daemon of deploy/compose.yaml): without it nothing starts by itself"
+    if heard is None:
+        yield Finding("daemon", WARNING, "no daemon was ever here", remedy)
+    elif patient.now - heard > _SILENT_DAEMON:
+        # A team relies on it; on one machine the pages are often closed.
+        yield Finding("daemon", PROBLEM if _team() else WARNING, f"last heard of at {heard:%Y-%m-%d %H:%M} UTC", remedy)
+    else:
+        yield Finding("daemon", OK, f"heard of {(patient.now - heard).seconds} s ago")
+
+
+CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
+    "python": _python,
+    "packages": _packages,
+    "home": _home,
+    "settings": _settings,
+    "catalogue": _catalogue,
+    "dagster": _dagster,
+    "mlflow": _mlflow,
+    "disk": _disk,
+    "champion": _champion,
+    "last month": _last_month,
+    "runs": _runs,
+    "staging": _staging,
+    "daemon": _daemon,
+}
+"""Every check by the name of its findings."""
+
+
+def _team() -> bool:
+    """Whether runs and models are in PostgreSQL."""
+    from oneclick_pipeline import postgres
+
+    return postgres.given() is not None
+
+
+def _is_month(text: str) -> bool:
+    return re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text) is not None
+
+
+def _size(count: float) -> str:
+    """Bytes for people.
+
+    >>> _size(3 * 2**20)
+    '3 MB'
+    """
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+
+
+def doctor(
+    home: Annotated[
+        Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
+    ] = Path("data"),
+    as_json: Annotated[bool, typer.Option("--json", help="Write the findings as JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Check a home and say what to do: versions, paths, databases, disk, champion, the last month, runs, the daemon.
+
+    Nothing is changed. Exit code: 0 no problem (there may be warnings); 1 a problem.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    findings = examine(home.absolute())
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        out, colours = Console(highlight=False, soft_wrap=True), {OK: "green", WARNING: "yellow", PROBLEM: "red"}
+        for found in findings:
+            remedy = f". What to do: {found.remedy}" if found.remedy else ""
+            out.print(f"[{colours[found.state]}]{found.state:<8}[/]{found.check:<12}{escape(found.told + remedy)}")
+    if any(found.state == PROBLEM for found in findings):
+        raise typer.Exit(1)

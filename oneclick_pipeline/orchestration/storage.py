@@ -1,0 +1,30 @@
+"""Dagster's runs, events and ticks in the team's PostgreSQL, as `dagster.yaml` names it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from dagster_postgres import DagsterPostgresStorage
+
+from oneclick_pipeline import postgres
+
+if TYPE_CHECKING:
+    from dagster._serdes import ConfigurableClassData
+
+
+class PostgresStorage(DagsterPostgresStorage):
+    """dagster-postgres, where a plain `postgresql:` address is enough, and which tells in plain words that none answers.
+
+    The tables are made under a lock: the pages, the daemon and a run may come first together.
+    """
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:  # noqa: ANN401 - Dagster's
+        """Open the storage, and make its tables in an empty database.
+
+        Raises:
+            BadInputError: If the server cannot be reached or refuses us.
+        """
+        url = postgres.parsed(config_value["postgres_url"])
+        with postgres.locked(url):
+            return cls(postgres.text(url), inst_data=inst_data)

@@ -1,0 +1,171 @@
+"""The team's PostgreSQL: one environment variable says where Dagster's runs and MLflow's models are kept.
+
+    ONECLICK_POSTGRES=postgresql://USER:PASSWORD@HOST[:PORT]/NAME
+
+Without it both are SQLite files of the home. Dagster's tables stand in the default schema of the database, MLflow's in a
+schema `mlflow`: both keep a table `alembic_version`. No message holds the password.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import sqlalchemy as sa
+
+VARIABLE = "ONECLICK_POSTGRES"
+MLFLOW_SCHEMA = "mlflow"
+
+_SPELLING = "postgresql://USER:PASSWORD@HOST[:PORT]/NAME, with / @ : % in a password written as %2F %40 %3A %25"
+_DRIVER = "postgresql+psycopg2"
+"""SQLAlchemy 2.1 takes psycopg 3 for a plain `postgresql:`, with which dagster-postgres 0.29 does not work: its NOTIFY has a
+parameter, and `with connection:` closes it."""
+
+_CONNECT_SECONDS = "10"
+_LOCK = 0x6F6E65636C69636B  # «oneclick», the key of our advisory lock
+
+
+def given() -> sa.URL | None:
+    """The database of the environment variable; None where it is not set.
+
+    Raises:
+        BadInputError: If it is no address of a PostgreSQL. The text is not told: it may hold a password.
+    """
+    text = os.environ.get(VARIABLE, "")
+    return parsed(text) if text else None
+
+
+def parsed(text: str) -> sa.URL:
+    """An address with the driver that we use, and a limit to how long a connection may take.
+
+    Raises:
+        BadInputError: If it is none of a PostgreSQL.
+
+    >>> str(parsed("postgresql://me:secret@db/oneclick"))
+    'postgresql+psycopg2://me:***@db/oneclick?connect_timeout=10'
+    """
+    import sqlalchemy as sa
+
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise BadInputError(f"the address in {VARIABLE} is not understood", remedy=f"write {_SPELLING}") from None
+    if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
+        raise BadInputError(f"the address in {VARIABLE} is none of a PostgreSQL database", remedy=f"write {_SPELLING}")
+    url = url.set(drivername=_DRIVER)
+    return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": _CONNECT_SECONDS})
+
+
+def in_schema(url: sa.URL, schema: str) -> sa.URL:
+    """The same database, where names without a schema are of this one.
+
+    >>> str(in_schema(parsed("postgresql://db/oneclick?options=-cstatement_timeout=9"), "mlflow"))
+    'postgresql+psycopg2://db/oneclick?connect_timeout=10&options=-cstatement_timeout%3D9+-csearch_path%3Dmlflow'
+    """
+    options = url.query.get("options", "")
+    earlier = options if isinstance(options, str) else " ".join(options)
+    return url.update_query_dict({"options": f"{earlier} -csearch_path={schema}".strip()})
+
+
+def text(url: sa.URL) -> str:
+    """The address with its password, for programs; never for people."""
+    return url.render_as_string(hide_password=False)
+
+
+def shown(url: sa.URL) -> str:
+    """The address for people: host, port and name.
+
+    >>> shown(parsed("postgresql://me:secret@db:5433/oneclick?password=again"))
+    'db:5433/oneclick'
+    """
+    return f"{url.host or url.query.get('host', 'localhost')}{f':{url.port}' if url.port else ''}/{url.database}"
+
+
+@contextmanager
+def connected(url: sa.URL) -> Iterator[sa.Connection]:
+    """A connection that commits every statement, closed with the block.
+
+    Raises:
+        BadInputError: If the server cannot be reached or refuses us, or the driver is not installed.
+    """
+    import sqlalchemy as sa
+
+    try:
+        connection = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True).connect()
+    except ModuleNotFoundError as error:
+        remedy = "install it: pip install 'oneclick_pipeline[postgres]'"
+        raise BadInputError(f"the database driver {error.name} is not installed", remedy=remedy) from error
+    except sa.exc.SQLAlchemyError as error:
+        raise unreachable(url, error) from None
+    with connection:
+        yield connection
+
+
+def unreachable(url: sa.URL, error: BaseException | None = None) -> BadInputError:
+    """What to tell where the server does not answer or refuses us; what a driver says is told but for the passwords."""
+    from urllib.parse import quote, quote_plus
+
+    said = " ".join(str(getattr(error, "orig", None) or error or "").split()).rstrip(".")
+    passwords = {str(url.password or ""), *(str(value) for name, value in url.query.items() if "password" in name)} - {""}
+    spellings = {spelling for p in passwords for spelling in (p, quote(p, safe=""), quote_plus(p))}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        said = said.replace(spelling, "***")
+    return BadInputError(
+        f"PostgreSQL at {shown(url)} cannot be used" + (f": {said}" if said else ""),
+        remedy=f"start the server or mend {VARIABLE} (host, port, user, password, name of the database), then do the same again",
+    )
+
+
+@contextmanager
+def plain_words() -> Iterator[None]:
+    """Tell in plain words that the server went away meanwhile; without the variable nothing is changed.
+
+    Raises:
+        BadInputError: For any error that goes back to a lost or refused connection.
+    """
+    try:
+        yield
+    except Exception as error:
+        url = given()
+        lost = _lost_connection(error)
+        if url is None or lost is None or isinstance(error, BadInputError):
+            raise
+        raise unreachable(url, lost) from error
+
+
+def _lost_connection(error: BaseException | None) -> BaseException | None:
+    """The error of the database behind an error; None where there is none."""
+    import sqlalchemy as sa
+
+    while error is not None:
+        if isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError)):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+@contextmanager
+def locked(url: sa.URL) -> Iterator[sa.Connection]:
+    """A connection that holds the database's one lock for makers of tables; it goes with the process, however that ends.
+
+    Raises:
+        BadInputError: See `connected`.
+    """
+    import sqlalchemy as sa
+
+    with connected(url) as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK)))
+        yield connection
+
+
+def has_schema(connection: sa.Connection, schema: str) -> bool:
+    """Whether the database has a schema."""
+    import sqlalchemy as sa
+
+    return sa.inspect(connection).has_schema(schema)

@@ -1,0 +1,42 @@
+"""MLflow's tables brought to the installed version.
+
+    ONECLICK_HOME=data python -m oneclick_pipeline.tracking.upgrade
+
+is `mlflow db upgrade`, with an address that stays out of the list of processes. Make a backup first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.tracking.quiet import quiet_mlflow
+from oneclick_pipeline.tracking.registry import Tracking
+
+
+def upgrade(store: Tracking) -> tuple[str, str]:
+    """Upgrade the tables of a home; returns their versions before and after.
+
+    Raises:
+        BadInputError: If there are none, or PostgreSQL does not answer.
+    """
+    if not store.exists():
+        raise BadInputError(f"no models yet in {store.folder}", remedy="nothing is to be upgraded")
+    before, _ = store.schema()
+    with quiet_mlflow():
+        from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine_with_retry
+
+        _upgrade_db(create_sqlalchemy_engine_with_retry(store.uri))  # type: ignore[no-untyped-call]
+    return before, store.schema()[0]
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(
+            "MLflow's tables: {} before, {} now\n".format(*upgrade(Tracking(Path(os.environ.get("ONECLICK_HOME", "data")))))
+        )
+    except BadInputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
