@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oneclick_pipeline.doctor import doctor
-from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.report.command import report
 
 if TYPE_CHECKING:
@@ -583,6 +583,7 @@ def offers_publish(
     """
     import pandas as pd
 
+    from oneclick_pipeline.engine import files
     from oneclick_pipeline.offers import database as databases
     from oneclick_pipeline.tables import table_file
 
@@ -593,7 +594,8 @@ def offers_publish(
             raise BadInputError(
                 f"there is no {table} of {month}", file=str(path), remedy=f"run the month: oneclick run --month {month}"
             )
-        frames.append(pd.read_parquet(path))
+        with files.whole([path]):
+            frames.append(pd.read_parquet(path))
     published = databases.publish(database, month, frames[0], frames[1])
     for name, rows in published.rows.items():
         typer.echo(f"{name}  {rows:,} rows of {month}, {published.removed[name]:,} removed")
@@ -715,9 +717,12 @@ def _escape(text: str) -> str:
 
 
 def main() -> None:
-    """Entry point: input that cannot be used ends with its message and code 1, not with a traceback."""
+    """Entry point: input that cannot be used, and a full disk, end with their message and code 1, not with a traceback."""
     try:
         app()
-    except BadInputError as error:
-        sys.stderr.write(f"error: {error}\n")
+    except Exception as error:
+        told = of_the_machine(error) or error
+        if not isinstance(told, BadInputError):
+            raise
+        sys.stderr.write(f"error: {told}\n")
         sys.exit(FAILED)

@@ -276,7 +276,7 @@ def _runs(patient: Patient) -> Iterator[Finding]:
     silent = [run for run in patient.health.working if patient.now - run.heard > _SILENT_RUN]
     for run in silent:
         hours = (patient.now - run.heard) / timedelta(hours=1)
-        remedy = "if its process is gone, mark it failed in Dagster's pages (Runs, Terminate, force), then run the month again"
+        remedy = "if its process is gone, the next run and the daemon mark it failed; then run the month again"
         yield Finding("runs", WARNING, f"{run.job} of {run.month} ({run.run_id}) has been silent for {hours:.0f} hours", remedy)
     if not silent:
         yield Finding("runs", OK, f"{len(patient.health.working)} at work, {patient.health.queued} waiting")

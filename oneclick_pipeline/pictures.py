@@ -7,6 +7,8 @@ a long-lived Dagster process and no display is looked for.
 from __future__ import annotations
 
 import base64
+import html
+import re
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
@@ -37,6 +39,7 @@ SMALL, TEXT, TITLE = 7, 8, 10
 """Sizes of text, points."""
 
 _DPI = 100
+_LITERAL = 200
 _FONT = "DejaVu Sans"
 
 
@@ -98,6 +101,17 @@ def markdown(image: bytes, alt: str) -> str:
     '![phik matrix](data:image/png;base64,cG5n)'
     """
     return f"![{alt}](data:image/png;base64,{base64.b64encode(image).decode('ascii')})"
+
+
+def literal(text: str) -> str:
+    r"""A text from the data as Markdown that shows it and does nothing else: no markup, no HTML, one line, not for ever.
+
+    >>> literal("<script>alert(1)</script> | [x](javascript:1)")
+    '&lt;script&gt;alert(1)&lt;/script&gt; \\| \\[x\\](javascript:1)'
+    """
+    line = " ".join(text.split())
+    cut = f"{line[:_LITERAL]}…" if len(line) > _LITERAL else line
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", html.escape(cut, quote=False))
 
 
 @cache

@@ -71,7 +71,8 @@ class FileFacts:
         rewritten: Whether the file had to be rewritten to be split: then none of its lines is plain.
         plain_rows: Rows that are scanned where they lie.
         not_plain: Numbers of the lines between those: odd ones, and blank ones, which are no rows.
-        modified_ns: When the file was last written to, nanoseconds since 1970.
+        modified_ns: When the file was last written to, nanoseconds since 1970; whoever copies a file may set it.
+        changed_ns: When anything about the file last changed; nobody can set it. 0: not kept then.
     """
 
     file: str
@@ -88,6 +89,7 @@ class FileFacts:
     plain_rows: int
     not_plain: tuple[int, ...]
     modified_ns: int
+    changed_ns: int = 0
 
     def to_json(self) -> str:
         """The facts as text, to be kept with the raw table."""
@@ -364,6 +366,7 @@ def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
         plain_rows=0 if rewritten else found.lines - 1 - len(found.odd),
         not_plain=() if rewritten else tuple(found.odd),
         modified_ns=path.stat().st_mtime_ns,
+        changed_ns=path.stat().st_ctime_ns,
     )
     return facts, {} if rewritten else found.odd
 
@@ -528,7 +531,8 @@ class Export:
         if not self.facts.plain_rows:
             return  # nothing is read from it any more
         there = self.path.stat() if self.path.is_file() else None
-        if there and (there.st_size, there.st_mtime_ns) == (self.facts.size, self.facts.modified_ns):
+        known = self.facts.size, self.facts.modified_ns, self.facts.changed_ns
+        if there and (there.st_size, there.st_mtime_ns, there.st_ctime_ns) == known:
             return
         same = there and there.st_size == self.facts.size and _hash(self.path) == self.facts.sha256
         if not same:  # a copy of the file is as good as the file
@@ -559,7 +563,7 @@ def unchanged(path: Path) -> Iterator[None]:
     before = path.stat() if path.is_file() else None
     yield
     after = path.stat() if path.is_file() else None
-    identity = [(s.st_ino, s.st_size, s.st_mtime_ns) if s else None for s in (before, after)]
+    identity = [(s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) if s else None for s in (before, after)]
     if identity[0] != identity[1]:
         raise BadInputError("the file changed while it was read", file=str(path), remedy="run the month again once it is whole")
 
@@ -590,10 +594,22 @@ def read(path: Path, file: str, scratch: Path) -> tuple[nw.LazyFrame, FileFacts]
 
 
 def read_facts(table: Path) -> FileFacts:
-    """What was kept with a raw table's Parquet file."""
+    """What was kept with a raw table's Parquet file.
+
+    Raises:
+        BadInputError: If that cannot be read.
+    """
     import polars as pl
 
-    return FileFacts.from_json(pl.read_parquet_metadata(table)[FACTS])
+    try:
+        return FileFacts.from_json(pl.read_parquet_metadata(table)[FACTS])
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        raise BadInputError(
+            "the table is damaged and cannot be read",
+            file=str(table),
+            value=str(error),
+            remedy=f"make it anew: materialize {table.parent.name} again for {table.stem}, or run that month again",
+        ) from error
 
 
 def reopen(path: Path, table: Path) -> Export:

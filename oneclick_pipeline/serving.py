@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import CUSTOMER_ID, FEATURES, Column, check_month, table_file
 
@@ -41,7 +42,8 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
     from oneclick_pipeline import model, scores
 
     path = _features_file(home, month)
-    features = pd.read_parquet(path, filters=[("customer_id", "==", customer)])
+    with files.whole([path]):
+        features = pd.read_parquet(path, filters=[("customer_id", "==", customer)])
     if features.empty:
         raise BadInputError(
             f"customer {customer} is not in customer_features of {path.stem}",

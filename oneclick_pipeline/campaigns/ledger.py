@@ -219,7 +219,8 @@ def _month(path: Path) -> pd.DataFrame:
             "this is no Parquet file that can be read",
             file=str(path),
             value=str(error),
-            remedy="write the log anew as Parquet; a file that a replan put aside stands beside it",
+            remedy="put its backup in its place; or, where the table offer_plan of the month is as it was published, move the "
+            "file away and materialize offers_export again for it",
         ) from error
     return _frame(_checked(frame, path))
 

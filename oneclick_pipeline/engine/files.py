@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
@@ -194,6 +195,62 @@ def rows(path: Path) -> int:
     import pyarrow.parquet as pq
 
     return sum(int(pq.read_metadata(part).num_rows) for part in parts(path))
+
+
+def damage(path: Path) -> str | None:
+    """Why a table cannot be read from its first row to its last; None if it can, or is not there.
+
+    A value that was changed on the disk, can be read, and is legal, is not noticed: only the digest, which Dagster keeps, tells.
+
+    Args:
+        path: The table, `table/month.parquet`.
+    """
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from oneclick_pipeline.tables import TABLES
+
+    if not path.exists():
+        return None
+    if not parts(path):
+        return "the folder holds no part of a table"
+    try:
+        for part in parts(path):  # pyarrow first, then Polars: either may be content with what the other refuses
+            for _ in pq.ParquetFile(part).iter_batches():
+                pass
+        verify(path, TABLES[path.parent.name])
+    except BadInputError as error:
+        return error.problem
+    except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+@contextmanager
+def whole(paths: Iterable[Path]) -> Iterator[None]:
+    """Look for a damaged table where a block that reads some has failed: what a reader says of one seldom names it.
+
+    Args:
+        paths: The tables, `table/month.parquet`; looked at when the block fails.
+
+    Raises:
+        BadInputError: If one of them cannot be read; whatever the block raised if all can.
+    """
+    try:
+        yield
+    except BadInputError:
+        raise
+    except Exception as error:
+        for path in paths:
+            if why := damage(path):
+                raise BadInputError(
+                    "the table is damaged and cannot be read",
+                    file=str(path),
+                    value=why,
+                    remedy=f"make it anew: materialize {path.parent.name} again for {path.stem}, or run that month again",
+                ) from error
+        raise
 
 
 def validate(path: Path, table: Table) -> None:

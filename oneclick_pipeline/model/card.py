@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import pictures
 from oneclick_pipeline.model.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _out_of_time(table: pd.DataFrame) -> str:
 def _slices(table: pd.DataFrame) -> str:
     lines = ["| feature | value | customers | declined | ROC-AUC | ECE |", "|---|---|---|---|---|---|"]
     for group in table.to_dict("records"):
-        row = {str(name): value for name, value in group.items()}
+        row = {str(name): value for name, value in group.items()} | {"value": pictures.literal(str(group["value"]))}
         told = "{feature} | {value} | {customers:.0f} | {declined:.0f}".format(**row)
         auc, error = "{roc_auc:.3f} ({roc_auc_low:.3f} to {roc_auc_high:.3f})", "{ece:.3f} ({ece_low:.3f} to {ece_high:.3f})"
         few = math.isnan(row["roc_auc"])

@@ -211,4 +211,5 @@ def _write(target: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(target)
     finally:
-        part.unlink(missing_ok=True)
+        for left in (part, *target.parent.glob(f"{target.name}.*.part")):  # of a run that was killed, too
+            left.unlink(missing_ok=True)

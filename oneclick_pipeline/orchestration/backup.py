@@ -26,6 +26,7 @@ from dagster import RunsFilter
 
 from oneclick_pipeline import postgres
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.orchestration import runs
 from oneclick_pipeline.orchestration.execute import prepare_instance
 from oneclick_pipeline.orchestration.health import AT_WORK
 from oneclick_pipeline.tracking import Tracking
@@ -124,6 +125,7 @@ def _last_run(home: Path) -> str:
         BadInputError: If a run is at work.
     """
     with _instance(home) as instance:
+        runs.settle(home, instance)
         at_work = instance.get_runs(filters=RunsFilter(statuses=AT_WORK))
         if at_work:
             raise BadInputError(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from oneclick_pipeline import postgres
-from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration import alerts, delivery, locks, runs
 from oneclick_pipeline.orchestration.checks import told
 from oneclick_pipeline.orchestration.describe import EXPECTED_GAIN, MONTHS
@@ -111,7 +112,7 @@ def prepare_instance(home: Path) -> Path:
         elif there != wanted:
             _check_storage(config, there)
     except OSError as error:
-        raise BadInputError(
+        raise of_the_machine(error, home) or BadInputError(
             f"the home cannot be written: {error.strerror}",
             file=str(home),
             remedy="choose another --home, or mend its permissions",
@@ -185,6 +186,22 @@ def _alert(instance: dg.DagsterInstance, run_id: str, home: Path) -> list[str]:
     return undelivered
 
 
+@contextmanager
+def _dagster_in_plain_words(home: Path) -> Iterator[None]:
+    """Tell why Dagster could not keep its record of a run: it writes to its databases between the steps.
+
+    Raises:
+        BadInputError: If the disk is full, or a database of the home's Dagster folder cannot be used.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = of_the_machine(error, home, home / "dagster")
+        if told is None:
+            raise
+        raise told from error
+
+
 @postgres.plain_words()
 def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *, replan: bool = False) -> Outcome:
     """Run a job for a month, in this process, against the home's Dagster instance.
@@ -198,7 +215,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
         replan: Whether a plan that was published may be replaced.
 
     Raises:
-        BadInputError: If the month cannot be run or the home cannot be written.
+        BadInputError: If the month cannot be run, the home cannot be written, or Dagster's databases cannot be used.
     """
     check_runnable(month)
     os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
@@ -206,6 +223,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
     EVENTS.addHandler(listener)
     try:
         with (
+            _dagster_in_plain_words(home),
             locks.month(home.absolute(), month, lambda: progress(month, "waiting")),
             dg.DagsterInstance.get() as instance,
         ):

@@ -25,6 +25,7 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import locks, runs
 from oneclick_pipeline.orchestration.checks import failed_blocking
 from oneclick_pipeline.orchestration.knobs import SettingsOfRun, given
+from oneclick_pipeline.orchestration.troubles import in_plain_words, read_by
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tables import RAW, TABLES, check_month, raw_file, table_file
 
@@ -164,7 +165,9 @@ class Home(dg.ConfigurableResource):
         if context.run is None or context.instance is None:  # a sensor looks at the home, and runs nothing
             yield self
             return
-        with runs.at_work(self.root, context.run, context.instance):
+        with ExitStack() as stack:
+            with in_plain_words(self.root):
+                stack.enter_context(runs.at_work(self.root, context.run, context.instance))
             yield self
 
     @property
@@ -185,21 +188,10 @@ class Home(dg.ConfigurableResource):
         """A scratch folder for one step; what is wrong with the input fails the step in plain words.
 
         Raises:
-            dagster.Failure: Where the work raised `BadInputError`, with its message and no retries.
+            dagster.Failure: With a message and no retries; see `troubles.in_plain_words`.
         """
-        try:
-            with _scratch_folder(self.root / "staging") as folder:
-                yield Step(check_month(context.partition_key), self.tables(), folder)
-        except BadInputError as error:
-            places = {
-                "file": error.file,
-                "line": error.line,
-                "column": error.column,
-                "value": error.value,
-                "remedy": error.remedy,
-            }
-            known = {name: value for name, value in places.items() if value not in (None, "")}
-            raise dg.Failure(str(error), metadata=known, allow_retries=False) from error
+        with in_plain_words(self.root, read_by(context, self.root)), _scratch_folder(self.root / "staging") as folder:
+            yield Step(check_month(context.partition_key), self.tables(), folder)
 
 
 @contextmanager
@@ -301,8 +293,9 @@ class TableIO(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Staged) -> None:
         """Move a staged table to its final path: there is the old table or the new one, never a part."""
         target = table_file(self.home.root, obj.table, context.partition_key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        files.publish(obj.path, target)
+        with in_plain_words(self.home.root):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            files.publish(obj.path, target)
         context.add_output_metadata({"dagster/row_count": obj.rows, "path": dg.MetadataValue.path(target), "digest": obj.digest})
 
     def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | raw.Export":
@@ -320,7 +313,12 @@ class TableIO(dg.ConfigurableIOManager):
                 f"for {month} first",
                 allow_retries=False,
             )
-        wanted = context.dagster_type.typing_type
+        with in_plain_words(self.home.root, paths.values()):
+            return self._opened(name, month, paths, context.dagster_type.typing_type)
+
+    def _opened(
+        self, name: str, month: str, paths: dict[str, Path], wanted: type
+    ) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | raw.Export":
         if wanted is Months:
             return Months(name, {m: path for m, path in paths.items() if path.exists()})
         if wanted is Batches:

@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from oneclick_pipeline import model, pictures, raw, tables, tracking
+from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, labels, leakage
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.describe import MONTHS, OWNERS, code_version, embedded, picture, table_asset
@@ -136,7 +137,11 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
         explained = model.effects(trained.pipeline, training_set, settings.model)
         tags = {"dagster_run_id": context.run.run_id, "dagster_asset": "activity_model", "code_version": _CODE}
         version = store.log_training(trained, training_set, explained, month=step.month, tags=tags)
-        against = store.standing(trained, training_set)
+        try:
+            against, unusable = store.standing(trained, training_set), ""
+        except BadInputError as error:  # a champion whose files are gone or were changed can score nothing: it counts as none
+            against, unusable = None, str(error)
+            context.log.warning("the challenger is judged as if there were no champion: %s", unusable)
         reopened = store.reopen(version, gates.edge_rows(training_set))
         judged = gates.judge(trained, training_set, against, reopened, settings.gates)
         version = store.log_gates(version, judged)
@@ -158,13 +163,16 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
             f"| {f.label} | {f.metrics['roc_auc']} | {f.metrics['log_loss']} | {f.metrics['ece']} |" for f in trained.families
         ]
         told = ["| gate | | figures |", "| --- | --- | --- |"]
-        told += [f"| {gate.name} | {'passed' if gate.passed else '**failed**'} | {gate.text} |" for gate in judged]
+        told += [
+            f"| {gate.name} | {'passed' if gate.passed else '**failed**'} | {pictures.literal(gate.text)} |" for gate in judged
+        ]
         yield dg.MaterializeResult(
             data_version=dg.DataVersion(f"{champion.name}-{champion.version}"),  # of what scores: it may be the old one
             metadata={
                 "model": f"{version.name} version {version.version}",
                 "champion": f"{champion.name} version {champion.version}",
                 "promoted": f"no: {refused}" if refused else "yes: it passed every gate",
+                **({"the champion before could not be used": unusable} if unusable else {}),
                 "gates": dg.MetadataValue.md("\n".join(told)),
                 "family": trained.family,
                 "parameters": trained.parameters,

@@ -85,7 +85,7 @@ def _markdown(frame: pd.DataFrame) -> str:
     """A small frame as a Markdown table, numbers to two decimals."""
     rows = [list(frame.columns), ["---"] * frame.shape[1]]
     rows += [
-        ["–" if pd.isna(v) else f"{v:.2f}" if isinstance(v, float) else str(v) for v in row]
+        ["–" if pd.isna(v) else f"{v:.2f}" if isinstance(v, float) else pictures.literal(str(v)) for v in row]
         for row in frame.itertuples(index=False, name=None)
     ]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -64,8 +64,8 @@ def write(html: str, path: Path) -> None:
         remedy = "choose another --home, or mend its permissions"
         raise BadInputError(f"the report cannot be written: {error.strerror}", file=str(path), remedy=remedy) from error
     finally:
-        if part.exists():
-            part.unlink()
+        for left in path.parent.glob(f".{path.name}.*"):  # of a run that was killed, too
+            left.unlink(missing_ok=True)
 
 
 def loads(html: str) -> list[str]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline import raw
+from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import SOURCES, add_months, table_file
+from oneclick_pipeline.tables import SOURCES, TABLES, add_months, table_file
 from oneclick_pipeline.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -96,8 +97,13 @@ def read(home: Path, month: str) -> Month:
     """Read a month that was run.
 
     Raises:
-        BadInputError: If one of its tables is missing.
+        BadInputError: If one of its tables is missing or damaged.
     """
+    with files.whole(table_file(home, name, m) for m in (month, add_months(month, -1)) for name in TABLES):
+        return _read(home, month)
+
+
+def _read(home: Path, month: str) -> Month:
     scores = _batches(home, "customer_scores", month)
     version = _version(scores)
     model = Tracking(home).judged(version)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.skops"
 MODEL_SHA256, EFFECTS_SHA256 = "model_sha256", "effects_sha256"
-"""Tags of a version: what its files were when they were registered."""
+OUT_OF_FOLD_SHA256, SHAPLEY_SHA256 = "out_of_fold_sha256", "shapley_sha256"
+"""Tags of a version: what its files were when they were registered. Old versions lack those of the second line."""
 
 TRUSTED_TYPES = (
     "numpy.dtype",
@@ -35,10 +36,11 @@ None of them runs anything when it is made. A `dtype` is plain data, the two of 
 calibration hold a slope, an intercept and an estimator. `Tree` and `TreePredictor` hold arrays of nodes whose numbers
 scikit-learn follows unchecked, so a forged one could crash a prediction: that is what the file's SHA-256 is for."""
 
-_REMEDY = (
-    "do not use this file and find out who changed it; restore it from a backup, or choose another version: "
-    "oneclick model list, then oneclick model promote"
+_INSTEAD = (
+    "restore it from a backup, or choose another version: oneclick model list, then oneclick model promote; "
+    "or train a new one: oneclick run --job retrain"
 )
+_REMEDY = f"do not use this file and find out who changed it; {_INSTEAD}"
 
 
 class UntrustedTypesError(BadInputError):
@@ -51,8 +53,23 @@ def checked(path: Path, sha256: str | None, version: int) -> bytes:
     Raises:
         BadInputError: If the file is gone or is not the one that was registered.
     """
-    content = path.read_bytes() if path.exists() else b""
-    return _same(content, path, sha256, version)
+    return _same(kept(path, version), path, sha256, version)
+
+
+def kept(path: Path, version: int) -> bytes:
+    """Content of a file that belongs to a version, whatever it is.
+
+    Raises:
+        BadInputError: If the file is gone.
+    """
+    if not path.is_file():
+        raise gone(version, str(path))
+    return path.read_bytes()
+
+
+def gone(version: int, what: str) -> BadInputError:
+    """What to say where something that belongs to a version is not there any more."""
+    return BadInputError(f"what belongs to model version {version} is gone", file=what, remedy=_INSTEAD)
 
 
 def _same(content: bytes, path: Path, sha256: str | None, version: int) -> bytes:

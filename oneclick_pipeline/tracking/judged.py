@@ -64,16 +64,15 @@ class Judged:
     out_of_fold: pd.DataFrame
 
 
-def judged(client: MlflowClient, version: Version, folder: Path) -> Judged:
+def judged(client: MlflowClient, version: Version, folder: Path, out_of_fold: pd.DataFrame) -> Judged:
     """Read back what the training of a version left.
 
     Args:
         client: Of the home's database.
         version: The version.
         folder: The artifacts of its run.
+        out_of_fold: See `Judged`.
     """
-    import pandas as pd
-
     run = client.get_run(version.run_id)
     children = client.search_runs(
         [run.info.experiment_id], filter_string=f"tags.`mlflow.parentRunId` = '{version.run_id}'", order_by=["metrics.log_loss"]
@@ -93,7 +92,7 @@ def judged(client: MlflowClient, version: Version, folder: Path) -> Judged:
         slices=_table(folder / "slices.json"),
         out_of_time=_table(folder / "out_of_time.json"),
         failed_gates=version.failed_gates,
-        out_of_fold=pd.read_parquet(folder / runs.OUT_OF_FOLD),
+        out_of_fold=out_of_fold,
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
 from oneclick_pipeline import postgres
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import sqlalchemy as sa
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
     from oneclick_pipeline.model.effects import Explained
@@ -139,7 +141,8 @@ class Tracking:
         processes that come first together make one database, and one that is killed leaves none.
 
         Raises:
-            BadInputError: If PostgreSQL was asked for and does not answer, or holds the models of another home.
+            BadInputError: If PostgreSQL was asked for and does not answer, or holds the models of another home; if the home had a
+                database, and only its files are left.
         """
         url = postgres.given()
         if url is not None:
@@ -148,6 +151,7 @@ class Tracking:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._lock():
                 if not self.exists():
+                    self._refuse_orphans()
                     (self.folder / _NEW).unlink(missing_ok=True)  # of a process that was killed
                     _migrate(f"sqlite:///{self.folder / _NEW}", self.folder)
                     (self.folder / _NEW).replace(self.folder / _DATABASE)
@@ -182,6 +186,20 @@ class Tracking:
                 connection.execute(
                     sa.update(table).where(table.c[column].startswith(before, autoescape=True)).values({column: changed})
                 )
+
+    def _refuse_orphans(self) -> None:
+        """Make no new database beside the files of one that is gone: it would count versions from 1 again.
+
+        Raises:
+            BadInputError: If there are such files.
+        """
+        artifacts = self.folder / "artifacts"
+        if any(path.is_file() for path in artifacts.rglob("*")):
+            raise BadInputError(
+                "the database is gone, and the models that it knew are still there",
+                file=str(self.folder / _DATABASE),
+                remedy=f"put its backup in its place; or move {self.folder} away and run retrain, to begin without them",
+            )
 
     def log_training(
         self, trained: TrainedModel, training: pd.DataFrame, explained: Explained, *, month: str, tags: dict[str, str]
@@ -231,18 +249,19 @@ class Tracking:
         """How the champion does on a challenger's training set, see `gates.standing`; None where there is no champion.
 
         Raises:
-            BadInputError: If the champion's file is needed and is not the one that was registered.
+            BadInputError: If a file of the champion is gone, or not the one that was registered.
         """
         champion = self.champion()
         if champion is None:
             return None
+        pipeline = self.load(champion)  # even if its predictions are not asked for: who cannot score is no champion
         return gates.standing(
             trained.out_of_fold,
             training,
             self.out_of_fold(champion),
-            lambda rows: predict(self.load(champion), rows),
+            lambda rows: predict(pipeline, rows),
             version=champion.version,
-            roc_auc=self._client().get_run(champion.run_id).data.metrics["roc_auc"],
+            roc_auc=self._run(champion).data.metrics["roc_auc"],
         )
 
     def reopen(self, version: Version, rows: pd.DataFrame) -> gates.Reopened:
@@ -343,7 +362,8 @@ class Tracking:
         """
         champion = self.champion()
         if champion is None:
-            raise BadInputError(f"no champion model yet in {self.folder}", remedy="run retrain first: oneclick run --job retrain")
+            remedy = "run retrain first: oneclick run --job retrain; or make a version of oneclick model list the champion"
+            raise BadInputError(f"no champion model yet in {self.folder}", remedy=remedy)
         return champion
 
     def version(self, number: int) -> Version:
@@ -382,38 +402,33 @@ class Tracking:
         return shipped
 
     def out_of_fold(self, version: Version) -> pd.DataFrame:
-        """feature_month, customer_id, p_decline of the customers on whom a version was trained."""
-        import pandas as pd
-
-        return pd.read_parquet(self._artifacts(version) / runs.OUT_OF_FOLD)
-
-    def effects(self, version: Version) -> str:
-        """The effects that were logged with a version, as JSON.
+        """feature_month, customer_id, p_decline of the customers on whom a version was trained.
 
         Raises:
-            BadInputError: If the file is gone or is not the one that was registered.
+            BadInputError: If the file is gone or is not the one that was registered; the same for all files of a version.
         """
-        content = files.checked(self._artifacts(version) / runs.EFFECTS, version.tags.get(files.EFFECTS_SHA256), version.version)
-        return content.decode()
+        return _table(self._kept(version, runs.OUT_OF_FOLD))
+
+    def effects(self, version: Version) -> str:
+        """The effects that were logged with a version, as JSON."""
+        return self._kept(version, runs.EFFECTS).decode()
 
     def shapley(self, version: Version) -> pd.DataFrame:
         """The Shapley values of a sample that were logged with a version."""
-        import pandas as pd
-
-        return pd.read_parquet(self._artifacts(version) / runs.SHAPLEY)
+        return _table(self._kept(version, runs.SHAPLEY))
 
     def picture(self, version: Version, name: str) -> bytes:
         """A picture that was logged with a version: `curves.png`, `calibration.png` or `families.png`."""
-        return (self._artifacts(version) / name).read_bytes()
+        return files.kept(self._artifacts(version) / name, version.version)
 
     def judged(self, number: int) -> judging.Judged:
         """What was found out about a version when it was trained.
 
         Raises:
-            BadInputError: If there is no such version.
+            BadInputError: If there is no such version, or what belongs to it is gone.
         """
         version = self.version(number)
-        return judging.judged(self._client(), version, self._artifacts(version))
+        return judging.judged(self._client(), version, self._artifacts(version), self.out_of_fold(version))
 
     def log_report(self, report: Path, month: str) -> str:
         """Keep a month's report with the run that trained the champion, or, if that was another month, with one of its own.
@@ -442,7 +457,7 @@ class Tracking:
             BadInputError: If there is no champion.
         """
         champion = self.require_champion()
-        metrics = self._client().get_run(champion.run_id).data.metrics
+        metrics = self._run(champion).data.metrics
 
         def interval(name: str) -> str:
             return f"{metrics[name]:.3f} (95 % interval {metrics[f'{name}_low']:.3f} to {metrics[f'{name}_high']:.3f})"
@@ -487,7 +502,34 @@ class Tracking:
         files.checked(self._model_file(version), version.tags.get(files.MODEL_SHA256), version.version)
 
     def _artifacts(self, version: Version) -> Path:
-        return files.local(self._client().get_run(version.run_id).info.artifact_uri)
+        return files.local(self._run(version).info.artifact_uri)
+
+    def _kept(self, version: Version, name: str) -> bytes:
+        """A file of a version, the one that was registered."""
+        path, sha256 = self._artifacts(version) / name, version.tags.get(runs.HASHES[name])
+        return files.kept(path, version.version) if sha256 is None else files.checked(path, sha256, version.version)
+
+    def _run(self, version: Version) -> Run:
+        """The run that made a version.
+
+        Raises:
+            BadInputError: If it was deleted for good.
+        """
+        client = self._client()
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return client.get_run(version.run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise files.gone(version.version, f"MLflow run {version.run_id}") from error
+
+
+def _table(content: bytes) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(BytesIO(content))
 
 
 class _Plain:

@@ -32,6 +32,8 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 OUT_OF_FOLD = "out_of_fold.parquet"
 EFFECTS = "effects.json"
 SHAPLEY = "shapley.parquet"
+HASHES = {OUT_OF_FOLD: files.OUT_OF_FOLD_SHA256, SHAPLEY: files.SHAPLEY_SHA256, EFFECTS: files.EFFECTS_SHA256}
+"""Files of a run that are not to be changed, and the tag of the version that holds each one's hash."""
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 
 
@@ -101,7 +103,11 @@ def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explain
     from oneclick_pipeline.model import pictures
 
     _log_numbers(client, run_id, {"family": trained.family, **trained.parameters}, trained.metrics, trained.fold_scores)
-    effects = explained.effects.to_json().encode()
+    hashed = {
+        OUT_OF_FOLD: trained.out_of_fold.to_parquet(index=False),
+        SHAPLEY: explained.sample.to_parquet(index=False),
+        EFFECTS: explained.effects.to_json().encode(),
+    }
     content = {
         "card.md": card(trained).encode(),
         "curves.png": pictures.png(
@@ -109,12 +115,9 @@ def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explain
         ),
         "calibration.png": pictures.png(pictures.calibration("The whole procedure", trained.predictions)),
         "families.png": pictures.png(pictures.comparison(trained)),
-        OUT_OF_FOLD: trained.out_of_fold.to_parquet(index=False),
-        SHAPLEY: explained.sample.to_parquet(index=False),
-        EFFECTS: effects,
     }
-    _log_files(client, run_id, content | _as_json(_tables(trained)))
-    return {files.EFFECTS_SHA256: hashlib.sha256(effects).hexdigest()}
+    _log_files(client, run_id, content | hashed | _as_json(_tables(trained)))
+    return {HASHES[name]: hashlib.sha256(data).hexdigest() for name, data in hashed.items()}
 
 
 def log_gates(client: MlflowClient, run_id: str, judged: Sequence[Gate], tags: dict[str, str]) -> None:

@@ -1,4 +1,7 @@
-"""Killed at two bad moments and run again: the same tables as an undisturbed run, and never a part of one at its place."""
+"""Killed at bad moments and run again: the same tables as an undisturbed run, and never a part of one at its place.
+
+See also faults/test_kills.py, which kills at fifty random moments.
+"""
 
 import os
 import signal
@@ -8,9 +11,18 @@ import threading
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from oneclick_pipeline.tracking import MODEL, Tracking
-from oneclick_pipeline_tests.orchestration.homes import MONTH, digests, files, new_home, run
+from oneclick_pipeline_tests.orchestration.homes import (
+    FROM_RAW_TO_FEATURES,
+    MONTH,
+    digests,
+    files,
+    materialize,
+    new_home,
+    run,
+)
 
 RUN = "import sys; from oneclick_pipeline.cli import main; sys.exit(main())"
 
@@ -61,6 +73,18 @@ def run_until(home, step, moment=None):
     return watcher
 
 
+def test_run_after_a_kill_makes_the_tables_of_an_undisturbed_one(tmp_path):
+    undisturbed, home = new_home(tmp_path / "undisturbed"), new_home(tmp_path / "home")
+    assert materialize(undisturbed).success
+    killed = run_until(home, "money")
+    assert killed.broken == []
+    assert "money" in killed.read | {name.split("/")[1] for name in files(home / "tables")}
+    assert materialize(home).success
+    assert digests(home, FROM_RAW_TO_FEATURES) == digests(undisturbed)
+    assert list((home / "staging").iterdir()) == []
+
+
+@pytest.mark.soak
 def test_run_after_two_kills_ends_as_an_undisturbed_one(tmp_path, finished):  # one test: every part needs the runs before it
     home = new_home(tmp_path / "home")
     in_clean = run_until(home, "money")

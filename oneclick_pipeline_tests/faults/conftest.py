@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from oneclick_pipeline_tests.conftest import export_text
+from oneclick_pipeline_tests.faults.homes import copied
+from oneclick_pipeline_tests.orchestration import homes
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, worker_id):
+    """A home in which `retrain` of the sample has run once; read it, do not change it."""
+    return homes.finished(tmp_path_factory, worker_id)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory) -> Path:
+    """A home of a hundred customers up to customer_features; read it, do not change it."""
+    home = homes.new_home(tmp_path_factory.mktemp("small") / "home", settings="", texts=export_text(100))
+    assert homes.materialize(home).success
+    return home
+
+
+@pytest.fixture
+def home(finished, tmp_path) -> Path:
+    """A copy of the finished home that a test may break."""
+    return copied(finished.home, tmp_path / "home")
