@@ -35,7 +35,7 @@ test: setup ## Lint, types, import contracts, definitions, all tests.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dagster definitions validate -w workspace.yaml
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadscope
 
 test-spark: setup .spark/.complete ## The tests of Spark on a real cluster of this machine; needs Java 17, downloads 490 MB once.
 	PYTHONPATH=$(CURDIR)/.spark $(BIN)/pytest -n 0 oneclick_pipeline_tests/engine/test_spark.py
@@ -46,8 +46,8 @@ test-spark: setup .spark/.complete ## The tests of Spark on a real cluster of th
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target .spark -r requirements-spark.txt
 	@touch $@
 
-soak: setup ## The tests that take minutes each: ten retrains, a simulated year over the real graph.
-	$(BIN)/pytest -n 2 -m soak
+soak: setup ## The tests that take minutes each: kills, full disks, lost databases, a team's processes, ten retrains, a year.
+	$(BIN)/pytest -n 2 --dist loadscope -m soak
 
 ui: setup ## Start the Dagster UI with its daemon, and MLflow, on loopback.
 	$(BIN)/oneclick ui --dagster-port $(DAGSTER_PORT) --mlflow-port $(MLFLOW_PORT)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Two test processes share two cores: OpenMP threads that wait for one another by spinning would cost ten times the work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,7 +23,8 @@ from oneclick_pipeline.tables import RAW, SOURCES, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from xdist.remote import Producer
 
 # A busy machine is no error, and two cores have a quarter of an hour for all tests.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
@@ -31,12 +35,30 @@ hypothesis.settings.load_profile("project")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what takes long to make run in one test process: the next one would make it again, or wait for it."""
-    for item in items:
-        shared = "finished" if {"finished", "pages"} & set(getattr(item, "fixturenames", ())) else None
-        item.add_marker(pytest.mark.xdist_group(shared or ("year" if item.path.parent.name == "year" else str(item.path))))
+class _Together(LoadScopeScheduling):
+    """A module's tests run in one test process, and so do all that share what takes a minute to make: another would wait for it.
+
+    Groups of pytest-xdist 3.8 (`xdist_group`) do nothing with pytest 9.2, which keeps the names of tests elsewhere.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if "/year/" in path:
+            return "year"
+        return "finished" if path in _FINISHED else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:
+    """Who runs which tests."""
+    return _Together(config, log)
+
+
+def _uses_the_finished_home(path: Path) -> bool:
+    return path.parent.name in ("faults", "pages") or re.search(r"\bfinished\b", path.read_text(encoding="utf-8")) is not None
+
+
+_HERE = Path(__file__).parent
+_FINISHED = {p.relative_to(_HERE.parent).as_posix() for p in _HERE.rglob("test_*.py") if _uses_the_finished_home(p)}
 
 
 HEADERS = {s.file: ",".join(c.header for c in s.columns) for s in SOURCES}

@@ -192,7 +192,7 @@ def test_champion_that_was_changed_is_gone_or_is_nobody(home, broken):
     broken(path, path.read_bytes() + b" ")
     assert "is not the one that was registered" in found(home, "champion")[0][1]
     path.unlink()
-    assert "is not the one that was registered" in found(home, "champion")[0][1]
+    assert "what belongs to model version 1 is gone" in found(home, "champion")[0][1]
     database = home / "mlflow" / "mlflow.db"
     broken(database, database.read_bytes())
     execute_sql(database, "DELETE FROM registered_model_aliases")

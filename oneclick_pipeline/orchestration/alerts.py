@@ -53,7 +53,7 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
     if steps:
         return {str(event.step_key): runs.reason(event) for event in steps}
     ends = [entry.get_dagster_event() for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)]
-    return {"run": "; ".join(event.message or "no reason was given" for event in ends)}
+    return {"run": "; ".join(runs.reason(event) or event.message or "no reason was given" for event in ends)}
 
 
 def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:

@@ -164,9 +164,9 @@ def steps(job: dg.JobDefinition) -> list[str]:
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
-    for event in result.get_run_failure_event(), *(e for e in result.all_events if e.is_step_failure):
-        if why := runs.reason(event):
-            yield why
+    steps = [event for event in result.all_events if event.is_step_failure]
+    for event in steps or [result.get_run_failure_event()]:
+        yield runs.reason(event)
 
 
 def _expected_gain(result: dg.ExecuteInProcessResult) -> str:

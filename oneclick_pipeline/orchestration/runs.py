@@ -9,13 +9,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
 from oneclick_pipeline.orchestration import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import dagster as dg
 
 _PARTITION = "dagster/partition"
 
@@ -55,16 +55,18 @@ def settle(root: Path, instance: dg.DagsterInstance) -> list[str]:
 
 
 def reason(event: dg.DagsterEvent) -> str:
-    """Why a step failed, in its own words, or what it raised; empty for an event that does not say."""
+    """Why a step or a run failed, in its own words, or what it raised; empty for an event that does not say."""
     data = event.event_specific_data
     told, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
     if told is not None and told.description:
         return str(told.description)
-    if not event.is_step_failure or error is None:
+    if error is None:
         return ""
-    while error.cause is not None:
+    while error.cause is not None and error.cls_name != dg.Failure.__name__:
         error = error.cause
-    return f"{event.step_key}: {error.message.strip()}"
+    if error.cls_name == dg.Failure.__name__:  # plain words of ours, said before the first step
+        return str(error.message).partition(f"{dg.Failure.__name__}: ")[2].strip()
+    return f"{event.step_key or 'run'}: {error.message.strip()}"
 
 
 def _mark(root: Path, run_id: str) -> Path:

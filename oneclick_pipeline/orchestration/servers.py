@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ from oneclick_pipeline.tracking import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+_LOCATION = "oneclick_pipeline.definitions"
+_WORKSPACE = f"load_from: [{{{{grpc_server: {{{{socket: {{socket}}, location_name: {_LOCATION}}}}}}}}}]\n"
 _PATIENCE_SECONDS = 120.0
 _GRACE_SECONDS = 20.0
 
@@ -100,22 +102,16 @@ def serve(home: Path, dagster_port: int, mlflow_port: int) -> Iterator[tuple[str
         servers.append((url, process))
 
     with TemporaryDirectory(prefix="oneclick-") as folder:  # only we may enter it, and the path of a socket is short
-        code = f"{folder}/code"
+        code, workspace = f"{folder}/code", Path(folder, "workspace.yaml")
+        # What sensors remember belongs to the name of the location, which must not change with the socket.
+        workspace.write_text(_WORKSPACE.format(socket=code), encoding="utf-8")
+        pages = ["-h", LOOPBACK, "-p", str(dagster_port), "-w", str(workspace)]
         try:
             start(mlflow, "oneclick_pipeline.tracking.server", "--host", LOOPBACK, "--port", str(mlflow_port))
-            start(f"unix:{code}", "dagster", "api", "grpc", "-s", code, "-m", "oneclick_pipeline.definitions")
+            start(f"unix:{code}", "dagster", "api", "grpc", "-s", code, "-m", _LOCATION)
             _wait(servers[1:])
-            start("", "dagster._daemon", "run", "--grpc-socket", code)
-            start(
-                dagster,
-                "oneclick_pipeline.orchestration.webserver",
-                "-h",
-                LOOPBACK,
-                "-p",
-                str(dagster_port),
-                "--grpc-socket",
-                code,
-            )
+            start("", "dagster._daemon", "run", "-w", str(workspace))
+            start(dagster, "oneclick_pipeline.orchestration.webserver", *pages)
             _wait(servers)
             yield dagster, mlflow
         finally:

@@ -7,7 +7,19 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.orchestration import campaigns, clean, exploration, features, model, offers, raw, report, scores, segments
+from oneclick_pipeline.orchestration import (
+    campaigns,
+    clean,
+    exploration,
+    features,
+    model,
+    monitoring,
+    offers,
+    raw,
+    report,
+    scores,
+    segments,
+)
 from oneclick_pipeline.tables import TABLES, table_file
 from oneclick_pipeline_tests.orchestration import homes
 
@@ -20,7 +32,7 @@ FAST = (
 """Settings of a training that takes seconds."""
 
 CLEAN = ("customers", "revenue", "site_minutes", "profit", "rejected_rows", "corrections")
-STAGES = (raw, clean, features, exploration, model, scores, segments, campaigns, offers, report)
+STAGES = (raw, clean, features, exploration, model, scores, segments, campaigns, offers, monitoring, report)
 ASSETS = [asset for stage in STAGES for asset in stage.ASSETS]
 _ADDRESSES = {
     "experiments": ["artifact_location"],

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.engine import digest
-from oneclick_pipeline.orchestration import clean, execute, features, raw
+from oneclick_pipeline.orchestration import clean, execute, features, raw, runs
 from oneclick_pipeline.orchestration.home import Home, TableIO
 from oneclick_pipeline.raw import reopen
 from oneclick_pipeline.tables import RAW, SOURCES, TABLES, raw_file, table_file
@@ -94,7 +94,7 @@ def told(result) -> str:
             data = event.event_specific_data
             assert data.user_failure_data is not None, f"{event.step_key} ended with a traceback: {data.error}"
             messages.append(data.user_failure_data.description)
-    return "\n".join(messages)
+    return "\n".join(messages or [runs.reason(event) for event in result.all_events if event.is_failure])
 
 
 def table(home: Path, name: str, month: str = MONTH) -> pl.DataFrame:

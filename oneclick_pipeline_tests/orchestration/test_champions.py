@@ -22,6 +22,7 @@ from oneclick_pipeline_tests.orchestration.homes import instance_of, materialize
 
 EARLIER = "2026-09"
 ONE_FAMILY = QUICK.model_copy(update={"families": ("logistic_regression",)})
+PLAIN = "model: {folds: 3, repeats: 1, inner_folds: 2, draws: 1, nested_draws: 1, families: [logistic_regression]}\n"
 SMALL_STORE = Gates(roc_auc_margin=0.02, log_loss_margin=0.05, max_ece=0.1)
 """Six hundred customers: the default limits are made for more."""
 
@@ -80,7 +81,7 @@ def test_ten_retrains_one_of_them_on_shuffled_labels(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def challenged(finished, tmp_path_factory):
     """The finished home, where then an earlier month came in with its activities mixed up and was retrained on."""
-    home = new_home(tmp_path_factory.mktemp("challenged") / "home", month=EARLIER)
+    home = new_home(tmp_path_factory.mktemp("challenged") / "home", month=EARLIER, settings=PLAIN)
     shutil.copytree(finished.home / "mlflow", home / "mlflow")
     move(home / "mlflow" / "mlflow.db", str(finished.home), str(home))
     path = home / "raw" / EARLIER / "market_file.csv"
@@ -159,8 +160,7 @@ def test_retrain_that_ends_between_logging_and_gates_leaves_the_champion(challen
 
 
 def test_first_model_that_fails_a_gate_ends_the_run_with_what_to_do(tmp_path):
-    settings = "model: {folds: 3, repeats: 1, inner_folds: 2, draws: 1, nested_draws: 1, families: [logistic_regression]}\n"
-    home = new_home(tmp_path / "home", settings=settings + "gates: {max_ece: 0.0001}\n")
+    home = new_home(tmp_path / "home", settings=PLAIN + "gates: {max_ece: 0.0001}\n")
     assets = [*raw.ASSETS, *clean.ASSETS, *features.ASSETS, *model.ASSETS, *scores.ASSETS]
     result = materialize(home, assets=assets)
     message = told(result)
