@@ -116,7 +116,7 @@ class Home:
 def rows(home, name):
     """A table without the number of the model, which counts the retrains, in the order of its key."""
     found = table(home, name).drop("model_version", strict=False)
-    return found.sort("line") if name in RAW else found.sort(TABLES[name].key or found.columns)
+    return found.sort("line") if name in RAW else found.sort([c for c in TABLES[name].key if c in found] or found.columns)
 
 
 def shown(home):

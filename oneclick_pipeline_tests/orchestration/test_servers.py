@@ -32,6 +32,7 @@ def refused(url, host):
             return error.code
 
 
+@pytest.mark.soak  # the pages' own tests start them, too
 def test_serve_answers_on_loopback_and_ends_every_process(tmp_path, ports):
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     with servers.serve(tmp_path, *ports) as addresses:

@@ -6,12 +6,14 @@ import re
 import shutil
 import socket
 
+import psutil
 import pytest
 
 from oneclick_pipeline.orchestration import servers
 from oneclick_pipeline.tables import STAGES
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.orchestration import homes
+from oneclick_pipeline_tests.orchestration.test_servers import refused
 from oneclick_pipeline_tests.pages.browser import chromium, needs_browser
 
 pytestmark = needs_browser
@@ -46,6 +48,21 @@ def page(browser):
     context.route(lambda url: not url.startswith(f"http://{servers.LOOPBACK}:"), lambda route: route.abort())
     yield context.new_page()
     context.close()
+
+
+def test_pages_listen_on_loopback_only(pages):
+    listening = [
+        connection.laddr.ip
+        for process in psutil.Process().children(recursive=True)
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= len(pages[:2])
+    assert set(listening) == {servers.LOOPBACK}
+
+
+def test_pages_refuse_a_request_that_names_another_host(pages):
+    assert [refused(f"{address}/", "evil.example") for address in pages[:2]] == [400, 403]
 
 
 def test_dagster_shows_the_graph_by_stage(pages, page):
