@@ -205,7 +205,7 @@ def whole(team, before):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("step", ["customers", "customer_scores", "offer_plan"])
+@pytest.mark.parametrize("step", ["clean", "customer_scores", "offer_plan"])
 def test_server_restarted_while_the_command_runs(team, server, step):
     before, known = digests(team.home), newest(server)[0]
     process = oneclick(team, "run", "--job", "refresh", "--month", MONTH)
