@@ -111,6 +111,8 @@ def prepare_instance(home: Path) -> Path:
             own.replace(config)  # the pages and a run may come first together
         elif there != wanted:
             _check_storage(config, there)
+        if postgres.given() is None:  # PostgreSQL has a lock of its own, see `storage`
+            _make_databases(folder)
     except OSError as error:
         raise of_the_machine(error, home) or BadInputError(
             f"the home cannot be written: {error.strerror}",
@@ -118,6 +120,15 @@ def prepare_instance(home: Path) -> Path:
             remedy="choose another --home, or mend its permissions",
         ) from error
     return folder
+
+
+def _make_databases(folder: Path) -> None:
+    """Make Dagster's SQLite databases, where there are none: two programs that come first together would race."""
+    from filelock import FileLock
+
+    with FileLock(folder / ".lock"):
+        if not (folder / "history").exists():
+            dg.DagsterInstance.from_config(str(folder)).dispose()
 
 
 def _check_storage(config: Path, text: str) -> None:

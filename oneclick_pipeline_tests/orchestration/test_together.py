@@ -52,6 +52,17 @@ def test_two_runs_of_a_month_at_once_are_one_after_the_other(tmp_path, finished)
     assert files(home / "locks") == [f"{MONTH}.lock"]
 
 
+def test_two_processes_make_the_databases_of_dagster_once(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from oneclick_pipeline.orchestration.execute import prepare_instance; "
+        "prepare_instance(Path(sys.argv[1]))"
+    )
+    racers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    errors = [racer.communicate(timeout=120)[1] for racer in racers]
+    assert [racer.returncode for racer in racers] == [0, 0, 0], errors
+    assert (tmp_path / "dagster" / "history" / "runs.db").exists()
+
+
 @pytest.mark.soak
 def test_two_months_at_once_make_what_they_make_alone(tmp_path, finished):
     home = new_home(tmp_path / "home")
@@ -75,9 +86,9 @@ def test_corrected_snapshot_is_computed_anew_and_the_published_plan_stands(tmp_p
     assert len(published) >= 2
     before = digests(home)
     money = home / "raw" / MONTH / "market_money.csv"
-    lines = money.read_text(encoding="utf-8").splitlines(keepends=True)
-    lines[1] = lines[1].replace(lines[1].rstrip().rpartition(",")[2], "77777.7")
-    money.write_text("".join(lines), encoding="utf-8")
+    lines = money.read_text(encoding="utf-8").splitlines()
+    halved = [f"{key},{float(value) / 2}" for key, _, value in (line.rpartition(",") for line in lines[1:1500])]
+    money.write_text("\n".join([lines[0], *halved, *lines[1500:]]) + "\n", encoding="utf-8")
     assert not snapshots.already_run(home, MONTH, snapshots.content(home, MONTH))
 
     outcome = run(home, "refresh")
@@ -85,7 +96,9 @@ def test_corrected_snapshot_is_computed_anew_and_the_published_plan_stands(tmp_p
     assert outcome.errors == ()
     assert any(w.startswith("offers_export: not so: What was published is the plan of this run") for w in outcome.warnings)
     after = digests(home)
-    assert {"market_money", "revenue", "customer_features"} <= {name for name, was in before.items() if after[name] != was}
+    assert {"market_money", "revenue", "customer_features", "customer_scores", "offer_plan"} <= {
+        name for name, was in before.items() if after[name] != was
+    }
     assert {name for name, was in before.items() if after[name] == was} >= {"market_file", "market_time", "money", "profit"}
     assert {name: (home / name).read_bytes() for name in published} == published
     assert snapshots.already_run(home, MONTH, snapshots.content(home, MONTH))
