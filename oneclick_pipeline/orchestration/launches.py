@@ -1,9 +1,9 @@
 """What a launch may set: the settings of its run, and no place, address, program or secret.
 
 Whoever starts a run, by the pages, a re-execution or Dagster's API, hands over configuration and tags. Dagster would take much
-more than a run needs: another folder for its outputs, the value of any environment variable (`{env: NAME}`), steps that go on after
-a failure, a run id or a month that is a path. What is not listed here is refused: by the pages before the run exists, and by the
-run itself before its first step.
+more than a run needs: another folder for its outputs, the value of any environment variable (`{env: NAME}`), steps that go on
+after a failure, a run id or a month that is a path. What is not listed here is refused: by the pages before the run exists, and
+by the run itself before its first step.
 """
 
 from __future__ import annotations
