@@ -144,7 +144,8 @@ def test_link_of_another_site_opens_a_page_and_nothing_else():
 @pytest.mark.parametrize(
     "kind",
     [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-     "text/plain; application/json", "application/json, text/plain", "application/graphql", "xapplication/json", ["application/json", "text/plain"]],
+     "text/plain; application/json", "application/json, text/plain", "application/graphql",
+     "xapplication/json", ["application/json", "text/plain"]],
 )  # fmt: skip
 def test_change_that_is_no_json_is_refused(method, kind):
     assert re.search(r"form or a plain text|more than one", refusal(scope(method, content_type=kind)))

@@ -9,7 +9,7 @@ by the run itself before its first step.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,7 @@ _MAY_SET = frozenset(
     | {("ops", "offers_export", "config", "replan")}
     | {("loggers", logger, "config", "log_level") for logger in ("console", "events")}
 )
-_ABOVE = frozenset(path[:depth] for path in _MAY_SET for depth in range(len(path)))
+_DEPTH = max(len(path) for path in _MAY_SET)
 _MAY_TAG = frozenset(  # of Dagster's own: what the pages send, and what a user may ask of the queue
     f"dagster/{name}"
     for name in (
@@ -70,13 +70,15 @@ def check_config(config: object) -> None:
             raise BadInputError("a launch must not set this", value=".".join(path), remedy=_REMEDY)
 
 
-def _leaves(value: object, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], object]]:
-    """What is set, by path: a list or a scalar, an entry that may be set, or one that nothing may be set below."""
+def _leaves(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+    """What is set, by path: an entry that may be set, a list or a scalar elsewhere, or whatever lies deeper than any entry."""
     if value is None or (isinstance(value, Mapping | list | str) and not value):
-        return []
-    if path not in _ABOVE or not isinstance(value, Mapping):
-        return [(path, value)]
-    return [leaf for name, inner in value.items() for leaf in _leaves(inner, (*path, str(name)))]
+        return
+    if path in _MAY_SET or not isinstance(value, Mapping) or len(path) == _DEPTH:
+        yield path, value
+        return
+    for name, inner in value.items():
+        yield from _leaves(inner, (*path, str(name)))
 
 
 def _is_plain(value: object) -> bool:
