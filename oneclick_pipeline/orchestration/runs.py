@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from oneclick_pipeline.orchestration import locks
+from oneclick_pipeline.orchestration.launches import check_run_id
+from oneclick_pipeline.tables import check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +30,18 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         root: The home.
         run: The run.
         instance: The Dagster instance that keeps it.
+
+    Raises:
+        BadInputError: If its id or its month is none: both name a file.
     """
+    check_run_id(run.run_id)
     month = run.tags.get(_PARTITION)
     with locks.held(_mark(root, run.run_id)):
         settle(root, instance)
         if month is None:  # a run of many months or of none: its steps will say what they make of that
             yield
             return
-        with locks.month(root, month, lambda: _say_waiting(instance, run, month)):
+        with locks.month(root, check_month(month), lambda: _say_waiting(instance, run, month)):
             yield
 
 

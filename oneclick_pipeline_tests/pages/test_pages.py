@@ -62,7 +62,7 @@ def test_pages_listen_on_loopback_only(pages):
 
 
 def test_pages_refuse_a_request_that_names_another_host(pages):
-    assert [refused(f"{address}/", "evil.example") for address in pages[:2]] == [400, 403]
+    assert [refused(f"{address}/", "evil.example") for address in pages[:2]] == [403, 403]
 
 
 def test_dagster_shows_the_graph_by_stage(pages, page):
