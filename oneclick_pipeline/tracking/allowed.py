@@ -6,10 +6,10 @@ call other machines, uploads of model files, and a registry that takes a model f
     READS    experiments, runs, metrics, datasets, models, versions and their artifacts; for programs under `/api` as well
     EDITS    what a person changes in the pages: names, notes, tags, aliases; delete and restore; versions deleted
 
-Everything else is refused, whatever a later MLflow adds. A path must be spelled exactly as here once it is decoded, so that any
-other spelling of it (`//`, `%2e`, another case, a slash at the end) is unknown. The body of a request is a JSON object; that of an
-edit holds the fields of its row and no others, because MLflow's own requests can do more than the pages ask for: `runs/update` ends
-a run as well. The pipeline's own tags are not to be edited: it decides by them which model may score.
+Everything else is refused, whatever a later MLflow adds. A path must be spelled exactly as here once it is decoded, so any other
+spelling of it (`//`, `%2e`, another case, a slash at the end) is unknown. The body of a request is a JSON object; that of an edit
+holds the fields of its row and no others, because MLflow's own requests can do more than the pages ask for: `runs/update` ends a
+run as well. The pipeline's own tags are not to be edited: it decides by them which model may score.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ _GET = (
     rf"{_V2}runs/get",
     rf"{_V3}datasets/search",
     rf"{_V3}server-info",
+    rf"{_V2}users/current",  # MLflow without accounts does not know it, and its pages go by that
 )
 _SEARCH = (
     r"/graphql",
@@ -83,6 +84,9 @@ _EDITS: tuple[tuple[str, str, str], ...] = (
     ("DELETE", "model-versions/delete-tag", "name version key"),
     ("DELETE", "model-versions/delete", "name version"),
 )
+
+CONSTANT = {("GET", "/ajax-api/2.0/mlflow/gateway-proxy", b"gateway_path=api%2F2.0%2Fendpoints%2F"): b'{"endpoints": []}'}
+"""Requests (method, path, query) that are answered here: the table of runs asks for gateways and shows an error for a refusal."""
 
 PAGES_TAGS = re.compile(r"mlflow\.note\.content|mlflow\.sharedViewState\.[A-Za-z0-9]+")
 """MLflow's own tags that its pages write: a note, a view that is shared. Its others make it do things."""

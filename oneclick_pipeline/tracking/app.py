@@ -9,15 +9,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
 from argparse import ArgumentParser
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import anyio
-from anyio import to_thread
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.guard import Guard, Rules, refuse
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 HEALTH = "/health"
 _MOST_BYTES = 1 << 20
 _HEALTH_SECONDS = 3.0
-_HEALTH_THREADS = 4  # more questions than that are waiting for a database that hangs: they need no thread to know
+_HEALTH_THREADS = 4  # when so many questions wait for a database that hangs, the next one gets no thread
 
 _PAGE_POLICY = (
     b"default-src 'none'; base-uri 'self'; form-action 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -55,7 +54,7 @@ class Pages:
 
     def __init__(self, mlflow: ASGIApp, ask: Callable[[], None]) -> None:
         self._mlflow, self._ask = mlflow, ask
-        self._limit = anyio.CapacityLimiter(_HEALTH_THREADS)
+        self._threads = ThreadPoolExecutor(_HEALTH_THREADS, "health")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; MLflow uses no WebSocket, and what it does when it starts is of its assistant."""
@@ -65,6 +64,8 @@ class Pages:
             await refuse(scope, send, "the pages use no WebSocket")
         elif scope["path"] == HEALTH and scope["method"] in {"GET", "HEAD"}:
             await self._health(send)
+        elif constant := allowed.CONSTANT.get((scope["method"], scope["path"], scope["query_string"])):
+            await _answer(send, 200, constant)
         else:
             try:
                 rule = allowed.rule(scope["method"], scope["path"])
@@ -75,17 +76,17 @@ class Pages:
                 await self._mlflow(_with_length(scope, len(body)), _replay(body), _with_policy(scope["path"], send))
 
     async def _health(self, send: Send) -> None:
-        answered = False
-        with anyio.move_on_after(_HEALTH_SECONDS):
-            try:
-                await to_thread.run_sync(self._ask, abandon_on_cancel=True, limiter=self._limit)
-                answered = True
-            except Exception as error:  # noqa: BLE001 - whatever a driver raises: it is no answer, and its text may hold the address
-                sys.stderr.write(f"MLflow's database does not answer: {type(error).__name__}\n")
-        if answered:
-            await _answer(send, 200, b"OK", b"text/plain")
+        question = self._threads.submit(self._ask)
+        await asyncio.wait({asyncio.wrap_future(question)}, timeout=_HEALTH_SECONDS)
+        if question.cancel() or not question.done():  # it waits for a thread, or for the database
+            problem = "no answer in time"
+        elif error := question.exception():
+            problem = type(error).__name__  # its text may hold the address
         else:
-            await _answer(send, 503, b"MLflow's process runs, and its database does not answer.\n", b"text/plain")
+            await _answer(send, 200, b"OK", b"text/plain")
+            return
+        sys.stderr.write(f"MLflow's database does not answer: {problem}\n")
+        await _answer(send, 503, b"MLflow's process runs, and its database does not answer.\n", b"text/plain")
 
 
 def create(store: Tracking) -> ASGIApp:
