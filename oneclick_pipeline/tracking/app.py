@@ -76,9 +76,10 @@ class Pages:
                 await self._mlflow(_with_length(scope, len(body)), _replay(body), _with_policy(scope["path"], send))
 
     async def _health(self, send: Send) -> None:
-        question = self._threads.submit(self._ask)
-        await asyncio.wait({asyncio.wrap_future(question)}, timeout=_HEALTH_SECONDS)
-        if question.cancel() or not question.done():  # it waits for a thread, or for the database
+        question = asyncio.wrap_future(self._threads.submit(self._ask))
+        await asyncio.wait({question}, timeout=_HEALTH_SECONDS)
+        if not question.done():
+            question.cancel()  # if it waits for a thread; a database that was asked is not disturbed
             problem = "no answer in time"
         elif error := question.exception():
             problem = type(error).__name__  # its text may hold the address
