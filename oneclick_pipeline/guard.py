@@ -295,15 +295,14 @@ class Guard:
 
 
 async def refuse(scope: Scope, send: Send, reason: str) -> None:
-    """Answer 403 with a reason, without reading the body."""
-    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1008, "reason": reason[:100]})
+    """Answer 403 with a reason, without reading the body; for a WebSocket the 403 is all that a server sends."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
         return
-    kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
     body = f"{reason}\n".encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await _protected(send)({"type": f"{kind}.start", "status": 403, "headers": headers})
-    await send({"type": f"{kind}.body", "body": body})
+    await _protected(send)({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _protected(send: Send) -> Send:
@@ -311,7 +310,7 @@ def _protected(send: Send) -> Send:
     ours = {name for name, _ in _HEADERS}
 
     async def with_headers(message: Message) -> None:
-        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+        if message["type"] == "http.response.start":
             kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in ours]
             kept = [(name, value) for name, value in kept if not name.lower().startswith(b"access-control-")]
             message = {**message, "headers": [*kept, *_HEADERS, _FRAMES]}
