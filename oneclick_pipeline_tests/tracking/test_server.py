@@ -11,7 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
+from oneclick_pipeline import postgres
 from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.tracking.listening import listening
 
 A2, A3 = "/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow"
@@ -364,3 +366,19 @@ def test_health_follows_the_database_and_the_process_is_seen_to_live(home, tmp_p
         assert served.ask("GET", "/version").status == 200
         shutil.move(tmp_path / "away.db", copy / "mlflow" / "mlflow.db")
         assert served.ask("GET", "/health").status == 200
+
+
+@pytest.mark.soak
+def test_health_follows_a_postgresql_and_holds_no_password(tmp_path):
+    with servers.postgresql() as database:
+        variables = {postgres.VARIABLE: database.new("pages")}
+        with listening(tmp_path / "home", tmp_path / "log", **variables) as served:
+            assert served.ask("GET", "/health").status == 200
+            database.stop()
+            answer = served.ask("GET", "/health")
+            assert (answer.status, answer.body) == (503, b"MLflow's process runs, and its database does not answer.\n")
+            assert served.ask("GET", "/version").status == 200
+            database.start()
+            assert served.ask("GET", "/health").status == 200
+        assert "MLflow's database does not answer: " in (tmp_path / "log").read_text()
+        assert quote(servers.PASSWORD, safe="") not in (tmp_path / "log").read_text()
