@@ -133,11 +133,10 @@ def _stage(folder: Path, made: Manifest, stage: Path) -> None:
     Raises:
         BadInputError: If one is not as it was backed up.
     """
-    (stage / HOME).mkdir(parents=True, mode=copies.PRIVATE_FOLDER)
-    stage.chmod(copies.PRIVATE_FOLDER)
+    copies.private_folder(stage / HOME)
     for name, sha256 in made["files"].items():
         target = stage / name
-        target.parent.mkdir(parents=True, exist_ok=True, mode=copies.PRIVATE_FOLDER)
+        copies.private_folder(target.parent)
         try:
             with manifest.opened(folder, name) as source:
                 same = copies.write(source, target, folder / name) == sha256

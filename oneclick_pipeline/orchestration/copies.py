@@ -72,7 +72,7 @@ def copy(source: Path, target: Path) -> str:
         BadInputError: If the file cannot be read, or changes whenever it is copied.
         OSError: If the copy cannot be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+    private_folder(target.parent)
     if is_sqlite(source):
         return _copy_database(source, target)
     for _ in range(_TRIES):
@@ -113,6 +113,13 @@ def write(source: int, target: Path, name: Path) -> str:
         os.utime(copied.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
         os.fsync(copied.fileno())
     return sha256.hexdigest()
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner alone; `mkdir` does so with the last one only."""
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    for parent in reversed(missing):
+        parent.mkdir(mode=PRIVATE_FOLDER)
 
 
 def sha256_of(path: Path) -> str:
@@ -165,7 +172,7 @@ def _copy_database(source: Path, target: Path) -> str:
 def _entries(folder: Path) -> list[Path]:
     """What a folder holds."""
     try:
-        return [Path(entry.path) for entry in os.scandir(folder)]
+        return list(folder.iterdir())
     except OSError as error:
         raise _unreadable(folder, error) from error
 

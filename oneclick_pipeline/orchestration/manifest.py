@@ -188,8 +188,8 @@ def _refuse_strangers(folder: Path, manifest: Manifest) -> None:
     names, waiting = {MANIFEST, *manifest["files"]}, [folder]
     try:
         while waiting:
-            for entry in os.scandir(waiting.pop()):
-                mode, path = entry.stat(follow_symlinks=False).st_mode, Path(entry.path)
+            for path in list(waiting.pop().iterdir()):
+                mode = path.lstat().st_mode
                 if stat.S_ISDIR(mode):
                     waiting.append(path)
                 elif not stat.S_ISREG(mode):

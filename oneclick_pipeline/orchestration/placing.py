@@ -142,8 +142,8 @@ def refuse_occupied(home: Path) -> None:
         return  # interrupted: what is there has come from the backup
     waiting = [home]
     while waiting:
-        for entry in sorted(os.scandir(waiting.pop()), key=lambda entry: entry.name):
-            path, mode = Path(entry.path), entry.stat(follow_symlinks=False).st_mode
+        for path in sorted(waiting.pop().iterdir()):
+            mode = path.lstat().st_mode
             if stat.S_ISDIR(mode):
                 if path != home / SCRATCH:
                     waiting.append(path)
