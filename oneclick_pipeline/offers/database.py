@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.campaigns import ledger
@@ -12,7 +13,6 @@ from oneclick_pipeline.tables import CUSTOMER_SEGMENTS, OFFER_PLAN, check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import pandas as pd
     import sqlalchemy as sa
@@ -102,6 +102,9 @@ def _engine(database: sa.URL) -> sa.Engine:
     # Parameters are customers' data, which has no business in a log.
     if database.get_backend_name() != "sqlite":
         return sa.create_engine(database, hide_parameters=True, poolclass=sa.NullPool)
+    file = Path(database.database or "")
+    if not file.exists():
+        file.touch(mode=0o600)  # it will hold personal data
     arguments = {"timeout": _WAIT_SECONDS, "isolation_level": None}  # the driver begins no transaction of its own
     engine = sa.create_engine(database, hide_parameters=True, poolclass=sa.NullPool, connect_args=arguments)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

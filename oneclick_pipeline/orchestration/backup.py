@@ -31,6 +31,8 @@ from oneclick_pipeline.tracking import Tracking
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_UNFINISHED = ".backup"
+
 
 def backup(home: Path, folder: Path) -> Manifest:
     """Copy a home and its database into a new folder; it is there as a whole or not at all.
@@ -54,8 +56,10 @@ def backup(home: Path, folder: Path) -> Manifest:
     if folder.resolve().is_relative_to(home.resolve()):
         raise BadInputError("it lies in the home itself", file=str(folder), remedy="choose a folder on another disk")
     last = _last_run(home)
-    part = folder.with_name(f".{folder.name}.backup")
+    part = folder.with_name(f".{folder.name}{_UNFINISHED}")
     try:
+        for left in locks.abandoned(folder.parent, f".*{_UNFINISHED}.lock"):  # of backups that were killed, whatever their name
+            shutil.rmtree(left.with_suffix(""), ignore_errors=True)
         with locks.held(part.with_name(part.name + ".lock")), _scratch(part):
             made = _copied(home, part)
             if _last_run(home) != last:

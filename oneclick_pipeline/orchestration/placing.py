@@ -98,7 +98,7 @@ class Place:
         """Move what is left of a complete folder into the home; one that was killed at it goes on where it ended."""
         _merge(self.ready / HOME, self.home)
         copies.settle(self.home)
-        shutil.rmtree(self.ready)
+        self.ready.rename(self.stage)  # scratch from here on: what is half removed must not look unfinished
 
     def unfinished(self, manifest: bytes) -> bool:
         """Whether a restore of the same backup was killed while it moved its files.

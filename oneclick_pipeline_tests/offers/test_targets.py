@@ -105,6 +105,15 @@ def test_database_of_the_store_is_accepted(home, name):
     assert targets.target(f"sqlite:///{name}", home).database == str((home / name.replace("%23", "#")).resolve())
 
 
+def test_new_database_is_its_owners_alone(tmp_path):
+    old = os.umask(0)
+    try:
+        database.publish(f"sqlite:///{tmp_path / 'store.db'}", MONTH, plan([1]), segments([1]))
+    finally:
+        os.umask(old)
+    assert (tmp_path / "store.db").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import stat
@@ -341,6 +342,53 @@ def test_restore_killed_among_its_last_renames_is_finished_by_the_next_one(tree)
     assert (tree.home / "dagster" / "dagster.yaml").read_text() == "mounted"
 
 
+@pytest.mark.parametrize("call", ["fsync", "rename", "rmdir", "unlink", "mkdir", "open"])
+@pytest.mark.parametrize("mounted", [False, True])
+def test_restore_killed_at_any_call_leaves_nothing_or_all_or_is_finished_by_the_next_one(tree, call, mounted):
+    tree.add("home/dagster/dagster.yaml", "of the backup")
+    everything = ["dagster/dagster.yaml", "raw/a.csv", "settings.yaml"]
+    number, status = 0, 1
+    while status:
+        number += 1
+        shutil.rmtree(tree.top / "homes")
+        (tree.home / "dagster" if mounted else tree.top / "homes").mkdir(parents=True)
+        if mounted:
+            (tree.home / "dagster" / "dagster.yaml").write_text("mounted")
+        status = killed_here(tree, call, number)
+        left = [name for name in files(tree.home) if not name.startswith("staging/")]
+        blocked = (tree.home / "staging" / "restored").exists()
+        assert blocked or left in (everything, everything[:1] if mounted else [])
+        if blocked or left != everything:
+            tree.restore()
+        assert [name for name in files(tree.home) if not name.startswith("staging/")] == everything
+        assert (tree.home / "dagster" / "dagster.yaml").read_text() == ("mounted" if mounted else "of the backup")
+    assert number > 1
+
+
+def killed_here(tree, call, number):
+    """Restore in a copy of this process that is killed at its so-many-th call; 0 if it ended before that."""
+    (tree.folder / "manifest.json").write_text(json.dumps(tree.manifest))
+    child = os.fork()
+    if child:
+        status = os.waitpid(child, 0)[1]
+        assert status in (0, signal.SIGKILL)
+        return status
+    original, calls = getattr(os, call), []
+
+    def counted(*arguments, **named):
+        calls.append(1)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments, **named)
+
+    try:
+        setattr(os, call, counted)
+        backup.restore(tree.folder, tree.home)
+        os._exit(0)
+    finally:
+        os._exit(1)  # whatever happened, the copy goes no further in the tests
+
+
 def test_interrupted_restore_is_not_finished_with_another_backup(tree):
     (tree.home / "dagster").mkdir(parents=True)
     (tree.home / "dagster" / "dagster.yaml").write_text("mounted")
@@ -478,3 +526,20 @@ def test_folder_that_looks_like_a_leftover_is_not_removed(small, tmp_path):
     (tmp_path / "b.part" / "mine").write_text("x")
     backup.backup(small, tmp_path / "b")
     assert (tmp_path / "b.part" / "mine").exists()
+
+
+BACKUP_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from oneclick_pipeline.orchestration import backup, copies
+copies.settle = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+backup.backup(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_killed_backup_is_removed_by_the_next_one_whatever_its_name(small, tmp_path):
+    command = [sys.executable, "-W", "ignore", "-c", BACKUP_KILLED, str(small), str(tmp_path / "disk" / "monday")]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -9
+    assert ".monday.backup" in [path.name for path in (tmp_path / "disk").iterdir()]
+    backup.backup(small, tmp_path / "disk" / "tuesday")
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["tuesday"]
