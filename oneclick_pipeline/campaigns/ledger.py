@@ -353,7 +353,7 @@ def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
         raise refuse(f"is of type {values.dtype}", values.iloc[0] if len(values) else None)
     numbers = values.to_numpy(dtype=_DTYPES[column.kind])
     low, high = (-np.inf if column.minimum is None else column.minimum), (np.inf if column.maximum is None else column.maximum)
-    bad = ~(np.isfinite(numbers) & (numbers >= low) & (numbers <= high))
+    bad = ~gaps & ~(np.isfinite(numbers) & (numbers >= low) & (numbers <= high))  # a gap is refused above where it may not be
     if bad.any():
         raise refuse(f"is out of range ({int(bad.sum())} such rows)", numbers[bad][0])
     return numbers
