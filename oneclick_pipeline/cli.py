@@ -502,7 +502,10 @@ def model_list(home: HomeOption = Path("data")) -> None:
             f"ROC-AUC  {version.tags['roc_auc']}\nlog loss {version.tags['log_loss']}\n"
             + (f"failed: {', '.join(version.failed_gates)}" if version.failed_gates else gates),
         )
-    Console(highlight=False).print(table)
+    out = Console(highlight=False)
+    out.print(table)
+    for number, error in store.unusable().items():
+        out.print(f"[yellow]not to be used:[/yellow] version {number}: {_escape(str(error))}", soft_wrap=True)
 
 
 @model_app.command("promote")
