@@ -14,6 +14,7 @@ import typer
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.report.command import report
+from oneclick_pipeline.tracking.command import trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,7 @@ offers_app = typer.Typer(no_args_is_help=True, help="The offers: check the catal
 app.add_typer(offers_app, name="offers")
 app.command("report")(report)
 app.command("doctor")(doctor)
+model_app.command("trust")(trust)
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
@@ -708,7 +710,7 @@ def _registry(home: Path) -> Tracking:
     from oneclick_pipeline.tracking import Tracking
 
     store = Tracking(home.absolute())
-    if not store.exists() or not store.versions():
+    if not store.exists() or not (store.versions() or store.unusable()):
         raise BadInputError(f"no models yet in {store.folder}", remedy="run retrain first: oneclick run --job retrain")
     return store
 

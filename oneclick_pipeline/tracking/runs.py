@@ -30,6 +30,7 @@ MODEL = "activity_decline"
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Without it MLflow's pages open on traces of language models."""
 
+CARD = "card.md"
 OUT_OF_FOLD = "out_of_fold.parquet"
 EFFECTS = "effects.json"
 SHAPLEY = "shapley.parquet"
@@ -105,7 +106,7 @@ def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explain
 
     _log_numbers(client, run_id, {"family": trained.family, **trained.parameters}, trained.metrics, trained.fold_scores)
     content = {
-        "card.md": card(trained).encode(),
+        CARD: card(trained).encode(),
         EFFECTS: explained.effects.to_json().encode(),
         "curves.png": pictures.png(
             pictures.curves("The whole procedure, choice of the family included", trained.predictions, trained.metrics)

@@ -291,9 +291,9 @@ def _entries(folder: Path) -> Iterator[str]:
 def _checked(mlflow: Path, version: Version, path: str, content: Content) -> bytes:
     try:
         found = _bytes(mlflow, Path(path), content.size)
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except FileNotFoundError as error:
         raise gone(version.version, str(mlflow / path)) from error
-    except OSError as error:  # a link, a folder, a pipe
+    except OSError as error:  # a link, there or on the way; a folder; a pipe
         raise changed(version.version, str(mlflow / path)) from error
     if Content.of(found) != content:
         raise changed(version.version, str(mlflow / path))
