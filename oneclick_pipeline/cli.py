@@ -14,6 +14,7 @@ import typer
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.report.command import report
+from oneclick_pipeline.serving.command import serve
 from oneclick_pipeline.tracking.command import trust
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ offers_app = typer.Typer(no_args_is_help=True, help="The offers: check the catal
 app.add_typer(offers_app, name="offers")
 app.command("report")(report)
 app.command("doctor")(doctor)
+app.command("serve")(serve)
 model_app.command("trust")(trust)
 
 HomeOption = Annotated[
