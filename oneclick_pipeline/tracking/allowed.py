@@ -29,7 +29,7 @@ from oneclick_pipeline.tracking.runs import HASHES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-INSTEAD = "change models, experiments and runs with the oneclick command or in a notebook on the home's database"
+INSTEAD = "use the oneclick command, or MlflowClient on the home's database"
 
 _NAME = r"[A-Za-z0-9_-]{1,64}"
 _FILE = r"(?:[A-Za-z0-9_@~-][A-Za-z0-9_@~.-]*/)*[A-Za-z0-9_@~-][A-Za-z0-9_@~.-]*"
@@ -158,18 +158,13 @@ def rule(method: str, path: str) -> Rule:
 
     >>> rule("POST", "/ajax-api/2.0/mlflow/runs/search").fields is None
     True
-    >>> rule("POST", "/ajax-api/2.0/mlflow/runs/create")
-    Traceback (most recent call last):
-      ...
-    oneclick_pipeline.tracking.allowed.RefusedError: MLflow's pages do not offer this here, value POST \
-/ajax-api/2.0/mlflow/runs/create. What to do: change models, experiments and runs with the oneclick command or in a notebook on \
-the home's database
+    >>> sorted(rule("DELETE", "/ajax-api/2.0/mlflow/registered-models/alias").fields)
+    ['alias', 'name']
     """
     for one in RULES:
         if method in one.methods and one.path.fullmatch(path):
             return one
-    shown = "".join(c if c.isprintable() else "?" for c in f"{method} {path}"[:200])
-    raise RefusedError("MLflow's pages do not offer this here", value=shown, remedy=INSTEAD)
+    raise RefusedError("MLflow's pages do not offer this here", value=f"{method} {path}", remedy=INSTEAD)
 
 
 def is_artifact(path: str) -> bool:
