@@ -9,7 +9,7 @@ call other machines, uploads of model files, and a registry that takes a model f
 Everything else is refused, whatever a later MLflow adds. A path must be spelled exactly as here once it is decoded, so any other
 spelling of it (`//`, `%2e`, another case, a slash at the end) is unknown. The body of a request is a JSON object; that of an edit
 holds the fields of its row and no others, because MLflow's own requests can do more than the pages ask for: `runs/update` ends a
-run as well. The pipeline's own tags are not to be edited: it decides by them which model may score.
+run as well. The pipeline's own tags are not to be edited: people go by them, and so does `oneclick model trust`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.metrics import METRICS
-from oneclick_pipeline.tracking.files import MODEL_SHA256
-from oneclick_pipeline.tracking.runs import HASHES
+from oneclick_pipeline.tracking.versions import GATE, JUDGED, PROMOTED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,12 +92,10 @@ PAGES_TAGS = re.compile(r"mlflow\.note\.content|mlflow\.sharedViewState\.[A-Za-z
 
 _OWN_TAGS = frozenset({
     *("month", "family", "feature_months", "label_months", "label_rule", "training_digest", "rows"),
-    *("code_version", "dagster_asset", "dagster_run_id", "gates", "promoted_by"),
+    *("code_version", "dagster_asset", "dagster_run_id", JUDGED, PROMOTED_BY),
     *METRICS,
-    *HASHES.values(),
-    MODEL_SHA256,
 })  # fmt: skip
-_OWN_PREFIXES = ("mlflow.", "gate.")
+_OWN_PREFIXES, _OWN_SUFFIX = ("mlflow.", GATE), "_sha256"  # hashes stand in tags of older versions
 
 
 class RefusedError(BadInputError):
@@ -208,5 +205,5 @@ def _require_editable(key: object) -> None:
         raise RefusedError("a tag is a key and a value", remedy="send them, as the pages do")
     if PAGES_TAGS.fullmatch(key):
         return
-    if key in _OWN_TAGS or key.startswith(_OWN_PREFIXES):
-        raise RefusedError("the pipeline itself writes this tag and goes by it", value=key, remedy="use a name of your own")
+    if key in _OWN_TAGS or key.startswith(_OWN_PREFIXES) or key.endswith(_OWN_SUFFIX):
+        raise RefusedError("the pipeline itself writes this tag", value=key, remedy="use a name of your own")

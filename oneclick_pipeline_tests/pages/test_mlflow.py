@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
@@ -49,7 +50,7 @@ def home(tmp_path_factory, worker_id):
     home = tmp_path_factory.mktemp("mlflow") / "home"
     finished = homes.finished(tmp_path_factory, worker_id).home
     shutil.copytree(finished / "mlflow", home / "mlflow")
-    Tracking(home).moved(finished)
+    Tracking(home).moved(finished, home)
     return home
 
 
@@ -158,7 +159,8 @@ def test_note_tag_and_alias_are_edited(address, home, page):
 def test_html_among_the_artifacts_runs_no_script(address, home, page):
     found, experiment = champion(home)
     text = HOSTILE.replace("ADDRESS", address).replace("EDIT", edit(found.run_id))
-    (Tracking(home)._artifacts(found) / "hostile.html").write_text(text)
+    artifacts = Tracking(home)._client().get_run(found.run_id).info.artifact_uri
+    Path(artifacts.removeprefix("file://"), "hostile.html").write_text(text)
     page.goto(f"{address}/#/experiments/{experiment}/runs/{found.run_id}/artifacts/hostile.html")
     said = page.frame_locator("iframe").locator("#said")
     said.wait_for()

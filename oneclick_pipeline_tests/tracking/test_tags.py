@@ -19,5 +19,5 @@ def test_tags_of_runs_versions_and_experiments_are_the_pipelines_own(tmp_path_fa
     versions = client.search_model_versions()
     keys = {key for one in experiments for key in one.tags} | {key for run in runs for key in run.data.tags}
     keys |= {key for version in versions for key in version.tags}
-    assert {"gates", "model_sha256", "promoted_by", "roc_auc", "mlflow.parentRunId"} <= keys
+    assert {"gates", "promoted_by", "roc_auc", "mlflow.parentRunId"} <= keys
     assert {key for key in keys if editable(key)} == {"mlflow.note.content"}
