@@ -14,7 +14,7 @@ import pytest
 
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.orchestration import homes
-from oneclick_pipeline_tests.pages.browser import chromium, needs_browser
+from oneclick_pipeline_tests.pages.browser import needs_browser
 from oneclick_pipeline_tests.servers import LOOPBACK
 from oneclick_pipeline_tests.tracking.listening import listening
 
@@ -58,12 +58,6 @@ def home(tmp_path_factory, worker_id):
 def address(home, tmp_path_factory):
     with listening(home, tmp_path_factory.mktemp("log") / "mlflow.log") as served:
         yield served.address
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture
