@@ -185,9 +185,11 @@ def ui(
     import signal
 
     from oneclick_pipeline import tracking
-    from oneclick_pipeline.orchestration import servers
+    from oneclick_pipeline.orchestration import servers, webhook
 
     home = home.absolute()
+    if (there := webhook.given()) is not None and there.warning:
+        typer.echo(f"warning: {there.warning}", err=True)
     # A shell that starts us in the background has us ignore Ctrl-C, and our children would inherit that.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+FILE = "settings.yaml"
 _REMEDY = "see docs/settings.md for the names, units and limits of the settings"
 _ADDRESS = r"^https?://[^\s<>\"]*[^\s<>\"/]$"
 
@@ -307,7 +308,7 @@ class Settings(_Section):
         Raises:
             BadInputError: If the file cannot be read or is no YAML, or it or the run names an unknown field or an illegal value.
         """
-        path = home / "settings.yaml"
+        path = home / FILE
         root = yaml.read(path)
         settings = cls() if root is None else cls._of_file(root, str(path))
         if not changes:
