@@ -1,12 +1,16 @@
 """The `oneclick` command: its help, its exit codes, its messages."""
 
 import json
+import re
 import shutil
 import sys
 from io import BytesIO, TextIOWrapper
 
 import polars as pl
 import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from oneclick_pipeline import cli
@@ -385,3 +389,45 @@ def test_model_commands_in_a_home_without_models_make_none(oneclick, tmp_path, c
     assert code == 1
     assert f"no models yet in {tmp_path}/mlflow" in err
     assert list(tmp_path.iterdir()) == []
+
+
+NUMBERS = ["1_0", "１", "٣", " 1", "1 ", "1\n", "+1", "0x1", "1.0", "1e3", "²", "", "-", "9" * 5000, str(2**63)]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["score", "--customer"],
+        ["simulate", "--customers"],
+        ["ui", "--dagster-port"],
+        ["ui", "--mlflow-port"],
+        ["twin", "month", "--month", "2026-10", "--seed"],
+        ["model", "promote"],
+    ],
+)
+def test_number_is_written_in_ascii_digits(command, number, tmp_path):
+    result = CliRunner().invoke(cli.app, [*command, number, *(["--home", str(tmp_path / "home")])], env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    assert "integer" in result.output or "range" in result.output
+    assert not (tmp_path / "home").exists()
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_number_is_read_as_it_is_written(number):
+    assert cli.whole(0)(str(number)) == number
+
+
+@given(st.from_regex(r"[\d_+ -]{1,18}", fullmatch=True) | st.text(max_size=6))
+def test_whatever_is_no_number_in_ascii_digits_is_refused(text):
+    if re.fullmatch("[0-9]{1,18}", text):
+        assert cli.whole(0)(text) == int(text)
+    else:
+        with pytest.raises(typer.BadParameter):
+            cli.whole(0)(text)
+
+
+@pytest.mark.parametrize("ratio", ["a=1_0", "a=１", "a=nan", "a=inf", "a= 1", "a=-1", "a=", "a=1e3", "1"])
+def test_ratio_is_written_in_ascii_digits(ratio):
+    with pytest.raises(typer.BadParameter, match="is not OFFER=NUMBER"):
+        cli._ratios([ratio])
