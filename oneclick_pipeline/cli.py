@@ -200,9 +200,9 @@ class _Progress:
 def ui(
     home: HomeOption = Path("data"),
     dagster_port: Annotated[
-        int, typer.Option(parser=whole(1, 65535), metavar="INTEGER", help="Port of the Dagster pages.")
+        int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port of the Dagster pages.")
     ] = 3000,
-    mlflow_port: Annotated[int, typer.Option(parser=whole(1, 65535), metavar="INTEGER", help="Port of the MLflow pages.")] = 5000,
+    mlflow_port: Annotated[int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port of the MLflow pages.")] = 5000,
 ) -> None:
     """Start the pages: Dagster with its daemon (schedules and sensors tick), and MLflow. Ctrl-C ends both.
 

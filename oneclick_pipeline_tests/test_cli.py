@@ -427,7 +427,7 @@ def test_whatever_is_no_number_in_ascii_digits_is_refused(text):
             cli.whole(0)(text)
 
 
-@pytest.mark.parametrize("ratio", ["a=1_0", "a=１", "a=nan", "a=inf", "a= 1", "a=-1", "a=", "a=1e3", "1"])
+@pytest.mark.parametrize("ratio", ["a=1_0", "a=１", "a=nan", "a=inf", "a= 1", "a=-1", "a=", "a=1e3"])
 def test_ratio_is_written_in_ascii_digits(ratio):
     with pytest.raises(typer.BadParameter, match="is not OFFER=NUMBER"):
         cli._ratios([ratio])

@@ -6,13 +6,13 @@ import logging
 import os
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import dagster as dg
 
-from oneclick_pipeline import postgres
+from oneclick_pipeline import postgres, yaml
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration import alerts, delivery, locks, runs, webhook
 from oneclick_pipeline.orchestration.checks import told
@@ -135,13 +135,16 @@ def _make_databases(folder: Path) -> None:
 
 def _check_storage(config: Path, text: str) -> None:
     """Refuse a configuration that keeps the runs elsewhere than the variable says."""
-    import yaml
-
     try:
-        storage = str((yaml.safe_load(text) or {}).get("storage", ""))
-    except (yaml.YAMLError, AttributeError) as error:
-        remedy = "mend it, or delete it: it is made anew"
-        raise BadInputError("it is no configuration of Dagster", file=str(config), value=str(error), remedy=remedy) from error
+        root = yaml.parse(text, str(config))
+    except BadInputError as error:
+        raise replace(error, problem="it is no configuration of Dagster that can be read") from error
+    fields = {yaml.shown(key): value for key, value in root.value} if root is not None and yaml.is_mapping(root) else None
+    if root is not None and fields is None:
+        remedy = "fix it, or delete it: it is made anew"
+        raise yaml.wrong(str(config), root, "it is no configuration of Dagster that can be read", remedy=remedy, value=False)
+    node = (fields or {}).get("storage")
+    storage = "" if node is None else text[node.start_mark.index : node.end_mark.index]
     if postgres.given() is None and postgres.VARIABLE in storage:
         raise BadInputError(
             f"the runs and models of this home are in PostgreSQL, and {postgres.VARIABLE} is not set",
