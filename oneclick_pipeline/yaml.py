@@ -113,11 +113,10 @@ def parse(text: str, file: str) -> Node | None:
     if wrong := yaml.reader.Reader.NON_PRINTABLE.search(text):
         before = text[: wrong.start()]
         raise BadInputError(
-            "it is not valid YAML",
+            f"it is not valid YAML: it holds the control character {ord(wrong.group()):#04x}",
             file=file,
             line=before.count("\n") + 1,
             column=wrong.start() - (before.rfind("\n") + 1) + 1,
-            value=f"the control character {ord(wrong.group()):#04x}",
             remedy="remove the character; save the file as UTF-8",
         )
     loader = _Loader(text)
@@ -126,11 +125,10 @@ def parse(text: str, file: str) -> Node | None:
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: escapes and versions that are no numbers
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None) or loader.get_mark()
         raise BadInputError(
-            "it is not valid YAML",
+            f"it is not valid YAML: {getattr(error, 'problem', None) or error}",
             file=file,
             line=mark.line + 1,
             column=mark.column + 1,
-            value=str(getattr(error, "problem", None) or error),
             remedy=_SYNTAX,
         ) from error
 
