@@ -14,7 +14,10 @@ import typer
 
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
+from oneclick_pipeline.options import whole
 from oneclick_pipeline.report.command import report
+from oneclick_pipeline.serving.command import serve
+from oneclick_pipeline.tracking.command import trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,33 +54,13 @@ offers_app = typer.Typer(no_args_is_help=True, help="The offers: check the catal
 app.add_typer(offers_app, name="offers")
 app.command("report")(report)
 app.command("doctor")(doctor)
+app.command("serve")(serve)
+model_app.command("trust")(trust)
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
 ]
 MonthOption = Annotated[str, typer.Option("--month", help="Snapshot month, YYYY-MM.", show_default=False)]
-
-
-def whole(least: int, most: int = 2**63 - 1) -> Callable[[object], int]:
-    """What reads a whole number in ASCII digits: `int` also takes 1_000, blanks, and the digits of every script.
-
-    Args:
-        least: Smallest number that is allowed.
-        most: Largest.
-
-    >>> whole(0)("7")
-    7
-    """
-
-    def integer(value: object) -> int:
-        text = str(value)
-        if not re.fullmatch(r"-?[0-9]{1,19}", text):
-            raise typer.BadParameter(f"{text!r} is not a valid integer.")
-        if not least <= int(text) <= most:
-            raise typer.BadParameter(f"{text} is not in the range {least}<=x<={most}.")
-        return int(text)
-
-    return integer
 
 
 class Job(StrEnum):
@@ -546,7 +529,10 @@ def model_list(home: HomeOption = Path("data")) -> None:
             f"ROC-AUC  {version.tags['roc_auc']}\nlog loss {version.tags['log_loss']}\n"
             + (f"failed: {', '.join(version.failed_gates)}" if version.failed_gates else gates),
         )
-    Console(highlight=False).print(table)
+    out = Console(highlight=False)
+    out.print(table)
+    for number, error in store.unusable().items():
+        out.print(f"[yellow]not to be used:[/yellow] version {number}: {_escape(str(error))}", soft_wrap=True)
 
 
 @model_app.command("promote")
@@ -750,7 +736,7 @@ def _registry(home: Path) -> Tracking:
     from oneclick_pipeline.tracking import Tracking
 
     store = Tracking(home.absolute())
-    if not store.exists() or not store.versions():
+    if not store.exists() or not (store.versions() or store.unusable()):
         raise BadInputError(f"no models yet in {store.folder}", remedy="run retrain first: oneclick run --job retrain")
     return store
 

@@ -182,7 +182,7 @@ class _Exchange(threading.Thread):
 
     def _exchange(self) -> int:
         there = self._webhook
-        self._socket = socket.create_connection((there.host, there.port), timeout=self._seconds)
+        self._socket = socket.create_connection((there.host, there.port), timeout=self._seconds + 1)  # the caller stops it before
         if there.scheme == "https":
             context = ssl.create_default_context()
             name = there.host
