@@ -23,6 +23,8 @@ from filelock import FileLock, Timeout
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import locks
+from oneclick_pipeline.orchestration.launches import check_run_id
+from oneclick_pipeline.tables import check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +66,9 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         instance: The Dagster instance that keeps it.
 
     Raises:
-        BadInputError: If the run was given up meanwhile, see `settle_lost`, or its month is none.
+        BadInputError: If the run was given up meanwhile, see `settle_lost`; if its id or its month is none: both name a file.
     """
+    check_run_id(run.run_id)
     month = run.tags.get(_PARTITION)
     with locks.held(_mark(root, run.run_id)):
         kept = instance.get_run_by_id(run.run_id)
@@ -75,7 +78,7 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         if month is None:  # a run of many months or of none: its steps will say what they make of that
             yield
             return
-        with locks.month(root, month, lambda: _say_waiting(instance, run, month)):
+        with locks.month(root, check_month(month), lambda: _say_waiting(instance, run, month)):
             yield
 
 
