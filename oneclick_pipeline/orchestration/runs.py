@@ -66,7 +66,7 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         instance: The Dagster instance that keeps it.
 
     Raises:
-        BadInputError: If its id or its month is none: both name a file; or if the run was given up meanwhile, see `settle_lost`.
+        BadInputError: If the run was given up meanwhile, see `settle_lost`; if its id or its month is none: both name a file.
     """
     check_run_id(run.run_id)
     month = run.tags.get(_PARTITION)
