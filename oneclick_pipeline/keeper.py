@@ -16,7 +16,6 @@ import contextlib
 import os
 import select
 import signal
-import sys
 import time
 
 PARENT_SECONDS = 2.0
@@ -28,6 +27,7 @@ STEPS = ((signal.SIGINT, 2.5), (signal.SIGTERM, 1.5), (signal.SIGKILL, 0.5))
 DEADLINE_SECONDS = 8.0
 """Seconds after the first signal at which a parent that has not asked for an orderly end is killed."""
 
+_AGAIN = bytes([signal.SIGALRM])  # by which the parent reminds itself
 _LOOK_SECONDS = 0.05
 _SAME_SECONDS = 0.5
 """Signals that come closer together are one wish: `make ui` hands on the Ctrl-C that the terminal has sent us already."""
@@ -78,7 +78,7 @@ class _Orders:
         said = os.read(0, 1)
         self.gone = not said
         self.orderly = self.orderly or said == b"\0"
-        return said not in (b"", b"\0")
+        return said not in (b"", b"\0", _AGAIN)
 
 
 def _is_gone(group: int) -> bool:
@@ -121,8 +121,8 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     parent, orders = os.getppid(), _Orders()
     group = _make_group()
-    sys.stdout.write(f"{group}\n")
-    sys.stdout.flush()
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone already, which the first look at its orders will show
+        os.write(1, f"{group}\n".encode())
     orders.wait(None)
     begin = time.monotonic()
     _leave_to_parent(orders, begin + PARENT_SECONDS)

@@ -31,8 +31,19 @@ SAFE_PATH = "PYTHONSAFEPATH"
 """Python's variable for `-P`: nothing is imported from the current folder, by no child and by none of its children."""
 
 _ENCODING = "PYTHONIOENCODING"
+_AGAIN_SECONDS = 1.0
 _EXIT_SECONDS = 3.0
 """Seconds in which the interpreter must have ended after its children; with theirs it makes less than ten."""
+
+
+def _interrupt(*_: object) -> None:
+    """Raise `KeyboardInterrupt` now, and once more every second: a callback of the interpreter may swallow it.
+
+    Raises:
+        KeyboardInterrupt: Always.
+    """
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+    raise KeyboardInterrupt
 
 
 class Group:
@@ -72,7 +83,8 @@ class Group:
         signal.set_wakeup_fd(self._orders.fileno(), warn_on_full_buffer=False)  # written by the signal's own handler, in C
         # A shell that starts us in the background has us ignore Ctrl-C.
         for number in SIGNALS:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _interrupt)
+        signal.signal(signal.SIGALRM, _interrupt)
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # inherited: children write to the terminal from the background
         self._on_signals = True
 
@@ -108,8 +120,9 @@ class Group:
     def __exit__(self, *_: object) -> None:
         """End all children; when it returns none is left."""
         if self._on_signals:
-            for number in SIGNALS:  # from now on a signal only has the keeper hurry
+            for number in (signal.SIGALRM, *SIGNALS):  # from now on a signal only has the keeper hurry
                 signal.signal(number, lambda *_: None)
+            signal.setitimer(signal.ITIMER_REAL, 0)
         try:
             self._end_callers()
             with suppress(BrokenPipeError):  # the keeper was killed, and its group with it

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline import postgres
@@ -21,10 +22,11 @@ from oneclick_pipeline.tracking.server import HOSTS
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 _LOCATION = "oneclick_pipeline.definitions"
+_INSTALLED = Path(__file__).parents[2]
+"""Where this package lies: as trusted as the package is."""
 _WORKSPACE = f"load_from: [{{{{grpc_server: {{{{socket: {{socket}}, location_name: {_LOCATION}}}}}}}}}]\n"
 _PATIENCE_SECONDS = 120.0
 
@@ -124,8 +126,8 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
     workspace.write_text(_WORKSPACE.format(socket=code), encoding="utf-8")
     pages = ["-h", LOOPBACK, "-p", str(dagster_port), "-w", str(workspace)]
     start("mlflow", mlflow, "oneclick_pipeline.tracking.server", "--host", LOOPBACK, "--port", str(mlflow_port))
-    # Without the option the server's current folder is where it looks for modules first.
-    start("code", f"unix:{code}", "dagster", "api", "grpc", "-s", str(code), "-m", _LOCATION, "--empty-working-directory")
+    # With -d: it looks for the module in its current folder first where it is not told another.
+    start("code", f"unix:{code}", "dagster", "api", "grpc", "-s", str(code), "-m", _LOCATION, "-d", str(_INSTALLED))
     _wait(servers[1:])
     start("daemon", "", "dagster._daemon", "run", "-w", str(workspace))
     start("webserver", dagster, "oneclick_pipeline.orchestration.webserver", *pages)
