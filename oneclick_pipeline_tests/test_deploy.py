@@ -135,6 +135,20 @@ def test_every_service_waits_for_what_it_needs_is_checked_and_comes_back():
     )
 
 
+def test_commands_that_people_copy_import_nothing_from_the_current_folder():
+    """But for the benchmarks, which lie in the repository and nowhere else."""
+    files = [
+        ROOT / "Makefile",
+        ROOT / "README.md",
+        *DEPLOY.glob("*.md"),
+        *DEPLOY.glob("*.sh"),
+        *(ROOT / "oneclick_pipeline").rglob("*.py"),
+    ]
+    for path in files:
+        plain = re.findall(r"\bpython3? -m (?!benchmarks\b|venv\b)\S+", path.read_text(encoding="utf-8"))
+        assert not plain, (path, plain)
+
+
 def test_secrets_are_files_that_git_and_the_image_ignore(tmp_path):
     assert {how["file"] for how in COMPOSE["secrets"].values()} == {f"./secrets/{name}" for name in COMPOSE["secrets"]}
     ignored = (ROOT / ".gitignore").read_text().splitlines()

@@ -1,6 +1,6 @@
 """Dagster's pages with a check of the host that a request names.
 
-    python -m oneclick_pipeline.orchestration.webserver ARGUMENTS
+    python -P -m oneclick_pipeline.orchestration.webserver ARGUMENTS
 
 is `dagster-webserver`, which has no such check of its own (1.13): under a name that leads to this machine any web site could
 have a visitor's browser start runs here. Names are those of `ONECLICK_HOSTS`, as for MLflow's pages.

@@ -1,6 +1,6 @@
 """A model opened by a process that knows nothing of the one that made it.
 
-    python -m oneclick_pipeline.tracking.fresh HOME MODEL VERSION < rows.json
+    python -P -m oneclick_pipeline.tracking.fresh HOME MODEL VERSION < rows.json
 
 finds the version in the registry, checks its file as `Tracking.load` does, and answers with its probabilities. It
 reads the registry's own two tables by SQLAlchemy: the way through MLflow gives the same (tested) for 5 CPU s more of
