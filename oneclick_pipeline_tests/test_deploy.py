@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -137,13 +138,7 @@ def test_every_service_waits_for_what_it_needs_is_checked_and_comes_back():
 
 def test_commands_that_people_copy_import_nothing_from_the_current_folder():
     """But for the benchmarks, which lie in the repository and nowhere else."""
-    files = [
-        ROOT / "Makefile",
-        ROOT / "README.md",
-        *DEPLOY.glob("*.md"),
-        *DEPLOY.glob("*.sh"),
-        *(ROOT / "oneclick_pipeline").rglob("*.py"),
-    ]
+    files = [ROOT / "Makefile", ROOT / "README.md", *DEPLOY.glob("*.md"), *DEPLOY.glob("*.sh")]
     for path in files:
         plain = re.findall(r"\bpython3? -m (?!benchmarks\b|venv\b)\S+", path.read_text(encoding="utf-8"))
         assert not plain, (path, plain)
@@ -270,6 +265,16 @@ def test_every_service_is_healthy_and_listens_on_loopback_only(team):
         wait_for(lambda name=name: team.healthy(name), name)
     listening = {c.laddr.ip for p in team.descendants() for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN}
     assert listening <= {servers.LOOPBACK, f"::ffff:{servers.LOOPBACK}"}  # gRPC listens by the other spelling
+
+
+@pytest.mark.soak
+def test_code_server_that_was_killed_comes_back_on_its_socket(team):
+    """It leaves its socket behind; the volume outlives the container."""
+    os.killpg(team.processes["code"].pid, signal.SIGKILL)
+    team.processes["code"].wait()
+    assert (team.place / "code").is_socket()
+    team.start("code")
+    wait_for(lambda: team.healthy("code"), "code")
 
 
 @pytest.mark.soak

@@ -75,8 +75,8 @@ class Topology:
 
     def environment_of(self, service: str) -> dict[str, str]:
         """The variables of a container with our places; its secrets are files, as they are there."""
-        secrets = self.place / service
-        secrets.mkdir(exist_ok=True)
+        secrets = self.place / "secrets" / service
+        secrets.mkdir(parents=True, exist_ok=True)
         for name in COMPOSE["services"][service]["secrets"]:
             (secrets / name).write_text(self.url if name == "ONECLICK_POSTGRES" else "")
         places = {"ONECLICK_HOME": str(self.home), "DAGSTER_HOME": str(self.home / "dagster"), "SECRETS": str(secrets)}
