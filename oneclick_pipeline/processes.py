@@ -30,10 +30,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SAFE_PATH = "PYTHONSAFEPATH"
 """Python's variable for `-P`: nothing is imported from the current folder, by no child and by none of its children."""
 
+_OURS = "ONECLICK_"
 _ENCODING = "PYTHONIOENCODING"
 _AGAIN_SECONDS = 1.0
 _EXIT_SECONDS = 3.0
 """Seconds in which the interpreter must have ended after its children; with theirs it makes less than ten."""
+
+
+def variables_of(variables: Mapping[str, str], *ours: str) -> dict[str, str]:
+    """The variables of a child: what is not ours, and of ours those that it needs.
+
+    >>> variables_of({"PATH": "/bin", "ONECLICK_WEBHOOK": "https://...", "ONECLICK_HOME": "/data"}, "ONECLICK_HOME")
+    {'PATH': '/bin', 'ONECLICK_HOME': '/data'}
+    """
+    return {name: value for name, value in variables.items() if not name.startswith(_OURS) or name in ours}
 
 
 def _interrupt(*_: object) -> None:

@@ -55,7 +55,8 @@ def tolerant(stream: TextIO | None) -> TextIO:
     """A standard stream as one that every text can be written to, now and when its reader has gone."""
     if stream is None:  # it was closed before we were started
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - as long as the process lives
-    if not isinstance(stream, io.TextIOWrapper):  # somebody caught the output in memory
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    if not (isinstance(stream, io.TextIOWrapper) and isinstance(raw, io.FileIO)):  # somebody catches the output in memory
         return stream
     stream.flush()
     buffer = io.BufferedWriter(cast("io.RawIOBase", _Output(stream.fileno(), "wb", closefd=False)))

@@ -15,13 +15,12 @@ from oneclick_pipeline import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.delivery import WEBHOOK
 from oneclick_pipeline.orchestration.execute import prepare_instance
-from oneclick_pipeline.processes import Group
+from oneclick_pipeline.processes import Group, variables_of
 from oneclick_pipeline.tracking import Tracking
-from oneclick_pipeline.tracking.server import HOSTS
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 LOOPBACK = "127.0.0.1"
 _LOCATION = "oneclick_pipeline.definitions"
@@ -30,23 +29,13 @@ _INSTALLED = Path(__file__).parents[2]
 _WORKSPACE = f"load_from: [{{{{grpc_server: {{{{socket: {{socket}}, location_name: {_LOCATION}}}}}}}}}]\n"
 _PATIENCE_SECONDS = 120.0
 
-_OURS = "ONECLICK_"
 _NEEDS = {
     "code": ("ONECLICK_HOME", "ONECLICK_ENGINE", "ONECLICK_SPARK_MASTER", postgres.VARIABLE, WEBHOOK),  # it runs the runs
     "daemon": (postgres.VARIABLE,),
-    "webserver": (postgres.VARIABLE, HOSTS),
-    "mlflow": ("ONECLICK_HOME", postgres.VARIABLE, HOSTS),
+    "webserver": (postgres.VARIABLE, "ONECLICK_HOSTS", "ONECLICK_USERS"),
+    "mlflow": ("ONECLICK_HOME", postgres.VARIABLE, "ONECLICK_HOSTS", "ONECLICK_USERS"),
 }
 """Which of our variables a server gets. The address of the store's own database is for `oneclick offers publish` alone."""
-
-
-def environment_of(server: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a server: what is not ours, and of ours what it needs.
-
-    >>> environment_of("daemon", {"PATH": "/bin", "ONECLICK_WEBHOOK": "https://...", "ONECLICK_POSTGRES": "postgresql://..."})
-    {'PATH': '/bin', 'ONECLICK_POSTGRES': 'postgresql://...'}
-    """
-    return {name: value for name, value in variables.items() if not name.startswith(_OURS) or name in _NEEDS[server]}
 
 
 def _check_free(port: int, option: str) -> None:
@@ -119,7 +108,7 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
 
     def start(name: str, url: str, *module: str) -> None:
         calls_others = name in ("daemon", "webserver")
-        servers.append((url, group.start(["-m", *module], environment_of(name, variables), calls_others=calls_others)))
+        servers.append((url, group.start(["-m", *module], variables_of(variables, *_NEEDS[name]), calls_others=calls_others)))
 
     code, workspace = group.folder / "code", group.folder / "workspace.yaml"
     # What sensors remember belongs to the name of the location, which must not change with the socket.

@@ -32,6 +32,7 @@ SERVERS = {
     "dagster._daemon": "daemon",
     "oneclick_pipeline.orchestration.webserver": "webserver",
     "oneclick_pipeline.tracking.server": "mlflow",
+    "oneclick_pipeline.tracking.app": "mlflow",
     "mlflow": "mlflow",
     "dagster": "code",
 }
