@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import sys
-from typing import TextIO, cast
+from typing import IO, TextIO, cast
 
 _HANDLER = "oneclick"
 _IN_ASCII = {
@@ -55,13 +55,15 @@ def tolerant(stream: TextIO | None) -> TextIO:
     """A standard stream as one that every text can be written to, now and when its reader has gone."""
     if stream is None:  # it was closed before we were started
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - as long as the process lives
-    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)  # there is no buffer between them under PYTHONUNBUFFERED
     if not (isinstance(stream, io.TextIOWrapper) and isinstance(raw, io.FileIO)):  # somebody catches the output in memory
         return stream
     stream.flush()
-    buffer = io.BufferedWriter(cast("io.RawIOBase", _Output(stream.fileno(), "wb", closefd=False)))
+    output = _Output(stream.fileno(), "wb", closefd=False)
+    lasting = output if stream.write_through else io.BufferedWriter(cast("io.RawIOBase", output))
     return io.TextIOWrapper(
-        buffer,
+        cast("IO[bytes]", lasting),
         encoding=stream.encoding,
         errors=_HANDLER,
         line_buffering=stream.line_buffering,

@@ -66,7 +66,7 @@ def test_marks_of_steps_do_not_end_a_run(variables, tmp_path):
 
 
 def test_run_goes_on_when_nobody_reads_its_output(tmp_path):
-    process = oneclick("run", "--month", MONTH, "--home", tmp_path)
+    process = oneclick("run", "--month", MONTH, "--home", tmp_path, PYTHONUNBUFFERED="1")
     process.stdout.readline()
     process.stdout.close()  # as `| head -1` does
     errors = process.stderr.read()
@@ -106,7 +106,7 @@ def test_full_disk_is_told_and_not_swallowed():
 @pytest.mark.soak
 def test_month_is_complete_where_the_terminal_shows_ascii_and_nobody_reads(tmp_path):
     home = new_home(tmp_path / "home")
-    process = oneclick("run", "--month", MONTH, "--home", home, PYTHONIOENCODING="ascii")
+    process = oneclick("run", "--month", MONTH, "--home", home, PYTHONIOENCODING="ascii", PYTHONUNBUFFERED="1")
     process.stdout.readline()
     process.stdout.close()
     errors = process.stderr.read()
