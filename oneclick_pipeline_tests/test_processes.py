@@ -9,11 +9,14 @@ import sys
 import time
 from contextlib import contextmanager
 
+import pandas as pd
 import psutil
 import pytest
 
-from oneclick_pipeline import keeper
+from oneclick_pipeline import keeper, postgres
+from oneclick_pipeline.orchestration import dumps
 from oneclick_pipeline.processes import Group
+from oneclick_pipeline.tracking import fresh
 
 CHILD = """
 import os, signal, subprocess, sys, time
@@ -136,3 +139,21 @@ def test_a_child_cannot_be_started_when_its_group_has_been_ended():
         group._keeper.wait(DEADLINE_SECONDS)
         with pytest.raises(KeyboardInterrupt):
             group.start(["-c", ""], os.environ)
+
+
+def test_programs_that_open_models_or_talk_to_postgresql_get_none_of_our_secrets(monkeypatch, tmp_path):
+    environments = []
+
+    def noted(*_, env, **__):
+        environments.append(env)
+        raise subprocess.TimeoutExpired("", 0)
+
+    for name in ("ONECLICK_POSTGRES", "ONECLICK_DATABASE", "ONECLICK_WEBHOOK", "ONECLICK_A_LATER_SECRET"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setattr(fresh.subprocess, "run", noted)
+    assert "did not answer" in fresh.reopen(tmp_path, 1, pd.DataFrame()).error
+    monkeypatch.setattr(dumps.shutil, "which", lambda _: "/usr/bin/pg_dump")
+    environments.append(dumps._command("pg_dump", postgres.parsed("postgresql://u:p@h/n"))[1])
+    for environment in environments:
+        assert "secret" not in environment.values()
+        assert environment["PATH"] == os.environ["PATH"]

@@ -13,7 +13,7 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from oneclick_pipeline.tracking.server import hosts
+from oneclick_pipeline.guard import hosts
 
 
 class CheckedWebserver(DagsterWebserver):
@@ -21,7 +21,7 @@ class CheckedWebserver(DagsterWebserver):
 
     def build_middleware(self) -> list[Middleware]:
         """Dagster's own, behind the check."""
-        return [Middleware(TrustedHostMiddleware, allowed_hosts=hosts(), www_redirect=False), *super().build_middleware()]
+        return [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts()), www_redirect=False), *super().build_middleware()]
 
 
 def main() -> None:
