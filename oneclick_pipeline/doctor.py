@@ -54,11 +54,12 @@ class Patient:
 
     @cached_property
     def months(self) -> list[str]:
-        """Snapshot months that have a table, oldest first."""
-        from oneclick_pipeline.tables import TABLES, table_file
+        """Snapshot months that are over and have a table, oldest first."""
+        from oneclick_pipeline.tables import TABLES, is_month, is_over, table_file
 
         folders = {table_file(self.home, name, "2000-01").parent for name in TABLES}
-        return sorted({path.stem for folder in folders for path in folder.glob("*.parquet") if _is_month(path.stem)})
+        names = {path.stem for folder in folders for path in folder.glob("*.parquet")}
+        return sorted(name for name in names if is_month(name) and is_over(name, self.now))
 
     @cached_property
     def health(self) -> Health:
@@ -163,6 +164,18 @@ def _catalogue(patient: Patient) -> Iterator[Finding]:
 
     found = Catalogue.load(patient.home)
     yield Finding("catalogue", OK, f"{len(found.offers)} offers in {found.file}")
+
+
+def _webhook(_: Patient) -> Iterator[Finding]:
+    from oneclick_pipeline.orchestration import webhook
+
+    there = webhook.given()
+    if there is None:
+        yield Finding("webhook", OK, f"{webhook.VARIABLE} is not set: alerts go to stderr alone")
+    elif there.warning:
+        yield Finding("webhook", WARNING, there.warning, "use an address that begins with https")
+    else:
+        yield Finding("webhook", OK, f"alerts are posted to {there.scheme}://{there.host}")
 
 
 def _dagster(patient: Patient) -> Iterator[Finding]:
@@ -342,6 +355,7 @@ CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
     "home": _home,
     "settings": _settings,
     "catalogue": _catalogue,
+    "webhook": _webhook,
     "dagster": _dagster,
     "mlflow": _mlflow,
     "disk": _disk,
@@ -360,10 +374,6 @@ def _team() -> bool:
     from oneclick_pipeline import postgres
 
     return postgres.given() is not None
-
-
-def _is_month(text: str) -> bool:
-    return re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text) is not None
 
 
 def _size(count: float) -> str:

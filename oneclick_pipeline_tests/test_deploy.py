@@ -21,7 +21,7 @@ import yaml
 
 from oneclick_pipeline import postgres
 from oneclick_pipeline.orchestration import execute
-from oneclick_pipeline.orchestration.delivery import WEBHOOK
+from oneclick_pipeline.orchestration.webhook import VARIABLE as WEBHOOK
 from oneclick_pipeline.tables import TABLES
 from oneclick_pipeline.tracking import Tracking, upgrade
 from oneclick_pipeline.tracking.quiet import quiet_mlflow

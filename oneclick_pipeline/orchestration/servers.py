@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline import postgres
+from oneclick_pipeline import guard, postgres
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration.delivery import WEBHOOK
+from oneclick_pipeline.orchestration import webhook
 from oneclick_pipeline.orchestration.execute import prepare_instance
 from oneclick_pipeline.processes import Group, variables_of
 from oneclick_pipeline.tracking import Tracking
@@ -30,10 +30,16 @@ _WORKSPACE = f"load_from: [{{{{grpc_server: {{{{socket: {{socket}}, location_nam
 _PATIENCE_SECONDS = 120.0
 
 _NEEDS = {
-    "code": ("ONECLICK_HOME", "ONECLICK_ENGINE", "ONECLICK_SPARK_MASTER", postgres.VARIABLE, WEBHOOK),  # it runs the runs
+    "code": (
+        "ONECLICK_HOME",
+        "ONECLICK_ENGINE",
+        "ONECLICK_SPARK_MASTER",
+        postgres.VARIABLE,
+        webhook.VARIABLE,
+    ),  # it runs the runs
     "daemon": (postgres.VARIABLE,),
-    "webserver": (postgres.VARIABLE, "ONECLICK_HOSTS", "ONECLICK_USERS"),
-    "mlflow": ("ONECLICK_HOME", postgres.VARIABLE, "ONECLICK_HOSTS", "ONECLICK_USERS"),
+    "webserver": (postgres.VARIABLE, guard.HOSTS, guard.USERS),
+    "mlflow": ("ONECLICK_HOME", postgres.VARIABLE, guard.HOSTS, guard.USERS),
 }
 """Which of our variables a server gets. The address of the store's own database is for `oneclick offers publish` alone."""
 
