@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oneclick_pipeline import streams
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.options import whole
+from oneclick_pipeline.processes import SAFE_PATH, Group
 from oneclick_pipeline.report.command import report
 from oneclick_pipeline.serving.command import serve
 from oneclick_pipeline.tracking.command import trust
@@ -193,22 +196,20 @@ def ui(
     """
     import signal
 
-    from oneclick_pipeline import tracking
-    from oneclick_pipeline.orchestration import servers, webhook
-
     home = home.absolute()
-    if (there := webhook.given()) is not None and there.warning:
-        typer.echo(f"warning: {there.warning}", err=True)
-    # A shell that starts us in the background has us ignore Ctrl-C, and our children would inherit that.
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
-    store = tracking.Tracking(home)
-    with servers.serve(home, dagster_port, mlflow_port) as (dagster, mlflow):
-        typer.echo(f"\nDagster  {dagster}\nMLflow   {mlflow}{store.page()}\nCtrl-C ends both.")
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            typer.echo("Stopping.")
+    with Group() as group:
+        group.end_on_signals()  # before what takes seconds to import
+        from oneclick_pipeline import tracking
+        from oneclick_pipeline.orchestration import servers, webhook
+
+        if (there := webhook.given()) is not None and there.warning:
+            typer.echo(f"warning: {there.warning}", err=True)
+        with servers.serve(home, dagster_port, mlflow_port, group) as (dagster, mlflow):
+            typer.echo(f"\nDagster  {dagster}\nMLflow   {mlflow}{tracking.Tracking(home).page()}\nCtrl-C ends both.")
+            try:
+                signal.pause()
+            except KeyboardInterrupt:
+                typer.echo("Stopping.")
 
 
 @app.command()
@@ -749,6 +750,8 @@ def _escape(text: str) -> str:
 
 def main() -> None:
     """Entry point: input that cannot be used, and a full disk, end with their message and code 1, not with a traceback."""
+    streams.install()
+    os.environ[SAFE_PATH] = "1"  # for whatever this process starts
     try:
         app()
     except Exception as error:
