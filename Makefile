@@ -29,16 +29,16 @@ setup: .venv/.complete ## Create the environment from the locked requirements.
 run: setup ## Run the month of the bundled sample, or MONTH=YYYY-MM.
 	$(BIN)/oneclick run --month $(MONTH)
 
-test: setup ## Lint, types, import contracts, definitions, all tests.
+test: setup ## Lint, types, import contracts, definitions, all tests; in another order with ORDER=SEED.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dagster definitions validate -w workspace.yaml
-	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/pytest -n 2 --dist loadscope $(if $(ORDER),-p pytest_randomly --randomly-seed=$(ORDER))
 
 test-spark: setup .spark/.complete ## The tests of Spark on a real cluster of this machine; needs Java 17, downloads 490 MB once.
-	PYTHONPATH=$(CURDIR)/.spark $(BIN)/pytest -n 0 oneclick_pipeline_tests/engine/test_spark.py
+	PYTHONPATH=$(CURDIR)/.spark $(BIN)/pytest -n 0 -m spark oneclick_pipeline_tests/engine
 
 .spark/.complete: requirements-spark.txt | setup # beside .venv, which stays as it is locked
 	@command -v java > /dev/null || { echo "Java 17 is needed: no java is on the PATH"; exit 1; }
