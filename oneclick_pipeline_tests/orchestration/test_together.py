@@ -32,7 +32,7 @@ def ends(*processes):
 
 
 def exports_read(home):
-    """Content of the exports that the raw tables were made of; plain rows lie in the export, so a digest of the table has none."""
+    """SHA-256 of the exports that the raw tables were made of; most rows lie in the export, so the table's digest has none."""
     return {source.file: read_facts(table_file(home, source.file, MONTH)).sha256 for source in SOURCES}
 
 
