@@ -159,8 +159,8 @@ class Home(dg.ConfigurableResource):
     spark_master: str = Field("", description="Address of the cluster for spark, as spark://HOST:PORT")
     run_settings: SettingsOfRun = Field(default=SettingsOfRun(), description=SettingsOfRun.__doc__)
     _steps: ExitStack = PrivateAttr(default_factory=ExitStack)
-    """Scratch folders of this run's steps. Where Dagster cannot write its own databases it drops a step between two of its events,
-    and the step's own clean-up waits for the garbage collector: so the end of the run cleans up as well."""
+    """Scratch folders of this run's steps. Where Dagster cannot write its own databases it drops a step between two of its
+    events, and the step's own clean-up waits for the garbage collector: so the end of the run cleans up as well."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
