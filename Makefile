@@ -9,7 +9,7 @@ UV := VIRTUAL_ENV=.venv $(BIN)/uv
 LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help setup run test soak test-spark ui lock bench clean
+.PHONY: help setup run test soak test-spark ui lock audit bench clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,15 @@ lock: setup ## Compile the requirements anew from pyproject.toml, with the newes
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"], sep="\n")' \
 		| $(LOCK) --constraint requirements.txt - -o requirements-spark.txt
 	$(LOCK) --extra postgres --constraint requirements.txt pyproject.toml deploy/build.in -o deploy/requirements.txt
+	echo pip-audit | $(LOCK) --constraint requirements.txt - -o requirements-audit.txt
+
+audit: .audit/.complete ## Ask the database of advisories about every locked version; fails where nobody could be asked.
+	.audit/bin/python .ci/audit.py .audit/bin/pip-audit requirements.txt deploy/requirements.txt requirements-*.txt
+
+.audit/.complete: requirements-audit.txt # beside .venv, which stays as it is locked
+	$(PYTHON) -m venv --clear .audit
+	.audit/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.txt
+	@touch $@
 
 clean: ## Remove what runs have written below data/, and the environment.
-	rm -rf .venv .spark data/tables data/reports data/mlflow data/dagster data/staging
+	rm -rf .venv .spark .audit data/tables data/reports data/mlflow data/dagster data/staging

@@ -205,10 +205,15 @@ def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make; it must not be there.")],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Copy a home and its database into a folder: files and databases that belong together. No run may be at work."""
+    """Copy a home and its database into a folder: files and databases that belong together. No run may be at work.
+
+    Links are followed: the backup holds what they lead to. Only its owner can read it.
+    """
     from oneclick_pipeline.orchestration import backup as backups
 
     made = backups.backup(home.absolute(), folder.absolute())
+    for name in made.get("left_out", []):
+        typer.echo(f"left out, as it is neither file nor folder: {name}", err=True)
     typer.echo(f"{len(made['files']):,} files of {home} in {folder}")
 
 
@@ -576,30 +581,30 @@ def offers_publish(
     ],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Write the plan and the segments of a month into the store's database, PostgreSQL or SQLite.
+    """Write what was handed over in a month, and its segments, into the store's database, PostgreSQL or SQLite.
 
-    The tables are [b]oneclick_offer_plan[/b] and [b]oneclick_customer_segments[/b], keyed by month and customer_id. It is one
-    transaction: rows are inserted, updated, or deleted where the customer is in the plan no longer. Other months stay.
+    That is what the ledger holds: who got which offer, and who was held out. If the plan has become another one since, it is
+    said so, and not published. The tables are [b]oneclick_offer_plan[/b] and [b]oneclick_customer_segments[/b], keyed by
+    month and customer_id. It is one transaction: rows are inserted, updated, or deleted where the customer is in it no
+    longer. Other months stay.
     """
-    import pandas as pd
+    from oneclick_pipeline.orchestration import handover
 
-    from oneclick_pipeline.engine import files
-    from oneclick_pipeline.offers import database as databases
-    from oneclick_pipeline.tables import table_file
+    def waiting() -> None:
+        typer.echo(f"A run works on {month}: waiting until it has ended.", err=True)
 
-    frames = []
-    for table in ("offer_plan", "customer_segments"):
-        path = table_file(home.absolute(), table, month)
-        if not path.exists():
-            raise BadInputError(
-                f"there is no {table} of {month}", file=str(path), remedy=f"run the month: oneclick run --month {month}"
-            )
-        with files.whole([path]):
-            frames.append(pd.read_parquet(path))
-    published = databases.publish(database, month, frames[0], frames[1])
-    for name, rows in published.rows.items():
-        typer.echo(f"{name}  {rows:,} rows of {month}, {published.removed[name]:,} removed")
-    typer.echo(f"in {published.database}")
+    result = handover.publish(home.absolute(), month, database, waiting)
+    for name, rows in result.published.rows.items():
+        typer.echo(f"{name}  {rows:,} rows of {month}, {result.published.removed[name]:,} removed")
+    typer.echo(f"in {result.published.database}, as it was handed over (digest {result.digest})")
+    if result.differing:
+        typer.echo(
+            f"warning: today's plan of {month} has become another: {result.differing:,} customers differ from what was handed "
+            f"over, which is published here. To hand the new plan over in its place: oneclick run --month {month} --replan",
+            err=True,
+        )
+    if result.differing is None:
+        typer.echo(f"warning: there is no offer_plan of {month} any more to compare with", err=True)
 
 
 @campaigns_app.command("import")

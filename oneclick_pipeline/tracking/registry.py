@@ -168,17 +168,18 @@ class Tracking:
             current, head = utils._get_schema_version(engine), utils._get_latest_schema_revision()  # type: ignore[no-untyped-call] # noqa: SLF001
             return str(current), str(head)  # there is no public way
 
-    def moved(self, old: Path) -> None:
+    def moved(self, old: Path, new: Path) -> None:
         """Change the addresses that MLflow keeps in full, in a database that was brought here from another home.
 
         Args:
             old: The path that the home had.
+            new: The path that it will have.
         """
         import sqlalchemy as sa
 
-        if old == self.home.absolute() or not self.exists():
+        if old == new or not self.exists():
             return
-        before, after = ((home / "mlflow" / "artifacts").as_uri() for home in (old, self.home.absolute()))
+        before, after = ((home / "mlflow" / "artifacts").as_uri() for home in (old, new))
         with sa.create_engine(self.uri, poolclass=sa.NullPool).begin() as connection:
             for name, column in _ADDRESSES:
                 table = sa.table(name, sa.column(column))
