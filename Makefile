@@ -9,7 +9,7 @@ UV := VIRTUAL_ENV=.venv $(BIN)/uv
 LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help setup run test soak test-spark ui lock bench clean
+.PHONY: help setup run test soak test-spark ui lock audit bench clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,16 +29,16 @@ setup: .venv/.complete ## Create the environment from the locked requirements.
 run: setup ## Run the month of the bundled sample, or MONTH=YYYY-MM.
 	$(BIN)/oneclick run --month $(MONTH)
 
-test: setup ## Lint, types, import contracts, definitions, all tests.
+test: setup ## Lint, types, import contracts, definitions, all tests; in another order with ORDER=SEED.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dagster definitions validate -w workspace.yaml
-	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/pytest -n 2 --dist loadscope $(if $(ORDER),-p pytest_randomly --randomly-seed=$(ORDER))
 
 test-spark: setup .spark/.complete ## The tests of Spark on a real cluster of this machine; needs Java 17, downloads 490 MB once.
-	PYTHONPATH=$(CURDIR)/.spark $(BIN)/pytest -n 0 oneclick_pipeline_tests/engine/test_spark.py
+	PYTHONPATH=$(CURDIR)/.spark $(BIN)/pytest -n 0 -m spark oneclick_pipeline_tests/engine
 
 .spark/.complete: requirements-spark.txt | setup # beside .venv, which stays as it is locked
 	@command -v java > /dev/null || { echo "Java 17 is needed: no java is on the PATH"; exit 1; }
@@ -62,6 +62,15 @@ lock: setup ## Compile the requirements anew from pyproject.toml, with the newes
 	$(BIN)/python -P -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"], sep="\n")' \
 		| $(LOCK) --constraint requirements.txt - -o requirements-spark.txt
 	$(LOCK) --extra postgres --constraint requirements.txt pyproject.toml deploy/build.in -o deploy/requirements.txt
+	echo pip-audit | $(LOCK) --constraint requirements.txt - -o requirements-audit.txt
+
+audit: .audit/.complete ## Ask the database of advisories about every locked version; fails where nobody could be asked.
+	.audit/bin/python .ci/audit.py .audit/bin/pip-audit requirements.txt deploy/requirements.txt requirements-*.txt
+
+.audit/.complete: requirements-audit.txt # beside .venv, which stays as it is locked
+	$(PYTHON) -m venv --clear .audit
+	.audit/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-audit.txt
+	@touch $@
 
 clean: ## Remove what runs have written below data/, and the environment.
-	rm -rf .venv .spark data/tables data/reports data/mlflow data/dagster data/staging
+	rm -rf .venv .spark .audit data/tables data/reports data/mlflow data/dagster data/staging

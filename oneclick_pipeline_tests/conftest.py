@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import hypothesis
 import pytest
@@ -22,7 +22,7 @@ from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline.tables import RAW, SOURCES, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from xdist.remote import Producer
 
@@ -51,6 +51,40 @@ class _Together(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:
     """Who runs which tests."""
     return _Together(config, log)
+
+
+REQUIRE_ALL = "ONECLICK_REQUIRE_ALL"
+"""Variable that makes a skipped test a failed one, as on the machine that guards main: programs are installed there."""
+
+_MAY_LACK = "real export"
+"""What a skip may always be for: the store's own data, which never lies in the project."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skip for want of a program fails where everything is required."""
+    return _required((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself."""
+    return _required((yield))
+
+
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _required(report: _Report) -> _Report:
+    if (
+        os.environ.get(REQUIRE_ALL)
+        and report.skipped
+        and not hasattr(report, "wasxfail")
+        and _MAY_LACK not in str(report.longrepr)
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and {REQUIRE_ALL} is set: {report.longrepr}"
+    return report
 
 
 def _uses_the_finished_home(path: Path) -> bool:

@@ -122,6 +122,28 @@ def test_unreachable_server_is_told_in_plain_words(unreachable, tmp_path, comman
     assert "s3cr3t" not in told
 
 
+def test_pages_take_no_connection_from_before_a_restart_of_the_server(server, monkeypatch, tmp_path):
+    home = new_home(tmp_path / "home")
+    monkeypatch.setenv(postgres.VARIABLE, server.new("restarted"))
+    execute.prepare_instance(home)
+    with instance_of(home) as instance:
+        instance.optimize_for_webserver(statement_timeout=15_000, pool_recycle=3600, max_overflow=5)  # as the pages do
+
+        def ask():
+            """Once of every storage: each has a pool of its own."""
+            return (
+                instance.get_runs_count(),
+                instance.all_instigator_state(),
+                instance.event_log_storage.get_maximum_record_id(),
+                instance.daemon_cursor_storage.get_cursor_values({"none"}),
+            )
+
+        before = ask()
+        server.stop()
+        server.start()
+        assert ask() == before
+
+
 def test_server_that_goes_away_is_told_in_plain_words(server, monkeypatch, tmp_path):
     monkeypatch.setenv(postgres.VARIABLE, server.url())
     engine = sa.create_engine(postgres.given(), poolclass=sa.NullPool)

@@ -4,19 +4,20 @@ The order of the rows in a file may be chance; sums of floats, and matrix produc
 """
 
 import os
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.threads import pool
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import TABLES, Table
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import pandas as pd
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -177,16 +178,10 @@ def in_order(function: Callable[[_In], _Out], batches: Iterable[_In], threads: i
 
     threads = threads or os.cpu_count() or 1
     ahead: deque[Future[_Out]] = deque()
-    # BLAS has one limit for all threads; OpenMP one for each, so the initializer has to set it. All share the warning
-    # filters: whatever the threads make of them is undone at the end.
-    with (
-        warnings.catch_warnings(),
-        threadpool_limits(limits=1),
-        ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as pool,
-    ):
+    with threadpool_limits(limits=1), pool(threads) as executor:  # BLAS has one limit for all threads
         try:
             for batch in batches:
-                ahead.append(pool.submit(function, batch))
+                ahead.append(executor.submit(function, batch))
                 if len(ahead) > threads:
                     yield ahead.popleft().result()
             while ahead:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from oneclick_pipeline.engine import threads
 from oneclick_pipeline.model.folds import fold_numbers, splits
 from oneclick_pipeline.model.search import (
     VOTE,
@@ -67,11 +68,7 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
         fold: one row a customer and repeat, columns repeat, fold, declined, p_decline, and p_raw and p_calibrated,
         of which p_decline is the one that the search kept; index = row of the training set.
     """
-    import warnings
-    from concurrent.futures import ThreadPoolExecutor
-
     import pandas as pd
-    from threadpoolctl import threadpool_limits
 
     def predicted(task: tuple[int, int, NDArray[np.intp], NDArray[np.intp]]) -> dict[str, pd.DataFrame]:
         repeat, fold, learn, judge = task
@@ -91,14 +88,9 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
             splits(fold_numbers(data.declined, data.copies, folds=settings.folds, seed=[settings.seed, repeat]))
         )
     ]
-    # Threads: the estimators leave Python's lock for most of their time, so a second one saves a fifth to a third of the wall
-    # time at the same CPU time; a process would first import scikit-learn. OpenMP counts threads per thread. Where two of
-    # scikit-learn's own guards of the warning filters overlap, the second to end would leave those of the first in force.
-    with (
-        warnings.catch_warnings(),
-        ThreadPoolExecutor(max_workers=2, initializer=lambda: threadpool_limits(limits=1)) as pool,
-    ):
-        parts = list(pool.map(predicted, tasks))
+    # A second thread saves a fifth to a third of the wall time at the same CPU time; a process would first import scikit-learn.
+    with threads.pool(2) as executor:
+        parts = list(executor.map(predicted, tasks))
     return {name: pd.concat([part[name] for part in parts]) for name in parts[0]}
 
 

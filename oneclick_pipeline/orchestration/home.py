@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import dagster as dg
 import narwhals as nw
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from oneclick_pipeline import engine as engines
 from oneclick_pipeline import raw
@@ -168,6 +168,9 @@ class Home(dg.ConfigurableResource):
     engine: dg.ResourceDependency[str] = "polars"  # type: ignore[assignment]
     spark_master: dg.ResourceDependency[str] = ""  # type: ignore[assignment]
     run_settings: SettingsOfRun = Field(default=SettingsOfRun(), description=SettingsOfRun.__doc__)
+    _steps: ExitStack = PrivateAttr(default_factory=ExitStack)
+    """Scratch folders of this run's steps. Where Dagster cannot write its own databases it drops a step between two of its
+    events, and the step's own clean-up waits for the garbage collector: so the end of the run cleans up as well."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
@@ -179,6 +182,7 @@ class Home(dg.ConfigurableResource):
             with in_plain_words(self.root):
                 launches.check_config(context.run.run_config)
                 stack.enter_context(runs.at_work(self.root, context.run, context.instance))
+            stack.enter_context(self._steps)
             yield self
 
     @property
@@ -201,7 +205,9 @@ class Home(dg.ConfigurableResource):
         Raises:
             dagster.Failure: With a message and no retries; see `troubles.in_plain_words`.
         """
-        with in_plain_words(self.root, read_by(context, self.root)), _scratch_folder(self.root / "staging") as folder:
+        with in_plain_words(self.root, read_by(context, self.root)), ExitStack() as stack:
+            self._steps.callback(stack.close)
+            folder = stack.enter_context(_scratch_folder(self.root / "staging"))
             yield Step(check_month(context.partition_key), self.tables(), folder)
 
 

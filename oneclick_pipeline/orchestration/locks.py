@@ -28,8 +28,8 @@ def held(path: Path) -> Iterator[None]:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path, is_singleton=True, thread_local=False) as lock:
-        path.write_text(f"process {os.getpid()}\n", encoding="utf-8")
         try:
+            path.write_text(f"process {os.getpid()}\n", encoding="utf-8")
             yield
         finally:
             if lock.lock_counter == 1:

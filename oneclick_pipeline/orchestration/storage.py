@@ -5,11 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy import CreateEnginePlugin
+from sqlalchemy.dialects import plugins
 
 from oneclick_pipeline import postgres
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
+    from sqlalchemy import URL
+
+
+class PingedPool(CreateEnginePlugin):
+    """Try a pooled connection before it is used: one from before a restart of the server is replaced, and no request sees it.
+
+    Dagster's pages keep a pool without such a test, and there is no option for it; a plugin goes by the address.
+    """
+
+    NAME = "oneclick_pinged_pool"
+
+    def handle_pool_kwargs(self, pool_cls: type, pool_args: dict[str, Any]) -> None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Turn the test on."""
+        pool_args["pre_ping"] = True
+
+    def update_url(self, url: URL) -> URL:
+        """The address as the driver takes it."""
+        return url.difference_update_query(["plugin"])
+
+
+plugins.register(PingedPool.NAME, __name__, PingedPool.__name__)
 
 
 class PostgresStorage(DagsterPostgresStorage):
@@ -27,4 +50,4 @@ class PostgresStorage(DagsterPostgresStorage):
         """
         url = postgres.parsed(config_value["postgres_url"])
         with postgres.locked(url):
-            return cls(postgres.text(url), inst_data=inst_data)
+            return cls(postgres.text(url.update_query_pairs([("plugin", PingedPool.NAME)], append=True)), inst_data=inst_data)

@@ -22,11 +22,13 @@ from oneclick_pipeline_tests.conftest import HEADERS
 from oneclick_pipeline_tests.engine.cluster import cluster, wait
 from oneclick_pipeline_tests.orchestration import homes
 
-pytestmark = pytest.mark.xdist_group("spark")  # one cluster for all of them
-
 ROWS = 11  # of a batch: every part has several
 MISSING = [name for name, there in (("pyspark", find_spec("pyspark")), ("java", shutil.which("java"))) if not there]
-needs_spark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; see make test-spark")
+
+
+def needs_spark(test):
+    """Run the test where `make test-spark` does, on one cluster for all of them."""
+    return pytest.mark.spark(pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")(test))
 
 
 @pytest.fixture(scope="session")

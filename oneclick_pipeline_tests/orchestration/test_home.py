@@ -1,5 +1,6 @@
 """What the home promises: whole tables or none, nothing left behind, and the old table until the new one is good."""
 
+import gc
 import subprocess
 import sys
 
@@ -59,6 +60,27 @@ def test_table_is_replaced_and_a_reader_of_the_old_one_reads_on(home):
         assert pl.read_parquet(reader.read()).equals(OLD)
     assert table(home, "profit").equals(NEW)
     assert files(home / "staging") == []
+
+
+def test_step_that_dagster_drops_between_two_events_leaves_nothing_behind(home, monkeypatch):
+    kept = []  # as a log handler keeps a traceback, and with it the step
+    written = dg.DagsterInstance.handle_new_event
+
+    def full(self, event, **options):
+        if event.is_dagster_event and event.dagster_event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            kept.append(OSError("No space left on device"))
+            raise kept[0]
+        return written(self, event, **options)
+
+    monkeypatch.setattr(dg.DagsterInstance, "handle_new_event", full)
+    gc.disable()
+    try:
+        assert not materialize(home, assets=publisher(NEW)).success
+        assert kept[0].__traceback__ is not None
+        assert files(home / "staging") == []
+    finally:
+        gc.enable()
+    assert table(home, "profit").equals(OLD)
 
 
 def test_failed_blocking_check_leaves_the_old_table(home):
