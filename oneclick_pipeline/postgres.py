@@ -68,9 +68,22 @@ def in_schema(url: sa.URL, schema: str) -> sa.URL:
     >>> str(in_schema(parsed("postgresql://db/oneclick?options=-cstatement_timeout=9"), "mlflow"))
     'postgresql+psycopg2://db/oneclick?connect_timeout=10&options=-cstatement_timeout%3D9+-csearch_path%3Dmlflow'
     """
+    return _with_option(url, f"search_path={schema}")
+
+
+def read_only(url: sa.URL) -> sa.URL:
+    """The same database, where nothing can be written.
+
+    >>> str(read_only(parsed("postgresql://db/oneclick")))
+    'postgresql+psycopg2://db/oneclick?connect_timeout=10&options=-cdefault_transaction_read_only%3Don'
+    """
+    return _with_option(url, "default_transaction_read_only=on")
+
+
+def _with_option(url: sa.URL, option: str) -> sa.URL:
     options = url.query.get("options", "")
     earlier = options if isinstance(options, str) else " ".join(options)
-    return url.update_query_dict({"options": f"{earlier} -csearch_path={schema}".strip()})
+    return url.update_query_dict({"options": f"{earlier} -c{option}".strip()})
 
 
 def text(url: sa.URL) -> str:

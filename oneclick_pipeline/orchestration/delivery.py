@@ -10,13 +10,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import sys
 import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from oneclick_pipeline import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ class Alert:
         event: Name of the event, the same whenever and wherever it is seen; letters, digits and dashes.
         month: Snapshot month.
         asset: Asset that it is about.
-        reason: What happened, with its numbers.
+        reason: What happened, without values of the data: see `alerts`.
         link: Page to look at.
     """
 
@@ -90,8 +91,8 @@ def _once(home: Path, channel: str, alert: Alert, tell: Callable[[Alert], None])
 
 
 def _print(alert: Alert) -> None:
-    sys.stderr.write(f"ALERT {alert}\n")
-    sys.stderr.flush()
+    message, link = str(alert).rsplit("\n", 1)
+    terminal.error(f"ALERT {message}", link)
 
 
 def _post(address: str, alert: Alert) -> None:
@@ -113,7 +114,7 @@ def _post(address: str, alert: Alert) -> None:
         raise NotDeliveredError(f"the webhook at {host} cannot be reached: {error.reason}") from error
     except (OSError, http.client.HTTPException):
         # Sent, and no answer came: it may have arrived, so it is not sent again.
-        sys.stderr.write(f"the webhook at {host} did not answer; the alert {alert.event} may not have arrived\n")
+        terminal.error(f"the webhook at {host} did not answer; the alert {alert.event} may not have arrived")
 
 
 def _host(address: str) -> str:

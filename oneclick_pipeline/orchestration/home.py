@@ -17,7 +17,7 @@ import narwhals as nw
 from pydantic import Field
 
 from oneclick_pipeline import engine as engines
-from oneclick_pipeline import raw
+from oneclick_pipeline import permissions, raw
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.engine.polars import PolarsEngine
@@ -167,6 +167,7 @@ class Home(dg.ConfigurableResource):
             return
         with ExitStack() as stack:
             with in_plain_words(self.root):
+                permissions.prepare(self.root)
                 stack.enter_context(runs.at_work(self.root, context.run, context.instance))
             yield self
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from oneclick_pipeline.orchestration import locks
+from oneclick_pipeline.orchestration.sentences import Cause, place, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,20 @@ def reason(event: dg.DagsterEvent) -> str:
     if error.cls_name == dg.Failure.__name__:  # plain words of ours, said before the first step
         return str(error.message).partition(f"{dg.Failure.__name__}: ")[2].strip()
     return f"{event.step_key or 'run'}: {error.message.strip()}"
+
+
+def cause(event: dg.DagsterEvent) -> Cause:
+    """Why a step or a run failed, in words that may leave the house: no value of the data is among them."""
+    data, step = event.event_specific_data, event.step_key or "run"
+    told, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
+    if told is not None:
+        facts = {name: value.value for name, value in told.metadata.items()}
+        said = rule(str(facts.get("problem", told.description or "")))
+        return Cause(step, said or "it cannot go on, and the page says why", place(facts))
+    while error is not None and error.cause is not None:
+        error = error.cause
+    said = rule(event.message or "")
+    return Cause(step, said or (f"an error of the kind {error.cls_name}" if error is not None else "no reason was given"))
 
 
 def _mark(root: Path, run_id: str) -> Path:

@@ -13,6 +13,7 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from oneclick_pipeline import permissions
 from oneclick_pipeline.tracking.server import hosts
 
 
@@ -26,6 +27,7 @@ class CheckedWebserver(DagsterWebserver):
 
 def main() -> None:
     """Run `dagster-webserver` with the check."""
+    permissions.restrict()
     vars(app)["DagsterWebserver"] = CheckedWebserver  # the one place where the pages are made; there is no option for it
     cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
 

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import permissions
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tracking import files
 
@@ -107,4 +108,5 @@ def main(home: str, model: str, version: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    permissions.restrict()
     json.dump(main(*sys.argv[1:]), sys.stdout)

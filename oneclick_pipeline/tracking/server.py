@@ -13,6 +13,7 @@ import os
 import sys
 from pathlib import Path
 
+from oneclick_pipeline import permissions, terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tracking.registry import Tracking
 
@@ -51,9 +52,10 @@ def environment(store: Tracking) -> dict[str, str]:
 def main(arguments: list[str]) -> None:
     """Become `mlflow server` with these arguments."""
     try:
+        permissions.restrict()
         told = environment(Tracking(Path(os.environ.get("ONECLICK_HOME", "data")).absolute()))
     except BadInputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        terminal.error(f"error: {error}")
         sys.exit(1)
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *arguments]
     os.execve(sys.executable, command, os.environ | told)  # noqa: S606 - our own program
