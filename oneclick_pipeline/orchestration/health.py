@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from oneclick_pipeline import copies, postgres
+from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import of_the_machine
 from oneclick_pipeline.orchestration.execute import check_storage
 from oneclick_pipeline.tables import TABLES
@@ -101,7 +101,7 @@ def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
                 (folder / "dagster.yaml").write_text(_READER, encoding="utf-8")
             else:
                 for database in _DATABASES:
-                    copies.copy(home / "dagster" / database, folder / database)
+                    database_copies.copy(home / "dagster" / database, folder / database)
             with dg.DagsterInstance.from_config(name) as instance:
                 yield instance, folder
         except Exception as error:
@@ -114,7 +114,7 @@ def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
 def _working(instance: dg.DagsterInstance, run: dg.DagsterRun, live: Path, folder: Path) -> Working:
     if postgres.given() is None:  # events of a run are in a database of their own
         own = f"history/runs/{run.run_id}.db"
-        copies.copy(live / own, folder / own)
+        database_copies.copy(live / own, folder / own)
     last = instance.event_log_storage.get_logs_for_run(run.run_id, limit=1, ascending=False)
     heard = datetime.fromtimestamp(last[0].timestamp if last else 0, UTC)
     return Working(run.run_id, run.job_name, run.tags.get("dagster/partition", ""), heard)

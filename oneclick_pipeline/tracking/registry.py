@@ -15,7 +15,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
-from oneclick_pipeline import copies, postgres
+from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
@@ -154,7 +154,7 @@ class Tracking:
         url = postgres.given()
         if self.copies is not None:
             if url is None and not (self.copies / _DATABASE).exists():
-                copies.copy(self.folder / _DATABASE, self.copies / _DATABASE)
+                database_copies.copy(self.folder / _DATABASE, self.copies / _DATABASE)
         elif url is not None:
             _prepare_postgres(url, self.folder)
         elif not self.exists():
