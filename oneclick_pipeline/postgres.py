@@ -177,6 +177,13 @@ def locked(url: sa.URL) -> Iterator[sa.Connection]:
         yield connection
 
 
+def has_table(connection: sa.Connection, table: str) -> bool:
+    """Whether the default schema of the database has a table."""
+    import sqlalchemy as sa
+
+    return sa.inspect(connection).has_table(table)
+
+
 def has_schema(connection: sa.Connection, schema: str) -> bool:
     """Whether the database has a schema."""
     import sqlalchemy as sa

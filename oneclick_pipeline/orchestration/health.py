@@ -97,8 +97,11 @@ def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
     with TemporaryDirectory(prefix="oneclick-") as name, postgres.plain_words():
         folder = Path(name)
         try:
-            if postgres.given() is not None:
-                (folder / "dagster.yaml").write_text(_READER, encoding="utf-8")
+            url = postgres.given()
+            if url is not None:
+                with postgres.connected(postgres.read_only(url)) as connection:
+                    if postgres.has_table(connection, "runs"):  # if not, nothing was kept there yet
+                        (folder / "dagster.yaml").write_text(_READER, encoding="utf-8")
             else:
                 for database in _DATABASES:
                     database_copies.copy(home / "dagster" / database, folder / database)

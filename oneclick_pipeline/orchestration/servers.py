@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.execute import prepare_instance
 from oneclick_pipeline.tracking import Tracking
@@ -98,8 +99,15 @@ def serve(home: Path, dagster_port: int, mlflow_port: int) -> Iterator[tuple[str
 
     def start(url: str, *command: str) -> None:
         # A session of its own, so that Ctrl-C reaches us alone and we stop the children in order.
-        process = subprocess.Popen([sys.executable, "-m", *command], env=environment, start_new_session=True)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", *command],
+            env=environment,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         servers.append((url, process))
+        threading.Thread(target=terminal.relay, args=(process.stdout,), daemon=True).start()
 
     with TemporaryDirectory(prefix="oneclick-") as folder:  # only we may enter it, and the path of a socket is short
         code, workspace = f"{folder}/code", Path(folder, "workspace.yaml")
