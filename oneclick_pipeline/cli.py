@@ -14,6 +14,8 @@ from oneclick_pipeline import permissions, terminal
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.report.command import report
+from oneclick_pipeline.serving.command import serve
+from oneclick_pipeline.tracking.command import trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +51,8 @@ offers_app = typer.Typer(no_args_is_help=True, help="The offers: check the catal
 app.add_typer(offers_app, name="offers")
 app.command("report")(report)
 app.command("doctor")(doctor)
+app.command("serve")(serve)
+model_app.command("trust")(trust)
 
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
@@ -207,11 +211,16 @@ def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make; it must not be there.")],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Copy a home and its database into a folder: files and databases that belong together. No run may be at work."""
+    """Copy a home and its database into a folder: files and databases that belong together. No run may be at work.
+
+    Links are followed: the backup holds what they lead to. Only its owner can read it.
+    """
     from oneclick_pipeline.orchestration import backup as backups
 
     made = backups.backup(home.absolute(), folder.absolute())
     permissions.shut(folder)  # files come with the rights that they had
+    for name in made.get("left_out", []):
+        terminal.error(f"left out, as it is neither file nor folder: {name}")
     terminal.echo(f"{len(made['files']):,} files of {home} in {folder}")
 
 
@@ -504,7 +513,10 @@ def model_list(home: HomeOption = Path("data")) -> None:
             f"ROC-AUC  {tags['roc_auc']}\nlog loss {tags['log_loss']}\n"
             + (f"failed: {', '.join(version.failed_gates)}" if version.failed_gates else gates),
         )
-    terminal.console().print(table)
+    out = terminal.console()
+    out.print(table)
+    for number, error in store.unusable().items():
+        out.print(f"[yellow]not to be used:[/yellow] version {number}: {terminal.markup(error)}", soft_wrap=True)
 
 
 @model_app.command("promote")
@@ -578,30 +590,29 @@ def offers_publish(
     ],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Write the plan and the segments of a month into the store's database, PostgreSQL or SQLite.
+    """Write what was handed over in a month, and its segments, into the store's database, PostgreSQL or SQLite.
 
-    The tables are [b]oneclick_offer_plan[/b] and [b]oneclick_customer_segments[/b], keyed by month and customer_id. It is one
-    transaction: rows are inserted, updated, or deleted where the customer is in the plan no longer. Other months stay.
+    That is what the ledger holds: who got which offer, and who was held out. If the plan has become another one since, it is
+    said so, and not published. The tables are [b]oneclick_offer_plan[/b] and [b]oneclick_customer_segments[/b], keyed by
+    month and customer_id. It is one transaction: rows are inserted, updated, or deleted where the customer is in it no
+    longer. Other months stay.
     """
-    import pandas as pd
+    from oneclick_pipeline.orchestration import handover
 
-    from oneclick_pipeline.engine import files
-    from oneclick_pipeline.offers import database as databases
-    from oneclick_pipeline.tables import table_file
+    def waiting() -> None:
+        terminal.error(f"A run works on {month}: waiting until it has ended.")
 
-    frames = []
-    for table in ("offer_plan", "customer_segments"):
-        path = table_file(home.absolute(), table, month)
-        if not path.exists():
-            raise BadInputError(
-                f"there is no {table} of {month}", file=str(path), remedy=f"run the month: oneclick run --month {month}"
-            )
-        with files.whole([path]):
-            frames.append(pd.read_parquet(path))
-    published = databases.publish(database, month, frames[0], frames[1])
-    for name, rows in published.rows.items():
-        terminal.echo(f"{name}  {rows:,} rows of {month}, {published.removed[name]:,} removed")
-    terminal.echo(f"in {published.database}")
+    result = handover.publish(home.absolute(), month, database, waiting)
+    for name, rows in result.published.rows.items():
+        terminal.echo(f"{name}  {rows:,} rows of {month}, {result.published.removed[name]:,} removed")
+    terminal.echo(f"in {result.published.database}, as it was handed over (digest {result.digest})")
+    if result.differing:
+        terminal.error(
+            f"warning: today's plan of {month} has become another: {result.differing:,} customers differ from what was handed "
+            f"over, which is published here. To hand the new plan over in its place: oneclick run --month {month} --replan"
+        )
+    if result.differing is None:
+        terminal.error(f"warning: there is no offer_plan of {month} any more to compare with")
 
 
 @campaigns_app.command("import")
@@ -705,7 +716,7 @@ def _registry(home: Path) -> Tracking:
     from oneclick_pipeline.tracking import Tracking
 
     store = Tracking(home.absolute())
-    if not store.exists() or not store.versions():
+    if not store.exists() or not (store.versions() or store.unusable()):
         raise BadInputError(f"no models yet in {store.folder}", remedy="run retrain first: oneclick run --job retrain")
     return store
 

@@ -325,9 +325,9 @@ def registry(tmp_path_factory):
 
 @pytest.fixture
 def judged(registry, tmp_path):
-    """The same registry to write in; the files are those of the first home."""
-    (tmp_path / "mlflow").mkdir()
-    shutil.copy(registry / "mlflow" / "mlflow.db", tmp_path / "mlflow")
+    """The same registry to write in."""
+    shutil.copytree(registry / "mlflow", tmp_path / "mlflow")
+    Tracking(tmp_path).moved(registry)
     return tmp_path
 
 
@@ -355,8 +355,10 @@ def test_model_promote_refuses_failed_gates_unless_forced(oneclick, judged):
     assert (champion.version, champion.tags["promoted_by"]) == (2, "hand")
 
 
-def test_model_promote_loads_the_version_first(oneclick, judged, monkeypatch):
-    monkeypatch.setattr(Tracking, "_model_file", lambda self, _: self.folder / "mlflow.db")
+def test_model_promote_loads_the_version_first(oneclick, judged):
+    store = Tracking(judged)
+    path = store._model_file(store.version(1))
+    path.write_bytes(b"forged")
     code, _, err = oneclick("model", "promote", 1, "--home", judged)
     assert code == 1
     assert "the file of model version 1 is not the one that was registered" in err

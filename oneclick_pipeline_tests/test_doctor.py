@@ -201,6 +201,28 @@ def test_champion_that_was_changed_is_gone_or_is_nobody(home, broken):
     assert "no champion model yet" in told
 
 
+def test_versions_are_checked_against_their_records(home, broken):
+    store = Tracking(home)
+    champion = store.require_champion()
+    assert found(home, "models") == [("ok", "1 of 1 as they were registered")]
+    folder = store.folder / champion.folder
+    for name in champion.files:
+        broken(folder / name, (folder / name).read_bytes() + b" ")
+        ((state, told),) = found(home, "models")
+        assert state == "problem"
+        assert f"champion: {folder / name}: the file of model version 1 is not the one that was registered" in told
+        assert "find out who changed it" in told
+        (folder / name).write_bytes((folder / name).read_bytes()[:-1])
+    broken(folder / "evil.py", b"")
+    assert "evil.py: this was not registered with model version 1" in found(home, "models")[0][1]
+    (folder / "evil.py").unlink()
+    broken(store.folder / "registered" / "1" / "record.json", None)
+    ((state, told),) = found(home, "models")
+    assert state == "problem"
+    assert "model version 1 has no record in this home" in told
+    assert "oneclick model trust 1" in told
+
+
 def test_champion_that_predicts_nonsense(home, monkeypatch):
     import numpy as np
 

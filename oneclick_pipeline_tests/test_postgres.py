@@ -10,12 +10,15 @@ from typer.testing import CliRunner
 
 from oneclick_pipeline import cli, doctor, postgres
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.model import train
 from oneclick_pipeline.orchestration import backup, execute, raw
 from oneclick_pipeline.orchestration.home import Home, TableIO
 from oneclick_pipeline.tables import table_file
-from oneclick_pipeline.tracking import MODEL, Tracking
+from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests import servers
+from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, instance_of, new_home
+from oneclick_pipeline_tests.test_tracking import log
 
 CLOSED = f"postgresql://store:s3cr3t%2Fx@{servers.LOOPBACK}:1/oneclick"
 
@@ -67,8 +70,10 @@ def test_home_with_the_variable_lives_in_postgresql_and_moves(server, monkeypatc
     result, info = materialize_raw(home)
     assert result.success
     assert store.champion() is None
-    store._client().create_registered_model(MODEL)
     run = store._client().create_run("0", run_name="run")
+    training = make_training(customers=200)
+    log(store, train(training, QUICK.model_copy(update={"families": ("logistic_regression",)})), training)
+    store.promote(1, force=True)
     assert store.exists()
     assert servers.PASSWORD not in info + "".join(p.read_text() for p in (home / "dagster").rglob("*.yaml"))
     schemas = dict(server.query("SELECT table_schema, count(*) FROM information_schema.tables GROUP BY 1", "team"))
@@ -97,6 +102,7 @@ def test_home_with_the_variable_lives_in_postgresql_and_moves(server, monkeypatc
     monkeypatch.setenv(postgres.VARIABLE, server.new("again"))
     backup.restore(tmp_path / "backup", moved)
     assert Tracking(moved)._client().get_run(run.info.run_id).info.artifact_uri.startswith((moved / "mlflow").as_uri())
+    Tracking(moved).check(Tracking(moved).require_champion())  # by the record that was in the home, not in the database
     with instance_of(moved) as instance:
         assert [r.run_id for r in instance.get_runs()] == [result.run_id]
     assert table_file(moved, "money", MONTH).read_bytes() == table_file(home, "money", MONTH).read_bytes()
@@ -105,7 +111,7 @@ def test_home_with_the_variable_lives_in_postgresql_and_moves(server, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "command", [["model", "list"], ["run", "--month", MONTH], ["ui"], ["backup", "b"], ["doctor"]], ids=lambda c: c[0]
+    "command", [["model", "list"], ["run", "--month", MONTH], ["ui"], ["backup", "b"], ["doctor"], ["serve"]], ids=lambda c: c[0]
 )
 def test_unreachable_server_is_told_in_plain_words(unreachable, tmp_path, command):
     result = CliRunner().invoke(cli.app, [*command, "--home", str(new_home(tmp_path / "home"))])

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.gates import GATES, Gate, edge_rows
 from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, fresh, judged, registry, runs
+from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, fresh, judged, runs, versions
 
 from .model.conftest import QUICK, make_features, make_training
 
@@ -83,8 +82,10 @@ def three_logged(migrated, trained, training, tmp_path_factory):
 
 @pytest.fixture
 def three(three_logged, tmp_path):
-    """The same registry to write in; its files are those of the first home, and not to be changed."""
-    return Tracking(copied(three_logged.folder / "mlflow.db", tmp_path))
+    """The same registry to write in."""
+    shutil.copytree(three_logged.folder, tmp_path / "mlflow")
+    Tracking(tmp_path).moved(three_logged.home)
+    return Tracking(tmp_path)
 
 
 def copied(database, home):
@@ -122,10 +123,8 @@ def test_parent_run_holds_data_metrics_and_files(logged, trained):
         "card.md",
         "curves.png",
         "families.png",
-        "out_of_fold.parquet",
         "slices.json",
         "effects.json",
-        "shapley.parquet",
     }
     tables = json.loads(run.data.tags["mlflow.loggedArtifacts"])
     assert tables == [{"path": "slices.json", "type": "table"}]
@@ -282,10 +281,11 @@ def test_rollback_and_back(three):
     assert three.rollback().version == 2
 
 
-def test_tampered_model_is_neither_promoted_nor_rolled_back_to(three, monkeypatch):
+def test_tampered_model_is_neither_promoted_nor_rolled_back_to(three):
     for number in (1, 2):
         three.promote(number, force=True)
-    monkeypatch.setattr(Tracking, "_model_file", lambda self, _: self.folder / "mlflow.db")
+    path = three._model_file(three.version(1))
+    path.write_bytes(path.read_bytes()[::-1])
     with pytest.raises(BadInputError, match="is not the one that was registered"):
         three.rollback()
     with pytest.raises(BadInputError, match="is not the one that was registered"):
@@ -302,7 +302,7 @@ def test_effects_come_back_and_are_refused_if_changed(tracking, trained, trainin
     version = log(tracking, trained, training)
     assert tracking.effects(version) == EXPLAINED.effects.to_json()
     pd.testing.assert_frame_equal(tracking.shapley(version), EXPLAINED.sample)
-    (tracking._artifacts(version) / runs.EFFECTS).write_text('{"method": "forged"}')
+    (tracking.folder / version.kept[runs.EFFECTS].path).write_text('{"method": "forged"}')
     with pytest.raises(BadInputError, match=r"effects.json: the file of model version 1 is not the one that was registered"):
         tracking.effects(version)
 
@@ -313,15 +313,6 @@ def test_fresh_process_predicts_the_same_as_the_model_it_came_from(logged, train
     found = tracking.reopen(version, rows)
     assert (found.foreign, found.error) == ((), "")
     np.testing.assert_array_equal(found.p_decline, predict(trained.pipeline, rows))
-
-
-def test_fresh_process_finds_in_the_registry_what_mlflow_finds(logged):
-    tracking, version = logged
-    source, sha256 = fresh.registered(tracking.uri, version.name, "1")
-    found = client_of(tracking).get_model_version(version.name, "1")
-    assert (source, sha256) == (found.source, found.tags[files.MODEL_SHA256])
-    with pytest.raises(BadInputError, match="no version 2"):
-        fresh.registered(tracking.uri, version.name, "2")
 
 
 def test_fresh_process_tells_why_it_gives_no_probabilities(tracking, trained, training, monkeypatch):
@@ -338,15 +329,20 @@ def test_fresh_process_tells_why_it_gives_no_probabilities(tracking, trained, tr
     assert tracking.reopen(version, edge_rows(training)).error == "the process did not answer within 0.01 s"
 
 
-def test_fresh_process_names_foreign_types(tracking, trained, training):
+def forged(tracking, version):
+    """A file of foreign types, and a record that says it was registered so."""
     import skops.io
     from sklearn.preprocessing import FunctionTransformer
 
-    version = log(tracking, trained, training)
     content = skops.io.dumps(FunctionTransformer(shutil.rmtree))
     tracking._model_file(version).write_bytes(content)
-    tag = sha256(content).hexdigest()
-    client_of(tracking).set_model_version_tag(version.name, "1", files.MODEL_SHA256, tag)
+    changed = {**version.files, versions.MODEL_FILE: versions.Content.of(content)}
+    versions.write(tracking.folder, version.model_copy(update={"files": changed}))
+    return tracking.version(version.version)
+
+
+def test_fresh_process_names_foreign_types(tracking, trained, training):
+    version = forged(tracking, log(tracking, trained, training))
     assert tracking.reopen(version, edge_rows(training)).foreign == ("shutil.rmtree",)
 
 
@@ -374,19 +370,12 @@ def test_tampered_model_is_refused(tracking, trained, training):
         tracking.load(version)
 
 
-def test_untrusted_types_are_refused_even_with_the_right_hash(logged, tmp_path, monkeypatch):
-    import skops.io
-    from sklearn.preprocessing import FunctionTransformer
-
-    tracking, version = logged
-    content = skops.io.dumps(FunctionTransformer(shutil.rmtree))
-    (tmp_path / files.MODEL_FILE).write_bytes(content)
-    monkeypatch.setattr(registry.Tracking, "_model_file", lambda *_: tmp_path / files.MODEL_FILE)
-    forged = replace(version, tags=version.tags | {files.MODEL_SHA256: sha256(content).hexdigest()})
+def test_untrusted_types_are_refused_even_with_the_right_hash(three):
+    version = forged(three, three.version(1))
     with pytest.raises(BadInputError, match=r"value 'shutil\.rmtree': model version 1 holds types that are not trusted"):
-        tracking.load(forged)
+        three.load(version)
     with pytest.raises(BadInputError, match="holds types that are not trusted"):
-        tracking.shipped(forged)
+        three.shipped(version)
 
 
 @pytest.fixture(scope="module")
@@ -452,7 +441,8 @@ def test_report_is_kept_with_the_training_of_its_month(tracking, trained, traini
     page = tracking.home / "2026-10.html"
     page.write_text("страница", encoding="utf-8")
     assert tracking.log_report(page, "2026-10") == champion.run_id
-    assert (tracking._artifacts(champion) / "report" / "2026-10.html").read_text(encoding="utf-8") == "страница"
+    artifacts = files.local(client_of(tracking).get_run(champion.run_id).info.artifact_uri)
+    assert (artifacts / "report" / "2026-10.html").read_text(encoding="utf-8") == "страница"
 
 
 def test_report_of_a_month_without_training_has_a_run_of_its_own(tracking):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
@@ -155,14 +155,38 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
     return pd.concat(parts or [empty], ignore_index=True)[["campaign_month", *_NAMES]]
 
 
+def handed_over(home: Path, month: str) -> pd.DataFrame:
+    """All that the ledger holds of a month.
+
+    Returns:
+        Columns of `tables.OFFER_PLAN`, by customer; those that the file does not have, as a CRM's own log, are empty.
+
+    Raises:
+        BadInputError: If the month was not published, or its file breaks the rules of the ledger.
+    """
+    path = ledger_file(home, month)
+    frame = _frame_of(path)
+    columns = _checked(frame, path)
+    for c in OFFER_PLAN.columns:
+        if c.name not in columns and c.name in frame:
+            columns[c.name] = _column(frame[c.name], replace(c, nullable=True, values={}), path)
+    rows = _frame(columns)
+    return rows.reindex(columns=OFFER_PLAN.names).sort_values("customer_id", ignore_index=True)
+
+
+def comparable(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns `SENT` of the rows of a month, in their types, by customer."""
+    dtypes = {c.name: _DTYPES[c.kind] for c in SENT}
+    return rows.astype(dtypes)[list(dtypes)].sort_values("customer_id", ignore_index=True)
+
+
 def digest(rows: pd.DataFrame) -> str:
     """Fingerprint of the rows of a month (32 hex digits): the same for the same `SENT`, in whatever order they stand."""
     import hashlib
 
     import pandas as pd
 
-    dtypes = {c.name: _DTYPES[c.kind] for c in SENT}
-    ordered = rows.astype(dtypes)[list(dtypes)].sort_values("customer_id", ignore_index=True)
+    ordered = comparable(rows)
     return hashlib.sha256(pd.util.hash_pandas_object(ordered, index=False).to_numpy().tobytes()).hexdigest()[:32]
 
 
@@ -201,6 +225,11 @@ def _settle(part: Path, path: Path) -> None:
 
 def _month(path: Path) -> pd.DataFrame:
     """The rows of a file, checked."""
+    return _frame(_checked(_frame_of(path), path))
+
+
+def _frame_of(path: Path) -> pd.DataFrame:
+    """The rows of a file as they stand there."""
     import pandas as pd
     import pyarrow as pa
 
@@ -213,7 +242,7 @@ def _month(path: Path) -> pd.DataFrame:
     try:
         # the file itself, not its path: of a path `ledger=1/` pandas would make a column
         with path.open("rb") as file:
-            frame = pd.read_parquet(file)
+            return pd.read_parquet(file)
     except (pa.ArrowInvalid, OSError) as error:
         raise BadInputError(
             "this is no Parquet file that can be read",
@@ -222,7 +251,6 @@ def _month(path: Path) -> pd.DataFrame:
             remedy="put its backup in its place; or, where the table offer_plan of the month is as it was published, move the "
             "file away and materialize offers_export again for it",
         ) from error
-    return _frame(_checked(frame, path))
 
 
 def _frame(columns: Mapping[str, NDArray]) -> pd.DataFrame:
@@ -325,7 +353,7 @@ def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
         raise refuse(f"is of type {values.dtype}", values.iloc[0] if len(values) else None)
     numbers = values.to_numpy(dtype=_DTYPES[column.kind])
     low, high = (-np.inf if column.minimum is None else column.minimum), (np.inf if column.maximum is None else column.maximum)
-    bad = ~(np.isfinite(numbers) & (numbers >= low) & (numbers <= high))
+    bad = ~gaps & ~(np.isfinite(numbers) & (numbers >= low) & (numbers <= high))  # a gap is refused above where it may not be
     if bad.any():
         raise refuse(f"is out of range ({int(bad.sum())} such rows)", numbers[bad][0])
     return numbers

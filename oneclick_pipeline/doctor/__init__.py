@@ -221,7 +221,7 @@ def _champion(patient: Patient) -> Iterator[Finding]:
     from oneclick_pipeline.tables import table_file
 
     store = patient.store
-    if not store.exists() or not store.versions():
+    if not store.exists() or not (store.versions() or store.unusable()):
         return  # told by the check of mlflow
     champion = store.require_champion()
     pipeline = store.load(champion)
@@ -237,6 +237,28 @@ def _champion(patient: Patient) -> Iterator[Finding]:
         yield Finding("champion", PROBLEM, f"version {champion.version} gives {told.tolist()} for odd customers", remedy)
     else:
         yield Finding("champion", OK, f"version {champion.version} of {champion.tags['month']} loads and predicts")
+
+
+def _models(patient: Patient) -> Iterator[Finding]:
+    """Every registered version against its record; one that neither scores nor may come back is a warning only."""
+    from oneclick_pipeline.tracking import CHAMPION, PREVIOUS
+
+    store = patient.store
+    if not store.exists():
+        return  # told by the check of mlflow
+    aliases, versions, unusable = store.aliases(), store.versions(), store.unusable()
+    refused = dict(unusable)
+    for version in versions:
+        try:
+            store.check(version)
+        except BadInputError as error:
+            refused[version.version] = error
+    for number in sorted(refused, reverse=True):
+        known_as = next((alias for alias in (CHAMPION, PREVIOUS) if aliases.get(alias) == number), "")
+        message, _, remedy = str(refused[number]).partition(". What to do: ")
+        yield Finding("models", PROBLEM if known_as else WARNING, f"{known_as}: {message}" if known_as else message, remedy)
+    if whole := [v for v in versions if v.version not in refused]:
+        yield Finding("models", OK, f"{len(whole)} of {len(versions) + len(unusable)} as they were registered")
 
 
 def _last_month(patient: Patient) -> Iterator[Finding]:
@@ -320,6 +342,7 @@ CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
     "mlflow": _mlflow,
     "disk": _disk,
     "champion": _champion,
+    "models": _models,
     "last month": _last_month,
     "runs": _runs,
     "staging": _staging,

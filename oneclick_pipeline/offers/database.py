@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.offers import targets
 from oneclick_pipeline.tables import CUSTOMER_SEGMENTS, OFFER_PLAN, check_month
 
 if TYPE_CHECKING:
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
 NAMES = {"oneclick_offer_plan": OFFER_PLAN, "oneclick_customer_segments": CUSTOMER_SEGMENTS}
 """The tables in the database, and what their columns are; the key is month and customer_id."""
 
-_DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 _BATCH_ROWS = 10_000
+_LOCK = 0x6F6E655F706C616E  # «one_plan», the key of our advisory lock in the store's database
+_WAIT_SECONDS = 60
+_MAY_LACK = {c.name for c in OFFER_PLAN.columns} - {c.name for c in ledger.SENT}
+"""Columns that a CRM's own log in the ledger may leave out."""
 
 
 @dataclass(frozen=True)
@@ -38,33 +44,39 @@ class Published:
     removed: dict[str, int]
 
 
-def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame) -> Published:
+def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame, home: Path | None = None) -> Published:
     """Write a month's plan and segments into a database, in one transaction: all of it is there afterwards, or nothing new.
 
-    The tables are made where they are missing. Rows are inserted or updated; rows of the month whose customer is in the
-    plan no longer are deleted; other months are left alone.
+    The tables are made where they are missing, and columns are added that an older version did not have; two that come
+    first together take turns. Rows are inserted or updated; rows of the month whose customer is in the plan no longer are
+    deleted; other months are left alone.
 
     Args:
         url: SQLAlchemy URL, for example sqlite:////srv/store.db or postgresql://user:password@host/store.
         month: Snapshot month.
         plan: `tables.OFFER_PLAN`.
         segments: `tables.CUSTOMER_SEGMENTS`.
+        home: The home, whose own databases and folders are refused.
 
     Raises:
-        BadInputError: If the URL is none, or the database refuses. No message holds the URL's password.
+        BadInputError: If the URL is none or of a database that may not be published into, or the database refuses. No
+            message holds the URL's password.
     """
     import sqlalchemy as sa
 
     month = check_month(month)
-    database = _url(url)
+    database = targets.target(url, home)
     shown = _shown(database)
     metadata = sa.MetaData()
     tables = {name: _table(name, table, metadata) for name, table in NAMES.items()}
     frames = dict(zip(NAMES, (plan, segments), strict=True))
     try:
-        # Parameters are customers' data, which has no business in a log.
-        engine = sa.create_engine(database, hide_parameters=True, poolclass=sa.NullPool)
-        with engine.begin() as connection:
+        with _engine(database).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            targets.refuse_own(connection, database)
+            for table in tables.values():
+                _adapt(connection, table)
             metadata.create_all(connection)
             for name, frame in frames.items():
                 for batch in _batches(frame[NAMES[name].names], month):
@@ -78,30 +90,25 @@ def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame) ->
         raise BadInputError(
             f"the database refused, nothing of {month} was changed: {_without_password(error, database)}",
             value=shown,
-            remedy="mend the URL or the rights; where the tables are of an older version, drop them: "
-            + ", ".join(NAMES)
-            + ", and publish again",
+            remedy=f"fix the URL or the rights; where a table is of an older version, {_rename(' or '.join(NAMES))}",
         ) from None
     return Published(shown, {name: len(frame) for name, frame in frames.items()}, removed)
 
 
-def _url(text: str) -> sa.URL:
-    """The URL, with the driver that we use.
-
-    Raises:
-        BadInputError: If it is none, or of another database. The text is not told: it may hold a password.
-    """
+def _engine(database: sa.URL) -> sa.Engine:
+    """Connections to a database. Of SQLite every transaction waits for the others from its begin, tables included."""
     import sqlalchemy as sa
 
-    remedy = "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME, with / @ : % in a password written as %2F %40 %3A %25"
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise BadInputError("the database URL is not understood", remedy=remedy) from None
-    backend = url.drivername.partition("+")[0]
-    if backend not in _DRIVERS:
-        raise BadInputError("the database is neither PostgreSQL nor SQLite", value=backend, remedy=remedy)
-    return url.set(drivername=_DRIVERS[backend])
+    # Parameters are customers' data, which has no business in a log.
+    if database.get_backend_name() != "sqlite":
+        return sa.create_engine(database, hide_parameters=True, poolclass=sa.NullPool)
+    file = Path(database.database or "")
+    if not file.exists():
+        file.touch(mode=0o600)  # it will hold personal data
+    arguments = {"timeout": _WAIT_SECONDS, "isolation_level": None}  # the driver begins no transaction of its own
+    engine = sa.create_engine(database, hide_parameters=True, poolclass=sa.NullPool, connect_args=arguments)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
 
 
 def _table(name: str, table: Table, metadata: sa.MetaData) -> sa.Table:
@@ -111,8 +118,47 @@ def _table(name: str, table: Table, metadata: sa.MetaData) -> sa.Table:
     types = {"int": sa.BigInteger, "float": sa.Double, "bool": sa.Boolean, "str": sa.Text}
     columns: list[sa.Column[Any]] = [sa.Column("month", sa.String(7), primary_key=True)]
     for c in table.columns:
-        columns += [sa.Column(c.name, types[c.kind], primary_key=c.name in table.key, nullable=c.nullable)]
+        nullable = c.nullable or (table is OFFER_PLAN and c.name in _MAY_LACK)
+        columns += [sa.Column(c.name, types[c.kind], primary_key=c.name in table.key, nullable=nullable)]
     return sa.Table(name, metadata, *columns)
+
+
+def _adapt(connection: sa.Connection, table: sa.Table) -> None:
+    """Give a table that an older version made the columns that it lacks, empty in its rows; nothing in it is changed.
+
+    Raises:
+        BadInputError: If its key is another one.
+    """
+    import sqlalchemy as sa
+
+    looked = sa.inspect(connection)
+    if not looked.has_table(table.name):
+        return
+    key = {column.name for column in table.primary_key}
+    keys = [looked.get_pk_constraint(table.name)["constrained_columns"]]
+    keys += [constraint["column_names"] for constraint in looked.get_unique_constraints(table.name)]
+    if key not in [set(columns) for columns in keys]:
+        raise BadInputError(
+            f"the table {table.name} of the database is not ours: it is not keyed by {' and '.join(sorted(key))}",
+            remedy=_rename(table.name),
+        )
+    present = {column["name"]: column for column in looked.get_columns(table.name)}
+    preparer = connection.dialect.identifier_preparer
+    for column in table.columns:
+        name = preparer.quote(column.name)
+        if column.name not in present:
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}")
+        elif column.nullable and not present[column.name]["nullable"] and connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ALTER COLUMN {name} DROP NOT NULL")
+
+
+def _rename(name: str) -> str:
+    """What to do with a table that cannot be used; nothing of it is lost."""
+    return (
+        f"rename it ({name}: ALTER TABLE … RENAME TO …_old), or give another schema or database; its rows stay as they are. "
+        "Then publish again"
+    )
 
 
 def _upsert(table: sa.Table, backend: str) -> Any:  # noqa: ANN401 - the dialects' statements have no common type

@@ -5,117 +5,163 @@
     FOLDER/manifest.json    when, of which home, and the SHA-256 of every file
 
 No run may be at work meanwhile. Databases are taken before files: what a database names is there then, for model files and
-logs are added and never changed.
+logs are added and never changed. A backup and what is restored are there as a whole or not at all, and on disk.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-import sqlite3
-import subprocess  # PostgreSQL's own programs, no shell
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster import RunsFilter
 
 from oneclick_pipeline import postgres
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import runs
+from oneclick_pipeline.orchestration import copies, dumps, locks, manifest, placing, runs
 from oneclick_pipeline.orchestration.execute import prepare_instance
 from oneclick_pipeline.orchestration.health import AT_WORK
+from oneclick_pipeline.orchestration.manifest import DUMP, HOME, MANIFEST, Manifest
 from oneclick_pipeline.tracking import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import sqlalchemy as sa
-
-MANIFEST, DUMP = "manifest.json", "postgres.dump"
-_SQLITE = b"SQLite format 3\0"
-_PASSING = (".lock", "-wal", "-shm", "-journal")
-"""Ends of names of files that mean something to a process that lives, and to nobody else."""
-_KEPT = Path("dagster", "dagster.yaml")
-"""The one file that may stand in a home that is restored into: containers mount theirs."""
+_UNFINISHED = ".backup"
 
 
-def backup(home: Path, folder: Path) -> dict[str, Any]:
+def backup(home: Path, folder: Path) -> Manifest:
     """Copy a home and its database into a new folder; it is there as a whole or not at all.
+
+    Links in the home are followed: the backup holds what they lead to. Sockets, pipes and devices are left out, and named in
+    the manifest.
 
     Args:
         home: The home.
-        folder: The folder; it must not exist.
+        folder: The folder; it must not exist. Only its owner can read it.
 
     Returns:
         The manifest.
 
     Raises:
-        BadInputError: If a run is at work or was meanwhile, the folder is there or cannot be written, or PostgreSQL or its
-            pg_dump cannot be used.
+        BadInputError: If a run is at work or was meanwhile, the folder is there or cannot be written, something in the home
+            cannot be read or restored, or PostgreSQL or its pg_dump cannot be used.
     """
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():
         raise BadInputError("it is there already", file=str(folder), remedy="give the backup another name, for example its date")
     if folder.resolve().is_relative_to(home.resolve()):
         raise BadInputError("it lies in the home itself", file=str(folder), remedy="choose a folder on another disk")
     last = _last_run(home)
-    part = folder.with_name(folder.name + ".part")
+    part = folder.with_name(f".{folder.name}{_UNFINISHED}")
     try:
-        shutil.rmtree(part, ignore_errors=True)  # of a backup that was killed
-        part.mkdir(parents=True)
-        url = postgres.given()
-        if url is not None:
-            _call("pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", f"--file={part / DUMP}")
-        files = {str(Path("home", path)): _copy(home / path, part / "home" / path) for path in _paths(home)}
-        if url is not None:
-            files[DUMP] = _sha256(part / DUMP)
-        if _last_run(home) != last:
-            raise BadInputError("a run was at work during the backup", remedy="wait for its end, and make the backup again")
-        manifest = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "home": str(home), "postgres": url is not None}
-        manifest |= {"files": files}
-        (part / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-        part.rename(folder)
+        for left in locks.abandoned(folder.parent, f".*{_UNFINISHED}.lock"):  # of backups that were killed, whatever their name
+            shutil.rmtree(left.with_suffix(""), ignore_errors=True)
+        with locks.held(part.with_name(part.name + ".lock")), _scratch(part):
+            made = _copied(home, part)
+            if _last_run(home) != last:
+                raise BadInputError("a run was at work during the backup", remedy="wait for its end, and make the backup again")
+            (part / MANIFEST).write_text(json.dumps(made, indent=1), encoding="utf-8")
+            copies.settle_file(part / MANIFEST)
+            copies.settle(part)
+            part.rename(folder)
+            copies.settle_folder(folder.parent)
     except OSError as error:
         raise BadInputError(f"it cannot be written: {error}", file=str(folder), remedy="choose a place with room") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return manifest
+    return made
 
 
-def restore(folder: Path, home: Path) -> dict[str, Any]:
+def restore(folder: Path, home: Path) -> Manifest:
     """Bring a backup back into an empty home, and, where it has one, into an empty database.
 
-    The home may have another path than it had: MLflow's addresses are changed to it.
+    The home may have another path than it had: MLflow's addresses are changed to it. Files are copied beside the home,
+    checked as they are copied, and moved into place once everything is there and the database has taken its part.
 
     Returns:
         The manifest.
 
     Raises:
-        BadInputError: If the backup is not whole, or home or database are not empty, or PostgreSQL or its pg_restore cannot
-            be used.
+        BadInputError: If the backup is not ours or not whole, or home or database are not empty, or PostgreSQL or its
+            pg_restore cannot be used. Home and database are then as they were.
     """
-    manifest = _read(folder)
-    there = [path for path in _paths(home) if path != _KEPT]
-    if there:
-        remedy = "restore into an empty home: move what is there aside, or choose another --home"
-        raise BadInputError("the home is not empty", file=str(home / there[0]), remedy=remedy)
-    url = _target(manifest)
+    made, text = manifest.read(folder)
+    place = placing.Place.of(home)
     try:
-        for name in manifest["files"]:
-            path = Path(name).relative_to("home") if name != DUMP else None
-            if path is not None and not (home / path).exists():
-                (home / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(folder / name, home / path)
+        with place.held():
+            if place.unfinished(text):
+                place.finish()
+                return made
+            url = dumps.empty(made["postgres"])
+            _stage(folder, made, place.stage)
+            (place.stage / MANIFEST).write_bytes(text)
+            if url is None:  # before it is seen: a home has no addresses of another one, not even for a moment
+                Tracking(place.stage / HOME).moved(Path(made["home"]), home.absolute())
+            copies.settle(place.stage)
+            if url is not None:
+                dumps.restore(url, place.stage / DUMP)
+                Tracking(place.stage / HOME).moved(Path(made["home"]), home.absolute())
+            place.settle()
     except OSError as error:
-        raise BadInputError(f"it cannot be written: {error}", file=str(home), remedy="empty it and restore again") from error
-    if url is not None:
-        _call("pg_restore", url, "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges", str(folder / DUMP))
-    Tracking(home).moved(Path(manifest["home"]))
-    return manifest
+        remedy = "make room or choose another --home; then restore again"
+        raise BadInputError(f"it cannot be written: {error}", file=str(home), remedy=remedy) from error
+    return made
+
+
+def _copied(home: Path, part: Path) -> Manifest:
+    """Copy everything; the manifest of it."""
+    url = postgres.given()
+    files = {DUMP: dumps.dump(url, part / DUMP)} if url is not None else {}
+    paths, others = copies.listed(home, part)
+    for path in (*paths, *others):
+        if problem := manifest.problem_of(f"{HOME}/{path}"):
+            value = ascii(str(path))
+            raise BadInputError(f"{problem}, so it could not be restored", file=str(home), value=value, remedy="rename it")
+    for path in paths:
+        files[f"{HOME}/{path}"] = copies.copy(home / path, part / HOME / path)
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    return Manifest(
+        made=made,
+        home=str(home.absolute()),
+        postgres=url is not None,
+        files=files,
+        left_out=[f"{HOME}/{path}" for path in others],
+    )
+
+
+def _stage(folder: Path, made: Manifest, stage: Path) -> None:
+    """Copy the files of a backup; what is compared with the manifest is what was copied.
+
+    Raises:
+        BadInputError: If one is not as it was backed up.
+    """
+    copies.private_folder(stage / HOME)
+    for name, sha256 in made["files"].items():
+        target = stage / name
+        copies.private_folder(target.parent)
+        try:
+            with manifest.opened(folder, name) as source:
+                same = copies.write(source, target, folder / name) == sha256
+        except FileNotFoundError:
+            same = False
+        if not same:
+            remedy = "the backup was damaged: take another one"
+            raise BadInputError("the file is not the one that was backed up", file=str(folder / name), remedy=remedy)
+
+
+@contextmanager
+def _scratch(part: Path) -> Iterator[None]:
+    """A folder that only its owner can read; it is gone afterwards, and if we are killed, with the next one."""
+    if part.exists():
+        shutil.rmtree(part)
+    part.mkdir(mode=copies.PRIVATE_FOLDER)
+    try:
+        yield
+    finally:
+        if part.exists():
+            shutil.rmtree(part)
 
 
 def _last_run(home: Path) -> str:
@@ -140,98 +186,3 @@ def _instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance of a home."""
     with postgres.plain_words(), dg.DagsterInstance.from_config(str(prepare_instance(home))) as instance:
         yield instance
-
-
-def _paths(home: Path) -> list[Path]:
-    """Files of a home, relative to it: databases first, nothing that passes."""
-    found = []
-    for top, folders, names in os.walk(home):
-        if Path(top) == home and "staging" in folders:
-            folders.remove("staging")
-        found += [Path(top, name).relative_to(home) for name in names if not name.endswith(_PASSING)]
-    return sorted(found, key=lambda path: (not _is_sqlite(home / path), path))
-
-
-def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE)) == _SQLITE
-
-
-def _copy(source: Path, target: Path) -> str:
-    """Copy a file, a database by SQLite's own backup, which waits for who writes; returns the SHA-256 of the copy."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if _is_sqlite(source):
-        with closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as live, closing(sqlite3.connect(target)) as copy:
-            live.backup(copy)
-    else:
-        shutil.copy2(source, target)
-    return _sha256(target)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    """The manifest of a backup, whose files are those that it names.
-
-    Raises:
-        BadInputError: If they are not.
-    """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadInputError("it is no backup", file=str(folder), remedy="give a folder that `oneclick backup` made") from error
-    for name, sha256 in manifest["files"].items():
-        if not (folder / name).is_file() or _sha256(folder / name) != sha256:
-            remedy = "the backup was damaged: take another one"
-            raise BadInputError("the file is not the one that was backed up", file=str(folder / name), remedy=remedy)
-    return manifest
-
-
-def _target(manifest: dict[str, Any]) -> sa.URL | None:
-    """The empty database that a backup is restored into; None for one without PostgreSQL.
-
-    Raises:
-        BadInputError: If there is none, there should be none, or it is not empty.
-    """
-    import sqlalchemy as sa
-
-    url = postgres.given()
-    if (url is not None) != manifest["postgres"]:
-        said = "is of a home with PostgreSQL" if manifest["postgres"] else "is of a home without PostgreSQL"
-        remedy = f"{'set' if manifest['postgres'] else 'unset'} {postgres.VARIABLE} and restore again"
-        raise BadInputError(f"the backup {said}", remedy=remedy)
-    if url is not None:
-        with postgres.connected(url) as connection:
-            tables = sa.inspect(connection).get_table_names()
-            if tables or postgres.has_schema(connection, postgres.MLFLOW_SCHEMA):
-                raise BadInputError(
-                    f"the database {postgres.shown(url)} is not empty",
-                    remedy="stop everything that uses it, make a new one (createdb), and restore into that",
-                )
-    return url
-
-
-def _call(program: str, url: sa.URL, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs on a database; the password goes by the environment.
-
-    Raises:
-        BadInputError: If it is not there, or fails.
-    """
-    import sqlalchemy as sa
-
-    found = shutil.which(program)
-    if found is None:
-        raise BadInputError(f"{program} is not on the PATH", remedy="install PostgreSQL's client programs (postgresql-client)")
-    named = sa.URL.create(
-        "postgresql", username=url.username, host=url.host, port=url.port, database=url.database, query=url.query
-    )
-    address = named.difference_update_query(["password"]).render_as_string()
-    environment = os.environ | {"PGPASSWORD": str(url.password or ""), "LC_ALL": "C"}
-    done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, our own arguments
-        [found, f"--dbname={address}", *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise postgres.unreachable(url, RuntimeError(f"{program}: {done.stderr}"))

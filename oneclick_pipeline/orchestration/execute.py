@@ -15,6 +15,7 @@ from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration import alerts, delivery, locks, runs
 from oneclick_pipeline.orchestration.checks import told
 from oneclick_pipeline.orchestration.describe import EXPECTED_GAIN, MONTHS
+from oneclick_pipeline.orchestration.placing import refuse_unfinished
 from oneclick_pipeline.tables import check_month
 
 if TYPE_CHECKING:
@@ -108,8 +109,10 @@ def prepare_instance(home: Path) -> Path:
 
     Raises:
         BadInputError: If the home cannot be written, or the variable and the file disagree in a way that would hide the
-            home's runs: the file was edited and has no PostgreSQL, or it has, and the variable is gone.
+            home's runs: the file was edited and has no PostgreSQL, or it has, and the variable is gone; or if a restore of the
+            home was interrupted.
     """
+    refuse_unfinished(home)
     folder = home / "dagster"
     try:
         permissions.prepare(home)

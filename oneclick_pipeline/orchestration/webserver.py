@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from oneclick_pipeline import permissions
-from oneclick_pipeline.tracking.server import hosts
+from oneclick_pipeline.guard import hosts
 
 
 class CheckedWebserver(DagsterWebserver):
@@ -22,7 +22,7 @@ class CheckedWebserver(DagsterWebserver):
 
     def build_middleware(self) -> list[Middleware]:
         """Dagster's own, behind the check."""
-        return [Middleware(TrustedHostMiddleware, allowed_hosts=hosts(), www_redirect=False), *super().build_middleware()]
+        return [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts()), www_redirect=False), *super().build_middleware()]
 
 
 def main() -> None:

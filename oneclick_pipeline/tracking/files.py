@@ -1,4 +1,4 @@
-"""Files of a model: read only if they are the ones that were registered, and hold nothing that we do not know.
+"""Model files: opened only if they are the ones that were registered, and hold nothing that we do not know.
 
 Nothing here needs MLflow, so that a fresh process can check a model without five seconds of imports.
 """
@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.tracking import versions
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-MODEL_FILE = "model.skops"
-MODEL_SHA256, EFFECTS_SHA256 = "model_sha256", "effects_sha256"
-OUT_OF_FOLD_SHA256, SHAPLEY_SHA256 = "out_of_fold_sha256", "shapley_sha256"
-"""Tags of a version: what its files were when they were registered. Old versions lack those of the second line."""
+    from oneclick_pipeline.tracking.versions import Version
 
 TRUSTED_TYPES = (
     "numpy.dtype",
@@ -36,58 +34,23 @@ None of them runs anything when it is made. A `dtype` is plain data, the two of 
 calibration hold a slope, an intercept and an estimator. `Tree` and `TreePredictor` hold arrays of nodes whose numbers
 scikit-learn follows unchecked, so a forged one could crash a prediction: that is what the file's SHA-256 is for."""
 
-_INSTEAD = (
-    "restore it from a backup, or choose another version: oneclick model list, then oneclick model promote; "
-    "or train a new one: oneclick run --job retrain"
-)
-_REMEDY = f"do not use this file and find out who changed it; {_INSTEAD}"
-
 
 class UntrustedTypesError(BadInputError):
     """A model file holds types that are not trusted; `value` names them."""
 
 
-def checked(path: Path, sha256: str | None, version: int) -> bytes:
-    """Content of a file that was registered with a version.
+def load(mlflow: Path, version: Version) -> Any:  # noqa: ANN401 - scikit-learn has no types
+    """The fitted pipeline of a version.
+
+    Args:
+        mlflow: The folder `HOME/mlflow`.
+        version: The version.
 
     Raises:
-        BadInputError: If the file is gone or is not the one that was registered.
-    """
-    return _same(kept(path, version), path, sha256, version)
-
-
-def kept(path: Path, version: int) -> bytes:
-    """Content of a file that belongs to a version, whatever it is.
-
-    Raises:
-        BadInputError: If the file is gone.
-    """
-    if not path.is_file():
-        raise gone(version, str(path))
-    return path.read_bytes()
-
-
-def gone(version: int, what: str) -> BadInputError:
-    """What to say where something that belongs to a version is not there any more."""
-    return BadInputError(f"what belongs to model version {version} is gone", file=what, remedy=_INSTEAD)
-
-
-def _same(content: bytes, path: Path, sha256: str | None, version: int) -> bytes:
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise BadInputError(
-            f"the file of model version {version} is not the one that was registered", file=str(path), remedy=_REMEDY
-        )
-    return content
-
-
-def load(path: Path, sha256: str | None, version: int) -> Any:  # noqa: ANN401 - scikit-learn has no types
-    """The fitted pipeline in a file.
-
-    Raises:
-        BadInputError: If the file is gone or is not the one that was registered.
+        BadInputError: If its folder is not the one that was registered.
         UntrustedTypesError: If it holds types that are not trusted; nothing of it was made then.
     """
-    return _opened(checked(path, sha256, version), path, version)
+    return _opened(versions.model_bytes(mlflow, version), mlflow / version.folder / versions.MODEL_FILE, version.version)
 
 
 def _opened(content: bytes, path: Path, version: int) -> Any:  # noqa: ANN401 - scikit-learn has no types
@@ -99,7 +62,10 @@ def _opened(content: bytes, path: Path, version: int) -> Any:  # noqa: ANN401 - 
     except UntrustedTypesFoundException as error:
         foreign = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
         raise UntrustedTypesError(
-            f"model version {version} holds types that are not trusted", file=str(path), value=", ".join(foreign), remedy=_REMEDY
+            f"model version {version} holds types that are not trusted",
+            file=str(path),
+            value=", ".join(foreign),
+            remedy=versions.REMEDY,
         ) from error
 
 
@@ -108,7 +74,7 @@ class Shipped:
     """A registered model that travels to the processes of a cluster; each checks it and opens it once.
 
     Attributes:
-        content: Bytes of the file.
+        content: Bytes of the file, which were checked against the record.
         path: Where the file stands, for messages.
         sha256: What the file was when it was registered.
         version: Its version.
@@ -116,7 +82,7 @@ class Shipped:
 
     content: bytes
     path: Path
-    sha256: str | None
+    sha256: str
     version: int
 
     @lru_cache(maxsize=1)  # noqa: B019 - the last model of the process, and no other, is kept
@@ -127,13 +93,27 @@ class Shipped:
             BadInputError: If the bytes are not those that were registered.
             UntrustedTypesError: If they hold types that are not trusted.
         """
-        return _opened(_same(self.content, self.path, self.sha256, self.version), self.path, self.version)
+        if hashlib.sha256(self.content).hexdigest() != self.sha256:
+            raise versions.changed(self.version, str(self.path))
+        return _opened(self.content, self.path, self.version)
 
     def __call__(self, features: pd.DataFrame) -> np.ndarray:
         """See `model.predict`."""
         from oneclick_pipeline import model
 
         return model.predict(self.open(), features)
+
+
+def shipped(mlflow: Path, version: Version) -> Shipped:
+    """The model of a version, to travel; see `load`.
+
+    Raises:
+        BadInputError: See `load`: it is opened here first, where the error is told in plain words.
+    """
+    path, sha256 = mlflow / version.folder / versions.MODEL_FILE, version.files[versions.MODEL_FILE].sha256
+    travelling = Shipped(versions.model_bytes(mlflow, version), path, sha256, version.version)
+    travelling.open()
+    return travelling
 
 
 def local(uri: str | None) -> Path:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.model.metrics import METRICS, Interval
-from oneclick_pipeline.tracking import runs
+from oneclick_pipeline.tracking import runs, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
     from mlflow import MlflowClient
 
-    from oneclick_pipeline.tracking.registry import Version
+    from oneclick_pipeline.model.metrics import Interval
+    from oneclick_pipeline.tracking.versions import Version
 
 REPORTS = "monthly reports"
 """Experiment of the reports of months in which no model was trained."""
@@ -64,36 +64,38 @@ class Judged:
     out_of_fold: pd.DataFrame
 
 
-def judged(client: MlflowClient, version: Version, folder: Path, out_of_fold: pd.DataFrame) -> Judged:
+def judged(mlflow: Path, version: Version) -> Judged:
     """Read back what the training of a version left.
 
     Args:
-        client: Of the home's database.
+        mlflow: The folder `HOME/mlflow`.
         version: The version.
-        folder: The artifacts of its run.
-        out_of_fold: See `Judged`.
+
+    Raises:
+        BadInputError: If a file of it is gone or was changed.
     """
-    run = client.get_run(version.run_id)
-    children = client.search_runs(
-        [run.info.experiment_id], filter_string=f"tags.`mlflow.parentRunId` = '{version.run_id}'", order_by=["metrics.log_loss"]
-    )
-    families = tuple(
-        Family(c.info.run_name, c.data.tags["family"] == version.tags["family"], _intervals(c.data.metrics)) for c in children
-    )
+    own = version.tags["family"]
     return Judged(
         version=version.version,
         month=version.tags["month"],
-        family=next((f.label for f in families if f.chosen), version.tags["family"]),
+        family=next((f.label for f in version.families if f.name == own), own),
         feature_months=version.feature_months,
         same_month=version.foretells_same_month,
         rows=int(version.tags["rows"]),
-        metrics=_intervals(run.data.metrics),
-        families=families,
-        slices=_table(folder / "slices.json"),
-        out_of_time=_table(folder / "out_of_time.json"),
+        metrics=version.metrics,
+        families=tuple(Family(f.label, f.name == own, f.metrics) for f in version.families),
+        slices=_table(mlflow, version, runs.SLICES),
+        out_of_time=_table(mlflow, version, runs.OUT_OF_TIME),
         failed_gates=version.failed_gates,
-        out_of_fold=out_of_fold,
+        out_of_fold=parquet(versions.kept_bytes(mlflow, version, runs.OUT_OF_FOLD)),
     )
+
+
+def parquet(content: bytes) -> pd.DataFrame:
+    """The table in the bytes of a Parquet file."""
+    import pandas as pd
+
+    return pd.read_parquet(BytesIO(content))
 
 
 def log_report(client: MlflowClient, artifacts: str, report: Path, month: str, trained: str | None) -> str:
@@ -129,14 +131,10 @@ def _run_of(client: MlflowClient, artifacts: str, month: str) -> str:
     return run_id
 
 
-def _intervals(metrics: Mapping[str, float]) -> dict[str, Interval]:
-    return {name: Interval(metrics[name], metrics[f"{name}_low"], metrics[f"{name}_high"]) for name in METRICS if name in metrics}
-
-
-def _table(path: Path) -> pd.DataFrame:
+def _table(mlflow: Path, version: Version, name: str) -> pd.DataFrame:
     """A table as it was logged; without rows where there is none."""
     import pandas as pd
 
-    if not path.exists():
+    if name not in version.kept:
         return pd.DataFrame()
-    return pd.DataFrame(**json.loads(path.read_text(encoding="utf-8")))
+    return pd.DataFrame(**json.loads(versions.kept_bytes(mlflow, version, name)))

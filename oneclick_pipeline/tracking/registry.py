@@ -2,6 +2,7 @@
 
     HOME/mlflow/mlflow.db     runs and registry (SQLite); with ONECLICK_POSTGRES the schema `mlflow` of that database instead
     HOME/mlflow/artifacts/    everything that is a file
+    HOME/mlflow/registered/   what code believes of the registered versions, see `tracking.versions`
 
 Only `MlflowClient` with an explicit address is used, never MLflow's global tracking address, current run or
 autologging: a process may work on several homes, and nothing it does here outlives the call.
@@ -9,19 +10,19 @@ autologging: a process may work on several homes, and nothing it does here outli
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
 from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
-from oneclick_pipeline.tracking import files, fresh, runs
+from oneclick_pipeline.tracking import files, fresh, runs, trust, versions
 from oneclick_pipeline.tracking import judged as judging
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
+from oneclick_pipeline.tracking.versions import Family, Version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import sqlalchemy as sa
     from mlflow import MlflowClient
-    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
     from oneclick_pipeline.model.effects import Explained
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 """Aliases: the version that scores, the newest one that wants to, the one that scored before."""
 
-_GATE, _JUDGED, _PROMOTED_BY = "gate.", "gates", "promoted_by"
 _LIST = "oneclick model list"
 _ADDRESSES = (
     ("experiments", "artifact_location"),
@@ -50,53 +49,6 @@ _ADDRESSES = (
 )
 """Tables and columns of MLflow with addresses of files."""
 _DATABASE, _NEW = "mlflow.db", "mlflow.db.new"
-
-
-@dataclass(frozen=True)
-class Version:
-    """A registered version of the model.
-
-    Attributes:
-        name: Name of the registered model.
-        version: Its number.
-        run_id: MLflow run that made it.
-        feature_months: Snapshot months on whose features it was trained.
-        tags: All its tags.
-        created: When it was registered.
-    """
-
-    name: str
-    version: int
-    run_id: str
-    feature_months: tuple[str, ...]
-    tags: dict[str, str] = field(default_factory=dict)
-    created: datetime | None = None
-
-    @property
-    def foretells_same_month(self) -> bool:
-        """Whether it learnt the class of the features' own month, for want of later ones."""
-        return self.tags["feature_months"] == self.tags["label_months"]
-
-    @property
-    def roc_auc(self) -> float | None:
-        """Its ROC-AUC out of fold when it was trained; None where it was not tagged."""
-        told = self.tags.get("roc_auc")
-        return None if told is None else float(told.split()[0])
-
-    @property
-    def judged(self) -> bool:
-        """Whether all its gates were logged."""
-        return _JUDGED in self.tags
-
-    @property
-    def gates(self) -> dict[str, str]:
-        """What its gates said, by name."""
-        return {name: text for name in gates.GATES if (text := self.tags.get(_GATE + name))}
-
-    @property
-    def failed_gates(self) -> tuple[str, ...]:
-        """Names of the gates that it failed."""
-        return tuple(name for name, text in self.gates.items() if not text.startswith("passed"))
 
 
 @dataclass(frozen=True)
@@ -178,17 +130,18 @@ class Tracking:
             current, head = utils._get_schema_version(engine), utils._get_latest_schema_revision()  # type: ignore[no-untyped-call] # noqa: SLF001
             return str(current), str(head)  # there is no public way
 
-    def moved(self, old: Path) -> None:
+    def moved(self, old: Path, new: Path) -> None:
         """Change the addresses that MLflow keeps in full, in a database that was brought here from another home.
 
         Args:
             old: The path that the home had.
+            new: The path that it will have.
         """
         import sqlalchemy as sa
 
-        if old == self.home.absolute() or not self.exists():
+        if old == new or not self.exists():
             return
-        before, after = ((home / "mlflow" / "artifacts").as_uri() for home in (old, self.home.absolute()))
+        before, after = ((home / "mlflow" / "artifacts").as_uri() for home in (old, new))
         with sa.create_engine(self.uri, poolclass=sa.NullPool).begin() as connection:
             for name, column in _ADDRESSES:
                 table = sa.table(name, sa.column(column))
@@ -238,22 +191,34 @@ class Tracking:
             runs.log_data(client, run_id, training, trained.digest, month)
             for family in trained.families:
                 runs.log_family(client, experiment, run_id, family, tags)
-            hashes = runs.log_result(client, run_id, trained, explained)
+            logged = runs.log_result(client, run_id, trained, explained)
             with quiet_mlflow():
-                source, sha256 = runs.log_model(client, experiment, run_id, trained, training)
-            version = client.create_model_version(
-                runs.MODEL,
-                source,
-                run_id,
-                tags | runs.scores(trained) | hashes | {files.MODEL_SHA256: sha256},
-                description=card(trained),
+                source, content = runs.log_model(client, experiment, run_id, trained)
+            tags |= runs.scores(trained)
+            version = client.create_model_version(runs.MODEL, source, run_id, tags, description=card(trained))
+            number, tables = int(version.version), runs.customer_tables(trained, explained)
+            artifacts = trust.below(self.folder, run.info.artifact_uri)
+            kept = {n: versions.Kept(path=f"{artifacts}/{n}", content=versions.Content.of(c)) for n, c in logged.items()}
+            record = Version(
+                name=runs.MODEL,
+                version=number,
+                run_id=run_id,
+                created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+                tags=tags,
+                metrics=trained.metrics,
+                families=tuple(Family(name=f.name, label=f.label, metrics=f.metrics) for f in trained.families),
+                folder=trust.below(self.folder, source),
+                files=content,
+                kept=kept | {name: versions.beside(number, name, table) for name, table in tables.items()},
             )
+            with self._lock():
+                versions.write(self.folder, record, tables)
             client.set_registered_model_alias(runs.MODEL, CHALLENGER, version.version)
         except BaseException:
             client.set_terminated(run_id, "FAILED")
             raise
         client.set_terminated(run_id, "FINISHED")
-        return _version(version)
+        return record
 
     def standing(self, trained: TrainedModel, training: pd.DataFrame) -> gates.Standing | None:
         """How the champion does on a challenger's training set, see `gates.standing`; None where there is no champion.
@@ -271,28 +236,30 @@ class Tracking:
             self.out_of_fold(champion),
             lambda rows: predict(pipeline, rows),
             version=champion.version,
-            roc_auc=self._run(champion).data.metrics["roc_auc"],
+            roc_auc=champion.metrics["roc_auc"].estimate,
         )
 
     def reopen(self, version: Version, rows: pd.DataFrame) -> gates.Reopened:
         """Have a fresh process load a version from the registry and predict some rows."""
-        return fresh.reopen(self.home.absolute(), version.name, version.version, rows)
+        return fresh.reopen(self.home.absolute(), version.version, rows)
 
     def log_gates(self, version: Version, judged: Sequence[gates.Gate]) -> Version:
-        """Tag a version and its run with every gate; figures that are numbers become metrics of the run.
+        """Record how a version did at every gate, and tag it and its run with that; numbers become metrics of the run.
 
-        The tag `gates` comes last: a version that has it was judged at every gate.
+        The record comes last: a version that has the tag `gates` there was judged at every gate.
 
         Returns:
             The version with its new tags.
         """
         client = self._client()
         failed = [gate.name for gate in judged if not gate.passed]
-        tags = {_GATE + gate.name: str(gate) for gate in judged}
-        tags |= {_JUDGED: f"failed: {', '.join(failed)}" if failed else "passed"}
+        tags = {versions.GATE + gate.name: str(gate) for gate in judged}
+        tags |= {versions.JUDGED: f"failed: {', '.join(failed)}" if failed else "passed"}
         runs.log_gates(client, version.run_id, judged, tags)
         for name, text in tags.items():
             client.set_model_version_tag(version.name, str(version.version), name, text)
+        with self._lock():
+            versions.write(self.folder, self.version(version.version).tagged(tags))
         return self.version(version.version)
 
     def promote(self, number: int, *, by: str = "gates", force: bool = False) -> Version:
@@ -307,17 +274,17 @@ class Tracking:
             The new champion.
 
         Raises:
-            BadInputError: If there is no such version, its file is not the one that was registered, or, without
+            BadInputError: If there is no such version, a file of it is not the one that was registered, or, without
                 `force`, it has not passed all gates.
         """
         version = self.version(number)
         if not force:
             _require_passed(version)
-        self._require_file(version)
+        self.check(version)
         client = self._client()
         with self._lock():
             aliases = self.aliases()
-            client.set_model_version_tag(version.name, str(number), _PROMOTED_BY, by)
+            self._promoted(version, by)
             if (old := aliases.get(CHAMPION)) not in (None, number):
                 # Before the champion moves: whoever is killed in between has the old champion twice, and loses no model.
                 client.set_registered_model_alias(runs.MODEL, PREVIOUS, str(old))
@@ -333,7 +300,7 @@ class Tracking:
             The champion that is back.
 
         Raises:
-            BadInputError: If there is no previous champion, or its file is not the one that was registered.
+            BadInputError: If there is no previous champion, or a file of it is not the one that was registered.
         """
         aliases = self.aliases()
         champion, previous = aliases.get(CHAMPION), aliases.get(PREVIOUS)
@@ -341,10 +308,12 @@ class Tracking:
             raise BadInputError(
                 "there is no previous champion to go back to", remedy=f"choose a version: {_LIST}, oneclick model promote"
             )
-        self._require_file(self.version(int(previous)))
+        back = self.version(int(previous))
+        _require_promoted(back, PREVIOUS)
+        self.check(back)
         client = self._client()
         with self._lock():
-            client.set_model_version_tag(runs.MODEL, str(previous), _PROMOTED_BY, "rollback")
+            self._promoted(back, "rollback")
             client.set_registered_model_alias(runs.MODEL, CHAMPION, str(previous))
             client.set_registered_model_alias(runs.MODEL, PREVIOUS, str(champion))
         return self.version(int(previous))
@@ -355,14 +324,36 @@ class Tracking:
         return {alias: int(number) for alias, number in models[0].aliases.items()} if models else {}
 
     def versions(self) -> tuple[Version, ...]:
-        """All registered versions, newest first."""
-        found = self._client().search_model_versions(f"name = '{runs.MODEL}'", order_by=["version_number DESC"])
-        return tuple(_version(version) for version in found)
+        """All registered versions that have a record, newest first; of the others `unusable` tells."""
+        return tuple(version for version in self._each().values() if isinstance(version, Version))
+
+    def unusable(self) -> dict[int, BadInputError]:
+        """Why registered versions cannot be used, by number: they have no record, or a damaged one."""
+        return {number: error for number, error in self._each().items() if isinstance(error, BadInputError)}
+
+    def _each(self) -> dict[int, Version | BadInputError]:
+        """Every registered version, newest first, or why it cannot be used."""
+        registered = self._client().search_model_versions(f"name = '{runs.MODEL}'", order_by=["version_number DESC"])
+        each: dict[int, Version | BadInputError] = {}
+        for version in registered:
+            try:
+                each[int(version.version)] = self._recorded(version)
+            except BadInputError as error:
+                each[int(version.version)] = error
+        return each
 
     def champion(self) -> Version | None:
-        """The version that scores; None where no model was promoted yet."""
+        """The version that scores; None where no model was promoted yet.
+
+        Raises:
+            BadInputError: If it has no record, or got its alias by other means than `promote` and `rollback`.
+        """
         number = self.aliases().get(CHAMPION)
-        return None if number is None else self.version(number)
+        if number is None:
+            return None
+        champion = self.version(number)
+        _require_promoted(champion, CHAMPION)
+        return champion
 
     def require_champion(self) -> Version:
         """The version that scores.
@@ -380,36 +371,52 @@ class Tracking:
         """A registered version by its number.
 
         Raises:
-            BadInputError: If there is none.
+            BadInputError: If there is none, or it has no record.
         """
-        client = self._client()
-        from mlflow.exceptions import MlflowException
+        return self._recorded(self._registered(number))
 
-        try:
-            return _version(client.get_model_version(runs.MODEL, str(number)))
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            raise BadInputError(f"there is no model version {number}", remedy=f"see {_LIST}") from error
+    def candidate(self, number: int) -> trust.Candidate:
+        """A version without a record, to be looked over and, with `accept`, given one.
+
+        Raises:
+            BadInputError: If there is no such version, it has a record, or its files are not those whose hashes were kept.
+        """
+        registered = self._registered(number)
+        path = versions.record_file(self.folder, number)
+        if path.exists():
+            self.check(self.version(number))
+            raise BadInputError(f"model version {number} has a record, and its files agree with it", file=str(path))
+        return trust.candidate(self._client(), self.folder, registered)
+
+    def accept(self, candidate: trust.Candidate) -> Version:
+        """Write the record of a version that was looked over."""
+        with self._lock():
+            versions.write(self.folder, candidate.version)
+        return self.version(candidate.version.version)
+
+    def check(self, version: Version) -> None:
+        """Check every file of a version: its whole model folder, and what was kept beside.
+
+        Raises:
+            BadInputError: If one is gone, was changed, or came in.
+        """
+        versions.check(self.folder, version)
 
     def load(self, version: Version) -> Any:  # noqa: ANN401 - scikit-learn has no types
         """The fitted pipeline of a version.
 
         Raises:
-            BadInputError: If the file is gone, is not the one that was registered, or holds types that we do not trust.
+            BadInputError: If a file of it is gone or is not the one that was registered, or it holds types that we do not trust.
         """
-        return files.load(self._model_file(version), version.tags.get(files.MODEL_SHA256), version.version)
+        return files.load(self.folder, version)
 
     def shipped(self, version: Version) -> files.Shipped:
         """The fitted pipeline of a version as bytes, for the processes of a cluster; called, it predicts.
 
         Raises:
-            BadInputError: See `load`: it is opened here first, where the error is told in plain words.
+            BadInputError: See `load`.
         """
-        path, sha256 = self._model_file(version), version.tags.get(files.MODEL_SHA256)
-        shipped = files.Shipped(files.checked(path, sha256, version.version), path, sha256, version.version)
-        shipped.open()
-        return shipped
+        return files.shipped(self.folder, version)
 
     def out_of_fold(self, version: Version) -> pd.DataFrame:
         """feature_month, customer_id, p_decline of the customers on whom a version was trained.
@@ -417,7 +424,7 @@ class Tracking:
         Raises:
             BadInputError: If the file is gone or is not the one that was registered; the same for all files of a version.
         """
-        return _table(self._kept(version, runs.OUT_OF_FOLD))
+        return judging.parquet(self._kept(version, runs.OUT_OF_FOLD))
 
     def effects(self, version: Version) -> str:
         """The effects that were logged with a version, as JSON."""
@@ -425,11 +432,11 @@ class Tracking:
 
     def shapley(self, version: Version) -> pd.DataFrame:
         """The Shapley values of a sample that were logged with a version."""
-        return _table(self._kept(version, runs.SHAPLEY))
+        return judging.parquet(self._kept(version, runs.SHAPLEY))
 
     def picture(self, version: Version, name: str) -> bytes:
         """A picture that was logged with a version: `curves.png`, `calibration.png` or `families.png`."""
-        return files.kept(self._artifacts(version) / name, version.version)
+        return self._kept(version, name)
 
     def judged(self, number: int) -> judging.Judged:
         """What was found out about a version when it was trained.
@@ -437,8 +444,7 @@ class Tracking:
         Raises:
             BadInputError: If there is no such version, or what belongs to it is gone.
         """
-        version = self.version(number)
-        return judging.judged(self._client(), version, self._artifacts(version), self.out_of_fold(version))
+        return judging.judged(self.folder, self.version(number))
 
     def log_report(self, report: Path, month: str) -> str:
         """Keep a month's report with the run that trained the champion, or, if that was another month, with one of its own.
@@ -467,10 +473,10 @@ class Tracking:
             BadInputError: If there is no champion.
         """
         champion = self.require_champion()
-        metrics = self._run(champion).data.metrics
 
         def interval(name: str) -> str:
-            return f"{metrics[name]:.3f} (95 % interval {metrics[f'{name}_low']:.3f} to {metrics[f'{name}_high']:.3f})"
+            metric = champion.metrics[name]
+            return f"{metric.estimate:.3f} (95 % interval {metric.low:.3f} to {metric.high:.3f})"
 
         return (
             ("ROC-AUC", interval("roc_auc")),
@@ -506,40 +512,38 @@ class Tracking:
             )
 
     def _model_file(self, version: Version) -> Path:
-        return files.local(self._client().get_model_version(runs.MODEL, str(version.version)).source) / files.MODEL_FILE
-
-    def _require_file(self, version: Version) -> None:
-        files.checked(self._model_file(version), version.tags.get(files.MODEL_SHA256), version.version)
-
-    def _artifacts(self, version: Version) -> Path:
-        return files.local(self._run(version).info.artifact_uri)
+        return self.folder / version.folder / versions.MODEL_FILE
 
     def _kept(self, version: Version, name: str) -> bytes:
-        """A file of a version, the one that was registered."""
-        path, sha256 = self._artifacts(version) / name, version.tags.get(runs.HASHES[name])
-        return files.kept(path, version.version) if sha256 is None else files.checked(path, sha256, version.version)
+        return versions.kept_bytes(self.folder, version, name)
 
-    def _run(self, version: Version) -> Run:
-        """The run that made a version.
+    def _promoted(self, version: Version, by: str) -> None:
+        """Record who made a version the champion, and tag it for people; the caller holds the lock."""
+        self._client().set_model_version_tag(version.name, str(version.version), versions.PROMOTED_BY, by)
+        versions.write(self.folder, version.tagged({versions.PROMOTED_BY: by}))
 
-        Raises:
-            BadInputError: If it was deleted for good.
-        """
+    def _registered(self, number: int) -> ModelVersion:
         client = self._client()
         from mlflow.exceptions import MlflowException
 
         try:
-            return client.get_run(version.run_id)
+            return client.get_model_version(runs.MODEL, str(number))
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            raise files.gone(version.version, f"MLflow run {version.run_id}") from error
+            raise BadInputError(f"there is no model version {number}", remedy=f"see {_LIST}") from error
 
-
-def _table(content: bytes) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.read_parquet(BytesIO(content))
+    def _recorded(self, registered: ModelVersion) -> Version:
+        """The record of a version of MLflow's registry."""
+        version = versions.read(self.folder, int(registered.version))
+        if (version.name, version.run_id) != (registered.name, registered.run_id):
+            raise BadInputError(
+                f"the record of model version {version.version} is of another run than MLflow names",
+                file=str(versions.record_file(self.folder, version.version)),
+                value=str(registered.run_id),
+                remedy=f"find out who registered another model under this number; {versions.INSTEAD}",
+            )
+        return version
 
 
 class _Plain:
@@ -585,18 +589,6 @@ def _prepare_postgres(url: sa.URL, folder: Path) -> None:
         )
 
 
-def _version(version: ModelVersion) -> Version:
-    tags = dict(version.tags)
-    return Version(
-        version.name,
-        int(version.version),
-        str(version.run_id),
-        tuple(tags["feature_months"].split(",")),
-        tags,
-        datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
-    )
-
-
 def _require_passed(version: Version) -> None:
     remedy = f"look at its gates with {_LIST}; to promote it all the same: oneclick model promote {version.version} --force"
     if not version.judged:
@@ -604,3 +596,11 @@ def _require_passed(version: Version) -> None:
     if version.failed_gates:
         told = "; ".join(f"{name} {version.gates[name]}" for name in version.failed_gates)
         raise BadInputError(f"model version {version.version} has not passed all gates: {told}", remedy=remedy)
+
+
+def _require_promoted(version: Version, alias: str) -> None:
+    if versions.PROMOTED_BY not in version.tags:
+        raise BadInputError(
+            f"model version {version.version} has the alias {alias}, and oneclick never made it the champion",
+            remedy=f"find out who set the alias; then look at {_LIST}, and choose: oneclick model promote N",
+        )

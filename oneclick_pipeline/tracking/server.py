@@ -15,21 +15,8 @@ from pathlib import Path
 
 from oneclick_pipeline import permissions, terminal
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.guard import hosts
 from oneclick_pipeline.tracking.registry import Tracking
-
-HOSTS = "ONECLICK_HOSTS"
-"""Variable with the names under which the pages may be asked for, with commas."""
-
-_LOOPBACK = "localhost,127.0.0.1"
-
-
-def hosts() -> list[str]:
-    """Names under which pages may be asked for; those of this machine alone by default.
-
-    The machine's own names always are: health checks come by them.
-    """
-    named = f"{_LOOPBACK},{os.environ.get(HOSTS, '')}".split(",")
-    return list(dict.fromkeys(name.strip() for name in named if name.strip()))
 
 
 def environment(store: Tracking) -> dict[str, str]:

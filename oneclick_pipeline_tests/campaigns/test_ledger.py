@@ -286,3 +286,20 @@ def test_digest_sees_every_change_and_no_order(data):
     other = rows.astype({column: object})
     other.loc[place, column] = "other" if rows[column].dtype.kind not in "if" else rows.loc[place, column] + 7
     assert ledger.digest(other.astype({column: rows[column].dtype})) != ledger.digest(rows)
+
+
+def test_handed_over_is_all_that_the_file_holds_gaps_included(tmp_path):
+    """Whoever is held out for good has no offer of which an effect could be expected."""
+    made = plan(expected_effect=[-0.1, -0.2, np.nan, -0.3, np.nan], expected_gain=[0.1, 0.2, np.nan, 0.3, np.nan])
+    ledger.publish(tmp_path, MONTH, made)
+    got = ledger.handed_over(tmp_path, MONTH)
+    expected = made[made["arm"] != "none"].sort_values("customer_id", ignore_index=True)
+    assert got.astype(object).fillna("empty").to_dict("records") == expected.astype(object).fillna("empty").to_dict("records")
+
+
+def test_handed_over_leaves_empty_what_a_log_does_not_hold(tmp_path):
+    (tmp_path / "ledger").mkdir()
+    put(tmp_path, plan()[lambda f: f["arm"] != "none"][[c.name for c in ledger.SENT]])
+    got = ledger.handed_over(tmp_path, MONTH)
+    assert list(got.columns) == OFFER_PLAN.names
+    assert {name for name in got if got[name].isna().all()} == set(OFFER_PLAN.names) - {c.name for c in ledger.SENT}

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import skops.io
 
-from oneclick_pipeline.tracking import MODEL, Tracking, files, runs
+from oneclick_pipeline.tracking import MODEL, Tracking, runs, versions
 from oneclick_pipeline_tests.faults.homes import FAST, database, materialize, refused
 from oneclick_pipeline_tests.orchestration.homes import run
 
 
-def champions_folder(home):
+def kept_file(home, name):
     store = Tracking(home)
-    return store._artifacts(store.require_champion())
+    return store.folder / store.require_champion().kept[name].path
 
 
 def model_file(home):
@@ -31,13 +31,6 @@ def version_deleted(home):
     Tracking(home)._client().delete_model_version(MODEL, "1")
 
 
-def run_deleted_for_good(home):
-    run_id = Tracking(home).require_champion().run_id
-    with closing(database(home)) as connection, connection:
-        for table in ("tags", "metrics", "latest_metrics", "params", "runs"):
-            connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_id,))  # noqa: S608 - our own names
-
-
 def model_file_deleted(home):
     model_file(home).unlink()
 
@@ -48,20 +41,42 @@ def model_file_changed(home):
 
 
 def model_file_of_foreign_types(home):
-    """What somebody would do who can write to the registry as well: a file of other types, with its right hash."""
+    """What somebody would do who reaches MLflow's port: a file of other types, and tags that say it is the right one."""
     path = model_file(home)
     path.write_bytes(skops.io.dumps(np.random.default_rng))
     with closing(database(home)) as connection, connection:
         right = hashlib.sha256(path.read_bytes()).hexdigest()
-        connection.execute("UPDATE model_version_tags SET value = ? WHERE key = ?", (right, files.MODEL_SHA256))
+        connection.execute(
+            "INSERT OR REPLACE INTO model_version_tags (name, version, key, value) VALUES (?, 1, 'model_sha256', ?)",
+            (MODEL, right),
+        )
+
+
+def record_of_foreign_types(home):
+    """The same by somebody who can write the home itself: what is left is that nothing of such a type is made."""
+    path, store = model_file(home), Tracking(home)
+    path.write_bytes(skops.io.dumps(np.random.default_rng))
+    champion = store.require_champion()
+    changed = {**champion.files, versions.MODEL_FILE: versions.Content.of(path.read_bytes())}
+    versions.write(store.folder, champion.model_copy(update={"files": changed}))
 
 
 def out_of_fold_deleted(home):
-    (champions_folder(home) / runs.OUT_OF_FOLD).unlink()
+    kept_file(home, runs.OUT_OF_FOLD).unlink()
 
 
 def out_of_fold_changed(home):
-    shutil.copyfile(champions_folder(home) / runs.SHAPLEY, champions_folder(home) / runs.OUT_OF_FOLD)
+    shutil.copyfile(kept_file(home, runs.SHAPLEY), kept_file(home, runs.OUT_OF_FOLD))
+
+
+def code_added(home):
+    folder = model_file(home).parent / "code"
+    folder.mkdir()
+    (folder / "evil.py").write_text("raise SystemExit")
+
+
+def record_deleted(home):
+    shutil.rmtree(home / "mlflow" / "registered")
 
 
 def all_files_deleted(home):
@@ -74,17 +89,19 @@ CHANGED = ("not the one that was registered", "find out who changed it", "onecli
 CASES = [
     (alias_removed, NO_CHAMPION),
     (version_deleted, NO_CHAMPION),
-    (run_deleted_for_good, GONE),
-    (model_file_deleted, (*GONE, files.MODEL_FILE)),
-    (model_file_changed, (*CHANGED, files.MODEL_FILE)),
-    (model_file_of_foreign_types, ("holds types that are not trusted", "do not use this file")),
+    (model_file_deleted, (*GONE, versions.MODEL_FILE)),
+    (model_file_changed, (*CHANGED, versions.MODEL_FILE)),
+    (model_file_of_foreign_types, CHANGED),
+    (code_added, ("code/evil.py", "this was not registered with model version 1", "move it away")),
+    (record_deleted, ("model version 1 has no record in this home", "oneclick model trust 1")),
+    (record_of_foreign_types, ("holds types that are not trusted", "do not use this file")),
     (out_of_fold_deleted, (*GONE, runs.OUT_OF_FOLD)),
     (out_of_fold_changed, (*CHANGED, runs.OUT_OF_FOLD)),
     (all_files_deleted, GONE),
 ]
 
 
-QUICK = {alias_removed, model_file_changed, out_of_fold_deleted}
+QUICK = {alias_removed, model_file_of_foreign_types, code_added, out_of_fold_deleted}
 
 
 @pytest.mark.parametrize(
@@ -98,14 +115,14 @@ def test_scores_without_a_whole_champion_are_refused_with_the_remedy(home, broke
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("broken", [version_deleted, run_deleted_for_good, out_of_fold_deleted])
+@pytest.mark.parametrize("broken", [version_deleted, out_of_fold_deleted])
 def test_report_of_scores_whose_model_is_gone_is_refused_with_the_remedy(home, broken):
     broken(home)
     assert "model version 1" in refused(home, "monthly_report")
 
 
 def test_shapley_values_that_are_gone_are_told(home):
-    (champions_folder(home) / runs.SHAPLEY).unlink()
+    kept_file(home, runs.SHAPLEY).unlink()
     assert f"{runs.SHAPLEY}: what belongs to model version 1 is gone" in refused(home, "model_explanation")
 
 

@@ -3,7 +3,10 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,10 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from oneclick_pipeline import cli
+from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.offers import database
+from oneclick_pipeline.orchestration import handover
 from oneclick_pipeline.tables import CUSTOMER_SEGMENTS, OFFER_PLAN, table_file
 
 MONTH = "2026-10"
@@ -218,7 +223,7 @@ def test_published_database_has_no_password(server):
         ("postgresql://store:s3cr3t@host:port/db", "the database URL is not understood"),
         ("", "the database URL is not understood"),
         ("mysql://store:s3cr3t@host/db", "the database is neither PostgreSQL nor SQLite"),
-        ("sqlite:////nowhere/at/all/store.db", "the database refused"),
+        ("sqlite:////nowhere/at/all/store.db", "the folder of the database is not there"),
         ("postgresql://store:s3cr3t@127.0.0.1:1/db", "the database refused"),
         ("postgresql://store@127.0.0.1:1/db?password=s3cr3t", "the database refused"),
         ("postgresql://store@127.0.0.1:1/db?password=s3cr3t&sslmode=s3cr3t", "the database refused"),
@@ -231,12 +236,96 @@ def test_url_that_cannot_be_used_is_told_without_its_password(text, problem):
     assert error.value.remedy
 
 
-def test_table_of_another_version_is_told(tmp_path):
-    url = f"sqlite:///{tmp_path / 'store.db'}"
-    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
-        connection.execute(sa.text("CREATE TABLE oneclick_offer_plan (month TEXT, customer_id INTEGER)"))
-    with pytest.raises(BadInputError, match=r"drop them: oneclick_offer_plan, oneclick_customer_segments"):
+def old_tables(url, *, without, key=", PRIMARY KEY (month, customer_id)"):
+    """The tables as an older version made them, with a row of an older month."""
+    made = sa.make_url(url)
+    made = made.set(drivername="postgresql+psycopg") if made.get_backend_name() == "postgresql" else made
+    with sa.create_engine(made, poolclass=sa.NullPool).begin() as connection:
+        for name, table in database.NAMES.items():
+            kinds = {"int": "BIGINT", "float": "FLOAT", "str": "TEXT"}
+            columns = [f"{c.name} {kinds[c.kind]}" for c in table.columns if c.name not in without]
+            connection.execute(sa.text(f"CREATE TABLE {name} (month VARCHAR(7), {', '.join(columns)}{key})"))
+            connection.execute(sa.text(f"INSERT INTO {name} (month, customer_id) VALUES ('2026-01', 7)"))  # noqa: S608 - our names
+
+
+def test_tables_of_an_older_version_get_the_columns_that_they_lack_and_keep_their_rows(url):
+    old_tables(url, without={"fits", "control_share", "segment_en"})
+    database.publish(url, MONTH, plan([1]), segments([1]))
+    assert rows(url, "oneclick_offer_plan")[0] == {"month": MONTH, **plan([1]).iloc[0].to_dict()}
+    assert rows(url, "oneclick_customer_segments")[0]["segment_en"] == "Core"
+    for name in database.NAMES:
+        assert [row["customer_id"] for row in rows(url, name, "2026-01")] == [7]
+
+
+def test_table_with_another_key_is_refused_and_the_remedy_loses_nothing(url):
+    old_tables(url, without={"fits"}, key="")
+    with pytest.raises(BadInputError, match="oneclick_offer_plan of the database is not ours") as error:
         database.publish(url, MONTH, plan([1]), segments([1]))
+    assert "rename it" in error.value.remedy
+    assert "its rows stay as they are" in error.value.remedy
+    assert "fits" not in rows(url, "oneclick_offer_plan", "2026-01")[0]  # nothing was changed
+
+
+def test_no_remedy_says_to_drop_a_table(url):
+    with pytest.raises(BadInputError, match="the database refused") as error:
+        database.publish(url, MONTH, plan([1]), segments([1], segment=[None]))
+    assert "drop" not in error.value.remedy.lower()
+    assert "rename it" in error.value.remedy
+
+
+TOGETHER = """
+import sys
+import pandas as pd
+from oneclick_pipeline.offers import database
+url, plan, segments, month = sys.argv[1:]
+frames = pd.read_pickle(plan), pd.read_pickle(segments)
+print("ready", flush=True)
+sys.stdin.readline()
+database.publish(url, month, *frames)
+"""
+
+
+def test_first_publishes_that_come_together_take_turns(url, tmp_path):
+    """Six processes, let go at once into a database without tables: without turns most of them fail."""
+    plan(range(50)).to_pickle(tmp_path / "plan")
+    segments(range(50)).to_pickle(tmp_path / "segments")
+    months = [f"2026-{n:02}" for n in range(1, 7)]
+    command = [sys.executable, "-c", TOGETHER, url, str(tmp_path / "plan"), str(tmp_path / "segments")]
+    started = [
+        subprocess.Popen([*command, month], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for month in months
+    ]
+    for process in started:
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+    for process in started:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    ends = [(process.communicate(timeout=120)[1], process.returncode) for process in started]
+    assert [code for _, code in ends] == [0] * len(months), ends
+    assert all(len(rows(url, name, month)) == 50 for name in database.NAMES for month in months)
+
+
+def test_second_first_publish_waits_until_the_first_has_ended(url, monkeypatch):
+    """Stopped in the middle of its transaction, the first one is waited for; both succeed."""
+    inside, go_on = threading.Event(), threading.Event()
+    batches = database._batches
+
+    def stopped(frame, month):
+        if month == "2026-01":
+            inside.set()
+            assert go_on.wait(30)
+        return batches(frame, month)
+
+    monkeypatch.setattr(database, "_batches", stopped)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(database.publish, url, "2026-01", plan([1]), segments([1]))
+        assert inside.wait(30)
+        second = pool.submit(database.publish, url, "2026-02", plan([2]), segments([2]))
+        with pytest.raises(TimeoutError):
+            second.result(timeout=1)
+        go_on.set()
+        assert first.result(60).rows == second.result(60).rows
+    assert [len(rows(url, "oneclick_offer_plan", month)) for month in ("2026-01", "2026-02")] == [1, 1]
 
 
 def test_month_is_checked(tmp_path):
@@ -251,17 +340,126 @@ def test_driver_that_is_not_installed_is_told(tmp_path, monkeypatch):
         database.publish("postgresql://store@127.0.0.1:1/db", MONTH, plan([1]), segments([1]))
 
 
-def test_command_publishes_the_tables_of_the_home(oneclick, tmp_path):
-    for name, frame in (("offer_plan", plan([1, 2])), ("customer_segments", segments([1, 2]))):
-        path = table_file(tmp_path, name, MONTH)
-        path.parent.mkdir(parents=True)
-        frame.to_parquet(path, index=False)
+def hand_over(home, planned, table=None):
+    """A home in which a plan was handed over, and `offer_plan` is `table` by now."""
+    ledger.publish(home, MONTH, planned)
+    put(home, "offer_plan", planned if table is None else table)
+    put(home, "customer_segments", segments(planned["customer_id"]))
+
+
+def put(home, name, frame):
+    path = table_file(home, name, MONTH)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_parquet(path, index=False)
+
+
+def test_command_publishes_what_was_handed_over(oneclick, tmp_path):
+    hand_over(tmp_path, pd.concat([plan([1, 2]), plan([3], "none", assignment="none", propensity=np.nan)]))
     url = f"sqlite:///{tmp_path / 'store.db'}"
     for result in (oneclick("--database", url), oneclick(ONECLICK_DATABASE=url)):
-        assert result.exit_code == 0
+        assert result.exit_code == 0, result.exception
         assert "oneclick_offer_plan  2 rows of 2026-10, 0 removed" in result.output
-        assert "oneclick_customer_segments  2 rows" in result.output
-    assert len(rows(url, "oneclick_offer_plan")) == 2
+        assert "oneclick_customer_segments  3 rows" in result.output
+        assert "warning" not in result.output
+    assert rows(url, "oneclick_offer_plan")[0] == {"month": MONTH, **plan([1]).iloc[0].to_dict()}
+    assert [row["customer_id"] for row in rows(url, "oneclick_offer_plan")] == [1, 2]  # who got nothing was not handed over
+
+
+def test_command_publishes_the_ledger_and_says_that_the_plan_has_become_another(oneclick, tmp_path):
+    hand_over(tmp_path, plan([1, 2, 3]), plan([2, 3, 4], offer_id=["premium_perks", "basket_voucher", "basket_voucher"]))
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    result = oneclick("--database", url)
+    assert result.exit_code == 0
+    assert "today's plan of 2026-10 has become another: 3 customers differ" in result.output
+    assert "oneclick run --month 2026-10 --replan" in result.output
+    assert [(r["customer_id"], r["offer_id"]) for r in rows(url, "oneclick_offer_plan")] == [
+        (1, "basket_voucher"),
+        (2, "basket_voucher"),
+        (3, "basket_voucher"),
+    ]
+
+
+def test_command_publishes_segments_that_agree_with_what_was_handed_over(oneclick, tmp_path):
+    hand_over(tmp_path, plan([1, 2]))
+    put(tmp_path, "customer_segments", segments([1, 2, 3], segment=["save_first", "core", "grow"], p_decline=[0.9, 0.25, 0.1]))
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    assert oneclick("--database", url).exit_code == 0
+    found = rows(url, "oneclick_customer_segments")
+    assert [(r["segment"], r["segment_en"], r["p_decline"], r["value_at_risk"]) for r in found] == [
+        ("core", "Core", 0.25, None),  # of another score: its value at risk is not this one's
+        ("core", "Core", 0.25, 3.0),
+        ("grow", "Core", 0.1, 3.0),
+    ]
+    joined = {r["customer_id"]: (r["segment"], r["p_decline"]) for r in found}
+    assert all(joined[r["customer_id"]] == (r["segment"], r["p_decline"]) for r in rows(url, "oneclick_offer_plan"))
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_log_of_a_crm_is_published_without_what_it_does_not_hold(oneclick, tmp_path, url, older):
+    """Nothing is taken from today's plan: it may be another one."""
+    hand_over(tmp_path, plan([1]))
+    sent = plan([1])[[c.name for c in ledger.SENT]]
+    sent.to_parquet(ledger.ledger_file(tmp_path, MONTH))
+    if older:
+        old_tables(url, without=())
+    assert oneclick("--database", url).exit_code == 0
+    found = rows(url, "oneclick_offer_plan")[0]
+    lacking = {
+        "reason",
+        "control_share",
+        "exploration_share",
+        "offer_control_share",
+        "expected_effect",
+        "expected_gain",
+        "model_version",
+    }
+    assert {name for name, value in found.items() if value is None} == lacking
+
+
+def test_command_refuses_a_plan_that_nobody_handed_over(oneclick, tmp_path):
+    hand_over(tmp_path, plan([1]))
+    ledger.ledger_file(tmp_path, MONTH).unlink()
+    result = oneclick("--database", f"sqlite:///{tmp_path / 'store.db'}")
+    assert result.exit_code == 1
+    assert "was not handed over" in str(result.exception)
+    assert "materialize offers_export for it, or run the month: oneclick run --month 2026-10" in str(result.exception)
+    assert not (tmp_path / "store.db").exists()
+
+
+def test_command_publishes_where_the_plan_is_gone_and_says_so(oneclick, tmp_path):
+    hand_over(tmp_path, plan([1]))
+    table_file(tmp_path, "offer_plan", MONTH).unlink()
+    result = oneclick("--database", f"sqlite:///{tmp_path / 'store.db'}")
+    assert result.exit_code == 0
+    assert "there is no offer_plan of 2026-10 any more" in result.output
+
+
+def test_command_waits_for_the_run_that_works_on_the_month(tmp_path):
+    """A replan writes the ledger under the lock of the month; what is published is what stands there after it."""
+    hand_over(tmp_path, plan([1]))
+    url, waiting = f"sqlite:///{tmp_path / 'store.db'}", threading.Event()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(tmp_path / "locks" / f"{MONTH}.lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"held\n"
+    with ThreadPoolExecutor() as pool:
+        published = pool.submit(handover.publish, tmp_path, MONTH, url, waiting.set)
+        assert waiting.wait(30)
+        ledger.publish(tmp_path, MONTH, plan([2], "control"), replan=True)
+        holder.communicate(b"\n", timeout=30)
+        assert published.result(60).published.rows["oneclick_offer_plan"] == 1
+    assert [(r["customer_id"], r["arm"]) for r in rows(url, "oneclick_offer_plan")] == [(2, "control")]
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+from filelock import FileLock
+Path(sys.argv[1]).parent.mkdir()
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
 
 
 def test_command_without_a_plan_or_a_database_says_so(oneclick, tmp_path):

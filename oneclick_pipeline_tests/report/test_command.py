@@ -12,6 +12,7 @@ from oneclick_pipeline.orchestration import report
 from oneclick_pipeline.report import files, source
 from oneclick_pipeline.tables import report_file, table_file
 from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline.tracking.files import local
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, instance_of, materialize, table, told
 
 
@@ -45,7 +46,7 @@ def test_run_leaves_one_page_and_keeps_it_in_mlflow(finished):
     assert files.loads(html) == []
     assert files.shown(html) == {"customers": table(finished.home, "customer_features").height}
     store = Tracking(finished.home)
-    kept = store._artifacts(store.require_champion()) / "report" / f"{MONTH}.html"
+    kept = local(store._client().get_run(store.require_champion().run_id).info.artifact_uri) / "report" / f"{MONTH}.html"
     assert kept.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 

@@ -31,6 +31,8 @@ from oneclick_pipeline.serving import read_records, score_customer, score_record
         ({"service_level": "gold"}, "value 'gold': service_level is none of its words.*one of standard, premium"),
         ({"favourite_category": " "}, "favourite_category is no text"),
         ({"favourite_category": 3}, "favourite_category is no text"),
+        ({"favourite_category": "a\x1b[2J"}, "favourite_category holds control characters"),
+        ({"favourite_category": "\ud800"}, "favourite_category holds control characters"),
         ({"customer_id": -3, "unpaid_items": 1}, "customer_id is out of range"),
         ({}, "no feature has a value"),
         ({"customer_id": 3, "unpaid_items": None}, "no feature has a value"),
@@ -53,6 +55,12 @@ def test_bad_record_is_refused_with_field_value_and_remedy(tmp_path, record, tol
         ("", "this is no JSON"),
         ("3", "neither an object nor a list"),
         ("[{}, 3]", "value '3': record 1 is no object"),
+        ('{"unpaid_items": 1, "unpaid_items": 2}', "x.json, column «unpaid_items»: the field stands twice"),
+        ('{"minutes_m0": NaN}', "value 'NaN': NaN is no JSON"),
+        ('[{"minutes_m0": -Infinity}]', "-Infinity is no JSON"),
+        ("[" * 100_000, "x.json: it is nested too deeply"),
+        ('{"a":' * 100_000, "x.json: it is nested too deeply"),
+        ('{"minutes_m0": ' + "1" * 5000 + "}", "x.json: this is no JSON: Exceeds the limit"),
     ],
 )
 def test_text_that_holds_no_customers_is_refused(text, told):

@@ -1,8 +1,10 @@
-"""One customer, or a few, scored by the champion at once: what `oneclick score` says."""
+"""Customers scored by a registered model at once: what `oneclick score` says and `oneclick serve` answers."""
 
 from __future__ import annotations
 
 import json
+import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.engine import files
@@ -15,10 +17,17 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from oneclick_pipeline.model import Effects
     from oneclick_pipeline.tracking import Tracking, Version
 
 _LARGEST = 1e15
+_DEEPEST = 8
+"""Levels of JSON; a request has four."""
+
+_NO_TEXT = ("Cc", "Cs")
+"""Unicode's categories of control characters and of surrogates, which are halves of characters."""
 _REASON = {"feature": "", "effect": "_effect", "ru": "_ru", "en": "_en"}
+_OBJECTS = 'give an object of features, for example {"unpaid_items": 3}, or a list of such objects'
 _LISTED = "docs/tables.md lists the features, section customer_features"
 
 
@@ -50,7 +59,8 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
             file=str(path),
             remedy="look for the number in the column id of the exports, or name another month with --month",
         )
-    store, champion = _champion(home)
+    store = _store(home)
+    champion = store.require_champion()
     held_out = store.out_of_fold(champion)
     table = scores.customer_scores(
         features,
@@ -62,6 +72,67 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
         horizon_months=horizon_months,
     )
     return {"month": path.stem, **_plain(table)[0]}
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A version that was checked against its record and opened: what happens to its files later changes nothing of it.
+
+    Attributes:
+        version: The version.
+        pipeline: Its fitted pipeline.
+        effects: What its reasons rest on.
+    """
+
+    version: Version
+    pipeline: Any
+    effects: Effects
+
+    @classmethod
+    def open(cls, home: Path, number: int | None = None) -> Scorer:
+        """Check and open a version.
+
+        Args:
+            home: The home.
+            number: The version; the champion if None.
+
+        Raises:
+            BadInputError: If there is no such version, or its files are not those that were registered.
+        """
+        from oneclick_pipeline import model
+
+        store = _store(home)
+        version = store.require_champion() if number is None else store.version(number)
+        store.check(version)
+        return cls(version, store.load(version), model.Effects.from_json(store.effects(version)))
+
+    def score(self, records: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
+        """Score customers whose features are given; see `score_records`.
+
+        Raises:
+            BadInputError: If a record has an unknown field or a value that its column forbids.
+        """
+        import pandas as pd
+
+        from oneclick_pipeline import model, scores
+
+        check_records(records)
+        if not records:
+            return []
+        rows = [{c.name: record.get(c.name) for c in FEATURES} for record in records]
+        frame = pd.DataFrame(rows, dtype=object)
+        p_decline = model.predict(self.pipeline, frame)
+        explained = _plain(scores.reasons(frame, p_decline, self.effects))
+        return [
+            {
+                **({"customer_id": record["customer_id"]} if "customer_id" in record else {}),
+                "p_decline": float(p),
+                "reasons": own["reasons"],
+                "missing": [name for name, value in row.items() if value is None],
+                "model": {"name": self.version.name, "version": self.version.version},
+            }
+            for record, row, p, own in zip(records, rows, p_decline, explained, strict=True)
+        ]
 
 
 def score_records(home: Path, records: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
@@ -79,30 +150,67 @@ def score_records(home: Path, records: Sequence[Mapping[str, object]]) -> list[d
     Raises:
         BadInputError: If there is no champion, or a record has an unknown field or a value that its column forbids.
     """
-    import pandas as pd
+    check_records(records)  # before a model is opened
+    return Scorer.open(home).score(records) if records else []
 
-    from oneclick_pipeline import model, scores
 
+def check_records(records: Sequence[Mapping[str, object]]) -> None:
+    """Refuse records that no customer can have.
+
+    Raises:
+        BadInputError: Which record, column and value, and what to do.
+    """
     for place, record in enumerate(records):
         _check_record(record, f"record {place}: " if len(records) > 1 else "")
-    if not records:
-        return []
-    rows = [{c.name: record.get(c.name) for c in FEATURES} for record in records]
-    frame = pd.DataFrame(rows, dtype=object)
-    store, champion = _champion(home)
-    effects = model.Effects.from_json(store.effects(champion))
-    p_decline = model.predict(store.load(champion), frame)
-    said = _plain(scores.reasons(frame, p_decline, effects))
-    return [
-        {
-            **({"customer_id": record["customer_id"]} if "customer_id" in record else {}),
-            "p_decline": float(p),
-            "reasons": own["reasons"],
-            "missing": [name for name, value in row.items() if value is None],
-            "model": {"name": champion.name, "version": champion.version},
-        }
-        for record, row, p, own in zip(records, rows, p_decline, said, strict=True)
-    ]
+
+
+def parse_json(text: str, source: str) -> object:
+    """The content of JSON text; stricter than Python's reader: no NaN, no field twice, no depth without end.
+
+    Args:
+        text: The text.
+        source: Where it comes from, for messages.
+
+    Raises:
+        BadInputError: If it is none.
+
+    >>> parse_json('{"unpaid_items": 3}', "x.json")
+    {'unpaid_items': 3}
+    """
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        content = dict(pairs)
+        if len(content) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BadInputError("the field stands twice", file=source, column=twice, remedy="give every field once")
+        return content
+
+    def constant(name: str) -> object:
+        raise BadInputError(f"{name} is no JSON", file=source, value=name, remedy="give null where a value is not known")
+
+    try:
+        content: object = json.loads(text, object_pairs_hook=once, parse_constant=constant)
+        _require_shallow(content)
+    except RecursionError as error:
+        raise BadInputError("it is nested too deeply", file=source, remedy=_OBJECTS) from error
+    except ValueError as error:
+        raise BadInputError(
+            f"this is no JSON: {getattr(error, 'msg', error)}", file=source, line=getattr(error, "lineno", None), remedy=_OBJECTS
+        ) from error
+    return content
+
+
+def _require_shallow(content: object) -> None:
+    """Refuse what is nested deeper than any request: who then writes it into a message would fail on it."""
+    level = [content]
+    for _ in range(_DEEPEST):
+        level = [
+            below for one in level if isinstance(one, (dict, list)) for below in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return
+    raise RecursionError
 
 
 def read_records(text: str, source: str) -> tuple[list[dict[str, object]], bool]:
@@ -121,16 +229,8 @@ def read_records(text: str, source: str) -> tuple[list[dict[str, object]], bool]
     >>> read_records('{"unpaid_items": 3}', "x.json")
     ([{'unpaid_items': 3}], False)
     """
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise BadInputError(
-            f"this is no JSON: {getattr(error, 'msg', error)}",
-            file=source,
-            line=getattr(error, "lineno", None),
-            remedy='give an object of features, for example {"unpaid_items": 3}, or a list of such objects',
-        ) from error
-    records = content if isinstance(content, list) else [content]
+    content = parse_json(text, source)
+    records: list[Any] = content if isinstance(content, list) else [content]
     for place, record in enumerate(records):
         if not isinstance(record, dict):
             raise BadInputError(
@@ -142,14 +242,14 @@ def read_records(text: str, source: str) -> tuple[list[dict[str, object]], bool]
     return records, isinstance(content, list)
 
 
-def _champion(home: Path) -> tuple[Tracking, Version]:
-    """The models of a home and the one that scores; a home without models stays without."""
+def _store(home: Path) -> Tracking:
+    """The models of a home; a home without models stays without."""
     from oneclick_pipeline.tracking import Tracking
 
     store = Tracking(home)
     if not store.exists():
         raise BadInputError(f"no champion model yet in {store.folder}", remedy="run retrain first: oneclick run --job retrain")
-    return store, store.require_champion()
+    return store
 
 
 def _features_file(home: Path, month: str | None) -> Path:
@@ -203,6 +303,8 @@ def _check_value(column: Column, value: object, where: str) -> None:
         raise refuse("is neither true nor false")
     if column.kind == "str" and (not isinstance(value, str) or not value.strip()):
         raise refuse("is no text")
+    if column.kind == "str" and any(unicodedata.category(letter) in _NO_TEXT for letter in str(value)):
+        raise refuse("holds control characters or half of one")
     if column.kind == "str" and column.values and value not in column.values.values():
         raise refuse("is none of its words")
     if column.kind in ("int", "float"):

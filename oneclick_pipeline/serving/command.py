@@ -1,0 +1,80 @@
+"""`oneclick serve`: the champion over HTTP on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oneclick_pipeline import permissions, terminal
+from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    import socket
+
+_LOOPBACK = "127.0.0.1"
+_MOST_CONNECTIONS = 64
+_GRACE = 1
+"""Seconds that a request at work has to end after Ctrl-C."""
+
+
+def serve(
+    home: Annotated[
+        Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
+    ] = Path("data"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 5001,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Version of the model; the champion by default.", show_default=False)
+    ] = None,
+) -> None:
+    """Score customers over HTTP, by MLflow's protocol: POST /invocations, GET /ping, /health, /version. Ctrl-C ends it.
+
+    The version is checked against its record in the home, file by file, before anything of it is opened. It is then kept in
+    memory: when the champion changes, restart the server. It listens on this machine only, to its own user.
+    """
+    import signal
+
+    import uvicorn
+
+    from oneclick_pipeline.serving import Scorer, server
+
+    scorer = Scorer.open(home.absolute(), version)
+    permissions.prepare(home.absolute())
+    application = server.application(scorer)
+    # A shell that starts us in the background has us ignore Ctrl-C.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
+    with _listening(port) as listening:
+        own, address = scorer.version, f"http://{_LOOPBACK}:{listening.getsockname()[1]}"
+        terminal.echo(f"{own.name} version {own.version} answers at {address}/invocations. Ctrl-C ends it.")
+        config = uvicorn.Config(
+            application,
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,  # the guard asks whose the connection is, whatever a header says
+            access_log=False,
+            log_level="critical",
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        except KeyboardInterrupt:
+            terminal.echo("Stopping.")
+
+
+def _listening(port: int) -> socket.socket:
+    """A socket on this machine that takes connections.
+
+    Raises:
+        BadInputError: If the port is taken.
+    """
+    import os
+    import socket
+
+    try:
+        return socket.create_server((_LOOPBACK, port))
+    except OSError as error:
+        problem = f"the port cannot be used: {os.strerror(error.errno or 0)}"
+        raise BadInputError(problem, value=str(port), remedy="choose another one with --port") from error
