@@ -51,7 +51,9 @@ def settings() -> str:
         _NOTE,
         (
             "A home may hold `settings.yaml` with any part of these; what it leaves out keeps its default. Unknown names and "
-            "values outside the limits are refused with the file and the field."
+            "values outside the limits are refused with file, line, column and field. It is YAML in UTF-8 of at most 256 KiB, "
+            "without aliases; numbers are decimal (`0.05`, `1e3`), and what only looks like a number or a date needs quotes to "
+            "be a text."
         ),
         "```yaml\n# HOME/settings.yaml\nsegments:\n  high_risk: 0.7\nmodel:\n  draws: 32\n```",
     ]

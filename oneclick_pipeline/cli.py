@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from enum import StrEnum
@@ -13,6 +14,7 @@ import typer
 from oneclick_pipeline import permissions, terminal
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
+from oneclick_pipeline.options import whole
 from oneclick_pipeline.report.command import report
 from oneclick_pipeline.serving.command import serve
 from oneclick_pipeline.tracking.command import trust
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.tracking import Tracking
 
 FAILED, QUARANTINED = 1, 3
+_RATIO = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
 
 app = typer.Typer(
     name="oneclick",
@@ -181,8 +184,10 @@ class _Progress:
 @app.command()
 def ui(
     home: HomeOption = Path("data"),
-    dagster_port: Annotated[int, typer.Option(help="Port of the Dagster pages.")] = 3000,
-    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow pages.")] = 5000,
+    dagster_port: Annotated[
+        int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port of the Dagster pages.")
+    ] = 3000,
+    mlflow_port: Annotated[int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port of the MLflow pages.")] = 5000,
 ) -> None:
     """Start the pages: Dagster with its daemon (schedules and sensors tick), and MLflow. Ctrl-C ends both.
 
@@ -191,9 +196,11 @@ def ui(
     import signal
 
     from oneclick_pipeline import tracking
-    from oneclick_pipeline.orchestration import servers
+    from oneclick_pipeline.orchestration import servers, webhook
 
     home = home.absolute()
+    if (there := webhook.given()) is not None and there.warning:
+        terminal.error(f"warning: {there.warning}")
     # A shell that starts us in the background has us ignore Ctrl-C, and our children would inherit that.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
@@ -240,7 +247,10 @@ def restore(
 @app.command()
 def score(
     customer: Annotated[
-        int | None, typer.Option(min=0, help="The store's number of a customer of the month.", show_default=False)
+        int | None,
+        typer.Option(
+            parser=whole(0), metavar="INTEGER", help="The store's number of a customer of the month.", show_default=False
+        ),
     ] = None,
     json_file: Annotated[
         str | None,
@@ -303,9 +313,11 @@ def _told(scored: dict[str, Any], language: str) -> list[str]:
 
 @app.command()
 def simulate(
-    customers: Annotated[int, typer.Option(min=1, help="How many customers in the first month.")] = 20_000,
-    months: Annotated[int, typer.Option(min=1, max=60, help="How many months with offers.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same luck for all policies.")] = 1,
+    customers: Annotated[
+        int, typer.Option(parser=whole(1), metavar="INTEGER", help="How many customers in the first month.")
+    ] = 20_000,
+    months: Annotated[int, typer.Option(parser=whole(1, 60), metavar="INTEGER", help="How many months with offers.")] = 12,
+    seed: Annotated[int, typer.Option(parser=whole(0), metavar="INTEGER", help="Same seed, same luck for all policies.")] = 1,
     home: Annotated[
         Path, typer.Option("--home", help="Folder that the year is lived in; not one that holds these months.")
     ] = Path("data/simulated"),
@@ -315,8 +327,12 @@ def simulate(
     first: Annotated[
         str, typer.Option("--from", help="First snapshot month with offers, YYYY-MM; all months must be over.")
     ] = "2024-06",
-    history: Annotated[int, typer.Option(min=0, max=60, help="Months before it, without offers: the store's history.")] = 6,
-    retrain_every: Annotated[int, typer.Option(min=1, help="A model is trained in the first month and every so many.")] = 3,
+    history: Annotated[
+        int, typer.Option(parser=whole(0, 60), metavar="INTEGER", help="Months before it, without offers: the store's history.")
+    ] = 6,
+    retrain_every: Annotated[
+        int, typer.Option(parser=whole(1), metavar="INTEGER", help="A model is trained in the first month and every so many.")
+    ] = 3,
 ) -> None:
     """Live a year of the twin with offers, and compare what policies earn with the same luck.
 
@@ -386,8 +402,8 @@ def _runner(home: Path, last: str, tell: Callable[[str], None]) -> Callable[[str
 @twin_app.command("month")
 def twin_month(
     month: MonthOption,
-    customers: Annotated[int, typer.Option(min=1, help="How many customers.")] = 1300,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    customers: Annotated[int, typer.Option(parser=whole(1), metavar="INTEGER", help="How many customers.")] = 1300,
+    seed: Annotated[int, typer.Option(parser=whole(0), metavar="INTEGER", help="The same seed gives the same bytes.")] = 1,
     home: HomeOption = Path("data"),
     profile: Annotated[
         Path | None,
@@ -427,8 +443,10 @@ def twin_month(
 def twin_months(
     first: Annotated[str, typer.Option("--from", help="First snapshot month, YYYY-MM.", show_default=False)],
     last: Annotated[str, typer.Option("--to", help="Last snapshot month, YYYY-MM.", show_default=False)],
-    customers: Annotated[int, typer.Option(min=1, help="How many customers in the first month.")] = 1300,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    customers: Annotated[
+        int, typer.Option(parser=whole(1), metavar="INTEGER", help="How many customers in the first month.")
+    ] = 1300,
+    seed: Annotated[int, typer.Option(parser=whole(0), metavar="INTEGER", help="The same seed gives the same bytes.")] = 1,
     home: HomeOption = Path("data"),
     profile: Annotated[
         Path | None,
@@ -521,7 +539,9 @@ def model_list(home: HomeOption = Path("data")) -> None:
 
 @model_app.command("promote")
 def model_promote(
-    number: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="Number of the version, as in [b]model list[/b].")],
+    number: Annotated[
+        int, typer.Argument(metavar="VERSION", parser=whole(1), help="Number of the version, as in [b]model list[/b].")
+    ],
     home: HomeOption = Path("data"),
     force: Annotated[bool, typer.Option("--force", help="Promote it although it failed a gate.")] = False,  # noqa: FBT002
 ) -> None:
@@ -687,10 +707,9 @@ def _ratios(texts: list[str]) -> dict[str, float]:
     ratios = {}
     for text in texts:
         offer, _, number = text.rpartition("=")
-        try:
-            ratios[offer] = float(number)
-        except ValueError as error:
-            raise typer.BadParameter(f"{text!r} is not OFFER=NUMBER", param_hint="--ratio") from error
+        if not _RATIO.fullmatch(number):
+            raise typer.BadParameter(f"{text!r} is not OFFER=NUMBER", param_hint="--ratio")
+        ratios[offer] = float(number)
     return ratios
 
 

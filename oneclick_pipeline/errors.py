@@ -23,7 +23,7 @@ class BadInputError(Exception):
         problem: What is wrong, one sentence without a full stop.
         file: File in which it is wrong.
         line: Line of the file, the header being line 1.
-        column: Header of the column.
+        column: Header of the column; its number in a file without headers.
         value: Offending value, as it came.
         remedy: What the reader should do.
 
@@ -34,7 +34,7 @@ class BadInputError(Exception):
     problem: str
     file: str | None = None
     line: int | None = None
-    column: str | None = None
+    column: str | int | None = None
     value: str | None = None
     remedy: str = ""
 
@@ -45,12 +45,15 @@ class BadInputError(Exception):
             for part in (
                 self.file,
                 f"line {self.line}" if self.line is not None else None,
-                f"column «{self.column}»" if self.column is not None else None,
+                self._column(),
                 f"value {self.value[:200]!r}" if self.value is not None else None,
             )
             if part
         )
         return plain((f"{place}: " if place else "") + self.problem + (f". What to do: {self.remedy}" if self.remedy else ""))
+
+    def _column(self) -> str | None:
+        return f"column {self.column}" if isinstance(self.column, int) else self.column and f"column «{self.column}»"
 
     def __reduce__(self) -> tuple[type[BadInputError], tuple[object, ...]]:
         """Dataclass exceptions need this to be copied between processes with their fields."""

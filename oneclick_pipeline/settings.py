@@ -1,15 +1,16 @@
-"""Every knob of the pipeline: typed, with its default and its unit.
+"""Every setting of the pipeline: typed, with its default and its unit.
 
 A home may hold `settings.yaml` with any part of these; what it leaves out keeps its default. Unknown or
-illegal entries are refused with the file and the field.
+illegal entries are refused with file, line, column and field.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from oneclick_pipeline import yaml
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -17,11 +18,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+FILE = "settings.yaml"
+_REMEDY = "see docs/settings.md for the names, units and limits of the settings"
 _ADDRESS = r"^https?://[^\s<>\"]*[^\s<>\"/]$"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number_as_a_number(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever a file holds
+        """Refuse `yes` and `"4"` where a number stands: pydantic would take them for 1 and 4."""
+        if cls.model_fields[str(info.field_name)].annotation in (int, float) and isinstance(value, bool | str):
+            raise ValueError("Input should be a number without quotes")
+        return value
 
 
 class Cleaning(_Section):
@@ -295,34 +306,41 @@ class Settings(_Section):
             changes: Settings by section that a run has of its own.
 
         Raises:
-            BadInputError: If the file is no YAML, or it or the run names an unknown field or an illegal value.
+            BadInputError: If the file cannot be read or is no YAML, or it or the run names an unknown field or an illegal value.
         """
-        path = home / "settings.yaml"
-        content: Any = {}
-        if path.exists():
-            import yaml
-
-            try:
-                content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                raise BadInputError(
-                    "the settings are not valid YAML", file=str(path), value=str(error), remedy="mend or remove the file"
-                ) from error
-        settings = cls._validated(content, str(path))
+        path = home / FILE
+        root = yaml.read(path)
+        settings = cls() if root is None else cls._of_file(root, str(path))
         if not changes:
             return settings
         whole = settings.model_dump()
-        return cls._validated({name: whole[name] | changes.get(name, {}) for name in whole}, "the run's own settings")
+        try:
+            return cls.model_validate({name: whole[name] | changes.get(name, {}) for name in whole})
+        except ValidationError as error:
+            raise _refused(error, "the run's own settings") from error
 
     @classmethod
-    def _validated(cls, content: Any, where: str) -> Settings:  # noqa: ANN401 - whatever a file holds
+    def _of_file(cls, root: yaml.Node, file: str) -> Settings:
+        if yaml.shown(root) in ("", "~", "null"):  # a document that is begun and has nothing in it
+            return cls()
+        content = yaml.plain(root, file)
+        if not isinstance(content, dict):
+            raise yaml.wrong(file, root, "sections with settings are expected here", remedy=_REMEDY)
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise BadInputError(
-                f"setting {'.'.join(str(p) for p in first['loc'])}: {first['msg']}",
-                file=where,
-                value=str(first["input"]),
-                remedy="see docs/settings.md for the names, units and limits of the settings",
-            ) from error
+            raise _refused(error, file, root) from error
+
+
+def _refused(error: ValidationError, file: str, root: yaml.Node | None = None) -> BadInputError:
+    """The first of the faults that pydantic has found, and where it stands in the file."""
+    first = error.errors()[0]
+    mark = None if root is None else yaml.at(root, first["loc"], key=first["type"] == "extra_forbidden").start_mark
+    return BadInputError(
+        f"setting {'.'.join(str(p) for p in first['loc'])}: {first['msg']}",
+        file=file,
+        line=None if mark is None else mark.line + 1,
+        column=None if mark is None else mark.column + 1,
+        value=str(first["input"]),
+        remedy=_REMEDY,
+    )

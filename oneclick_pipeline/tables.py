@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     import pandas as pd
@@ -32,7 +33,26 @@ STAGES = (
     "raw", "clean", "features", "exploration", "model", "scores", "segments", "campaigns", "offers", "monitoring", "report"
 )  # fmt: skip
 
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+
+
+def is_month(text: str) -> bool:
+    """Whether a text is a snapshot key `YYYY-MM`, in ASCII digits and with nothing around it.
+
+    >>> [is_month(text) for text in ("2026-10", "2026-13", "２０２６-10", "2026-10 ")]
+    [True, False, False, False]
+    """
+    return _MONTH.fullmatch(text) is not None
+
+
+def is_over(month: str, now: datetime) -> bool:
+    """Whether a month has ended; the snapshot of one that has not cannot have come.
+
+    Args:
+        month: Snapshot month.
+        now: The time, in UTC.
+    """
+    return month < f"{now.year:04}-{now.month:02}"
 
 
 def check_month(month: str) -> str:
@@ -46,7 +66,7 @@ def check_month(month: str) -> str:
     >>> check_month("2026-10")
     '2026-10'
     """
-    if not _MONTH.fullmatch(month):
+    if not is_month(month):
         raise BadInputError(
             f"{month!r} is not a month",
             remedy="write the snapshot month as YYYY-MM, for example 2026-10",
@@ -58,13 +78,13 @@ def add_months(month: str, months: int) -> str:
     """The month so many months later, or earlier where `months` is negative.
 
     Raises:
-        BadInputError: If `month` is not a calendar month.
+        BadInputError: If `month` is not a calendar month, or what comes of it lies outside the years 0 to 9999.
 
     >>> add_months("2026-10", 3), add_months("2026-01", -1)
     ('2027-01', '2025-12')
     """
     year, number = divmod(int(check_month(month)[:4]) * 12 + int(month[5:]) - 1 + months, 12)
-    return f"{year:04}-{number + 1:02}"
+    return check_month(f"{year:04}-{number + 1:02}")
 
 
 def raw_file(home: Path, month: str, file: str) -> Path:

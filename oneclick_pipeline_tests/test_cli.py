@@ -7,6 +7,7 @@ from io import BytesIO, TextIOWrapper
 
 import polars as pl
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from oneclick_pipeline import cli
@@ -387,3 +388,32 @@ def test_model_commands_in_a_home_without_models_make_none(oneclick, tmp_path, c
     assert code == 1
     assert f"no models yet in {tmp_path}/mlflow" in err
     assert list(tmp_path.iterdir()) == []
+
+
+NUMBERS = ["1_0", "１", "٣", " 1", "1 ", "1\n", "+1", "0x1", "1.0", "1e3", "²", "", "-", "9" * 5000, str(2**63)]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["score", "--customer"],
+        ["simulate", "--customers"],
+        ["ui", "--dagster-port"],
+        ["ui", "--mlflow-port"],
+        ["twin", "month", "--month", "2026-10", "--seed"],
+        ["model", "promote"],
+        ["serve", "--port"],
+    ],
+)
+def test_number_is_written_in_ascii_digits(command, number, tmp_path):
+    result = CliRunner().invoke(cli.app, [*command, number, *(["--home", str(tmp_path / "home")])], env={"COLUMNS": "300"})
+    assert result.exit_code == 2
+    assert "integer" in result.output or "range" in result.output
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("ratio", ["a=1_0", "a=１", "a=nan", "a=inf", "a= 1", "a=-1", "a=", "a=1e3"])
+def test_ratio_is_written_in_ascii_digits(ratio):
+    with pytest.raises(typer.BadParameter, match="is not OFFER=NUMBER"):
+        cli._ratios([ratio])

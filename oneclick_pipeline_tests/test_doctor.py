@@ -153,6 +153,31 @@ def test_settings_and_catalogue_that_are_not_valid(home, broken):
         assert file in told
 
 
+@pytest.mark.parametrize(
+    ("address", "state", "told"),
+    [
+        ("", "ok", "ONECLICK_WEBHOOK is not set"),
+        ("https://hooks.example.org/SECRET", "ok", "alerts are posted to https://hooks.example.org"),
+        ("http://hooks.example.org/SECRET", "warning", "the webhook at hooks.example.org is not encrypted"),
+        ("http://user:SECRET@hooks.example.org/", "problem", "ONECLICK_WEBHOOK is no http or https address"),
+    ],
+)
+def test_webhook(home, monkeypatch, address, state, told):
+    monkeypatch.setenv("ONECLICK_WEBHOOK", address)
+    ((seen, said),) = found(home, "webhook")
+    assert seen == state
+    assert said.startswith(told)
+    assert "SECRET" not in said
+
+
+def test_months_are_those_that_are_over(tmp_path):
+    folder = table_file(tmp_path, "customers", MONTH).parent
+    folder.mkdir(parents=True)
+    for name in (MONTH, "2099-01", "2026-13", "２０２６-09", "2026-09 ", ".2026-09"):
+        (folder / f"{name}.parquet").touch()
+    assert doctor.Patient(tmp_path).months == [MONTH]
+
+
 def execute_sql(database, statement):
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(statement)

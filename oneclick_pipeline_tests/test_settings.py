@@ -1,4 +1,13 @@
+import errno
+import math
+import os
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from oneclick_pipeline.errors import BadInputError
@@ -48,30 +57,155 @@ def test_unknown_or_illegal_setting_is_told_with_file_field_and_value(tmp_path, 
     with pytest.raises(BadInputError) as error:
         load(tmp_path, text)
     message = str(error.value)
-    assert message.startswith(str(tmp_path / "settings.yaml"))
+    assert message.startswith(f"{tmp_path / 'settings.yaml'}, line 1, column ")
     assert field in message
     assert value in message
     assert "What to do: see docs/settings.md" in message
 
 
-@pytest.mark.parametrize("text", ["model: {folds: 4", "a: b: c", b"\xff\xfe\x00", "\tmodel: 1"])
-def test_file_that_is_no_yaml_is_told(tmp_path, text):
-    with pytest.raises(BadInputError, match="the settings are not valid YAML") as error:
+@pytest.mark.parametrize(
+    ("text", "problem", "line", "column"),
+    [
+        ("model: {folds: 4", "not valid YAML", 1, 17),
+        ("a: b: c", "not valid YAML", 1, 5),
+        ("\tmodel: 1", "not valid YAML", 1, 1),
+        ("model:\n\tfolds: 4\n", "not valid YAML", 2, 1),
+        ("model: {folds: 4}\n--- {}\n", "not valid YAML", 2, 1),
+        ("value: 1\nmodel: \x00", "not valid YAML", 2, 8),
+        ("# one\n" + "[" * 100_000, "not valid YAML", 2, 21),
+        ("a: &a [1]\nb: [*a, *a]\n", "not valid YAML", 2, 5),
+        ('a: "\\UFFFFFFFF"', "not valid YAML", 1, 7),
+        (b"\xff\xfem\x00", "not UTF-8", 1, None),
+        ("модель: 1".encode("cp1251"), "not UTF-8", 1, None),
+        ("model: {folds: 4}".encode("utf-16"), "not UTF-8", 1, None),
+        (b"# one\n\xff", "not UTF-8", 2, None),
+        ("model:\n  folds: 1e999", "no finite number", 2, 10),
+        ("model:\n  folds: " + "9" * 5000, "no plain value", 2, 10),
+        ("model:\n  folds: 0x10", "no plain value", 2, 10),
+        ("model:\n  folds: 010", "no plain value", 2, 10),
+        ("model:\n  folds: 1_0", "no plain value", 2, 10),
+        ("model:\n  folds: 1:30", "no plain value", 2, 10),
+        ("model:\n  folds: .inf", "no plain value", 2, 10),
+        ("value:\n  offer_cost: .nan", "no plain value", 2, 15),
+        ("offers:\n  salt: 2026-13-45", "no plain value", 2, 9),
+        ("offers:\n  salt: 2026-10-01 10:00:00", "no plain value", 2, 9),
+        ("offers:\n  salt: !!binary AAAA", "no plain value", 2, 9),
+        ('offers:\n  salt: "\\ud800"', "no plain value", 2, 9),
+        ("model: !!set {folds}", "one value is expected here", 1, 8),
+        ("model: !!omap [folds: 4]", "one value is expected here", 1, 8),
+        ("model: !!python/object/apply:os.getcwd []", "one value is expected here", 1, 8),
+        ("model:\n  folds: 4\n  folds: 5\n", "it stands twice", 3, 3),
+        ("model: {folds: 4}\nmodel: {folds: 4}\n", "it stands twice", 2, 1),
+        ("model: {1: 4}", "no name of a field", 1, 9),
+        ("model: {[a]: 4}", "no name of a field", 1, 9),
+        ("{{a: 1}: 2}", "no name of a field", 1, 2),
+        ('"\\e[31mmodel": {}', "no name of a field", 1, 1),
+        ("- model", "sections with settings are expected", 1, 1),
+        ("5", "sections with settings are expected", 1, 1),
+        ("# one\nmodel", "sections with settings are expected", 2, 1),
+        ("model:\n  draws: 4\n  folds: many\n", "setting model.folds", 3, 10),
+        ("model:\n  draws: 4\n  fold: 4\n", "setting model.fold", 3, 3),
+        ("model:\n  families:\n    - knn\n    - forest\n", "unknown family forest", 3, 5),
+        ('model: {folds: "4"}', "setting model.folds", 1, 16),
+        ('model: {folds: "٤"}', "setting model.folds", 1, 16),
+        ("model: {folds: yes}", "setting model.folds", 1, 16),
+    ],
+)
+def test_file_that_holds_no_settings_is_refused_with_line_and_column(tmp_path, text, problem, line, column):
+    with pytest.raises(BadInputError) as caught:
         load(tmp_path, text)
-    assert "settings.yaml" in str(error.value)
-    assert "mend or remove the file" in str(error.value)
+    error = caught.value
+    assert problem in error.problem
+    assert (error.file, error.line, error.column) == (str(tmp_path / "settings.yaml"), line, column)
+    assert error.remedy
+
+
+def test_few_lines_that_stand_for_gigabytes_are_refused_at_once(tmp_path):
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghijkl")
+    )
+    with pytest.raises(BadInputError, match="aliases") as caught:
+        load(tmp_path, bomb)
+    assert caught.value.line == 2
+
+
+def test_byte_order_mark_and_numbers_as_people_write_them_are_read(tmp_path):
+    settings = load(tmp_path, "\ufeffvalue: {profit_unit_roubles: 1e3, offer_cost: .5}\r\nmodel: {folds: +4}".encode())
+    assert (settings.value.profit_unit_roubles, settings.value.offer_cost, settings.model.folds) == (1000, 0.5, 4)
+
+
+def test_what_is_no_regular_file_of_some_kilobytes_is_refused_at_once(tmp_path):
+    path = tmp_path / "settings.yaml"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(BadInputError, match="larger than 256 KiB"):
+        Settings.load(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(BadInputError, match="not a regular file"):
+        Settings.load(tmp_path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(BadInputError, match="cannot be read"):
+        Settings.load(tmp_path)
+    path.rmdir()
+    for target in ("nowhere", "settings.yaml", "/dev/zero"):
+        path.symlink_to(target)
+        with pytest.raises(BadInputError, match="cannot be read"):
+            Settings.load(tmp_path)
+        path.unlink()
+
+
+def test_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", refuse)  # root may read everything
+    with pytest.raises(BadInputError, match="cannot be read: Permission denied"):
+        Settings.load(tmp_path)
 
 
 def test_yaml_runs_no_code(tmp_path):
-    with pytest.raises(BadInputError, match="not valid YAML"):
+    with pytest.raises(BadInputError, match="one value is expected"):
         load(tmp_path, f"model: !!python/object/apply:os.mkdir ['{tmp_path}/made']")
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("text", ["- model", "5", "model"])
-def test_file_that_is_no_mapping_is_told(tmp_path, text):
-    with pytest.raises(BadInputError, match=r"settings\.yaml"):
-        load(tmp_path, text)
+SCRAPS = st.sampled_from(
+    [
+        *b"model:|folds|: |  |- |{|}|[|]|&a |*a|!!int |!!set |!!binary |!!omap |<<|1e999|2026-13-45|0x1F|1:99".split(b"|"),
+        *(b".nan", b"#", b"~", b"yes", b"\t", b"? ", b"\n", b"\n---\n", b"'", b'"', b"\\u", b"|\n", b"%YAML 9" + b"9" * 5000),
+        *(b"9" * 5000, b"[" * 3000, "٤".encode(), b"\xef\xbb\xbf", b"\xff\xfe", b"\x00"),
+    ]
+)
+
+
+def attempt(home):
+    """The settings of a home, or how they were refused."""
+    try:
+        return Settings.load(home), None
+    except BadInputError as error:
+        return None, error
+
+
+@given(st.binary(max_size=200) | st.lists(SCRAPS, max_size=12).map(b"".join))
+def test_any_bytes_are_settings_or_refused_with_a_remedy(content):
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "settings.yaml").write_bytes(content)
+        settings, error = attempt(Path(folder))
+        if error is None:
+            assert isinstance(settings, Settings)
+        else:
+            assert error.file == f"{folder}/settings.yaml"
+            assert error.line
+            assert error.remedy
+            assert str(error).encode()
+
+
+def test_number_of_a_run_must_be_finite(tmp_path):
+    for number in (math.inf, math.nan):
+        with pytest.raises(BadInputError, match="the run's own settings"):
+            Settings.load(tmp_path, {"value": {"profit_unit_roubles": number}})
 
 
 def test_settings_do_not_change():

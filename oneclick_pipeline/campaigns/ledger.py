@@ -37,7 +37,7 @@ SENT = tuple(c for c in COLUMNS if c not in SHARES)
 """What it must hold: who was meant to get what, and how likely that was. The shares follow from that in all that was drawn."""
 
 _NAMES = tuple(c.name for c in COLUMNS)
-_REPLACED = re.compile(r"\d{4}-\d\d\.replaced-\d+")
+_REPLACED = re.compile(r"[0-9]{4}-[0-9]{2}\.replaced-[0-9]+")
 _DIGEST = b"oneclick_digest"
 _DTYPES = {"int": "int64", "float": "float64", "str": "object"}
 

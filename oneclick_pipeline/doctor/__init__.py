@@ -21,7 +21,7 @@ from weakref import finalize
 import typer
 
 from oneclick_pipeline import terminal
-from oneclick_pipeline.doctor import access
+from oneclick_pipeline.doctor import access, packages
 from oneclick_pipeline.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 
@@ -47,11 +47,12 @@ class Patient:
 
     @cached_property
     def months(self) -> list[str]:
-        """Snapshot months that have a table, oldest first."""
-        from oneclick_pipeline.tables import TABLES, table_file
+        """Snapshot months that are over and have a table, oldest first."""
+        from oneclick_pipeline.tables import TABLES, is_month, is_over, table_file
 
         folders = {table_file(self.home, name, "2000-01").parent for name in TABLES}
-        return sorted({path.stem for folder in folders for path in folder.glob("*.parquet") if _is_month(path.stem)})
+        names = {path.stem for folder in folders for path in folder.glob("*.parquet")}
+        return sorted(name for name in names if is_month(name) and is_over(name, self.now))
 
     @cached_property
     def store(self) -> Tracking:
@@ -104,33 +105,6 @@ def _python(_: Patient) -> Iterator[Finding]:
         yield Finding("python", OK, f"Python {here}")
 
 
-def _packages(_: Patient) -> Iterator[Finding]:
-    from importlib.metadata import PackageNotFoundError, requires, version
-
-    from packaging.requirements import Requirement
-
-    wrong, right = [], 0
-    for text in requires("oneclick_pipeline") or []:
-        wanted = Requirement(text)
-        if wanted.marker is not None and not wanted.marker.evaluate({"extra": "postgres" if _team() else ""}):
-            continue
-        try:
-            here = version(wanted.name)
-        except PackageNotFoundError:
-            wrong.append(f"{wanted.name} is not installed")
-            continue
-        if wanted.specifier.contains(here, prereleases=True):
-            right += 1
-        else:
-            wrong.append(f"{wanted.name} is {here}, and {wanted.specifier} is needed")
-    remedy = "install what is locked: pip install --no-deps --require-hashes -r requirements.txt"
-    yield (
-        Finding("packages", PROBLEM, "; ".join(wrong), remedy)
-        if wrong
-        else Finding("packages", OK, f"{right} of {right} as needed")
-    )
-
-
 def _home(patient: Patient) -> Iterator[Finding]:
     home = patient.home
     if not home.is_dir():
@@ -168,6 +142,18 @@ def _catalogue(patient: Patient) -> Iterator[Finding]:
 
     found = Catalogue.load(patient.home)
     yield Finding("catalogue", OK, f"{len(found.offers)} offers in {found.file}")
+
+
+def _webhook(_: Patient) -> Iterator[Finding]:
+    from oneclick_pipeline.orchestration import webhook
+
+    there = webhook.given()
+    if there is None:
+        yield Finding("webhook", OK, f"{webhook.VARIABLE} is not set: alerts go to stderr alone")
+    elif there.warning:
+        yield Finding("webhook", WARNING, there.warning, "use an address that begins with https")
+    else:
+        yield Finding("webhook", OK, f"alerts are posted to {there.scheme}://{there.host}")
 
 
 def _dagster(patient: Patient) -> Iterator[Finding]:
@@ -333,11 +319,12 @@ def _daemon(patient: Patient) -> Iterator[Finding]:
 
 CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
     "python": _python,
-    "packages": _packages,
+    "packages": lambda _: packages.look(),
     "home": _home,
     "permissions": lambda patient: access.look(patient.home),
     "settings": _settings,
     "catalogue": _catalogue,
+    "webhook": _webhook,
     "dagster": _dagster,
     "mlflow": _mlflow,
     "disk": _disk,
@@ -356,10 +343,6 @@ def _team() -> bool:
     from oneclick_pipeline import postgres
 
     return postgres.given() is not None
-
-
-def _is_month(text: str) -> bool:
-    return re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text) is not None
 
 
 def _size(count: float) -> str:

@@ -215,7 +215,7 @@ def _check_answers(master: str) -> None:
     for address in master.removeprefix("spark://").split(","):
         host, _, port = address.rpartition(":")
         try:
-            socket.create_connection((host, int(port)), timeout=_SECONDS_TO_ANSWER).close()
+            socket.create_connection((host, int(port.encode("ascii"))), timeout=_SECONDS_TO_ANSWER).close()
         except (OSError, ValueError):
             continue
         return

@@ -1,7 +1,7 @@
 """The catalogue: which offers there are, whom they are for, what they cost and what they are expected to do.
 
 It is a YAML file that marketers edit, so everything that can be wrong with it is told with its line, its field and a
-remedy. Conditions are structured data, never code; YAML is read node by node and nothing but plain values is made of it.
+remedy. Conditions are structured data, never code; see `oneclick_pipeline.yaml` for how the file is read.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
+from oneclick_pipeline import yaml
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.offers import messages
 from oneclick_pipeline.segments import SEGMENTS
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
-    from yaml import Node
+
+    from oneclick_pipeline.yaml import Node
 
 CHANNELS = ("email", "sms", "push", "site")
 OPERATORS = (">=", ">", "<=", "<", "==", "!=", "in")
@@ -150,7 +153,7 @@ class Catalogue:
             BadInputError: If the file cannot be read or something in it is wrong; with line, field, value and remedy.
         """
         path = home / FILE
-        return cls.read(path) if path.exists() else cls.bundled()
+        return cls.read(path) if os.path.lexists(path) else cls.bundled()
 
     @classmethod
     def bundled(cls) -> Catalogue:
@@ -167,13 +170,9 @@ class Catalogue:
         Raises:
             BadInputError: See `load`.
         """
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInputError(
-                "the catalogue cannot be read", file=str(path), value=str(error), remedy="give a YAML file in UTF-8"
-            ) from error
-        return cls.parse(text, str(path))
+        if not os.path.lexists(path):
+            raise BadInputError("there is no such catalogue", file=str(path), remedy="give a YAML file")
+        return cls(_Reader(str(path)).offers(yaml.read(path)), str(path))
 
     @classmethod
     def parse(cls, text: str, file: str = FILE) -> Catalogue:
@@ -182,7 +181,7 @@ class Catalogue:
         Raises:
             BadInputError: See `load`.
         """
-        return cls(_Reader(file).offers(text), file)
+        return cls(_Reader(file).offers(yaml.parse(text, file)), file)
 
     def valid_in(self, month: str) -> tuple[Offer, ...]:
         """The offers that may stand in the plan of a snapshot month, in the order of the file."""
@@ -228,21 +227,7 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self._file = file
 
-    def offers(self, text: str) -> tuple[Offer, ...]:
-        import yaml
-
-        try:
-            self._loader = yaml.SafeLoader(text)
-            root = self._loader.get_single_node()
-        except (yaml.YAMLError, RecursionError) as error:
-            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-            raise BadInputError(
-                "the catalogue is not valid YAML",
-                file=self._file,
-                line=mark.line + 1 if mark else None,
-                value=str(getattr(error, "problem", None) or error),
-                remedy='mend it there; operators, and texts with a colon or braces, need quotes: op: ">="',
-            ) from error
+    def offers(self, root: Node | None) -> tuple[Offer, ...]:
         if root is None:
             raise BadInputError("the catalogue is empty", file=self._file, remedy=f"write offers, or remove the file; {_REMEDY}")
         entries = self._list(self._mapping(root, ("offers",), "the catalogue", needed=("offers",))["offers"], "offers")
@@ -364,13 +349,11 @@ class _Reader:
 
     def _mapping(self, node: Node, known: tuple[str, ...], place: str, needed: tuple[str, ...] = ()) -> dict[str, Node]:
         """The fields of a mapping: known ones only, each once, the needed ones among them."""
-        import yaml
-
-        if not isinstance(node, yaml.MappingNode):
+        if not yaml.is_mapping(node):
             raise self._wrong(node, f"{place}: fields with values are expected here", remedy=_REMEDY)
         fields: dict[str, Node] = {}
         for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else _told(key)
+            name = yaml.shown(key)
             if name not in known:
                 raise self._wrong(key, f"{place}: unknown field", remedy=f"known fields are {', '.join(known)}")
             if name in fields:
@@ -381,26 +364,16 @@ class _Reader:
         return fields
 
     def _list(self, node: Node, place: str) -> list[Node]:
-        import yaml
-
-        if not isinstance(node, yaml.SequenceNode):
+        if not yaml.is_list(node):
             raise self._wrong(node, f"{place}: a list is expected here", remedy=_REMEDY)
         return list(node.value)
 
-    def _scalar(self, node: Node, place: str) -> object:
+    def _scalar(self, node: Node, place: str) -> yaml.Scalar:
         """The plain value of a node: text, number, true, false, or None."""
-        import yaml
-
-        if not isinstance(node, yaml.ScalarNode):
-            raise self._wrong(node, f"{place}: one value is expected here", remedy=_REMEDY)
         try:
-            return self._loader.construct_object(node)
-        except (
-            yaml.YAMLError,
-            ValueError,
-            OverflowError,
-        ) as error:  # an unknown tag, the 45th of May, a number of a million digits
-            raise self._wrong(node, f"{place}: this is no plain value", remedy="write a number, or a text in quotes") from error
+            return yaml.scalar(node)
+        except ValueError as error:  # a list, an unknown tag, the 45th of May, a number of a million digits
+            raise self._wrong(node, f"{place}: {error}", remedy="write a number, or a text in quotes") from error
 
     def _text(self, node: Node, place: str) -> str:
         """A text that is not empty, on one line."""
@@ -436,13 +409,7 @@ class _Reader:
         value = self._scalar(node, place)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(node, f"{place}: it must be a number", remedy="write a number with a decimal point and no quotes")
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if not math.isfinite(number):
-            raise self._wrong(node, f"{place}: it must be a finite number", remedy="write a number with a decimal point")
-        return number
+        return float(value)
 
     def _capacity(self, node: Node, place: str) -> int | None:
         value = self._scalar(node, place)
@@ -466,14 +433,4 @@ class _Reader:
             ) from error
 
     def _wrong(self, node: Node, problem: str, *, remedy: str, value: bool = True) -> BadInputError:
-        told = _told(node) if value else None
-        return BadInputError(problem, file=self._file, line=node.start_mark.line + 1, value=told, remedy=remedy)
-
-
-def _told(node: Any) -> str:  # noqa: ANN401 - a YAML node of any kind
-    """What stands at a node, short: a list or a mapping may refer to itself."""
-    import yaml
-
-    if isinstance(node, yaml.ScalarNode):
-        return str(node.value)
-    return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+        return yaml.wrong(self._file, node, problem, remedy=remedy, value=value)

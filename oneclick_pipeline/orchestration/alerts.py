@@ -1,20 +1,21 @@
-"""What somebody has to look at: a run that failed, a challenger that was refused, a snapshot that has not come.
+"""What somebody has to look at: a run that failed, a challenger that was refused, a snapshot that has not come, a broken file.
 
 An alert leaves the house. It has the rule that was broken, and file, line and column; never a value: see `sentences`.
 """
 
 import json
-from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import dagster as dg
 
 from oneclick_pipeline import settings
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import runs
+from oneclick_pipeline.orchestration import configuration, delivery, runs, sentences, webhook
 from oneclick_pipeline.orchestration.checks import promised
-from oneclick_pipeline.orchestration.delivery import Alert, NotDeliveredError, deliver
+from oneclick_pipeline.orchestration.delivery import Alert, Backlog
 from oneclick_pipeline.orchestration.describe import MONTHS
 from oneclick_pipeline.orchestration.home import Home
 from oneclick_pipeline.orchestration.sentences import Cause
@@ -71,7 +72,8 @@ def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
         now: The time, in UTC.
         url: Address of Dagster's pages.
     """
-    newest = max((month for month in delivered(home) if not absent(home, month)), default=None)
+    runnable = set(MONTHS.get_partition_keys(now))
+    newest = max((m for m in delivered(home, now) if m in runnable and not absent(home, m)), default=None)
     due = [] if newest is None else [m for m in MONTHS.get_partition_keys(now - timedelta(days=day)) if m > newest]
     return [
         Alert(
@@ -86,8 +88,22 @@ def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
     ]
 
 
+def broken(home: Path, url: str) -> list[Alert]:
+    """The settings or the catalogue, if no run can read them; once for every change of the file.
+
+    Args:
+        home: The home.
+        url: Address of Dagster's pages.
+    """
+    return [
+        Alert(f"broken-{configuration.version(home, name, error)}", "no month", name, f"no run can use {cause}", url)
+        for name, error in configuration.faults(home).items()
+        for cause in [sentences.cause(name, error)]
+    ]
+
+
 def limits(home: Path) -> settings.Alerts:
-    """The home's settings of alerts; the defaults where its settings cannot be read, which a run will fail of and tell."""
+    """The home's settings of alerts; the defaults where its settings cannot be read, see `broken`."""
     try:
         return settings.Settings.load(home).alerts
     except BadInputError:
@@ -97,35 +113,64 @@ def limits(home: Path) -> settings.Alerts:
 @dg.sensor(
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Of failed runs, refused challengers and missing snapshots: on stderr, and to the webhook in ONECLICK_WEBHOOK.",
+    description="Of failed runs, refused challengers, missing snapshots, and settings or a catalogue that no run can read: on "
+    "stderr, and to the webhook in ONECLICK_WEBHOOK.",
 )
 def alerts(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
-    """Tell what has happened since the last look; what could not be delivered is tried at the next one."""
-    known, now, instance = limits(home.root), datetime.now(UTC), context.instance
-    runs.settle(home.root, instance)
-    seen = set(json.loads(context.cursor or "[]"))
+    """Deliver what has happened since the last look; what could not be delivered is tried again."""
+    root, instance, now = home.root, context.instance, datetime.now(UTC)
+    known, memory = limits(root), _Memory.of(context.cursor)
+    runs.settle(root, instance)
+    runs.settle_lost(root, instance, now)
     ended = instance.get_run_records(
         dg.RunsFilter(
             statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE], updated_after=now - timedelta(days=_DAYS)
         ),
         limit=_RUNS,
     )
-    done: list[str] = []
-    undelivered: list[str] = []
-    for record in ended:
-        run = record.dagster_run
-        if run.run_id in seen or _all_delivered(home.root, of_run(instance, run, known.dagster_url), undelivered):
-            done.append(run.run_id)
-    _all_delivered(home.root, missing(home.root, known.snapshot_day, now, known.dagster_url), undelivered)
-    return dg.SensorResult(cursor=json.dumps(done), skip_reason="; ".join(undelivered) or "all there is to tell is told")
+    by_run = {r.dagster_run.run_id: r.dagster_run for r in reversed(ended)}
+    new = {id_: of_run(instance, run, known.dagster_url) for id_, run in by_run.items() if id_ not in memory.done}
+    others = [*missing(root, known.snapshot_day, now, known.dagster_url), *broken(root, known.dagster_url)]
+    found = [*(alert for alerts_of_run in new.values() for alert in alerts_of_run), *others]
+    undelivered, backlog, problems = _deliver(root, found, memory.backlog, now)
+    done = [id_ for id_ in by_run if id_ in memory.done or not undelivered.intersection(alert.event for alert in new[id_])]
+    problems += [str(error) for error in configuration.faults(root).values()]
+    memory = _Memory(frozenset(done), backlog)
+    return dg.SensorResult(cursor=memory.text(), skip_reason="; ".join(problems) or "all there is to tell is told")
 
 
-def _all_delivered(home: Path, found: Sequence[Alert], undelivered: list[str]) -> bool:
-    """Deliver alerts; what the webhook does not take is added to `undelivered`."""
-    before = len(undelivered)
+class _Memory(NamedTuple):
+    """What the sensor remembers: runs whose alerts have all arrived, and what the webhook did not take."""
+
+    done: frozenset[str]
+    backlog: Backlog
+
+    @classmethod
+    def of(cls, cursor: str | None) -> Self:
+        found = json.loads(cursor or "{}")
+        found = {"done": found} if isinstance(found, list) else found  # as versions before this one wrote it
+        failed = tuple(found.get("failed", ()))
+        return cls(frozenset(found.get("done", ())), Backlog(failed, found.get("rounds", 0), found.get("until", 0.0)))
+
+    def text(self) -> str:
+        return json.dumps({"done": sorted(self.done), **asdict(self.backlog)})
+
+
+def _deliver(home: Path, found: list[Alert], backlog: Backlog, now: datetime) -> tuple[set[str], Backlog, list[str]]:
+    """Deliver alerts: the events that have not arrived, what to remember of the webhook, and why they have not."""
+    undelivered, problems = set(), []
     for alert in found:
         try:
-            deliver(home, alert)
-        except NotDeliveredError as error:
-            undelivered.append(f"{alert.event}: {error}")
-    return len(undelivered) == before
+            delivery.to_stderr(home, alert)
+        except webhook.NotDeliveredError as error:
+            undelivered.add(alert.event)
+            problems.append(f"{alert.event}: {error}")
+    try:
+        there = webhook.given()
+    except BadInputError as error:
+        return {alert.event for alert in found}, backlog, [*problems, str(error)]
+    if there is None:
+        return undelivered, Backlog(), problems
+    backlog, unsent = delivery.post_waiting(home, found, there, backlog, now.timestamp())
+    undelivered |= {alert.event for alert in found if not delivery.has_arrived(home, alert)}
+    return undelivered, backlog, [*problems, *unsent, *([there.warning] if there.warning and found else [])]

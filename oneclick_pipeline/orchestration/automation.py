@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import dagster as dg
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import runs, snapshots
+from oneclick_pipeline.orchestration import configuration, runs, snapshots
 from oneclick_pipeline.orchestration.describe import MONTHS
 from oneclick_pipeline.orchestration.home import Home
 from oneclick_pipeline.settings import Monitoring
@@ -46,6 +47,8 @@ def monthly_refresh(context: dg.ScheduleEvaluationContext, home: Home) -> dg.Run
     month = MONTHS.get_partition_keys(context.scheduled_execution_time)[-1]
     if absent := snapshots.absent(home.root, month):
         return dg.SkipReason(f"the snapshot of {month} is not whole: {', '.join(absent)} missing or empty")
+    if waits := configuration.waits(home.root):
+        return dg.SkipReason(f"{month} is not refreshed: {waits}")
     if not _has_champion(home.root):
         return dg.SkipReason("no model scores yet: new_snapshot starts the first training")
     return dg.RunRequest(run_key=month, partition_key=month)
@@ -81,10 +84,11 @@ class _Look(NamedTuple):
 )
 def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     """Request a run for the oldest snapshot whose files have stopped changing; the run key is their content."""
-    root, runnable = home.root, set(MONTHS.get_partition_keys())
+    root, now = home.root, datetime.now(UTC)
+    runnable = set(MONTHS.get_partition_keys(now))
     before = {month: _Look(*look) for month, look in json.loads(context.cursor or "{}").items()}
     looks: dict[str, _Look] = {}
-    for month in snapshots.delivered(root):
+    for month in snapshots.delivered(root, now):
         if (state := snapshots.state(root, month)) is None or month not in runnable:
             continue
         look = before.get(month, _Look(""))
@@ -97,8 +101,11 @@ def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorRe
     due = [m for m, k in looks.items() if k.content and not k.asked and not snapshots.already_run(root, m, k.content)]
     requests, reason = [], f"waiting for the files of {', '.join(waiting)} to stop changing" if waiting else "no new snapshot"
     runs.settle(root, context.instance)
+    runs.settle_lost(root, context.instance, now)
     if due and (busy := _at_work(context.instance)):
         reason = f"{due[0]} waits: a run of {busy} is under way"
+    elif due and (waits := configuration.waits(root)):
+        reason = f"{due[0]} waits: {waits}"
     elif due:
         look = looks[due[0]]
         key = hashlib.sha256("".join(look.content or []).encode()).hexdigest()
@@ -134,7 +141,9 @@ def _at_work(instance: dg.DagsterInstance) -> str:
 )
 def retrain_due(home: Home) -> dg.SensorResult:
     """Request one retrain of the newest month where monitoring asks for a new model; its limits are in the settings."""
-    months = [m for m in snapshots.delivered(home.root) if table_file(home.root, "drift", m).exists()]
+    now = datetime.now(UTC)
+    runnable = set(MONTHS.get_partition_keys(now)).intersection(snapshots.delivered(home.root, now))
+    months = sorted(month for month in runnable if table_file(home.root, "drift", month).exists())
     store = Tracking(home.root)
     try:
         champion = store.champion() if months and store.exists() else None
@@ -142,14 +151,14 @@ def retrain_due(home: Home) -> dg.SensorResult:
         return dg.SensorResult(skip_reason=str(error))
     if champion is None:
         return dg.SensorResult(skip_reason="there is no champion to be replaced" if months else "no month was watched yet")
+    if waits := configuration.waits(home.root):
+        return dg.SensorResult(skip_reason=f"no retrain is started: {waits}")
     newest, settings = months[-1], home.settings()
     if trained := [v.version for v in store.versions() if v.tags["month"] >= newest]:
         return dg.SensorResult(skip_reason=f"version {trained[0]} was trained on {newest} or later already")
     why = _why_retrain(home.root, newest, champion, settings.monitoring)
     if not why:
         return dg.SensorResult(skip_reason=f"{newest} is within all limits for version {champion.version}")
-    if newest not in set(MONTHS.get_partition_keys()):
-        return dg.SensorResult(skip_reason=f"{newest} cannot be run yet")
     request = dg.RunRequest(
         run_key=f"drift-{newest}-champion-{champion.version}", partition_key=newest, tags={"oneclick/why": "; ".join(why)[:250]}
     )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import dagster as dg
 
-from oneclick_pipeline import permissions, postgres
+from oneclick_pipeline import permissions, postgres, yaml
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.orchestration import alerts, delivery, locks, runs
+from oneclick_pipeline.orchestration import alerts, delivery, locks, runs, webhook
 from oneclick_pipeline.orchestration.checks import told
 from oneclick_pipeline.orchestration.describe import EXPECTED_GAIN, MONTHS
 from oneclick_pipeline.orchestration.placing import refuse_unfinished
@@ -171,13 +173,16 @@ def check_storage(config: Path) -> None:
     text = _edited(config)
     if text is None:
         return
-    import yaml
-
     try:
-        storage = str((yaml.safe_load(text) or {}).get("storage", ""))
-    except (yaml.YAMLError, AttributeError) as error:
-        remedy = "mend it, or delete it: it is made anew"
-        raise BadInputError("it is no configuration of Dagster", file=str(config), value=str(error), remedy=remedy) from error
+        root = yaml.parse(text, str(config))
+    except BadInputError as error:
+        raise replace(error, problem="it is no configuration of Dagster that can be read") from error
+    fields = {yaml.shown(key): value for key, value in root.value} if root is not None and yaml.is_mapping(root) else None
+    if root is not None and fields is None:
+        remedy = "fix it, or delete it: it is made anew"
+        raise yaml.wrong(str(config), root, "it is no configuration of Dagster that can be read", remedy=remedy, value=False)
+    node = (fields or {}).get("storage")
+    storage = "" if node is None else text[node.start_mark.index : node.end_mark.index]
     if postgres.given() is None and postgres.VARIABLE in storage:
         raise BadInputError(
             f"the runs and models of this home are in PostgreSQL, and {postgres.VARIABLE} is not set",
@@ -227,10 +232,11 @@ def _expected_gain(result: dg.ExecuteInProcessResult) -> str:
 def _alert(instance: dg.DagsterInstance, run_id: str, home: Path) -> list[str]:
     """Post what the run gives cause to, and return what could not be delivered; the terminal has told it already."""
     run, undelivered = instance.get_run_by_id(run_id), []
+    end = time.monotonic() + webhook.DEADLINE_SECONDS
     for alert in [] if run is None else alerts.of_run(instance, run, alerts.limits(home).dagster_url):
         try:
-            delivery.deliver(home, alert, stderr=False)
-        except delivery.NotDeliveredError as error:
+            delivery.deliver(home, alert, stderr=False, seconds=end - time.monotonic())
+        except webhook.NotDeliveredError as error:
             undelivered.append(f"an alert was not delivered: {error}; the pages' daemon will try again")
     return undelivered
 
@@ -264,9 +270,11 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
         replan: Whether a plan that was published may be replaced.
 
     Raises:
-        BadInputError: If the month cannot be run, the home cannot be written, or Dagster's databases cannot be used.
+        BadInputError: If the month cannot be run, the home cannot be written, Dagster's databases cannot be used, or
+            `ONECLICK_WEBHOOK` is no address.
     """
     check_runnable(month)
+    there = webhook.given()
     os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
     listener = _Listener(progress)
     EVENTS.addHandler(listener)
@@ -275,9 +283,11 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
             _dagster_in_plain_words(home),
             locks.month(home.absolute(), month, lambda: progress(month, "waiting")),
             dg.DagsterInstance.get() as instance,
+            runs.announced(home.absolute(), run_id := str(uuid4())),
         ):
             result = job.execute_in_process(
                 instance=instance,
+                run_id=run_id,
                 partition_key=month,
                 raise_on_error=False,
                 run_config={
@@ -289,6 +299,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
     finally:
         EVENTS.removeHandler(listener)
     failed = [e for e in result.get_asset_check_evaluations() if not e.passed] if result.success else []
-    warnings = (*(f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed), *undelivered)
+    insecure = [there.warning] if there is not None and there.warning else []
+    warnings = (*insecure, *(f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed), *undelivered)
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
     return Outcome(result.success, result.run_id, errors, warnings, _expected_gain(result))

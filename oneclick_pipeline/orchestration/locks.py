@@ -10,6 +10,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.tables import check_month
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold a lock that is ours alone; its file vanishes with it, unless the process is killed.
+    """Hold a lock that is ours alone; its file vanishes with it, unless the process is killed. It may be entered again.
 
     Raises:
         OSError: If the file cannot be made.
@@ -25,12 +27,13 @@ def held(path: Path) -> Iterator[None]:
     from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path, is_singleton=True, thread_local=False):
+    with FileLock(path, is_singleton=True, thread_local=False) as lock:
         path.write_text(f"process {os.getpid()}\n", encoding="utf-8")
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            if lock.lock_counter == 1:
+                path.unlink(missing_ok=True)
 
 
 def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
@@ -71,10 +74,13 @@ def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
         home: The home.
         name: Snapshot month.
         waiting: Called once if another process has to be waited for.
+
+    Raises:
+        BadInputError: If `name` is not a calendar month: a run's tag may say anything.
     """
     from filelock import FileLock, Timeout
 
-    path = home / "locks" / f"{name}.lock"
+    path = home / "locks" / f"{check_month(name)}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, is_singleton=True, thread_local=False)
     try:

@@ -17,7 +17,7 @@ def _delivered(home: Path, month: str, file: str) -> Path:
     """The export's path; an error that lists the months there are if the month has no folder."""
     path = tables.raw_file(home, month, file)
     if not path.parent.is_dir():
-        months = sorted(p.name for p in path.parent.parent.glob("????-??") if p.is_dir())
+        months = sorted(p.name for p in path.parent.parent.glob("*") if tables.is_month(p.name) and p.is_dir())
         raise BadInputError(
             f"the month {month} has no folder",
             file=str(path.parent),

@@ -1,24 +1,58 @@
 """Runs at work: one at a time on a month, and those that were killed are said to have failed.
 
 Dagster learns that a run has ended from the run itself. One that is killed would be "started" for ever: its default
-launcher has no way to ask. A run of ours holds a lock while it works, so the next one, and the daemon, can tell.
+launcher has no way to ask. A run of ours holds a lock while it works, so the next one, and the daemon, can tell. The command
+holds it from before the run exists. A run that the daemon starts holds it from its first step on; if it is killed before, no
+lock says so, and `settle_lost` gives it up.
 """
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+from dagster._serdes import deserialize_value
+from filelock import FileLock, Timeout
 
+from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import locks
-from oneclick_pipeline.orchestration.sentences import Cause, place, rule
+from oneclick_pipeline.orchestration.sentences import UNKNOWN, Cause, place, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _PARTITION = "dagster/partition"
+_SILENCE = timedelta(minutes=5)
+"""How long nothing may be heard of a run that no process is known to work on; it starts within seconds."""
+_SECONDS_TO_ANSWER = 5
+
+_STARTING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+_STARTED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+@contextmanager
+def announced(root: Path, run_id: str) -> Iterator[None]:
+    """Hold what marks a run as alive from before it is made until after its end is kept.
+
+    Args:
+        root: The home.
+        run_id: Id that the run will have.
+    """
+    mark = _mark(root, run_id)
+    try:
+        with locks.held(mark):
+            yield
+    except BaseException:
+        mark.write_text("ended by an error\n", encoding="utf-8")  # whether the run has ended is for `settle` to see
+        raise
 
 
 @contextmanager
@@ -29,9 +63,15 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         root: The home.
         run: The run.
         instance: The Dagster instance that keeps it.
+
+    Raises:
+        BadInputError: If the run was given up meanwhile, see `settle_lost`, or its month is none.
     """
     month = run.tags.get(_PARTITION)
     with locks.held(_mark(root, run.run_id)):
+        kept = instance.get_run_by_id(run.run_id)
+        if kept is not None and kept.is_finished:
+            raise BadInputError("the run was given up because it had not started", remedy="run the month again")
         settle(root, instance)
         if month is None:  # a run of many months or of none: its steps will say what they make of that
             yield
@@ -53,6 +93,63 @@ def settle(root: Path, instance: dg.DagsterInstance) -> list[str]:
             instance.report_run_failed(run, "The process of the run was killed, or its machine stopped. Run the month again.")
             settled.append(run.run_id)
     return settled
+
+
+def settle_lost(root: Path, instance: dg.DagsterInstance, now: datetime) -> list[str]:
+    """Mark as failed every run that was launched and never came so far as to hold its lock.
+
+    A run is left alone while it is queued, while its code server knows its process, however slow that is, and until nothing was
+    heard of it for some minutes. Its lock is taken meanwhile: a process that comes too late finds the run given up, and ends.
+
+    Args:
+        root: The home.
+        instance: The Dagster instance that keeps the runs.
+        now: The time, in UTC.
+
+    Returns:
+        Their ids.
+    """
+    settled = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=[*_STARTING, *_STARTED])):
+        run, mark = record.dagster_run, _mark(root, record.dagster_run.run_id)
+        by_server = GRPC_INFO_TAG in run.tags
+        if mark.exists() or (run.status in _STARTED and not by_server):  # one in a process of its own, which is not ours to judge
+            continue
+        if now - _heard(instance, record) < _SILENCE or (by_server and _is_known(run)):
+            continue
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(mark, timeout=0):
+                kept = instance.get_run_by_id(run.run_id)
+                if kept is not None and not kept.is_finished:
+                    instance.report_run_failed(
+                        kept, "The run did not start: its process was killed, or its machine stopped. Run the month again."
+                    )
+                    settled.append(run.run_id)
+                mark.unlink(missing_ok=True)
+        except Timeout:
+            continue  # it has begun just now
+    return settled
+
+
+def _heard(instance: dg.DagsterInstance, record: dg.RunRecord) -> datetime:
+    """When something was last heard of a run."""
+    last = instance.event_log_storage.get_logs_for_run(record.dagster_run.run_id, limit=1, ascending=False)
+    heard = [record.create_timestamp, record.update_timestamp, *(datetime.fromtimestamp(entry.timestamp, UTC) for entry in last)]
+    return max(time if time.tzinfo else time.replace(tzinfo=UTC) for time in heard)
+
+
+def _is_known(run: dg.DagsterRun) -> bool:
+    """Whether the code server that was told to start a run has a process for it; one that is gone has none."""
+    there = json.loads(run.tags[GRPC_INFO_TAG])
+    client = DagsterGrpcClient(
+        port=there.get("port"), socket=there.get("socket"), host=there.get("host"), use_ssl=bool(there.get("use_ssl"))
+    )
+    try:
+        answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=_SECONDS_TO_ANSWER)
+    except DagsterUserCodeUnreachableError:
+        return False
+    return deserialize_value(answer, CanCancelExecutionResult).can_cancel
 
 
 def reason(event: dg.DagsterEvent) -> str:
@@ -77,7 +174,7 @@ def cause(event: dg.DagsterEvent) -> Cause:
     if told is not None:
         facts = {name: value.value for name, value in told.metadata.items()}
         said = rule(str(facts.get("problem", told.description or "")))
-        return Cause(step, said or "it cannot go on, and the page says why", place(facts))
+        return Cause(step, said or UNKNOWN, place(facts))
     while error is not None and error.cause is not None:
         error = error.cause
     said = rule(event.message or "")

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
+    from oneclick_pipeline.errors import BadInputError
+
 _HOLE = "…"
+UNKNOWN = "it cannot go on, and the page says why"
+"""What is told where no sentence of ours is known."""
 _LONGEST = 10_000
 """Characters of a message that is looked up; a longer one is none of ours."""
 
@@ -47,6 +51,11 @@ class Cause:
     def __str__(self) -> str:
         """The cause as one phrase."""
         return f"{self.step}: {self.rule}" + (f" ({self.place})" if self.place else "")
+
+
+def cause(step: str, error: BadInputError) -> Cause:
+    """What an error of the input comes to, in words that may leave the house."""
+    return Cause(step, rule(error.problem) or UNKNOWN, place(vars(error)))
 
 
 def rule(message: str) -> str | None:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.tables import TABLES, table_file
+from oneclick_pipeline.tables import TABLES, is_month, table_file
 
 
 @contextmanager
@@ -44,4 +44,5 @@ def read_by(context: dg.AssetExecutionContext, home: Path) -> Iterator[Path]:
     """The tables that a step may read: those that it depends on, of its month and earlier ones."""
     month = context.partition_key
     for name in sorted(key.path[-1] for key in context.assets_def.dependency_keys if key.path[-1] in TABLES):
-        yield from sorted(p for p in table_file(home, name, month).parent.glob("????-??.parquet") if p.stem <= month)
+        files_of_table = table_file(home, name, month).parent.glob("*.parquet")
+        yield from sorted(p for p in files_of_table if is_month(p.stem) and p.stem <= month)

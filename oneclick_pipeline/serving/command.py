@@ -9,6 +9,7 @@ import typer
 
 from oneclick_pipeline import permissions, terminal
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.options import whole
 
 if TYPE_CHECKING:
     import socket
@@ -23,7 +24,9 @@ def serve(
     home: Annotated[
         Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
     ] = Path("data"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 5001,
+    port: Annotated[
+        int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port on this machine; 0 takes a free one.")
+    ] = 5001,
     version: Annotated[
         int | None, typer.Option("--version", min=1, help="Version of the model; the champion by default.", show_default=False)
     ] = None,

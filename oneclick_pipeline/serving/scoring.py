@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import CUSTOMER_ID, FEATURES, Column, check_month, table_file
+from oneclick_pipeline.tables import CUSTOMER_ID, FEATURES, Column, check_month, is_month, is_over, table_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -255,8 +256,10 @@ def _store(home: Path) -> Tracking:
 def _features_file(home: Path, month: str | None) -> Path:
     if month is None:
         folder = table_file(home, "customer_features", "2000-01").parent
-        months = sorted(path.stem for path in folder.glob("????-??.parquet"))
-        month = months[-1] if months else None
+        now = datetime.now(UTC)
+        month = max(
+            (m for m in (path.stem for path in folder.glob("*.parquet")) if is_month(m) and is_over(m, now)), default=None
+        )
     path = None if month is None else table_file(home, "customer_features", check_month(month))
     if path is None or not path.exists():
         raise BadInputError(

@@ -1,13 +1,17 @@
 """What gives cause to an alert, told once, whoever sees it."""
 
 import datetime as dt
+import json
+import shutil
 
 import dagster as dg
 import pytest
 
 from oneclick_pipeline.definitions import build
+from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import alerts, execute
 from oneclick_pipeline.orchestration.checks import CHECKS, check
+from oneclick_pipeline.orchestration.delivery import WEBHOOK
 from oneclick_pipeline.orchestration.describe import MONTHS
 from oneclick_pipeline.orchestration.home import Home
 from oneclick_pipeline_tests.conftest import export_text
@@ -103,6 +107,23 @@ def test_missing_tells_months_after_the_newest_snapshot(broken, now, months):
     assert len({alert.event for alert in found}) == len(months)
 
 
+@pytest.mark.parametrize(
+    "name", ["2099-01", "2026-12", "2026-13", "２０２６-11", "٢٠٢٦-11", "2026-11 ", ".2026-11", "2026-11-part", "9999-99"]
+)
+def test_missing_is_not_silenced_by_a_folder_of_the_future_or_of_nonsense(broken, name):
+    shutil.copytree(broken / "raw" / MONTH, broken / "raw" / name)
+    assert [alert.month for alert in alerts.missing(broken, 5, NOW, URL)] == ["2026-11"]
+
+
+def test_missing_is_not_silenced_by_a_file_or_a_link_that_leads_nowhere(broken):
+    (broken / "raw" / "2026-11").write_text("a file")
+    (broken / "raw" / "2026-12").symlink_to("2099-01")
+    assert [alert.month for alert in alerts.missing(broken, 5, NOW, URL)] == ["2026-11"]
+    (broken / "raw" / "2026-11").unlink()
+    (broken / "raw" / "2026-11").symlink_to("nowhere")
+    assert [alert.month for alert in alerts.missing(broken, 5, NOW, URL)] == ["2026-11"]
+
+
 def test_missing_names_the_files_and_their_place(broken):
     (broken / "raw" / "2026-11").mkdir()
     (broken / "raw" / "2026-11" / "market_file.csv").write_text("id\n")
@@ -146,6 +167,61 @@ def test_sensor_works_where_the_settings_are_broken(broken, instance, capsys):
     assert run(broken, instance).status is dg.DagsterRunStatus.FAILURE
     look(broken, instance)
     assert "snapshot_day" in capsys.readouterr().err.partition("ALERT")[2]
+
+
+@pytest.mark.parametrize("name", ["settings.yaml", "catalogue.yaml"])
+@pytest.mark.parametrize("text", ["a: &a [1]\nb: [*a]\n", "x: 2026-13-45\n", "[" * 5000, "x: {", "\x00", "5"])
+def test_sensor_says_once_that_a_file_is_broken_and_goes_on(tmp_path, instance, receiver, capsys, name, text):
+    home = new_home(tmp_path / "home", settings="", texts=export_text())
+    (home / name).write_text(text)
+    cursor, said = look(home, instance)
+    assert name in said
+    assert "What to do" in said
+    assert name in look(home, instance, cursor)[1]
+    ((_, _, body),) = receiver.got
+    assert body["asset"] == name
+    assert f"({name}, line " in body["reason"]
+    assert capsys.readouterr().err.count("ALERT ") == 1
+    (home / name).unlink()
+    assert look(home, instance, cursor)[1] == "all there is to tell is told"
+    assert len(receiver.got) == 1
+
+
+def test_sensor_says_that_the_address_is_none_and_posts_once_it_is_one(broken, instance, receiver, capsys, monkeypatch):
+    address = receiver.address
+    run(broken, instance)
+    capsys.readouterr()
+    monkeypatch.setenv(WEBHOOK, "http://user:SECRET@a/")
+    cursor, said = look(broken, instance)
+    assert said.startswith("ONECLICK_WEBHOOK is no http or https address")
+    assert "SECRET" not in said + cursor
+    assert capsys.readouterr().err.count("ALERT ") == 1
+    monkeypatch.setenv(WEBHOOK, address)
+    assert look(broken, instance, cursor)[1] == "all there is to tell is told"
+    assert len(receiver.got) == 1
+
+
+def test_sensor_reads_what_the_version_before_remembered(broken, instance, receiver):
+    failed = run(broken, instance)
+    look(broken, instance, json.dumps([failed.run_id]))
+    assert receiver.got == []
+
+
+def test_command_refuses_an_address_that_is_none_before_it_runs_anything(broken, monkeypatch):
+    monkeypatch.setenv(WEBHOOK, "https://hooks.example.org/SECRET#x")
+    with environment_kept(), pytest.raises(BadInputError, match=r"^ONECLICK_WEBHOOK is") as caught:
+        execute.execute(build(str(broken)).resolve_job_def("prepare"), MONTH, broken, lambda *_: None)
+    assert "SECRET" not in str(caught.value)
+    assert not (broken / "dagster").exists()
+
+
+def test_command_warns_of_an_address_that_is_not_encrypted(tmp_path, monkeypatch):
+    monkeypatch.setenv(WEBHOOK, "http://hooks.example.org/SECRET")
+    home = new_home(tmp_path / "home", settings="", texts=export_text())
+    with environment_kept():
+        outcome = execute.execute(build(str(home)).resolve_job_def("prepare"), MONTH, home, lambda *_: None)
+    assert outcome.success
+    assert outcome.warnings[0].startswith("the webhook at hooks.example.org is not encrypted")
 
 
 def test_sensor_does_not_tell_a_run_at_work(broken, instance, capsys):

@@ -8,9 +8,10 @@ import dagster as dg
 import pytest
 
 from oneclick_pipeline.definitions import build
-from oneclick_pipeline.orchestration.automation import new_snapshot
+from oneclick_pipeline.orchestration import snapshots
+from oneclick_pipeline.orchestration.automation import new_snapshot, retrain_due
 from oneclick_pipeline.orchestration.home import Home
-from oneclick_pipeline.tables import SOURCES
+from oneclick_pipeline.tables import SOURCES, table_file
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, new_home
 
@@ -188,3 +189,63 @@ def test_schedule_skips_a_month_that_has_not_come(tmp_path, now, month):
 
 def test_schedule_skips_a_home_without_a_model(home):
     assert tick(home, (2026, 11, 5, 6)).skip_message == "no model scores yet: new_snapshot starts the first training"
+
+
+def retrain_look(home):
+    """Why one tick of `retrain_due` starts nothing."""
+    with (
+        environment_kept(),
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance=instance, resources={"home": Home(path=str(home))}) as context,
+    ):
+        return retrain_due(context).skip_reason.skip_message
+
+
+BROKEN = ["a: &a [1]\nb: [*a]\n", "x: 2026-13-45\n", "[" * 5000, "x: {", "\x00", "5"]
+
+
+@pytest.mark.parametrize("name", ["settings.yaml", "catalogue.yaml"])
+@pytest.mark.parametrize("text", BROKEN)
+def test_sensor_waits_while_a_file_is_broken_and_goes_on_when_it_is_not(home, name, text):
+    _, cursor, _ = look(home)
+    (home / name).write_text(text)
+    requested, cursor, skipped = look(home, cursor)
+    assert requested == {}
+    assert skipped.startswith(f"{MONTH} waits: {home / name}, line ")
+    (home / name).unlink()
+    assert look(home, cursor)[0].keys() == {MONTH}
+
+
+@pytest.mark.parametrize("name", ["settings.yaml", "catalogue.yaml"])
+def test_schedule_and_retrain_say_that_a_file_is_broken(finished, tmp_path, name):
+    home = shutil.copytree(finished.home, tmp_path / "home")
+    (home / name).write_text("x: {")
+    assert tick(home, (2026, 11, 5, 6)).skip_message.startswith(f"{MONTH} is not refreshed: {home / name}, line 1")
+    assert retrain_look(home).startswith(f"no retrain is started: {home / name}, line 1")
+    (home / name).unlink()
+    assert [r.partition_key for r in tick(home, (2026, 11, 5, 6)).run_requests] == [MONTH]
+
+
+@pytest.mark.parametrize("name", ["settings.yaml", "catalogue.yaml"])
+def test_graph_loads_whatever_the_files_hold(tmp_path, name):
+    (tmp_path / name).write_text("a: &a [1]\nb: [*a]\n")
+    assert {job.name for job in build(str(tmp_path)).get_repository_def().get_all_jobs()} >= {"retrain", "refresh", "prepare"}
+
+
+def test_retrain_looks_at_months_that_are_over_and_at_nothing_else(finished, tmp_path):
+    home = shutil.copytree(finished.home, tmp_path / "home")
+    drift = table_file(home, "drift", MONTH)
+    for name in ("2099-01", "2026-13", "２０２６-11", "9999-12", f"{dt.datetime.now(dt.UTC):%Y-%m}"):
+        (home / "raw" / name).mkdir()
+        shutil.copyfile(drift, drift.with_stem(name))
+    assert retrain_look(home) == f"version 1 was trained on {MONTH} or later already"
+
+
+def test_sensor_is_not_held_up_by_an_export_that_cannot_be_read(home, monkeypatch):
+    shutil.copytree(home / "raw" / MONTH, home / "raw" / "2026-09")
+    known = snapshots.content
+    monkeypatch.setattr(snapshots, "content", lambda root, month: None if month == "2026-09" else known(root, month))
+    requested, cursor, _ = second_look(home)
+    assert requested.keys() == {MONTH}
+    monkeypatch.undo()
+    assert look(home, cursor)[0].keys() == {"2026-09"}

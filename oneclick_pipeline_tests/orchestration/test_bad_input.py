@@ -267,7 +267,7 @@ def test_scratch_folder_that_cannot_be_made_is_told(tmp_path):
     [
         ("cleaning: {max_rejected: 0.1}", ["setting cleaning.max_rejected", "Extra inputs", "docs/settings.md"]),
         ("cleaning: {max_rejected_share: 2}", ["setting cleaning.max_rejected_share", "value '2'"]),
-        ("cleaning: {", ["the settings are not valid YAML", "mend or remove the file"]),
+        ("cleaning: {", ["line 1, column 12: it is not valid YAML", "fix the file there"]),
     ],
 )
 def test_illegal_settings_stop_the_step_that_needs_them(copy, settings, parts):

@@ -1,9 +1,14 @@
 """Which months have come, and which were run."""
 
+import datetime as dt
 import os
 import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oneclick_pipeline.orchestration import snapshots
 from oneclick_pipeline.tables import table_file
@@ -21,6 +26,66 @@ def test_delivered_lists_months_and_nothing_else(home):
         (home / "raw" / name).mkdir()
     assert snapshots.delivered(home) == ["2025-12", MONTH]
     assert snapshots.delivered(home / "absent") == []
+
+
+NOW = dt.datetime(2026, 11, 15, tzinfo=dt.UTC)
+
+
+@given(
+    st.from_regex(r"[0-9٠-٩０-９]{4}-[0-9٠-٩０-９]{2}[ \n]?", fullmatch=True) | st.text(max_size=8),
+    st.datetimes(timezones=st.just(dt.UTC)),
+)
+def test_folder_is_a_month_that_is_over_or_nothing(name, now):
+    """Whatever lies in HOME/raw: what is listed can be parsed, is written as we write it, and has ended."""
+    if not name or "/" in name or "\0" in name or name in (".", ".."):
+        return
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "raw" / name).mkdir(parents=True)
+        for found in snapshots.delivered(Path(folder), now):
+            month = dt.date(int(found[:4]), int(found[5:]), 1)
+            assert found == f"{month.year:04}-{month.month:02}" == name
+            assert (month.year, month.month) < (now.year, now.month)
+
+
+def test_delivered_leaves_alone_what_is_no_month_that_has_ended(home):
+    for name in (
+        "2099-01",
+        "2026-11",
+        "2026-13",
+        "2026-00",
+        "２０２６-09",
+        "٢٠٢٦-09",
+        "2026-09 ",
+        "2026-09\n",
+        ".2026-09",
+        "2026-9",
+    ):
+        shutil.copytree(home / "raw" / MONTH, home / "raw" / name)
+    (home / "raw" / "2026-08").write_text("a file")
+    (home / "raw" / "2026-07").symlink_to("nowhere")
+    (home / "raw" / "2026-06").symlink_to("2026-06")
+    (home / "raw" / "2026-05").symlink_to("2026-08")
+    assert snapshots.delivered(home, NOW) == [MONTH]
+    shutil.rmtree(home / "raw")
+    (home / "raw").write_text("a file")
+    assert snapshots.delivered(home, NOW) == []
+
+
+def test_export_that_cannot_be_looked_at_or_read_is_absent_or_has_no_content(home, monkeypatch):
+    file = home / "raw" / MONTH / "money.csv"
+    file.unlink()
+    for make in (os.mkfifo, lambda p: p.symlink_to("nowhere"), lambda p: p.symlink_to("money.csv")):
+        make(file)
+        assert snapshots.absent(home, MONTH) == ["money.csv"]
+        assert snapshots.state(home, MONTH) is None
+        file.unlink()
+    assert snapshots.content(home, MONTH) is None
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "stat", refuse)  # root may enter every folder
+    assert len(snapshots.absent(home, MONTH)) == 4
 
 
 def test_absent_names_files_that_are_missing_or_empty(home):

@@ -9,6 +9,10 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.serving import read_records, score_customer, score_records
+from oneclick_pipeline.serving.scoring import _features_file
+from oneclick_pipeline.tables import table_file
+
+MONTH = "2026-10"
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,17 @@ def test_home_without_a_model_is_said_so_and_stays_empty(tmp_path):
     with pytest.raises(BadInputError, match=r"'../x' is not a month"):
         score_customer(tmp_path, 1, month="../x", horizon_months=3)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_newest_month_is_one_that_is_over(tmp_path):
+    folder = table_file(tmp_path, "customer_features", MONTH).parent
+    folder.mkdir(parents=True)
+    for name in ("2099-01", "9999-12", "2026-13", "２０２６-11", "2026-11 ", ".2026-11"):
+        (folder / f"{name}.parquet").touch()
+    with pytest.raises(BadInputError, match="no month has customer_features yet"):
+        score_customer(tmp_path, 1, month=None, horizon_months=3)
+    (folder / f"{MONTH}.parquet").touch()
+    assert _features_file(tmp_path, None).stem == MONTH
 
 
 def test_import_is_light():

@@ -1,0 +1,33 @@
+"""What options of commands are read with."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def whole(least: int, most: int = 2**63 - 1) -> Callable[[object], int]:
+    """What reads a whole number in ASCII digits: `int` also takes 1_000, blanks, and the digits of every script.
+
+    Args:
+        least: Smallest number that is allowed.
+        most: Largest.
+
+    >>> whole(0)("7")
+    7
+    """
+
+    def integer(value: object) -> int:
+        text = str(value)
+        if not re.fullmatch(r"-?[0-9]{1,19}", text):
+            raise typer.BadParameter(f"{text!r} is not a valid integer.")
+        if not least <= int(text) <= most:
+            raise typer.BadParameter(f"{text} is not in the range {least}<=x<={most}.")
+        return int(text)
+
+    return integer
