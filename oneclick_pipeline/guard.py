@@ -197,11 +197,11 @@ def _check_peer(scope: Scope, allowed: frozenset[int] | None) -> None:
     """Over loopback, and from this machine's own address, the user of the peer must be one of the allowed."""
     if allowed is None:
         return
-    client, server = scope.get("client"), scope.get("server")
-    if not (client and server and server[1]) or _is_forwarded(scope, client[0]):
+    client, server = scope.get("client") or ("", 0), scope.get("server") or ("", 0)
+    peer, ours = _address(client[0]), _address(server[0])
+    if peer is None or ours is None or _is_forwarded(scope, client[0]):
         remedy = f"start the server with {next(iter(DIRECT))} empty, on an address and a port"
         raise BadInputError("the address of the peer is not known", remedy=remedy)
-    peer, ours = _plain(client[0]), _plain(server[0])
     if not peer.is_loopback and peer != ours:
         return
     found = _owners_now((str(peer), client[1]), (str(ours), server[1]))
@@ -221,9 +221,12 @@ def _is_forwarded(scope: Scope, host: str) -> bool:
     return re.search(rf"(?<![0-9a-f.]){re.escape(host)}(?![0-9a-f.])", values) is not None
 
 
-def _plain(host: str) -> IPv4Address | IPv6Address:
-    """An address; that of an IPv4 peer on an IPv6 socket as IPv4."""
-    address = ip_address(host)
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    """An address; that of an IPv4 peer on an IPv6 socket as IPv4. None for the name of a socket in a folder, or nothing."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
@@ -292,15 +295,14 @@ class Guard:
 
 
 async def refuse(scope: Scope, send: Send, reason: str) -> None:
-    """Answer 403 with a reason, without reading the body."""
-    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1008, "reason": reason[:100]})
+    """Answer 403 with a reason, without reading the body; for a WebSocket the 403 is all that a server sends."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
         return
-    kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
     body = f"{reason}\n".encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await _protected(send)({"type": f"{kind}.start", "status": 403, "headers": headers})
-    await send({"type": f"{kind}.body", "body": body})
+    await _protected(send)({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _protected(send: Send) -> Send:
@@ -308,7 +310,7 @@ def _protected(send: Send) -> Send:
     ours = {name for name, _ in _HEADERS}
 
     async def with_headers(message: Message) -> None:
-        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
+        if message["type"] == "http.response.start":
             kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in ours]
             kept = [(name, value) for name, value in kept if not name.lower().startswith(b"access-control-")]
             message = {**message, "headers": [*kept, *_HEADERS, _FRAMES]}

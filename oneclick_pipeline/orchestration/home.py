@@ -22,7 +22,7 @@ from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import locks, runs
+from oneclick_pipeline.orchestration import launches, locks, runs
 from oneclick_pipeline.orchestration.checks import failed_blocking
 from oneclick_pipeline.orchestration.knobs import SettingsOfRun, given
 from oneclick_pipeline.orchestration.troubles import in_plain_words, read_by
@@ -152,11 +152,21 @@ class Step:
 
 
 class Home(dg.ConfigurableResource):
-    """The folder that everything a run reads or writes lies under."""
+    """The folder that everything a run reads or writes lies under.
 
-    path: str = Field("data", description="The folder")
-    engine: str = Field("polars", description="Who holds the tables: polars, pandas or spark")
-    spark_master: str = Field("", description="Address of the cluster for spark, as spark://HOST:PORT")
+    Folder and engine are those of the process: Dagster leaves a dependency out of what a launch may configure.
+
+    Attributes:
+        path: The folder.
+        engine: Who holds the tables: polars, pandas or spark.
+        spark_master: Address of the cluster for spark, as spark://HOST:PORT.
+        run_settings: Settings of one run.
+    """
+
+    # Dagster's types say nothing of defaults, which it takes.
+    path: dg.ResourceDependency[str] = "data"  # type: ignore[assignment]
+    engine: dg.ResourceDependency[str] = "polars"  # type: ignore[assignment]
+    spark_master: dg.ResourceDependency[str] = ""  # type: ignore[assignment]
     run_settings: SettingsOfRun = Field(default=SettingsOfRun(), description=SettingsOfRun.__doc__)
 
     @contextmanager
@@ -167,6 +177,7 @@ class Home(dg.ConfigurableResource):
             return
         with ExitStack() as stack:
             with in_plain_words(self.root):
+                launches.check_config(context.run.run_config)
                 permissions.prepare(self.root)
                 stack.enter_context(runs.at_work(self.root, context.run, context.instance))
             yield self

@@ -8,6 +8,9 @@ from pydantic.fields import FieldInfo
 
 from oneclick_pipeline.settings import Settings
 
+_OF_THE_HOME = frozenset({"mlflow_url", "dagster_url"})
+"""Addresses, to which reports and alerts lead their readers: no launch may set them."""
+
 
 def _kind(info: FieldInfo) -> Any:  # noqa: ANN401 - a type
     """The type of a setting as Dagster knows it."""
@@ -22,6 +25,7 @@ def _section(name: str, model: type[BaseModel]) -> type[dg.Config]:
     fields: dict[str, Any] = {
         field: (_kind(info) | None, Field(default=None, description=f"{info.description}; {info.default!r} by default"))
         for field, info in model.model_fields.items()
+        if field not in _OF_THE_HOME
     }
     return create_model(f"{name.capitalize()}OfRun", __base__=dg.Config, __doc__=model.__doc__, **fields)
 
@@ -36,7 +40,7 @@ SettingsOfRun = create_model(
     __doc__="Settings of this run alone; what is empty is taken from the home's settings.yaml, see docs/settings.md.",
     **_SECTIONS,
 )
-"""Every setting, empty by default."""
+"""Every setting but addresses, empty by default."""
 
 
 def given(settings: BaseModel) -> dict[str, dict[str, Any]]:

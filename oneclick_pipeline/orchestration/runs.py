@@ -23,7 +23,9 @@ from filelock import FileLock, Timeout
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import locks
+from oneclick_pipeline.orchestration.launches import check_run_id
 from oneclick_pipeline.orchestration.sentences import UNKNOWN, Cause, place, rule
+from oneclick_pipeline.tables import check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,18 +67,20 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         instance: The Dagster instance that keeps it.
 
     Raises:
-        BadInputError: If the run was given up meanwhile, see `settle_lost`, or its month is none.
+        BadInputError: If the run was given up meanwhile, see `settle_lost`; if its id or its month is none: both name a file.
     """
+    check_run_id(run.run_id)
     month = run.tags.get(_PARTITION)
     with locks.held(_mark(root, run.run_id)):
         kept = instance.get_run_by_id(run.run_id)
-        if kept is not None and kept.is_finished:
+        # One that has succeeded is opened again by `dagster job execute`, which looks at its outputs.
+        if kept is not None and kept.is_finished and not kept.is_success:
             raise BadInputError("the run was given up because it had not started", remedy="run the month again")
         settle(root, instance)
         if month is None:  # a run of many months or of none: its steps will say what they make of that
             yield
             return
-        with locks.month(root, month, lambda: _say_waiting(instance, run, month)):
+        with locks.month(root, check_month(month), lambda: _say_waiting(instance, run, month)):
             yield
 
 

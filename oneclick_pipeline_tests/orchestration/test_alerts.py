@@ -148,7 +148,7 @@ def test_sensor_tells_every_event_once(broken, instance, receiver, capsys):
     told = {body["event"]: body for _, _, body in receiver.got}
     assert len(receiver.got) == len(told) == 3
     assert capsys.readouterr().err.count("ALERT ") == 3
-    killed = next(body for body in told.values() if body["event"].endswith("7"))
+    killed = next(body for body in told.values() if body["event"].endswith("0007"))
     assert killed["asset"] == "run"
     assert "was killed" in killed["reason"]
 

@@ -1,0 +1,31 @@
+"""The pages of a finished home, and a browser, for all tests of the pages: both take long to start."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+
+import pytest
+
+from oneclick_pipeline.orchestration import servers
+from oneclick_pipeline_tests.orchestration import homes
+from oneclick_pipeline_tests.pages.browser import chromium
+
+
+@pytest.fixture(scope="package")
+def pages(tmp_path_factory, worker_id):
+    """Addresses of Dagster and MLflow, which show a copy of the finished home, and the copy."""
+    home = tmp_path_factory.mktemp("pages") / "home"
+    shutil.copytree(homes.finished(tmp_path_factory, worker_id).home, home)
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind((servers.LOOPBACK, 0))
+        ports = first.getsockname()[1], second.getsockname()[1]
+    with servers.serve(home, *ports) as (dagster, mlflow):
+        yield dagster, mlflow, home
+
+
+@pytest.fixture(scope="package")
+def browser():
+    with chromium() as started:
+        yield started
