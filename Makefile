@@ -19,10 +19,10 @@ setup: .venv/.complete ## Create the environment from the locked requirements.
 .venv/.complete: requirements-uv.txt requirements.txt pyproject.toml
 	@echo "Creating the environment from requirements.txt (once; a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit("python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv --clear .venv
+	$(PYTHON) -P -m venv --clear .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-uv.txt
 	$(UV) pip install --quiet --no-deps --require-hashes -r requirements.txt
-	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' .venv/lib > /dev/null || true # some packages ship files for other Pythons
+	$(BIN)/python -P -m compileall -q -j 0 -x '/tests?/' .venv/lib > /dev/null || true # some packages ship files for other Pythons
 	$(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -59,7 +59,7 @@ bench: setup ## Measure the month beside a plain script, and cost against size, 
 lock: setup ## Compile the requirements anew from pyproject.toml, with the newest versions.
 	$(LOCK) --extra dev pyproject.toml -o requirements.txt
 	echo uv | $(LOCK) - -o requirements-uv.txt
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"], sep="\n")' \
+	$(BIN)/python -P -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"], sep="\n")' \
 		| $(LOCK) --constraint requirements.txt - -o requirements-spark.txt
 	$(LOCK) --extra postgres --constraint requirements.txt pyproject.toml deploy/build.in -o deploy/requirements.txt
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oneclick_pipeline import permissions, terminal
+from oneclick_pipeline import permissions, streams, terminal
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.options import whole
+from oneclick_pipeline.processes import SAFE_PATH, Group
 from oneclick_pipeline.report.command import report
 from oneclick_pipeline.serving.command import serve
 from oneclick_pipeline.tracking.command import trust
@@ -195,22 +197,21 @@ def ui(
     """
     import signal
 
-    from oneclick_pipeline import tracking
-    from oneclick_pipeline.orchestration import servers, webhook
-
     home = home.absolute()
-    if (there := webhook.given()) is not None and there.warning:
-        terminal.error(f"warning: {there.warning}")
-    # A shell that starts us in the background has us ignore Ctrl-C, and our children would inherit that.
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, signal.default_int_handler)
-    store = tracking.Tracking(home)
-    with servers.serve(home, dagster_port, mlflow_port) as (dagster, mlflow):
-        terminal.echo("", f"Dagster  {dagster}", f"MLflow   {mlflow}{store.page()}", "Ctrl-C ends both.")
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            terminal.echo("Stopping.")
+    with Group() as group:
+        group.end_on_signals()  # before what takes seconds to import
+        from oneclick_pipeline import tracking
+        from oneclick_pipeline.orchestration import servers, webhook
+
+        if (there := webhook.given()) is not None and there.warning:
+            terminal.error(f"warning: {there.warning}")
+        with servers.serve(home, dagster_port, mlflow_port, group) as (dagster, mlflow):
+            page = f"{mlflow}{tracking.Tracking(home).page()}"
+            terminal.echo("", f"Dagster  {dagster}", f"MLflow   {page}", "Ctrl-C ends both.")
+            try:
+                signal.pause()
+            except KeyboardInterrupt:
+                terminal.echo("Stopping.")
 
 
 @app.command()
@@ -742,7 +743,9 @@ def _registry(home: Path) -> Tracking:
 
 def main() -> None:
     """Entry point: input that cannot be used, and a full disk, end with their message and code 1, not with a traceback."""
+    streams.install()
     terminal.guard()
+    os.environ[SAFE_PATH] = "1"  # for whatever this process starts
     try:
         permissions.restrict()
         app()

@@ -151,9 +151,10 @@ def guard() -> None:
 
 def relay(stream: IO[bytes]) -> None:
     """Hand what another program writes on to the standard error, as plain text, until it ends."""
-    for line in iter(lambda: stream.readline(1 << 16), b""):
-        sys.stderr.write(uncoloured(line.decode("utf-8", "backslashreplace")))
-        sys.stderr.flush()
+    with stream:
+        for line in iter(lambda: stream.readline(1 << 16), b""):
+            sys.stderr.write(uncoloured(line.decode("utf-8", "backslashreplace")))
+            sys.stderr.flush()
 
 
 class PlainFormatter(logging.Formatter):

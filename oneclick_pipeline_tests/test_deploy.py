@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,15 +21,34 @@ import yaml
 
 from oneclick_pipeline import postgres
 from oneclick_pipeline.orchestration import execute
+from oneclick_pipeline.orchestration.webhook import VARIABLE as WEBHOOK
 from oneclick_pipeline.tables import TABLES
 from oneclick_pipeline.tracking import Tracking, upgrade
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests, new_home
-from oneclick_pipeline_tests.topology import COMPOSE, DEPLOY, PORTS, ROOT, SERVICES, running, wait_for
+from oneclick_pipeline_tests.topology import COMPOSE, DEPLOY, PORTS, ROOT, SERVICES, SOCKET, running, wait_for
 
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
-APP = [name for name in COMPOSE["services"] if name != "postgres"]
+
+
+SERVICE = pytest.mark.parametrize("name", COMPOSE["services"])
+NETWORKS = {
+    "postgres": {"runs", "models"},
+    "code": {"runs", "outside"},
+    "webserver": {"runs", "dagster-pages"},
+    "daemon": {"runs"},
+    "mlflow": {"models", "mlflow-pages"},
+    "tools": {"runs", "outside"},
+}
+SECRETS = {
+    "postgres": {"POSTGRES_PASSWORD"},
+    "code": {postgres.VARIABLE, WEBHOOK},
+    "webserver": {postgres.VARIABLE},
+    "daemon": {postgres.VARIABLE},
+    "mlflow": {postgres.VARIABLE},
+    "tools": {postgres.VARIABLE, WEBHOOK, "ONECLICK_DATABASE"},
+}
 
 
 def test_pages_are_published_on_loopback_only_and_nothing_else_is():
@@ -34,6 +56,69 @@ def test_pages_are_published_on_loopback_only_and_nothing_else_is():
     assert set(published) == {"webserver", "mlflow"}
     for name, ports in published.items():
         assert [re.sub(r"\$\{.*\}", "1", port) for port in ports] == [f"127.0.0.1:1:{PORTS[name]}"]
+
+
+@SERVICE
+def test_service_can_change_nothing_but_its_volumes_and_gain_no_rights(name):
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert "/tmp" in service["tmpfs"]  # noqa: S108 - of a container
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["pids_limit"] > 0
+    assert re.fullmatch(r"\d+g|\$\{ONECLICK_MEMORY:-\d+g\}", service["mem_limit"])
+    known = {"cap_add", "privileged", "devices", "network_mode", "pid", "ipc", "userns_mode", "group_add", "extra_hosts"}
+    assert not known & set(service)
+    assert not [volume for volume in service["volumes"] if "docker.sock" in volume or volume.startswith("/")]
+
+
+@SERVICE
+def test_service_has_a_pinned_image_and_a_user_who_is_not_root(name):
+    service = COMPOSE["services"][name]
+    base = re.search(r"^FROM (.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)[1]
+    image = base if "build" in service else service["image"]
+    assert re.fullmatch(r"(python:3\.11\.\d+-slim-trixie|postgres:17\.\d+)@sha256:[0-9a-f]{64}", image)
+    assert "build" in service or re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
+
+
+@SERVICE
+def test_service_is_on_the_networks_that_it_needs(name):
+    assert set(COMPOSE["services"][name]["networks"]) == NETWORKS[name]
+    assert {net for nets in NETWORKS.values() for net in nets} == set(COMPOSE["networks"])
+    assert {net for net, how in COMPOSE["networks"].items() if (how or {}).get("internal")} == {"runs", "models"}
+
+
+@SERVICE
+def test_service_is_given_the_secrets_that_it_needs_and_none_as_a_variable(name):
+    service = COMPOSE["services"][name]
+    assert set(service["secrets"]) == SECRETS[name]
+    assert not set(service["environment"]) & (set(COMPOSE["secrets"]) - {"POSTGRES_PASSWORD"})
+    assert not [value for value in service["environment"].values() if "://" in value]
+    assert "POSTGRES_PASSWORD" not in service["environment"]
+    if name != "postgres":
+        assert service["environment"]["PYTHONSAFEPATH"] == "1"
+
+
+def test_code_server_listens_on_a_socket_that_daemon_and_pages_alone_have():
+    mounts = {name: [v for v in s["volumes"] if v.startswith("code:")] for name, s in COMPOSE["services"].items()}
+    assert {name: volumes for name, volumes in mounts.items() if volumes} == {
+        "code": ["code:/run/oneclick"],
+        "webserver": ["code:/run/oneclick:ro"],
+        "daemon": ["code:/run/oneclick:ro"],
+    }
+    command = COMPOSE["services"]["code"]["command"]
+    assert command[command.index("-s") + 1] == SOCKET
+    assert not {"-p", "--port", "-h", "--host"} & set(command)
+    assert "--empty-working-directory" in command
+    (location,) = yaml.safe_load((DEPLOY / "workspace.yaml").read_text())["load_from"]
+    assert location["grpc_server"]["socket"] == SOCKET
+
+
+def test_python_programs_import_nothing_from_the_current_folder():
+    for service in COMPOSE["services"].values():
+        for command in (service.get("command", []), service.get("healthcheck", {}).get("test", [])):
+            for k, word in enumerate(command):
+                assert word != "python" or command[k + 1] == "-P"
 
 
 def test_every_service_waits_for_what_it_needs_is_checked_and_comes_back():
@@ -51,13 +136,48 @@ def test_every_service_waits_for_what_it_needs_is_checked_and_comes_back():
     )
 
 
-def test_the_password_is_in_no_file_that_is_committed():
-    for service in COMPOSE["services"].values():
-        for value in service["environment"].values():
-            assert "PASSWORD" not in value or "${POSTGRES_PASSWORD:?" in value
-    assert re.search(r"^POSTGRES_PASSWORD=$", (DEPLOY / ".env.example").read_text(), re.MULTILINE)
-    assert "/deploy/.env" in (ROOT / ".gitignore").read_text().splitlines()
-    assert "deploy/.env" in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+def test_commands_that_people_copy_import_nothing_from_the_current_folder():
+    """But for the benchmarks, which lie in the repository and nowhere else."""
+    files = [ROOT / "Makefile", ROOT / "README.md", *DEPLOY.glob("*.md"), *DEPLOY.glob("*.sh")]
+    for path in files:
+        plain = re.findall(r"\bpython3? -m (?!benchmarks\b|venv\b)\S+", path.read_text(encoding="utf-8"))
+        assert not plain, (path, plain)
+
+
+def test_secrets_are_files_that_git_and_the_image_ignore(tmp_path):
+    assert {how["file"] for how in COMPOSE["secrets"].values()} == {f"./secrets/{name}" for name in COMPOSE["secrets"]}
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    for name in (".env", "secrets"):
+        assert {f"/deploy/{name}", f"/deploy/{name}/"} & set(ignored)
+        assert f"deploy/{name}" in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    script = shutil.copy(DEPLOY / "secrets.sh", tmp_path)
+    for _ in range(2):  # the second time changes nothing
+        subprocess.run([script], check=True)
+        made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+        password = made["POSTGRES_PASSWORD"]
+        assert re.fullmatch("[0-9a-f]{48}", password)
+        assert made == {
+            "POSTGRES_PASSWORD": password,
+            postgres.VARIABLE: f"postgresql://oneclick:{password}@postgres:5432/oneclick",
+            WEBHOOK: "",
+            "ONECLICK_DATABASE": "",
+        }
+        assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+        (tmp_path / "secrets" / "POSTGRES_PASSWORD").chmod(0o644)
+    assert len({path.stat().st_mode for path in (tmp_path / "secrets").iterdir()}) == 1
+
+
+def test_secrets_become_variables_and_empty_ones_do_not(tmp_path):
+    for name, value in ((postgres.VARIABLE, 'postgresql://u:a b$c"d@h/n'), (WEBHOOK, ""), ("PATH", "/evil")):
+        (tmp_path / name).write_text(value)
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    environment = {"PATH": os.environ["PATH"], "SECRETS": str(tmp_path)}
+    command = [DEPLOY / "with-secrets", sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    variables = json.loads(done.stdout)
+    assert variables[postgres.VARIABLE] == 'postgresql://u:a b$c"d@h/n'
+    assert WEBHOOK not in variables
+    assert variables["PATH"] == environment["PATH"]
 
 
 def test_configuration_of_a_team_has_the_storage_of_every_home_and_is_taken_as_edited(monkeypatch, tmp_path):
@@ -79,7 +199,8 @@ def test_image_has_the_locked_versions_and_no_root():
 
     assert pins(DEPLOY / "requirements.txt") <= pins(ROOT / "requirements.txt"), "run: make lock"
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
-    assert "USER oneclick" in lines
+    assert lines.index("USER oneclick") > max(k for k, line in enumerate(lines) if line.startswith(("RUN", "COPY")))
+    assert lines[-3:] == ["WORKDIR /", 'ENTRYPOINT ["with-secrets"]', 'CMD ["oneclick", "--help"]']
     assert any("--require-hashes -r deploy/requirements.txt" in line for line in lines)
     for line in lines:
         if line.startswith("COPY "):
@@ -87,7 +208,7 @@ def test_image_has_the_locked_versions_and_no_root():
 
 
 def test_scripts_are_shell(tmp_path):
-    for script in sorted(DEPLOY.glob("*.sh")):
+    for script in (*sorted(DEPLOY.glob("*.sh")), DEPLOY / "with-secrets"):
         subprocess.run(["sh", "-n", script], check=True)
         assert os.access(script, os.X_OK)
 
@@ -144,6 +265,16 @@ def test_every_service_is_healthy_and_listens_on_loopback_only(team):
         wait_for(lambda name=name: team.healthy(name), name)
     listening = {c.laddr.ip for p in team.descendants() for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN}
     assert listening <= {servers.LOOPBACK, f"::ffff:{servers.LOOPBACK}"}  # gRPC listens by the other spelling
+
+
+@pytest.mark.soak
+def test_code_server_that_was_killed_comes_back_on_its_socket(team):
+    """It leaves its socket behind; the volume outlives the container."""
+    os.killpg(team.processes["code"].pid, signal.SIGKILL)
+    team.processes["code"].wait()
+    assert (team.place / "code").is_socket()
+    team.start("code")
+    wait_for(lambda: team.healthy("code"), "code")
 
 
 @pytest.mark.soak
@@ -298,7 +429,7 @@ def test_upgrade_brings_tables_of_an_older_mlflow_to_the_installed_version(serve
 @pytest.mark.soak
 def test_commands_of_the_upgrade_do_nothing_where_nothing_is_to_be_done(team):
     told = (DEPLOY / "README.md").read_text(encoding="utf-8")
-    for line in ("dagster instance migrate", "python -m oneclick_pipeline.tracking.upgrade", "oneclick doctor"):
+    for line in ("dagster instance migrate", "python -P -m oneclick_pipeline.tracking.upgrade", "oneclick doctor"):
         assert f"docker compose run --rm tools {line}\n" in told
         command = team.local(line.split())
         done = subprocess.run(

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import yaml
 
-from oneclick_pipeline.orchestration import servers as own
 from oneclick_pipeline_tests.servers import LOOPBACK, free_port
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
-PORTS = {"code": "4000", "webserver": "3000", "mlflow": "5000"}
+PORTS = {"webserver": "3000", "mlflow": "5000"}
+SOCKET = "/run/oneclick/code"
+GRACE_SECONDS = 20
 SERVICES = ("code", "mlflow", "daemon", "webserver")
 
 
@@ -50,6 +54,7 @@ class Topology:
         home: The home.
         url: Address of PostgreSQL, as a user writes it.
         logs: Folder with what every process said.
+        place: Folder with a short path: the socket of the code server, the secrets of every service.
         ports: Port by service.
         processes: Process by service.
         commands: Every command line that was seen of them and their children.
@@ -58,28 +63,38 @@ class Topology:
     home: Path
     url: str
     logs: Path
+    place: Path
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in PORTS})
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
     commands: set[str] = field(default_factory=set)
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of the containers, with our places."""
-        places = {"ONECLICK_HOME": str(self.home), "DAGSTER_HOME": str(self.home / "dagster"), "ONECLICK_POSTGRES": self.url}
-        told = COMPOSE["services"]["code"]["environment"]
-        assert places.keys() < told.keys()
-        return os.environ | {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value) for name, value in told.items()} | places
+        """All variables of a command by hand, secrets among them."""
+        return self.environment_of("tools") | {"ONECLICK_POSTGRES": self.url}
+
+    def environment_of(self, service: str) -> dict[str, str]:
+        """The variables of a container with our places; its secrets are files, as they are there."""
+        secrets = self.place / "secrets" / service
+        secrets.mkdir(parents=True, exist_ok=True)
+        for name in COMPOSE["services"][service]["secrets"]:
+            (secrets / name).write_text(self.url if name == "ONECLICK_POSTGRES" else "")
+        places = {"ONECLICK_HOME": str(self.home), "DAGSTER_HOME": str(self.home / "dagster"), "SECRETS": str(secrets)}
+        told = COMPOSE["services"][service]["environment"]
+        machine = {name: value for name, value in os.environ.items() if not name.startswith("ONECLICK_")}
+        return machine | {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value) for name, value in told.items()} | places
 
     def local(self, arguments: list[str]) -> list[str]:
         """A command of a container as one of this machine."""
-        workspace = self.logs / "workspace.yaml"
+        workspace, socket = self.place / "workspace.yaml", str(self.place / "code")
         text = (DEPLOY / "workspace.yaml").read_text(encoding="utf-8")
-        workspace.write_text(text.replace("host: code", f"host: {LOOPBACK}").replace("4000", str(self.ports["code"])))
+        workspace.write_text(text.replace(SOCKET, socket))
         swaps = {"0.0.0.0": LOOPBACK, "/opt/oneclick/deploy/workspace.yaml": str(workspace)}  # noqa: S104 - of containers
         swaps |= {port: str(self.ports[name]) for name, port in PORTS.items()}
-        program, *rest = arguments
-        done = [sys.executable if program == "python" else str(Path(sys.executable).parent / program)]
-        for argument in rest:
+        swaps |= {SOCKET: socket, "with-secrets": str(DEPLOY / "with-secrets"), "python": sys.executable}
+        swaps |= {name: str(Path(sys.executable).parent / name) for name in ("dagster", "dagster-daemon", "oneclick")}
+        done = []
+        for argument in arguments:
             for name, port in PORTS.items():
                 argument = argument.replace(f":{port}/", f":{self.ports[name]}/")  # noqa: PLW2901
             done.append(swaps.get(argument, argument))
@@ -87,20 +102,29 @@ class Topology:
 
     def start(self, name: str) -> None:
         """Start a service; a session of its own, as a container is."""
-        command = self.local(COMPOSE["services"][name]["command"])
+        command = self.local(["with-secrets", *COMPOSE["services"][name]["command"]])  # the entry point of the image
         with (self.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command, env=self.environment, cwd=self.logs, stdout=log, stderr=log, start_new_session=True
+                command, env=self.environment_of(name), cwd=self.logs, stdout=log, stderr=log, start_new_session=True
             )
 
     def healthy(self, name: str) -> bool:
         """Whether the health check of a service passes."""
         assert self.processes[name].poll() is None, (self.logs / f"{name}.log").read_text()[-3000:]
         check = self.local(COMPOSE["services"][name]["healthcheck"]["test"][1:])
-        return (
-            subprocess.run(check, env=self.environment, cwd=self.logs, capture_output=True, timeout=60, check=False).returncode
-            == 0
-        )
+        done = subprocess.run(check, env=self.environment_of(name), cwd=self.logs, capture_output=True, timeout=60, check=False)
+        return done.returncode == 0
+
+    def stop(self, name: str) -> None:
+        """End a service and all its processes, as the end of a container does."""
+        process = self.processes[name]
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def descendants(self) -> list[psutil.Process]:
         """All processes of the services; their command lines are noted."""
@@ -153,7 +177,8 @@ def running(home: Path, url: str, logs: Path) -> Iterator[Topology]:
     logs.mkdir(parents=True)
     (home / "dagster").mkdir(exist_ok=True)
     (home / "dagster" / "dagster.yaml").write_bytes((DEPLOY / "dagster.yaml").read_bytes())
-    topology = Topology(home, url, logs)
+    place = Path(tempfile.mkdtemp(prefix="oneclick-"))
+    topology = Topology(home, url, logs, place)
     try:
         for name in ("code", "mlflow"):
             topology.start(name)
@@ -164,4 +189,6 @@ def running(home: Path, url: str, logs: Path) -> Iterator[Topology]:
         wait_for(lambda: topology.healthy("webserver"), "webserver")
         yield topology
     finally:
-        own._stop_all([topology.processes[name] for name in reversed(topology.processes)])
+        for name in reversed(topology.processes):
+            topology.stop(name)
+        shutil.rmtree(place)

@@ -23,6 +23,7 @@ from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import ROWS, Batches, Beside, differs
 from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.processes import SAFE_PATH
 from oneclick_pipeline.tables import TABLES
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ def _options(master: str) -> dict[str, str]:
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(ROWS),
         # Spark gives files rights of its own making, by a umask of its own.
         "spark.hadoop.fs.permissions.umask-mode": f"{permissions.access().umask:03o}",
+        f"spark.executorEnv.{SAFE_PATH}": "1",  # its executors import nothing from their current folder either
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }

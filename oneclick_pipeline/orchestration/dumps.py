@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import copies
+from oneclick_pipeline.processes import variables_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,4 +105,7 @@ def _command(program: str, url: sa.URL, *arguments: str) -> tuple[list[str], dic
         "postgresql", username=url.username, host=url.host, port=url.port, database=url.database, query=url.query
     )
     address = named.difference_update_query(["password"]).render_as_string()
-    return [path, f"--dbname={address}", *arguments], os.environ | {"PGPASSWORD": str(url.password or ""), "LC_ALL": "C"}
+    return [path, f"--dbname={address}", *arguments], variables_of(os.environ) | {
+        "PGPASSWORD": str(url.password or ""),
+        "LC_ALL": "C",
+    }

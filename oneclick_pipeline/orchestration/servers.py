@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import subprocess  # our own programs, no shell
-import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline import terminal
+from oneclick_pipeline import guard, permissions, postgres
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.orchestration import webhook
 from oneclick_pipeline.orchestration.execute import prepare_instance
+from oneclick_pipeline.processes import Group, variables_of
 from oneclick_pipeline.tracking import Tracking
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
 
 LOOPBACK = "127.0.0.1"
 _LOCATION = "oneclick_pipeline.definitions"
+_INSTALLED = Path(__file__).parents[2]
+"""Where this package lies: as trusted as the package is."""
 _WORKSPACE = f"load_from: [{{{{grpc_server: {{{{socket: {{socket}}, location_name: {_LOCATION}}}}}}}}}]\n"
 _PATIENCE_SECONDS = 120.0
-_GRACE_SECONDS = 20.0
+
+_NEEDS = {
+    "code": (
+        "ONECLICK_HOME",
+        "ONECLICK_ENGINE",
+        "ONECLICK_SPARK_MASTER",
+        postgres.VARIABLE,
+        webhook.VARIABLE,
+    ),  # it runs the runs
+    "daemon": (postgres.VARIABLE,),
+    "webserver": (postgres.VARIABLE, guard.HOSTS, guard.USERS),
+    "mlflow": ("ONECLICK_HOME", postgres.VARIABLE, guard.HOSTS, guard.USERS),
+}
+"""Which of our variables a server gets. The address of the store's own database is for `oneclick offers publish` alone."""
 
 
 def _check_free(port: int, option: str) -> None:
@@ -43,7 +56,7 @@ def _check_free(port: int, option: str) -> None:
 
 def _answers(url: str) -> bool:
     if url.startswith("unix:"):
-        return _is_ready(url)
+        return _is_ready(url.removeprefix("unix:"))
     try:
         with urllib.request.urlopen(url, timeout=2):  # noqa: S310 # our own loopback address
             return True
@@ -51,16 +64,13 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _is_ready(url: str) -> bool:
-    """Whether a code server answers, which it does once it has loaded the graph."""
-    import grpc  # type: ignore[import-untyped] # Dagster's own; it ships no types
+def _is_ready(path: str) -> bool:
+    """Whether a code server listens on its socket, which it does once it has loaded the graph.
 
-    with grpc.insecure_channel(url) as channel:
-        try:
-            grpc.channel_ready_future(channel).result(timeout=1)
-        except grpc.FutureTimeoutError:
-            return False
-    return True
+    Not asked by a client of gRPC: one that is interrupted leaves a thread that holds the exit of the interpreter for good.
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def _wait(servers: Sequence[tuple[str, subprocess.Popen[bytes]]]) -> None:
@@ -76,13 +86,14 @@ def _wait(servers: Sequence[tuple[str, subprocess.Popen[bytes]]]) -> None:
 
 
 @contextmanager
-def serve(home: Path, dagster_port: int, mlflow_port: int) -> Iterator[tuple[str, str]]:
+def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None = None) -> Iterator[tuple[str, str]]:
     """Run the pages while the block runs: the processes that `deploy/compose.yaml` runs in containers.
 
     Args:
         home: The home they show.
         dagster_port: Port of Dagster.
         mlflow_port: Port of MLflow.
+        group: What the processes are started in; one of their own by default.
 
     Yields:
         The two addresses, once both answer.
@@ -90,61 +101,31 @@ def serve(home: Path, dagster_port: int, mlflow_port: int) -> Iterator[tuple[str
     Raises:
         BadInputError: If a port is taken, a server does not start, or the database cannot be used.
     """
+    if group is None:
+        with Group() as own, serve(home, dagster_port, mlflow_port, own) as addresses:
+            yield addresses
+        return
     _check_free(dagster_port, "--dagster-port")
     _check_free(mlflow_port, "--mlflow-port")
-    environment = os.environ | {"DAGSTER_HOME": str(prepare_instance(home)), "ONECLICK_HOME": str(home), "DO_NOT_TRACK": "true"}
+    variables = os.environ | {"DAGSTER_HOME": str(prepare_instance(home)), "ONECLICK_HOME": str(home), "DO_NOT_TRACK": "true"}
     Tracking(home).prepare()  # by one: two programs that create it race
     dagster, mlflow = (f"http://{LOOPBACK}:{port}" for port in (dagster_port, mlflow_port))
     servers: list[tuple[str, subprocess.Popen[bytes]]] = []
 
-    def start(url: str, *command: str) -> None:
-        # A session of its own, so that Ctrl-C reaches us alone and we stop the children in order.
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", *command],
-            env=environment,
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        servers.append((url, process))
-        threading.Thread(target=terminal.relay, args=(process.stdout,), daemon=True).start()
+    def start(name: str, url: str, *module: str) -> None:
+        calls_others = name in ("daemon", "webserver")
+        own = variables_of(variables, permissions.GROUP, *_NEEDS[name])
+        servers.append((url, group.start(["-m", *module], own, calls_others=calls_others)))
 
-    with TemporaryDirectory(prefix="oneclick-") as folder:  # only we may enter it, and the path of a socket is short
-        code, workspace = f"{folder}/code", Path(folder, "workspace.yaml")
-        # What sensors remember belongs to the name of the location, which must not change with the socket.
-        workspace.write_text(_WORKSPACE.format(socket=code), encoding="utf-8")
-        pages = ["-h", LOOPBACK, "-p", str(dagster_port), "-w", str(workspace)]
-        try:
-            start(mlflow, "oneclick_pipeline.tracking.server", "--host", LOOPBACK, "--port", str(mlflow_port))
-            start(f"unix:{code}", "dagster", "api", "grpc", "-s", code, "-m", _LOCATION)
-            _wait(servers[1:])
-            start("", "dagster._daemon", "run", "-w", str(workspace))
-            start(dagster, "oneclick_pipeline.orchestration.webserver", *pages)
-            _wait(servers)
-            yield dagster, mlflow
-        finally:
-            _stop_all([process for _, process in reversed(servers)])
-
-
-def _stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End servers and their children, in this order."""
-    reapers = [threading.Thread(target=process.wait) for process in processes]  # a zombie would keep its group alive
-    for reaper in reapers:
-        reaper.start()
-    for process in processes:
-        _stop(process.pid)
-    for reaper in reapers:
-        reaper.join()
-
-
-def _stop(group: int) -> None:
-    """End a server and all its children: politely, then not, and only return when the last one is gone."""
-    for step in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + _GRACE_SECONDS
-        try:
-            os.killpg(group, step)
-            while time.monotonic() < deadline:
-                os.killpg(group, 0)  # raises once the group is empty
-                time.sleep(0.1)  # between two looks at processes that are ending
-        except ProcessLookupError:
-            return
+    code, workspace = group.folder / "code", group.folder / "workspace.yaml"
+    # What sensors remember belongs to the name of the location, which must not change with the socket.
+    workspace.write_text(_WORKSPACE.format(socket=code), encoding="utf-8")
+    pages = ["-h", LOOPBACK, "-p", str(dagster_port), "-w", str(workspace)]
+    start("mlflow", mlflow, "oneclick_pipeline.tracking.server", "--host", LOOPBACK, "--port", str(mlflow_port))
+    # With -d: it looks for the module in its current folder first where it is not told another.
+    start("code", f"unix:{code}", "dagster", "api", "grpc", "-s", str(code), "-m", _LOCATION, "-d", str(_INSTALLED))
+    _wait(servers[1:])
+    start("daemon", "", "dagster._daemon", "run", "-w", str(workspace))
+    start("webserver", dagster, "oneclick_pipeline.orchestration.webserver", *pages)
+    _wait(servers)
+    yield dagster, mlflow

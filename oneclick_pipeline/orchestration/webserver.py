@@ -1,6 +1,6 @@
 """Dagster's pages behind the guard, with what the pages need of Dagster's server and no more.
 
-    python -m oneclick_pipeline.orchestration.webserver ARGUMENTS
+    python -P -m oneclick_pipeline.orchestration.webserver ARGUMENTS
 
 is `dagster-webserver`, which has no password and no check of who asks (1.13): a web site could have a visitor's browser start
 runs here, by a link (`GET /graphql?query=mutation…`), a form or a WebSocket. Every request passes `guard` first. Then:

@@ -1,6 +1,6 @@
 """A model opened by a process that knows nothing of the one that made it.
 
-    python -m oneclick_pipeline.tracking.fresh HOME VERSION < rows.json
+    python -P -m oneclick_pipeline.tracking.fresh HOME VERSION < rows.json
 
 reads the version's record in the home, checks its files against it as `Tracking.load` does, and answers with its
 probabilities. It asks MLflow nothing: code believes the record alone, and MLflow's imports cost 5 CPU s, *measured*, which is
@@ -10,6 +10,7 @@ twice what is left.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline import permissions
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.processes import variables_of
 from oneclick_pipeline.tracking import files, versions
 
 if TYPE_CHECKING:
@@ -47,7 +49,13 @@ def reopen(home: Path, version: int, rows: pd.DataFrame) -> Reopened:
     command = [sys.executable, "-P", "-m", __name__, str(home), str(version)]
     try:
         done = subprocess.run(  # noqa: S603 - our own module
-            command, input=json.dumps(rows.to_dict("list")), capture_output=True, text=True, check=False, timeout=_PATIENCE
+            command,
+            env=variables_of(os.environ),  # a model is opened there: no secret of ours goes with it
+            input=json.dumps(rows.to_dict("list")),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE,
         )
     except subprocess.TimeoutExpired:
         return Reopened(error=f"the process did not answer within {_PATIENCE} s")

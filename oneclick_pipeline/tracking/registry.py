@@ -130,15 +130,16 @@ class Tracking:
             current, head = utils._get_schema_version(engine), utils._get_latest_schema_revision()  # type: ignore[no-untyped-call] # noqa: SLF001
             return str(current), str(head)  # there is no public way
 
-    def moved(self, old: Path, new: Path) -> None:
+    def moved(self, old: Path, new: Path | None = None) -> None:
         """Change the addresses that MLflow keeps in full, in a database that was brought here from another home.
 
         Args:
             old: The path that the home had.
-            new: The path that it will have.
+            new: The path that it will have; by default the one that it has.
         """
         import sqlalchemy as sa
 
+        new = new or self.home.absolute()
         if old == new or not self.exists():
             return
         before, after = ((home / "mlflow" / "artifacts").as_uri() for home in (old, new))

@@ -2,50 +2,61 @@
 
     ONECLICK_HOME=data python -m oneclick_pipeline.tracking.server --host 127.0.0.1 --port 5000
 
-is `mlflow server` with the home's database, made where there is none. Its address, which may hold a password, goes by the
-environment and not by the command, which anybody on the machine can read. Pages are given to requests that name a host of
-`ONECLICK_HOSTS` only, so that no web site can have a visitor's browser read them under a name of its own.
+MLflow's own application with the home's database, made where there is none, behind a guard and an allow-list: the pages read
+everything and change names, notes, tags and aliases. They refuse, with 403 and MLflow's own form of an error, whatever else
+MLflow offers: its assistant, gateway, prompts, scorers, jobs, webhooks and traces that come in; uploads and deletions of
+artifacts; new experiments, runs, models and versions. A notebook makes those with `MlflowClient` on the home's database.
+
+The server starts without any variable that it does not need: no secret of other programs, and no switch of MLflow's or
+uvicorn's. The address of the database, which may hold a password, is in the environment and not in the command, which anybody on
+the machine can read.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from oneclick_pipeline import permissions, terminal
-from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.guard import hosts
-from oneclick_pipeline.tracking.registry import Tracking
+from oneclick_pipeline.guard import DIRECT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KEPT = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|SYSTEMROOT|LD_LIBRARY_PATH|SSL_CERT_(?:FILE|DIR)"
+    r"|PYTHON[A-Z]+|PG[A-Z]+|ONECLICK_(?:HOME|HOSTS|POSTGRES|USERS|GROUP)"
+)
+"""What a Python, the driver of PostgreSQL and the pages themselves go by."""
+
+_SWITCHES = {
+    "MLFLOW_SERVER_ALLOWED_HOSTS": "*",  # the guard before it knows them
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_ENABLE_AI_GATEWAY": "false",
+    "MLFLOW_ENABLE_REMOTE_ASSISTANT": "false",
+    "MLFLOW_SERVER_ENABLE_CUSTOM_SCORERS": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+}
 
 
-def environment(store: Tracking) -> dict[str, str]:
-    """What `mlflow server` is told by the environment.
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the server, of those that its starter has.
 
-    Raises:
-        BadInputError: See `Tracking.prepare`.
+    >>> kept = environment({"ONECLICK_WEBHOOK": "https://secret", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "*", "TZ": "UTC"})
+    >>> sorted(kept.keys() - _SWITCHES.keys() - DIRECT.keys()), kept["TZ"]
+    (['ONECLICK_HOME', 'TZ'], 'UTC')
     """
-    return {
-        "MLFLOW_BACKEND_STORE_URI": store.prepare(),
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": (store.folder / "artifacts").as_uri(),
-        "MLFLOW_ARTIFACTS_DESTINATION": (store.folder / "artifacts").as_uri(),
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(spelling for name in hosts() for spelling in (name, f"{name}:*")),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that judge language models
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-    }
+    home = {"ONECLICK_HOME": str(Path(given.get("ONECLICK_HOME", "data")).absolute())}
+    return {name: value for name, value in given.items() if _KEPT.fullmatch(name)} | home | _SWITCHES | DIRECT
 
 
 def main(arguments: list[str]) -> None:
-    """Become `mlflow server` with these arguments."""
-    try:
-        permissions.restrict()
-        told = environment(Tracking(Path(os.environ.get("ONECLICK_HOME", "data")).absolute()))
-    except BadInputError as error:
-        terminal.error(f"error: {error}")
-        sys.exit(1)
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", *arguments]
-    os.execve(sys.executable, command, os.environ | told)  # noqa: S606 - our own program
+    """Become the server, in a process that never had the other variables."""
+    command = [sys.executable, "-P", "-m", "oneclick_pipeline.tracking.app", *arguments]
+    os.execve(sys.executable, command, environment(os.environ))  # noqa: S606 - our own program
 
 
 if __name__ == "__main__":

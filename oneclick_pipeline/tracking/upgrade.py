@@ -1,6 +1,6 @@
 """MLflow's tables brought to the installed version.
 
-    ONECLICK_HOME=data python -m oneclick_pipeline.tracking.upgrade
+    ONECLICK_HOME=data python -P -m oneclick_pipeline.tracking.upgrade
 
 is `mlflow db upgrade`, with an address that stays out of the list of processes. Make a backup first.
 """

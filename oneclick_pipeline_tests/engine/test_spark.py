@@ -235,3 +235,7 @@ def test_spark_without_a_master_asks_for_one(monkeypatch):
     monkeypatch.setattr(spark, "find_spec", {"pyspark": "there"}.get)
     with pytest.raises(BadInputError, match="--spark-master spark://HOST:PORT"):
         engine.get("spark")
+
+
+def test_executors_are_told_to_import_nothing_from_their_current_folder():
+    assert spark._options("spark://somewhere:7077")["spark.executorEnv.PYTHONSAFEPATH"] == "1"

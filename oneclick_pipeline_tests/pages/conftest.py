@@ -1,4 +1,4 @@
-"""The pages of a finished home, and a browser, for all tests of the pages: both take long to start."""
+"""The pages of a finished home, for all tests of the pages: they take long to start. A browser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def pages(tmp_path_factory, worker_id):
         yield dagster, mlflow, home
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser():
+    """A browser for a file of tests. While it lives, no other test of this process can run an event loop."""
     with chromium() as started:
         yield started

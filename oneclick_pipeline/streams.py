@@ -1,0 +1,76 @@
+"""Standard output and error that cannot end a command: a terminal that lacks a character, or that is there no longer."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import sys
+from typing import IO, TextIO, cast
+
+_HANDLER = "oneclick"
+_IN_ASCII = {
+    "✓": "+", "✗": "x", "…": "...", "–": "-", "—": "-", "«": '"', "»": '"', "·": "-", "×": "x", "→": "->", "±": "+-", "−": "-",
+    "≤": "<=", "≥": ">=", "≈": "~", "\N{NO-BREAK SPACE}": " ",
+}  # fmt: skip
+"""What our messages use beside letters, and how it is shown where there is nothing but ASCII."""
+_NOBODY_READS = (errno.EPIPE, errno.EIO)
+
+
+def in_ascii(error: UnicodeError) -> tuple[str, int]:
+    r"""What stands in the place of characters that an encoding lacks; a handler of errors for `codecs`.
+
+    >>> "✓ 5 ≥ 3 ☂".encode("ascii", "oneclick").decode()
+    '+ 5 >= 3 \\u2602'
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    shown = "".join(_IN_ASCII.get(c) or c.encode("ascii", "backslashreplace").decode("ascii") for c in lacking)
+    return shown, error.end
+
+
+codecs.register_error(_HANDLER, in_ascii)
+
+
+class _Output(io.FileIO):
+    """A descriptor that swallows what is written once nobody reads it: `| head` has seen enough, the terminal is closed.
+
+    The command goes on. A run that was started is worth more than its lines, and a month that breaks off with them is not
+    what somebody means who closes a pipe; its exit code says how it ended.
+    """
+
+    def write(self, data: bytes) -> int:  # type: ignore[override] # any buffer, in truth
+        """Write, or pretend to."""
+        try:
+            return cast("int", super().write(data))
+        except OSError as error:
+            if error.errno not in _NOBODY_READS:
+                raise
+            return memoryview(data).nbytes
+
+
+def tolerant(stream: TextIO | None) -> TextIO:
+    """A standard stream as one that every text can be written to, now and when its reader has gone."""
+    if stream is None:  # it was closed before we were started
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - as long as the process lives
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)  # there is no buffer between them under PYTHONUNBUFFERED
+    if not (isinstance(stream, io.TextIOWrapper) and isinstance(raw, io.FileIO)):  # somebody catches the output in memory
+        return stream
+    stream.flush()
+    output = _Output(stream.fileno(), "wb", closefd=False)
+    lasting = output if stream.write_through else io.BufferedWriter(cast("io.RawIOBase", output))
+    return io.TextIOWrapper(
+        cast("IO[bytes]", lasting),
+        encoding=stream.encoding,
+        errors=_HANDLER,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def install() -> None:
+    """Make both standard streams of this process tolerant."""
+    sys.stdout, sys.stderr = tolerant(sys.stdout), tolerant(sys.stderr)
