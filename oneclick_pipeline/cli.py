@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oneclick_pipeline import streams
+from oneclick_pipeline import permissions, streams, terminal
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.options import whole
@@ -117,10 +116,8 @@ def run(
     Exit code: 0 all is well; 1 the run failed, and the message says what to do; 3 the month is complete, but rows of
     the exports were quarantined: each is named, with what to do about it.
     """
-    from rich.console import Console
-
-    out = Console(highlight=False)
-    out.print(f"[b]{job.value}[/b] of {month} in {home}  [dim](loading)[/dim]")
+    out = terminal.console()
+    out.print(f"[b]{job.value}[/b] of {terminal.markup(month)} in {terminal.markup(home)}  [dim](loading)[/dim]")
     from oneclick_pipeline import summary
     from oneclick_pipeline.definitions import build
     from oneclick_pipeline.orchestration import execute
@@ -130,23 +127,23 @@ def run(
     graph = build(str(home), engine.value, spark_master).resolve_job_def(job.value)
     progress = _Progress(out, execute.steps(graph))
     outcome = execute.execute(graph, month, home, progress, replan=replan)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = terminal.console(stderr=True, soft_wrap=True)
     for message in outcome.warnings:
-        errors.print(f"[yellow]warning:[/yellow] {_escape(message)}")
+        errors.print(f"[yellow]warning:[/yellow] {terminal.markup(message)}")
     if not outcome.success:
         for message in outcome.errors:
-            errors.print(f"[red]error:[/red] {_escape(message)}")
+            errors.print(f"[red]error:[/red] {terminal.markup(message)}")
         if progress.waiting:
-            errors.print(f"not run: {', '.join(progress.waiting)}")
+            errors.print(f"not run: {terminal.markup(', '.join(progress.waiting))}")
         errors.print(
-            f"The run is kept as {outcome.run_id}; `oneclick ui --home {home}` shows it. "
+            f"The run is kept as {outcome.run_id}; `oneclick ui --home {terminal.markup(home)}` shows it. "
             "The tables of failed steps are as before, but for rejected_rows and corrections, which say what was found."
         )
         raise typer.Exit(FAILED)
     out.print(summary.render(summary.read(home, month, outcome.expected_gain), progress.elapsed))
     if quarantined := summary.quarantined(home, month):
         for message in quarantined:
-            errors.print(f"[yellow]quarantined:[/yellow] {_escape(message)}")
+            errors.print(f"[yellow]quarantined:[/yellow] {terminal.markup(message)}")
         raise typer.Exit(QUARANTINED)
 
 
@@ -171,7 +168,11 @@ class _Progress:
             self._step = time.monotonic()
             self.waiting = [name for name in self.waiting if name != step]
             if self._console.is_terminal:
-                self._console.print(f"  {self._number}/{self._total}  {step} …", end="\r")
+                from rich.control import Control
+                from rich.segment import ControlType
+
+                self._console.print(f"  {self._number}/{self._total}  {step} …", end="")
+                self._console.control(Control(ControlType.CARRIAGE_RETURN))
             return
         mark = {"success": "[green]✓[/green]", "failure": "[red]✗[/red]"}[state]
         seconds = time.monotonic() - self._step
@@ -203,13 +204,14 @@ def ui(
         from oneclick_pipeline.orchestration import servers, webhook
 
         if (there := webhook.given()) is not None and there.warning:
-            typer.echo(f"warning: {there.warning}", err=True)
+            terminal.error(f"warning: {there.warning}")
         with servers.serve(home, dagster_port, mlflow_port, group) as (dagster, mlflow):
-            typer.echo(f"\nDagster  {dagster}\nMLflow   {mlflow}{tracking.Tracking(home).page()}\nCtrl-C ends both.")
+            page = f"{mlflow}{tracking.Tracking(home).page()}"
+            terminal.echo("", f"Dagster  {dagster}", f"MLflow   {page}", "Ctrl-C ends both.")
             try:
                 signal.pause()
             except KeyboardInterrupt:
-                typer.echo("Stopping.")
+                terminal.echo("Stopping.")
 
 
 @app.command()
@@ -224,9 +226,10 @@ def backup(
     from oneclick_pipeline.orchestration import backup as backups
 
     made = backups.backup(home.absolute(), folder.absolute())
+    permissions.shut(folder)  # files come with the rights that they had
     for name in made.get("left_out", []):
-        typer.echo(f"left out, as it is neither file nor folder: {name}", err=True)
-    typer.echo(f"{len(made['files']):,} files of {home} in {folder}")
+        terminal.error(f"left out, as it is neither file nor folder: {name}")
+    terminal.echo(f"{len(made['files']):,} files of {home} in {folder}")
 
 
 @app.command()
@@ -238,7 +241,8 @@ def restore(
     from oneclick_pipeline.orchestration import backup as backups
 
     made = backups.restore(folder.absolute(), home.absolute())
-    typer.echo(f"{len(made['files']):,} files of {made['made']} in {home}. Look it over: oneclick doctor --home {home}")
+    permissions.prepare(home)  # the same
+    terminal.echo(f"{len(made['files']):,} files of {made['made']} in {home}. Look it over: oneclick doctor --home {home}")
 
 
 @app.command()
@@ -277,12 +281,11 @@ def score(
     home = home.absolute()
     if customer is not None:
         horizon = Settings.load(home).value.horizon_months
-        for line in _told(serving.score_customer(home, customer, month=month, horizon_months=horizon), language.value):
-            typer.echo(line)
+        terminal.echo(*_told(serving.score_customer(home, customer, month=month, horizon_months=horizon), language.value))
         return
     records, listed = serving.read_records(*_text(json_file or "-"))
     scored = serving.score_records(home, records)
-    typer.echo(json.dumps(scored if listed else scored[0], ensure_ascii=False, indent=2))
+    terminal.echo_json(scored if listed else scored[0])
 
 
 def _text(file: str) -> tuple[str, str]:
@@ -340,7 +343,6 @@ def simulate(
 
     Tables and the picture go to HOME/twin/year/, the true effects of every offer on every customer to HOME/twin/effects/.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
     from oneclick_pipeline.year import ours, policies, report
@@ -349,7 +351,7 @@ def simulate(
 
     home = home.absolute()
     year = open_year(home, customers=customers, months=months, first=first, seed=seed, history=history)
-    with Progress(transient=True) as bar:
+    with Progress(transient=True, console=terminal.console()) as bar:
         mine = ours.Fast() if fast else ours.Full(home, _runner(home, year.last, bar.console.print), retrain_every=retrain_every)
         everyone: dict[str, Any] = {
             report.NOBODY: policies.nobody,
@@ -365,11 +367,11 @@ def simulate(
             plays[name] = play(year, policy, lambda _: bar.advance(task), mine.watch if policy is mine else None)
     found = report.report(plays, mine)
     path = report.write(home / "twin" / "year", found, mine.beliefs)
-    out = Console(highlight=False)
+    out = terminal.console()
     out.print(report.render(found))
     for line in report.lines(found, ours.no_longer_planned(mine.given), year.settings.offers.control_share):
-        out.print(line)
-    out.print(f"tables and picture in {path.parent}, the picture is {path.name}", soft_wrap=True)
+        out.print(terminal.markup(line))
+    out.print(f"tables and picture in {terminal.markup(path.parent)}, the picture is {path.name}", soft_wrap=True)
 
 
 def _runner(home: Path, last: str, tell: Callable[[str], None]) -> Callable[[str, str], None]:
@@ -424,7 +426,7 @@ def twin_month(
     home = home.absolute()
     folder = raw_file(home, month, "market_file").parent
     truth = home / "twin" / f"{month}.parquet"
-    with Progress(transient=True) as bar:
+    with Progress(transient=True, console=terminal.console()) as bar:
         task = bar.add_task(f"twin {month}", total=None)
         write_month(
             Profile.load(profile),
@@ -435,7 +437,7 @@ def twin_month(
             overwrite=overwrite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    typer.echo(f"{customers:,} customers in {folder}, their truth in {truth}")
+    terminal.echo(f"{customers:,} customers in {folder}, their truth in {truth}")
 
 
 @twin_app.command("months")
@@ -465,7 +467,7 @@ def twin_months(
     from oneclick_pipeline.twin.profile import Profile
 
     home = home.absolute()
-    with Progress(transient=True) as bar:
+    with Progress(transient=True, console=terminal.console()) as bar:
         task = bar.add_task(f"twin {first} to {last}", total=None)
         months = write_months(
             Profile.load(profile),
@@ -477,7 +479,7 @@ def twin_months(
             overwrite=overwrite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    typer.echo(f"{months} months, the first of {customers:,} customers, in {home / 'raw'}, their truth in {home / 'twin'}")
+    terminal.echo(f"{months} months, the first of {customers:,} customers, in {home / 'raw'}, their truth in {home / 'twin'}")
 
 
 @twin_app.command("fit")
@@ -507,33 +509,33 @@ def twin_fit(
             tables[table.name] = engine.get("polars").scan(path)
         profile = fit(features.customer_features(**tables).collect().to_pandas())
     profile.save(out)
-    typer.echo(f"profile written to {out}")
+    terminal.echo(f"profile written to {out}")
 
 
 @model_app.command("list")
 def model_list(home: HomeOption = Path("data")) -> None:
     """List the registered versions, newest first: how good they are, which gates they failed, which one scores."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     store = _registry(home)
     aliases = store.aliases()
     table = Table("Version", "Model", "How good", box=SIMPLE_HEAD, header_style="bold", padding=(0, 2, 1, 0))
     for version in store.versions():
+        tags = {name: terminal.markup(text) for name, text in version.tags.items()}
         known_as = [alias for alias, number in sorted(aliases.items()) if number == version.version]
         gates = f"{len(version.gates)} gates passed" if version.judged else "not judged"
         made = f"made {version.created:%Y-%m-%d %H:%M}\nrun {version.run_id[:8]}"
         table.add_row(
-            "\n".join([str(version.version), *known_as]),
-            f"{version.tags['family']}\nof {version.tags['month']}\n{made}",
-            f"ROC-AUC  {version.tags['roc_auc']}\nlog loss {version.tags['log_loss']}\n"
+            "\n".join([str(version.version), *map(terminal.markup, known_as)]),
+            f"{tags['family']}\nof {tags['month']}\n{made}",
+            f"ROC-AUC  {tags['roc_auc']}\nlog loss {tags['log_loss']}\n"
             + (f"failed: {', '.join(version.failed_gates)}" if version.failed_gates else gates),
         )
-    out = Console(highlight=False)
+    out = terminal.console()
     out.print(table)
     for number, error in store.unusable().items():
-        out.print(f"[yellow]not to be used:[/yellow] version {number}: {_escape(str(error))}", soft_wrap=True)
+        out.print(f"[yellow]not to be used:[/yellow] version {number}: {terminal.markup(error)}", soft_wrap=True)
 
 
 @model_app.command("promote")
@@ -552,7 +554,7 @@ def model_promote(
     store = _registry(home)
     store.load(store.version(number))
     champion = store.promote(number, by="hand", force=force)
-    typer.echo(f"{champion.name} version {champion.version} is champion")
+    terminal.echo(f"{champion.name} version {champion.version} is champion")
 
 
 @model_app.command("rollback")
@@ -560,7 +562,7 @@ def model_rollback(home: HomeOption = Path("data")) -> None:
     """Make the previous champion champion again; the champion becomes the previous one, so a second rollback undoes the first."""
     store = _registry(home)
     champion = store.rollback()
-    typer.echo(f"{champion.name} version {champion.version} is champion again")
+    terminal.echo(f"{champion.name} version {champion.version} is champion again")
 
 
 @offers_app.command("check")
@@ -573,7 +575,6 @@ def offers_check(
     The catalogue of a home is HOME/catalogue.yaml; where there is none, the bundled one serves.
     """
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     from oneclick_pipeline.offers.catalogue import Catalogue
@@ -585,12 +586,13 @@ def offers_check(
         terms += [] if offer.capacity is None else [f"at most {offer.capacity:,} a month"]
         terms += [f"from {offer.valid_from}"] if offer.valid_from else []
         terms += [f"to {offer.valid_to}"] if offer.valid_to else []
-        conditions = "\n".join(str(condition) for condition in offer.conditions)
-        table.add_row(f"{offer.id}\n{_escape(offer.title_ru)}", _escape(conditions or "everybody"), "\n".join(terms))
-    out = Console(highlight=False)
+        conditions = "\n".join(terminal.markup(condition) for condition in offer.conditions)
+        table.add_row(f"{offer.id}\n{terminal.markup(offer.title_ru)}", conditions or "everybody", "\n".join(terms))
+    out = terminal.console()
     out.print(table)
     out.print(
-        f"{len(catalogue.offers)} offers in {_escape(catalogue.file)}. Cost in finance units; effect on P(decline), expected."
+        f"{len(catalogue.offers)} offers in {terminal.markup(catalogue.file)}. "
+        "Cost in finance units; effect on P(decline), expected."
     )
 
 
@@ -619,20 +621,19 @@ def offers_publish(
     from oneclick_pipeline.orchestration import handover
 
     def waiting() -> None:
-        typer.echo(f"A run works on {month}: waiting until it has ended.", err=True)
+        terminal.error(f"A run works on {month}: waiting until it has ended.")
 
     result = handover.publish(home.absolute(), month, database, waiting)
     for name, rows in result.published.rows.items():
-        typer.echo(f"{name}  {rows:,} rows of {month}, {result.published.removed[name]:,} removed")
-    typer.echo(f"in {result.published.database}, as it was handed over (digest {result.digest})")
+        terminal.echo(f"{name}  {rows:,} rows of {month}, {result.published.removed[name]:,} removed")
+    terminal.echo(f"in {result.published.database}, as it was handed over (digest {result.digest})")
     if result.differing:
-        typer.echo(
+        terminal.error(
             f"warning: today's plan of {month} has become another: {result.differing:,} customers differ from what was handed "
-            f"over, which is published here. To hand the new plan over in its place: oneclick run --month {month} --replan",
-            err=True,
+            f"over, which is published here. To hand the new plan over in its place: oneclick run --month {month} --replan"
         )
     if result.differing is None:
-        typer.echo(f"warning: there is no offer_plan of {month} any more to compare with", err=True)
+        terminal.error(f"warning: there is no offer_plan of {month} any more to compare with")
 
 
 @campaigns_app.command("import")
@@ -673,8 +674,6 @@ def campaigns_import(
 
     Exit code: 0 all rows were used; 1 nothing can be read, and the message says what to do; 3 rows were left out.
     """
-    from rich.console import Console
-
     from oneclick_pipeline.campaigns import imported
     from oneclick_pipeline.settings import Settings
     from oneclick_pipeline.tables import table_file
@@ -692,14 +691,14 @@ def campaigns_import(
     ratios = {offer: 1.0 for offer in campaign.sizes if offer != imported.CONTROL and equal_split} | _ratios(ratio or [])
     table = imported.estimates(campaign, Settings.load(home).campaigns, ratios)
     if json_file is not None:
-        _write(json_file, json.dumps(imported.as_json(campaign, table), ensure_ascii=False, indent=2))
+        _write(json_file, terminal.as_json(imported.as_json(campaign, table)))
     if json_file != "-":
-        Console(highlight=False).print(imported.render(campaign, table))
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        terminal.console().print(imported.render(campaign, table))
+    errors = terminal.console(stderr=True, soft_wrap=True)
     for column, reason in campaign.ignored.items():
-        errors.print(f"[yellow]warning:[/yellow] column «{_escape(column)}» is not used: {reason}")
+        errors.print(f"[yellow]warning:[/yellow] column «{terminal.markup(column)}» is not used: {terminal.markup(reason)}")
     for message in imported.messages(campaign):
-        errors.print(f"[yellow]left out:[/yellow] {_escape(message)}")
+        errors.print(f"[yellow]left out:[/yellow] {terminal.markup(message)}")
     if campaign.rejected:
         raise typer.Exit(QUARANTINED)
 
@@ -718,7 +717,7 @@ def _ratios(texts: list[str]) -> dict[str, float]:
 def _write(file: str, text: str) -> None:
     """Write a text to a file, or to the standard output."""
     if file == "-":
-        typer.echo(text)
+        sys.stdout.write(text + "\n")
         return
     try:
         Path(file).write_text(text + "\n", encoding="utf-8")
@@ -742,21 +741,17 @@ def _registry(home: Path) -> Tracking:
     return store
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
 def main() -> None:
     """Entry point: input that cannot be used, and a full disk, end with their message and code 1, not with a traceback."""
     streams.install()
+    terminal.guard()
     os.environ[SAFE_PATH] = "1"  # for whatever this process starts
     try:
+        permissions.restrict()
         app()
     except Exception as error:
         told = of_the_machine(error) or error
         if not isinstance(told, BadInputError):
             raise
-        sys.stderr.write(f"error: {told}\n")
+        terminal.error(f"error: {told}")
         sys.exit(FAILED)

@@ -6,6 +6,7 @@ import os
 
 import dagster as dg
 
+from oneclick_pipeline import permissions
 from oneclick_pipeline.orchestration import (
     alerts,
     automation,
@@ -21,6 +22,7 @@ from oneclick_pipeline.orchestration import (
     scores,
     segments,
 )
+from oneclick_pipeline.orchestration.console import console
 from oneclick_pipeline.orchestration.execute import events_logger
 from oneclick_pipeline.orchestration.home import Home, TableIO
 
@@ -32,7 +34,11 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
         home: Folder that everything is read from and written to.
         engine: `polars`, `pandas` or `spark`.
         spark_master: Address of the cluster for `spark`.
+
+    Raises:
+        BadInputError: See `permissions.access`.
     """
+    permissions.restrict()  # whoever loads the graph writes files for their owner alone
     place = Home(path=home, engine=engine, spark_master=spark_master)
     return dg.Definitions(
         assets=[
@@ -54,7 +60,7 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
         # The third holds what is no table, for nobody; Dagster's own would pickle it into a folder that a launch may choose.
         resources={"home": place, "tables": TableIO(home=place), "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # a process a step costs five seconds of imports each
-        loggers={"console": dg.colored_console_logger, "events": events_logger},
+        loggers={"console": console, "events": events_logger},
     )
 
 

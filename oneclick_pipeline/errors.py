@@ -8,6 +8,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.terminal import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -37,7 +39,7 @@ class BadInputError(Exception):
     remedy: str = ""
 
     def __str__(self) -> str:
-        """One message: place, problem, remedy."""
+        """One message on one line: place, problem, remedy; nothing in it commands a terminal."""
         place = ", ".join(
             part
             for part in (
@@ -48,7 +50,7 @@ class BadInputError(Exception):
             )
             if part
         )
-        return (f"{place}: " if place else "") + self.problem + (f". What to do: {self.remedy}" if self.remedy else "")
+        return plain((f"{place}: " if place else "") + self.problem + (f". What to do: {self.remedy}" if self.remedy else ""))
 
     def _column(self) -> str | None:
         return f"column {self.column}" if isinstance(self.column, int) else self.column and f"column «{self.column}»"

@@ -68,9 +68,22 @@ def in_schema(url: sa.URL, schema: str) -> sa.URL:
     >>> str(in_schema(parsed("postgresql://db/oneclick?options=-cstatement_timeout=9"), "mlflow"))
     'postgresql+psycopg2://db/oneclick?connect_timeout=10&options=-cstatement_timeout%3D9+-csearch_path%3Dmlflow'
     """
+    return _with_option(url, f"search_path={schema}")
+
+
+def read_only(url: sa.URL) -> sa.URL:
+    """The same database, where nothing can be written.
+
+    >>> str(read_only(parsed("postgresql://db/oneclick")))
+    'postgresql+psycopg2://db/oneclick?connect_timeout=10&options=-cdefault_transaction_read_only%3Don'
+    """
+    return _with_option(url, "default_transaction_read_only=on")
+
+
+def _with_option(url: sa.URL, option: str) -> sa.URL:
     options = url.query.get("options", "")
     earlier = options if isinstance(options, str) else " ".join(options)
-    return url.update_query_dict({"options": f"{earlier} -csearch_path={schema}".strip()})
+    return url.update_query_dict({"options": f"{earlier} -c{option}".strip()})
 
 
 def text(url: sa.URL) -> str:
@@ -162,6 +175,13 @@ def locked(url: sa.URL) -> Iterator[sa.Connection]:
     with connected(url) as connection:
         connection.execute(sa.select(sa.func.pg_advisory_lock(_LOCK)))
         yield connection
+
+
+def has_table(connection: sa.Connection, table: str) -> bool:
+    """Whether the default schema of the database has a table."""
+    import sqlalchemy as sa
+
+    return sa.inspect(connection).has_table(table)
 
 
 def has_schema(connection: sa.Connection, schema: str) -> bool:

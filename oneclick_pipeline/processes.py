@@ -15,13 +15,14 @@ import os
 import signal
 import subprocess  # our own programs, no shell
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Self, cast
 
-from oneclick_pipeline import keeper
+from oneclick_pipeline import keeper, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,10 +119,14 @@ class Group:
                 env={**environment, SAFE_PATH: "1", _ENCODING: f"{encoding}:backslashreplace"},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
                 process_group=self._number,
             )
         except (PermissionError, ProcessLookupError) as error:  # there is no such group any more
             raise KeyboardInterrupt from error
+        # What it says may hold values of the data, which must not command our terminal.
+        threading.Thread(target=terminal.relay, args=(process.stdout,), daemon=True).start()
         self._children.append(process)
         if calls_others:
             self._callers.append(process)

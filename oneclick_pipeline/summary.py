@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.tables import ARMS, SOURCES, TABLES, report_file, table_file
+from oneclick_pipeline.terminal import markup, plain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,10 +112,10 @@ def render(summary: Summary, seconds: float) -> Group:
     facts = Table.grid(padding=(0, 2))
     facts.add_row("Rows read", ", ".join(f"{file} {n:,}" for file, n in summary.read.items()))
     facts.add_row("Quarantined", ", ".join(f"{file} {n:,}" for file, n in sorted(summary.quarantined.items())) or "none")
-    facts.add_row("Corrected", ", ".join(f"{rule} {n:,}" for rule, n in summary.corrected.items()) or "nothing")
+    facts.add_row("Corrected", ", ".join(f"{markup(rule)} {n:,}" for rule, n in summary.corrected.items()) or "nothing")
     facts.add_row("Customers", f"{summary.customers:,}, of whom regular {summary.regular:,}")
     for name, text in summary.model:
-        facts.add_row(name, text)
+        facts.add_row(name, markup(text))
     counts = "{offer:,.0f} offered, {control:,.0f} held out, {none:,.0f} neither; cost {cost:.1f}".format(**summary.plan)
     facts.add_row("Offers", f"{counts}, expected gain {summary.expected_gain} finance units")
 
@@ -126,7 +127,7 @@ def render(summary: Summary, seconds: float) -> Group:
         declines = "{expected_declines:.0f} ({expected_declines_low:.0f}…{expected_declines_high:.0f})"
         known = row["expected_declines"] is not None
         segments.add_row(
-            row["segment_ru"],
+            markup(row["segment_ru"]),
             f"{row['customers']:,}",
             f"{row['mean_p_decline']:.2f}" if known else "–",
             declines.format(**row) if known else "–",
@@ -154,4 +155,4 @@ def render(summary: Summary, seconds: float) -> Group:
 def _near(path: Path) -> str:
     """The path as seen from where the reader stands, if that is shorter."""
     here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return plain(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -95,6 +95,14 @@ _HERE = Path(__file__).parent
 _FINISHED = {p.relative_to(_HERE.parent).as_posix() for p in _HERE.rglob("test_*.py") if _uses_the_finished_home(p)}
 
 
+@pytest.fixture(autouse=True)
+def _umask_kept():
+    """A test begins with the umask of most shells, and what it does to the one of the process is undone."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 HEADERS = {s.file: ",".join(c.header for c in s.columns) for s in SOURCES}
 
 

@@ -98,7 +98,7 @@ def test_problem_ends_with_code_1_and_says_what_to_do(tmp_path):
 
 def test_home_before_its_first_run_has_warnings_only(tmp_path):
     states = {f.check: f.state for f in doctor.examine(new_home(tmp_path / "home"))}
-    assert {name for name, state in states.items() if state == "warning"} == {"mlflow", "last month", "daemon"}
+    assert {name for name, state in states.items() if state == "warning"} == {"permissions", "mlflow", "last month", "daemon"}
     assert "problem" not in states.values()
 
 

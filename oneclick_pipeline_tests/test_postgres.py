@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+import yaml
 from typer.testing import CliRunner
 
 from oneclick_pipeline import cli, doctor, postgres
@@ -189,7 +190,8 @@ def test_configuration_follows_the_variable_until_somebody_edits_it(monkeypatch,
     config.write_text(plain + "retention: {sensor: {purge_after_days: 7}}\n")
     with pytest.raises(BadInputError, match="which was edited, keeps the runs elsewhere") as caught:
         execute.prepare_instance(tmp_path)
-    assert execute._STORAGE in caught.value.remedy
+    assert execute._STORAGE_LINE in caught.value.remedy
+    assert yaml.safe_load(execute._STORAGE_LINE) == yaml.safe_load(execute._STORAGE)
     assert "s3cr3t" not in str(caught.value)
     config.write_text("a: [")
     with pytest.raises(BadInputError, match="no configuration of Dagster"):

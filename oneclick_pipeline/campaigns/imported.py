@@ -19,6 +19,7 @@ from oneclick_pipeline import raw
 from oneclick_pipeline.campaigns.effects import Effect, estimate, significant
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import Column, Table
+from oneclick_pipeline.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -361,7 +362,7 @@ def render(campaign: Imported, table: pd.DataFrame) -> Group:
 
     facts = Text(
         f"{campaign.rows_read:,} rows read: {len(campaign.table):,} used, {len(campaign.rejected):,} left out\n"
-        f"Customers: {', '.join(f'{offer} {size:,}' for offer, size in campaign.sizes.items())}\n" + _split(table)
+        f"Customers: {', '.join(f'{plain(offer)} {size:,}' for offer, size in campaign.sizes.items())}\n" + _split(table)
     )
     grid = Grid(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
     for name in ("Offer", "Outcome"):
@@ -372,8 +373,8 @@ def render(campaign: Imported, table: pd.DataFrame) -> Group:
     for row in table.to_dict("records"):
         measured = row["status"] == "measured"
         grid.add_row(
-            Text(str(row["offer_id"])),
-            Text(str(row["outcome"]) + ("*" if row["adjusted"] else "")),
+            Text(plain(row["offer_id"])),
+            Text(plain(row["outcome"]) + ("*" if row["adjusted"] else "")),
             f"{row['mean_controls']:.4g}" if _given(row["mean_controls"]) else "–",
             f"{row['effect']:+.4g}" if measured else "–",
             f"{row['effect_low']:+.4g} … {row['effect_high']:+.4g}" if measured else "–",
@@ -394,10 +395,10 @@ def _split(table: pd.DataFrame) -> str:
     told = []
     for row in checks.to_dict("records"):
         if not _given(row["sample_ratio_p"]):
-            told.append(f"{row['offer_id']} not checked (give --ratio)")
+            told.append(f"{plain(row['offer_id'])} not checked (give --ratio)")
         else:
             verdict = "BROKEN" if row["status"] == "sample_ratio_mismatch" else "as meant"
-            told.append(f"{row['offer_id']} {verdict}, p = {row['sample_ratio_p']:.2g}")
+            told.append(f"{plain(row['offer_id'])} {verdict}, p = {row['sample_ratio_p']:.2g}")
     return f"Split: {'; '.join(told)}"
 
 

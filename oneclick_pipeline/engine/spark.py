@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import narwhals as nw
 
+from oneclick_pipeline import permissions
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import ROWS, Batches, Beside, differs
 from oneclick_pipeline.engine.polars import PolarsEngine
@@ -193,6 +194,8 @@ def _options(master: str) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(ROWS),
+        # Spark gives files rights of its own making, by a umask of its own.
+        "spark.hadoop.fs.permissions.umask-mode": f"{permissions.access().umask:03o}",
         f"spark.executorEnv.{SAFE_PATH}": "1",  # its executors import nothing from their current folder either
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

@@ -1,4 +1,7 @@
-"""What somebody has to look at: a run that failed, a challenger that was refused, a snapshot that has not come, a broken file."""
+"""What somebody has to look at: a run that failed, a challenger that was refused, a snapshot that has not come, a broken file.
+
+An alert leaves the house. It has the rule that was broken, and file, line and column; never a value: see `sentences`.
+"""
 
 import json
 from dataclasses import asdict
@@ -10,11 +13,12 @@ import dagster as dg
 
 from oneclick_pipeline import settings
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import configuration, delivery, runs, webhook
-from oneclick_pipeline.orchestration.checks import told
+from oneclick_pipeline.orchestration import configuration, delivery, runs, sentences, webhook
+from oneclick_pipeline.orchestration.checks import promised
 from oneclick_pipeline.orchestration.delivery import Alert, Backlog
 from oneclick_pipeline.orchestration.describe import MONTHS
 from oneclick_pipeline.orchestration.home import Home
+from oneclick_pipeline.orchestration.sentences import Cause
 from oneclick_pipeline.orchestration.snapshots import absent, delivered
 
 _DAYS, _RUNS = 7, 200
@@ -29,7 +33,8 @@ def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[A
         run: A run that has ended.
         url: Address of Dagster's pages.
     """
-    month, link = run.tags.get("dagster/partition", "no month"), f"{url}/runs/{run.run_id}"
+    month, link = run.tags.get("dagster/partition", ""), f"{url}/runs/{run.run_id}"
+    month = month if month in MONTHS.get_partition_keys() else "no month"  # a launch may have any tag
     checks = [
         entry.get_dagster_event().asset_check_evaluation_data
         for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
@@ -38,23 +43,24 @@ def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[A
     found = []
     if run.status is dg.DagsterRunStatus.FAILURE:
         steps = _failed_steps(instance, run.run_id)
-        blocking = {e.asset_key.to_user_string(): told(e) for e in failed if e.blocking}
-        reasons = [*steps.values(), *(f"{asset}: {numbers}" for asset, numbers in blocking.items())]
+        blocking = {e.asset_key.to_user_string(): promised(e) for e in failed if e.blocking}
+        reasons = [str(cause) for step, cause in steps.items() if step not in blocking]
+        reasons += [f"{asset}: {promise}" for asset, promise in blocking.items()]
         assets = ", ".join(blocking or steps)
         found.append(Alert(f"run-{run.run_id}", month, assets, f"the run failed: {'; '.join(reasons)}", link))
-    if refused := [told(e) for e in failed if e.asset_key == dg.AssetKey("activity_model")]:
+    if refused := [promised(e) for e in failed if e.asset_key == dg.AssetKey("activity_model")]:
         why = f"the challenger was refused: {'; '.join(refused)}"
         found.append(Alert(f"refused-{run.run_id}", month, "activity_model", why, link))
     return found
 
 
-def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
+def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, Cause]:
     """Why each step failed; why the run did where none has."""
     steps = [entry.get_dagster_event() for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)]
     if steps:
-        return {str(event.step_key): runs.reason(event) for event in steps}
+        return {str(event.step_key): runs.cause(event) for event in steps}
     ends = [entry.get_dagster_event() for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)]
-    return {"run": "; ".join(runs.reason(event) or event.message or "no reason was given" for event in ends)}
+    return {"run": runs.cause(ends[-1]) if ends else Cause("run", "no reason was given")}
 
 
 def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
@@ -90,8 +96,9 @@ def broken(home: Path, url: str) -> list[Alert]:
         url: Address of Dagster's pages.
     """
     return [
-        Alert(f"broken-{configuration.version(home, name, error)}", "no month", name, f"no run can use it: {error}", url)
+        Alert(f"broken-{configuration.version(home, name, error)}", "no month", name, f"no run can use {cause}", url)
         for name, error in configuration.faults(home).items()
+        for cause in [sentences.cause(name, error)]
     ]
 
 

@@ -118,6 +118,11 @@ def failed_blocking(results: Sequence[dg.AssetCheckResult]) -> list[dg.AssetChec
     return [r for r in results if not r.passed and (r.asset_key, r.check_name) in _BLOCKING]
 
 
+def promised(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a check that did not pass promises: our own words, without its numbers."""
+    return f"{evaluation.check_name}: not so: {_DECLARED[evaluation.asset_key.to_user_string()][evaluation.check_name][1]}"
+
+
 def told(evaluation: dg.AssetCheckEvaluation) -> str:
     """What a check that did not pass promises, and its numbers."""
     _, promised = _DECLARED[evaluation.asset_key.to_user_string()][evaluation.check_name]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from oneclick_pipeline import terminal
 from oneclick_pipeline.orchestration import webhook
 from oneclick_pipeline.orchestration.webhook import DEADLINE_SECONDS, NotDeliveredError, Webhook
 
@@ -43,7 +43,7 @@ class Alert:
         event: Name of the event, the same whenever and wherever it is seen; letters, digits and dashes.
         month: Snapshot month.
         asset: Asset that it is about.
-        reason: What happened, with its numbers.
+        reason: What happened, without values of the data: see `alerts`.
         link: Page to look at.
     """
 
@@ -190,5 +190,5 @@ def _once(home: Path, channel: str, alert: Alert, seconds: float, send: Callable
 
 
 def _print(alert: Alert) -> None:
-    sys.stderr.write(f"ALERT {alert}\n")
-    sys.stderr.flush()
+    message, link = str(alert).rsplit("\n", 1)
+    terminal.error(f"ALERT {message}", link)

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from oneclick_pipeline import postgres, yaml
+from oneclick_pipeline import permissions, postgres, yaml
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration import alerts, delivery, locks, runs, webhook
 from oneclick_pipeline.orchestration.checks import told
@@ -30,12 +30,18 @@ EVENTS = logging.getLogger("oneclick_pipeline.events")
 """Every event of a run passes here, with the Dagster event in `record.dagster_meta`."""
 EVENTS.propagate = False
 
-_INSTANCE = """\
+_BEFORE = """\
 # Written once by oneclick_pipeline; yours to change.
 telemetry:
   enabled: false
 nux:
   enabled: false
+"""
+"""What homes of earlier versions have."""
+_INSTANCE = f"""\
+{_BEFORE}scheduler: # files of every process that opens this instance are for their owner alone, see ONECLICK_GROUP
+  module: oneclick_pipeline.orchestration.scheduler
+  class: OwnersScheduler
 """
 _STORAGE = f"""\
 storage: # the address, which has a password, stays in the environment
@@ -46,6 +52,11 @@ storage: # the address, which has a password, stays in the environment
       postgres_url:
         env: {postgres.VARIABLE}
 """
+_STORAGE_LINE = (
+    "storage: {custom: {module: oneclick_pipeline.orchestration.storage, class: PostgresStorage, "
+    f"config: {{postgres_url: {{env: {postgres.VARIABLE}}}}}}}}}"
+)
+"""The same on one line, for messages."""
 
 
 @dg.logger(config_schema={}, description="Hands the events of a run to Python's logging, for progress on a terminal.")
@@ -105,17 +116,10 @@ def prepare_instance(home: Path) -> Path:
     """
     refuse_unfinished(home)
     folder = home / "dagster"
-    wanted = _INSTANCE if postgres.given() is None else _INSTANCE + _STORAGE
     try:
+        permissions.prepare(home)
         folder.mkdir(parents=True, exist_ok=True)
-        config = folder / "dagster.yaml"
-        there = config.read_text(encoding="utf-8") if config.exists() else ""
-        if there in ("", _INSTANCE) and there != wanted:
-            own = folder / f".dagster.yaml.{os.getpid()}"
-            own.write_text(wanted, encoding="utf-8")
-            own.replace(config)  # the pages and a run may come first together
-        elif there != wanted:
-            _check_storage(config, there)
+        _configure(folder / "dagster.yaml")
         if postgres.given() is None:  # PostgreSQL has a lock of its own, see `storage`
             _make_databases(folder)
     except OSError as error:
@@ -127,6 +131,30 @@ def prepare_instance(home: Path) -> Path:
     return folder
 
 
+def _configure(config: Path) -> None:
+    """Write the configuration where there is none, or one that we wrote and nobody edited."""
+    wanted = configuration()
+    if _edited(config) is None:
+        if not config.exists() or config.read_text(encoding="utf-8") != wanted:
+            own = config.with_name(f".dagster.yaml.{os.getpid()}")
+            own.write_text(wanted, encoding="utf-8")
+            own.replace(config)  # the pages and a run may come first together
+    else:
+        check_storage(config)
+
+
+def configuration() -> str:
+    """What `dagster.yaml` of a home says."""
+    return _INSTANCE if postgres.given() is None else _INSTANCE + _STORAGE
+
+
+def _edited(config: Path) -> str | None:
+    """A configuration that somebody edited, or that keeps runs in PostgreSQL, which is not left unasked; None for all others."""
+    text = config.read_text(encoding="utf-8") if config.exists() else ""
+    ours = {"", _BEFORE, _INSTANCE} | ({_BEFORE + _STORAGE, _INSTANCE + _STORAGE} if postgres.given() is not None else set())
+    return None if text in ours else text
+
+
 def _make_databases(folder: Path) -> None:
     """Make Dagster's SQLite databases, where there are none: two programs that come first together would race."""
     from filelock import FileLock
@@ -136,8 +164,15 @@ def _make_databases(folder: Path) -> None:
             dg.DagsterInstance.from_config(str(folder)).dispose()
 
 
-def _check_storage(config: Path, text: str) -> None:
-    """Refuse a configuration that keeps the runs elsewhere than the variable says."""
+def check_storage(config: Path) -> None:
+    """Refuse a configuration that keeps the runs elsewhere than the variable says.
+
+    Raises:
+        BadInputError: If it does, or is no configuration.
+    """
+    text = _edited(config)
+    if text is None:
+        return
     try:
         root = yaml.parse(text, str(config))
     except BadInputError as error:
@@ -158,7 +193,7 @@ def _check_storage(config: Path, text: str) -> None:
         raise BadInputError(
             f"{postgres.VARIABLE} is set, and the file, which was edited, keeps the runs elsewhere",
             file=str(config),
-            remedy=f"unset {postgres.VARIABLE}, or write into the file instead of its own `storage`:\n{_STORAGE}",
+            remedy=f"unset {postgres.VARIABLE}, or write into the file instead of its own `storage`: {_STORAGE_LINE}",
         )
 
 

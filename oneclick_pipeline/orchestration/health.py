@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from oneclick_pipeline import postgres
-from oneclick_pipeline.orchestration.execute import prepare_instance
+from oneclick_pipeline import database_copies, postgres
+from oneclick_pipeline.errors import of_the_machine
+from oneclick_pipeline.orchestration.execute import check_storage
 from oneclick_pipeline.tables import TABLES
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 AT_WORK = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+
+
+_READER = f"""\
+telemetry: {{enabled: false}}
+storage: {{custom: {{module: oneclick_pipeline.orchestration.storage, class: PostgresReader,
+  config: {{postgres_url: {{env: {postgres.VARIABLE}}}}}}}}}
+"""
+_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 
 
 @dataclass(frozen=True)
@@ -49,29 +61,63 @@ class Health:
 
 
 def look(home: Path, month: str | None) -> Health:
-    """Ask the instance of a home.
+    """Ask the instance of a home, and change nothing: SQLite databases are copied, PostgreSQL's transactions are read-only.
 
     Args:
         home: The home.
         month: Snapshot month whose digests are asked for; None asks for none.
 
     Raises:
-        BadInputError: If PostgreSQL was asked for and cannot be used, or `prepare_instance` refuses.
+        BadInputError: If a database cannot be used, or the instance's configuration is none, or of another storage.
     """
-    with postgres.plain_words(), dg.DagsterInstance.from_config(str(prepare_instance(home))) as instance:
+    with _reader(home) as (instance, folder):
         parts = {"runs": instance.run_storage, "events": instance.event_log_storage, "ticks": instance.schedule_storage}
         versions = {name: part.alembic_version() for name, part in parts.items() if part is not None}
         beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
         return Health(
             schemas={name: (version[0], str(version[1])) for name, version in versions.items() if version is not None},
-            working=tuple(_working(instance, run) for run in instance.get_runs(filters=RunsFilter(statuses=AT_WORK))),
+            working=tuple(
+                _working(instance, run, home / "dagster", folder)
+                for run in instance.get_runs(filters=RunsFilter(statuses=AT_WORK))
+            ),
             queued=instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.QUEUED])),
             heartbeat=datetime.fromtimestamp(max(beats), UTC) if beats else None,
             digests={} if month is None else _digests(instance, month),
         )
 
 
-def _working(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Working:
+@contextmanager
+def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
+    """An instance that knows what the home's one knows, and its folder, which goes with the block.
+
+    Raises:
+        BadInputError: See `look`.
+    """
+    check_storage(home / "dagster" / "dagster.yaml")
+    with TemporaryDirectory(prefix="oneclick-") as name, postgres.plain_words():
+        folder = Path(name)
+        try:
+            url = postgres.given()
+            if url is not None:
+                with postgres.connected(postgres.read_only(url)) as connection:
+                    if postgres.has_table(connection, "runs"):  # if not, nothing was kept there yet
+                        (folder / "dagster.yaml").write_text(_READER, encoding="utf-8")
+            else:
+                for database in _DATABASES:
+                    database_copies.copy(home / "dagster" / database, folder / database)
+            with dg.DagsterInstance.from_config(name) as instance:
+                yield instance, folder
+        except Exception as error:
+            told = of_the_machine(error, home, home / "dagster")
+            if told is None:
+                raise
+            raise told from error
+
+
+def _working(instance: dg.DagsterInstance, run: dg.DagsterRun, live: Path, folder: Path) -> Working:
+    if postgres.given() is None:  # events of a run are in a database of their own
+        own = f"history/runs/{run.run_id}.db"
+        database_copies.copy(live / own, folder / own)
     last = instance.event_log_storage.get_logs_for_run(run.run_id, limit=1, ascending=False)
     heard = datetime.fromtimestamp(last[0].timestamp if last else 0, UTC)
     return Working(run.run_id, run.job_name, run.tags.get("dagster/partition", ""), heard)

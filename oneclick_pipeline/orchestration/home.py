@@ -17,7 +17,7 @@ import narwhals as nw
 from pydantic import Field, PrivateAttr
 
 from oneclick_pipeline import engine as engines
-from oneclick_pipeline import raw
+from oneclick_pipeline import permissions, raw
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.engine.polars import PolarsEngine
@@ -181,6 +181,7 @@ class Home(dg.ConfigurableResource):
         with ExitStack() as stack:
             with in_plain_words(self.root):
                 launches.check_config(context.run.run_config)
+                permissions.prepare(self.root)
                 stack.enter_context(runs.at_work(self.root, context.run, context.instance))
             stack.enter_context(self._steps)
             yield self

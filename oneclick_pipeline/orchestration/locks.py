@@ -50,6 +50,22 @@ def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
             continue  # its process is alive
 
 
+def is_held(path: Path) -> bool:
+    """Whether a living process holds a lock; to ask changes nothing, and does not make a file where there is none."""
+    try:
+        import fcntl  # systems that have no such locks have no such module
+    except ImportError:
+        return True  # nobody can tell without taking it
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as the file is closed
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
 @contextmanager
 def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
     """Be the only run that works on a month of a home; other processes wait, the same process may enter again.

@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import locks
 from oneclick_pipeline.orchestration.launches import check_run_id
+from oneclick_pipeline.orchestration.sentences import UNKNOWN, Cause, place, rule
 from oneclick_pipeline.tables import check_month
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
     month = run.tags.get(_PARTITION)
     with locks.held(_mark(root, run.run_id)):
         kept = instance.get_run_by_id(run.run_id)
-        if kept is not None and kept.is_finished:
+        # One that has succeeded is opened again by `dagster job execute`, which looks at its outputs.
+        if kept is not None and kept.is_finished and not kept.is_success:
             raise BadInputError("the run was given up because it had not started", remedy="run the month again")
         settle(root, instance)
         if month is None:  # a run of many months or of none: its steps will say what they make of that
@@ -167,6 +169,20 @@ def reason(event: dg.DagsterEvent) -> str:
     if error.cls_name == dg.Failure.__name__:  # plain words of ours, said before the first step
         return str(error.message).partition(f"{dg.Failure.__name__}: ")[2].strip()
     return f"{event.step_key or 'run'}: {error.message.strip()}"
+
+
+def cause(event: dg.DagsterEvent) -> Cause:
+    """Why a step or a run failed, in words that may leave the house: no value of the data is among them."""
+    data, step = event.event_specific_data, event.step_key or "run"
+    told, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
+    if told is not None:
+        facts = {name: value.value for name, value in told.metadata.items()}
+        said = rule(str(facts.get("problem", told.description or "")))
+        return Cause(step, said or UNKNOWN, place(facts))
+    while error is not None and error.cause is not None:
+        error = error.cause
+    said = rule(event.message or "")
+    return Cause(step, said or (f"an error of the kind {error.cls_name}" if error is not None else "no reason was given"))
 
 
 def _mark(root: Path, run_id: str) -> Path:

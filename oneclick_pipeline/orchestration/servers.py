@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline import guard, postgres
+from oneclick_pipeline import guard, permissions, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import webhook
 from oneclick_pipeline.orchestration.execute import prepare_instance
@@ -114,7 +114,8 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
 
     def start(name: str, url: str, *module: str) -> None:
         calls_others = name in ("daemon", "webserver")
-        servers.append((url, group.start(["-m", *module], variables_of(variables, *_NEEDS[name]), calls_others=calls_others)))
+        own = variables_of(variables, permissions.GROUP, *_NEEDS[name])
+        servers.append((url, group.start(["-m", *module], own, calls_others=calls_others)))
 
     code, workspace = group.folder / "code", group.folder / "workspace.yaml"
     # What sensors remember belongs to the name of the location, which must not change with the socket.

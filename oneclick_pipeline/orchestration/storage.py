@@ -8,7 +8,7 @@ from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import CreateEnginePlugin
 from sqlalchemy.dialects import plugins
 
-from oneclick_pipeline import postgres
+from oneclick_pipeline import permissions, postgres
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
@@ -48,6 +48,22 @@ class PostgresStorage(DagsterPostgresStorage):
         Raises:
             BadInputError: If the server cannot be reached or refuses us.
         """
+        permissions.restrict()
         url = postgres.parsed(config_value["postgres_url"])
         with postgres.locked(url):
             return cls(postgres.text(url.update_query_pairs([("plugin", PingedPool.NAME)], append=True)), inst_data=inst_data)
+
+
+class PostgresReader(DagsterPostgresStorage):
+    """The same for a reader: nothing is made, and every transaction is read-only."""
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:  # noqa: ANN401 - Dagster's
+        """Open the storage.
+
+        Raises:
+            BadInputError: If the server cannot be reached or refuses us.
+        """
+        url = postgres.read_only(postgres.parsed(config_value["postgres_url"]))
+        with postgres.connected(url):
+            return cls(postgres.text(url), should_autocreate_tables=False, inst_data=inst_data)

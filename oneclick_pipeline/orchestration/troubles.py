@@ -35,7 +35,7 @@ def in_plain_words(home: Path, tables: Iterable[Path] = ()) -> Iterator[None]:
 
 
 def _failure(error: BadInputError) -> dg.Failure:
-    places = {name: getattr(error, name) for name in ("file", "line", "column", "value", "remedy")}
+    places = {name: getattr(error, name) for name in ("problem", "file", "line", "column", "value", "remedy")}
     known = {name: value for name, value in places.items() if value not in (None, "")}
     return dg.Failure(str(error), metadata=known, allow_retries=False)
 

@@ -23,7 +23,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from oneclick_pipeline import guard
+from oneclick_pipeline import guard, permissions, terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import launches
 
@@ -173,9 +173,10 @@ def main() -> None:
     os.environ |= guard.DIRECT
     vars(app)["DagsterWebserver"] = GuardedWebserver  # the one place where the pages are made; there is no option for it
     try:
+        permissions.restrict()
         cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")
     except BadInputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        terminal.error(f"error: {error}")
         sys.exit(1)
 
 

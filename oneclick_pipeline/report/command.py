@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from oneclick_pipeline import terminal
+
 
 class Language(StrEnum):
     """Languages of the page."""
@@ -40,4 +42,4 @@ def report(
     other = language.value if language is not None and language.value != usual else ""
     path = report_file(home, month, other)
     files.write(files.make(home, month, other or usual).html, path)
-    typer.echo(path)
+    terminal.echo(path)

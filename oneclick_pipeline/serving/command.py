@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oneclick_pipeline import permissions, terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.options import whole
 
@@ -42,13 +43,14 @@ def serve(
     from oneclick_pipeline.serving import Scorer, server
 
     scorer = Scorer.open(home.absolute(), version)
+    permissions.prepare(home.absolute())
     application = server.application(scorer)
     # A shell that starts us in the background has us ignore Ctrl-C.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
     with _listening(port) as listening:
         own, address = scorer.version, f"http://{_LOOPBACK}:{listening.getsockname()[1]}"
-        typer.echo(f"{own.name} version {own.version} answers at {address}/invocations. Ctrl-C ends it.")
+        terminal.echo(f"{own.name} version {own.version} answers at {address}/invocations. Ctrl-C ends it.")
         config = uvicorn.Config(
             application,
             lifespan="off",
@@ -62,7 +64,7 @@ def serve(
         try:
             uvicorn.Server(config).run(sockets=[listening])
         except KeyboardInterrupt:
-            typer.echo("Stopping.")
+            terminal.echo("Stopping.")
 
 
 def _listening(port: int) -> socket.socket:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.guard import Guard
 from oneclick_pipeline.serving.scoring import parse_json
@@ -201,7 +201,7 @@ def _in_plain_words(handle: Callable[[Request], Awaitable[Response]]) -> Callabl
             return _answer(400, {"error_code": "BAD_REQUEST", "message": "the connection was closed"})
         except Exception as error:  # noqa: BLE001 - uvicorn would log it with its message
             place = traceback.extract_tb(error.__traceback__)[-1]
-            sys.stderr.write(f"error: {type(error).__name__} in {place.filename}, line {place.lineno}\n")
+            terminal.error(f"error: {type(error).__name__} in {place.filename}, line {place.lineno}")
             return _answer(500, {"error_code": "INTERNAL_ERROR", "message": "a fault of the server; its log says where"})
 
     return handled

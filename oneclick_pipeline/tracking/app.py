@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import permissions, terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.guard import Guard, Rules, refuse
 from oneclick_pipeline.tracking import allowed
@@ -86,7 +87,7 @@ class Pages:
         else:
             await _answer(send, 200, b"OK", b"text/plain")
             return
-        sys.stderr.write(f"MLflow's database does not answer: {problem}\n")
+        terminal.error(f"MLflow's database does not answer: {problem}")
         await _answer(send, 503, b"MLflow's process runs, and its database does not answer.\n", b"text/plain")
 
 
@@ -192,9 +193,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--port", type=int, default=5000)
     options = parser.parse_args(arguments)
     try:
+        permissions.restrict()
         app = create(Tracking(Path(os.environ["ONECLICK_HOME"])))
     except BadInputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        terminal.error(f"error: {error}")
         sys.exit(1)
     uvicorn.run(app, host=options.host, port=options.port, proxy_headers=False, server_header=False)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -36,12 +37,11 @@ def trust(
         raise BadInputError(f"no models yet in {store.folder}", remedy="run retrain first: oneclick run --job retrain")
     for number in numbers:
         candidate = store.candidate(number)
-        for line in _lines(candidate):
-            typer.echo(line)
+        terminal.echo(*_lines(candidate))
         if not yes:
             typer.confirm(f"Accept version {number} as it is now?", abort=True)
         store.accept(candidate)
-        typer.echo(f"version {number} is accepted: its record is in {store.folder / 'registered' / str(number)}")
+        terminal.echo(f"version {number} is accepted: its record is in {store.folder / 'registered' / str(number)}")
 
 
 def _lines(candidate: Candidate) -> Iterator[str]:

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import permissions
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.processes import variables_of
 from oneclick_pipeline.tracking import files, versions
@@ -84,4 +85,5 @@ def main(home: str, version: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    permissions.restrict()
     json.dump(main(*sys.argv[1:]), sys.stdout)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from oneclick_pipeline import postgres
+from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
@@ -57,9 +57,11 @@ class Tracking:
 
     Attributes:
         home: The home; everything is written below `home/mlflow`.
+        copies: For a reader who must not change anything: a folder that takes a copy of the database.
     """
 
     home: Path
+    copies: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -69,10 +71,15 @@ class Tracking:
     @property
     def uri(self) -> str:
         """Address of the database, for `MLFLOW_BACKEND_STORE_URI` and for clients; it may hold a password."""
-        url = postgres.given()
+        url = self._postgres()
         if url is not None:
             return postgres.text(postgres.in_schema(url, postgres.MLFLOW_SCHEMA))
-        return f"sqlite:///{self.folder / _DATABASE}"
+        return f"sqlite:///{(self.copies or self.folder) / _DATABASE}"
+
+    def _postgres(self) -> sa.URL | None:
+        """The database of the team, for a reader without the right to write; None where there is none."""
+        url = postgres.given()
+        return url if url is None or self.copies is None else postgres.read_only(url)
 
     def exists(self) -> bool:
         """Whether the home has a database; asking makes none.
@@ -80,7 +87,7 @@ class Tracking:
         Raises:
             BadInputError: If PostgreSQL was asked for and does not answer.
         """
-        url = postgres.given()
+        url = self._postgres()
         if url is None:
             return (self.folder / _DATABASE).exists()
         with postgres.connected(url) as connection:
@@ -97,7 +104,10 @@ class Tracking:
                 database, and only its files are left.
         """
         url = postgres.given()
-        if url is not None:
+        if self.copies is not None:
+            if url is None and not (self.copies / _DATABASE).exists():
+                database_copies.copy(self.folder / _DATABASE, self.copies / _DATABASE)
+        elif url is not None:
             _prepare_postgres(url, self.folder)
         elif not self.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +126,7 @@ class Tracking:
         with quiet_mlflow(), postgres.plain_words():
             from mlflow.store.db import utils
 
-            engine = sa.create_engine(self.uri, poolclass=sa.NullPool)
+            engine = sa.create_engine(self.prepare() if self.copies else self.uri, poolclass=sa.NullPool)
             current, head = utils._get_schema_version(engine), utils._get_latest_schema_revision()  # type: ignore[no-untyped-call] # noqa: SLF001
             return str(current), str(head)  # there is no public way
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _KEPT = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR|SYSTEMROOT|LD_LIBRARY_PATH|SSL_CERT_(?:FILE|DIR)"
-    r"|PYTHON[A-Z]+|PG[A-Z]+|ONECLICK_(?:HOME|HOSTS|POSTGRES|USERS)"
+    r"|PYTHON[A-Z]+|PG[A-Z]+|ONECLICK_(?:HOME|HOSTS|POSTGRES|USERS|GROUP)"
 )
 """What a Python, the driver of PostgreSQL and the pages themselves go by."""
 

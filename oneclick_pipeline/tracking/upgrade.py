@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+from oneclick_pipeline import permissions, terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 from oneclick_pipeline.tracking.registry import Tracking
@@ -34,9 +35,10 @@ def upgrade(store: Tracking) -> tuple[str, str]:
 
 if __name__ == "__main__":
     try:
+        permissions.restrict()
         sys.stdout.write(
             "MLflow's tables: {} before, {} now\n".format(*upgrade(Tracking(Path(os.environ.get("ONECLICK_HOME", "data")))))
         )
     except BadInputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        terminal.error(f"error: {error}")
         sys.exit(1)

@@ -1,12 +1,11 @@
 """`oneclick doctor`: is a home well, and what is to be done if not.
 
-Nothing is mended and nothing is run. Every check is a function of the home that yields findings; bad input that it meets is a
-problem, told as it is told everywhere.
+Nothing is changed and nothing is run: databases are read as copies, or in read-only transactions. Every check is a function of
+the home that yields findings; bad input that it meets is a problem, told as it is told everywhere.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -15,34 +14,28 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Annotated
+from weakref import finalize
 
 import typer
 
-from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline import terminal
+from oneclick_pipeline.doctor import access, packages
+from oneclick_pipeline.doctor.finding import OK, PROBLEM, WARNING, Finding
+from oneclick_pipeline.errors import BadInputError, of_the_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oneclick_pipeline.orchestration.health import Health
-
-OK, WARNING, PROBLEM = "ok", "warning", "problem"
+    from oneclick_pipeline.tracking import Tracking
 
 _SILENT_RUN = timedelta(hours=3)
 _SILENT_DAEMON = timedelta(minutes=5)
 _SPARE_BYTES = 200 * 2**20
 """What a month needs besides its tables: models, events, logs."""
 _PARTS = ("raw", "tables", "reports", "exports", "ledger", "mlflow", "dagster")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found: its name, `ok`, `warning` or `problem`, what it saw, and what to do."""
-
-    check: str
-    state: str
-    told: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,6 +53,15 @@ class Patient:
         folders = {table_file(self.home, name, "2000-01").parent for name in TABLES}
         names = {path.stem for folder in folders for path in folder.glob("*.parquet")}
         return sorted(name for name in names if is_month(name) and is_over(name, self.now))
+
+    @cached_property
+    def store(self) -> Tracking:
+        """MLflow of the home, read in a copy, which goes with the patient."""
+        from oneclick_pipeline.tracking import Tracking
+
+        copies = mkdtemp(prefix="oneclick-")
+        finalize(self, shutil.rmtree, copies, ignore_errors=True)
+        return Tracking(self.home, copies=Path(copies))
 
     @cached_property
     def health(self) -> Health:
@@ -80,8 +82,11 @@ def examine(home: Path) -> list[Finding]:
     for name, check in CHECKS.items():
         try:
             findings += check(patient)
-        except BadInputError as error:
-            message, _, remedy = str(error).partition(". What to do: ")
+        except Exception as error:
+            told = of_the_machine(error, home) or error
+            if not isinstance(told, BadInputError):
+                raise
+            message, _, remedy = str(told).partition(". What to do: ")
             findings.append(Finding(name, PROBLEM, message, remedy))
         if name == "home" and findings[-1].state == PROBLEM:
             break  # nothing to be asked of a home that is not there
@@ -98,33 +103,6 @@ def _python(_: Patient) -> Iterator[Finding]:
         yield Finding("python", PROBLEM, f"Python {here}, and {wanted} is needed", "make the environment anew")
     else:
         yield Finding("python", OK, f"Python {here}")
-
-
-def _packages(_: Patient) -> Iterator[Finding]:
-    from importlib.metadata import PackageNotFoundError, requires, version
-
-    from packaging.requirements import Requirement
-
-    wrong, right = [], 0
-    for text in requires("oneclick_pipeline") or []:
-        wanted = Requirement(text)
-        if wanted.marker is not None and not wanted.marker.evaluate({"extra": "postgres" if _team() else ""}):
-            continue
-        try:
-            here = version(wanted.name)
-        except PackageNotFoundError:
-            wrong.append(f"{wanted.name} is not installed")
-            continue
-        if wanted.specifier.contains(here, prereleases=True):
-            right += 1
-        else:
-            wrong.append(f"{wanted.name} is {here}, and {wanted.specifier} is needed")
-    remedy = "install what is locked: pip install --no-deps --require-hashes -r requirements.txt"
-    yield (
-        Finding("packages", PROBLEM, "; ".join(wrong), remedy)
-        if wrong
-        else Finding("packages", OK, f"{right} of {right} as needed")
-    )
 
 
 def _home(patient: Patient) -> Iterator[Finding]:
@@ -188,9 +166,7 @@ def _dagster(patient: Patient) -> Iterator[Finding]:
 
 
 def _mlflow(patient: Patient) -> Iterator[Finding]:
-    from oneclick_pipeline.tracking import Tracking
-
-    store = Tracking(patient.home)
+    store = patient.store
     if not store.exists():
         yield Finding("mlflow", WARNING, "no model was trained yet", "train one: oneclick run --job retrain --month YYYY-MM")
         return
@@ -229,9 +205,8 @@ def _champion(patient: Patient) -> Iterator[Finding]:
     from oneclick_pipeline import model
     from oneclick_pipeline.model.gates import edge_rows
     from oneclick_pipeline.tables import table_file
-    from oneclick_pipeline.tracking import Tracking
 
-    store = Tracking(patient.home)
+    store = patient.store
     if not store.exists() or not (store.versions() or store.unusable()):
         return  # told by the check of mlflow
     champion = store.require_champion()
@@ -252,9 +227,9 @@ def _champion(patient: Patient) -> Iterator[Finding]:
 
 def _models(patient: Patient) -> Iterator[Finding]:
     """Every registered version against its record; one that neither scores nor may come back is a warning only."""
-    from oneclick_pipeline.tracking import CHAMPION, PREVIOUS, Tracking
+    from oneclick_pipeline.tracking import CHAMPION, PREVIOUS
 
-    store = Tracking(patient.home)
+    store = patient.store
     if not store.exists():
         return  # told by the check of mlflow
     aliases, versions, unusable = store.aliases(), store.versions(), store.unusable()
@@ -318,17 +293,10 @@ def _runs(patient: Patient) -> Iterator[Finding]:
 
 
 def _staging(patient: Patient) -> Iterator[Finding]:
-    from filelock import FileLock, Timeout
+    from oneclick_pipeline.orchestration import locks
 
-    left = []
-    for folder in sorted((patient.home / "staging").glob("step-*")):
-        if not folder.is_dir():
-            continue
-        try:
-            with FileLock(folder.with_suffix(".lock"), timeout=0):
-                left.append(folder)
-        except Timeout:
-            continue  # its step is alive
+    folders = [folder for folder in sorted((patient.home / "staging").glob("step-*")) if folder.is_dir()]
+    left = [folder for folder in folders if not locks.is_held(folder.with_suffix(".lock"))]
     if left:
         size = sum(path.stat().st_size for folder in left for path in folder.rglob("*") if path.is_file())
         remedy = "nothing: the next run removes it; to have the room now, delete the folders"
@@ -351,8 +319,9 @@ def _daemon(patient: Patient) -> Iterator[Finding]:
 
 CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
     "python": _python,
-    "packages": _packages,
+    "packages": lambda _: packages.look(),
     "home": _home,
+    "permissions": lambda patient: access.look(patient.home),
     "settings": _settings,
     "catalogue": _catalogue,
     "webhook": _webhook,
@@ -395,16 +364,13 @@ def doctor(
 
     Nothing is changed. Exit code: 0 no problem (there may be warnings); 1 a problem.
     """
-    from rich.console import Console
-    from rich.markup import escape
-
     findings = examine(home.absolute())
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        terminal.echo_json([asdict(finding) for finding in findings])
     else:
-        out, colours = Console(highlight=False, soft_wrap=True), {OK: "green", WARNING: "yellow", PROBLEM: "red"}
+        out, colours = terminal.console(soft_wrap=True), {OK: "green", WARNING: "yellow", PROBLEM: "red"}
         for found in findings:
             remedy = f". What to do: {found.remedy}" if found.remedy else ""
-            out.print(f"[{colours[found.state]}]{found.state:<8}[/]{found.check:<12}{escape(found.told + remedy)}")
+            out.print(f"[{colours[found.state]}]{found.state:<8}[/]{found.check:<12}{terminal.markup(found.told + remedy)}")
     if any(found.state == PROBLEM for found in findings):
         raise typer.Exit(1)

@@ -1,0 +1,45 @@
+"""SQLite databases to look at while others may write them: a copy is opened, and nothing changes beside the original.
+
+To open a database, be it for reading, may make files beside it, or change it: a log that its last writer left is worked in.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BESIDE = ("", "-wal", "-journal")
+"""Ends of the names of files that make a database."""
+_ATTEMPTS = 5
+
+
+def copy(database: Path, target: Path) -> None:
+    """Copy a database with what its writers have not worked in yet.
+
+    Args:
+        database: The database; nothing is copied where there is none.
+        target: Where the copy goes.
+
+    Raises:
+        BadInputError: If it is written all the time.
+        OSError: If it cannot be read, or the copy not be written.
+    """
+    for _ in range(_ATTEMPTS):
+        before = _state(database)
+        for end in before:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(f"{database}{end}", f"{target}{end}")
+        if _state(database) == before:
+            return
+    raise BadInputError("the database is written all the time", file=str(database), remedy="look again when less is going on")
+
+
+def _state(database: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of each of its files."""
+    files = {end: database.with_name(database.name + end) for end in _BESIDE}
+    return {end: (file.stat().st_size, file.stat().st_mtime_ns) for end, file in files.items() if file.exists()}

@@ -1,0 +1,215 @@
+"""Who may read a home: its owner alone, or a group as well that `ONECLICK_GROUP` names. No other module knows modes.
+
+Every process of ours begins with `restrict`: from then on new files are the owner's alone, whatever the shell or the service
+manager wanted. `prepare` shuts the home itself, so that exports that came with other rights are out of reach, too.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GROUP = "ONECLICK_GROUP"
+"""Variable with the group, by name or number, whose members may read a home: it is known before the first file is made."""
+
+PARTS = (
+    *("raw", "tables", "reports", "exports", "ledger", "campaigns", "alerts", "twin", "mlflow", "dagster", "staging", "locks"),
+    *("settings.yaml", "catalogue.yaml"),
+)
+"""What may stand in a home and is ours to shut."""
+
+_AT_ONCE = 20_000
+"""Entries that `prepare` looks at: a run does not walk through a home of millions of files."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may read what is made.
+
+    Attributes:
+        group: Number of the group; None for the owner alone.
+    """
+
+    group: int | None = None
+
+    @property
+    def umask(self) -> int:
+        """The umask of our processes."""
+        return 0o077 if self.group is None else 0o027
+
+    def mode(self, mode: int) -> int:
+        """The mode that an entry should have in place of this one; what its owner may do is left.
+
+        >>> oct(Access().mode(0o100666)), oct(Access(7).mode(0o40777))
+        ('0o600', '0o2750')
+        """
+        own = mode & stat.S_IRWXU
+        if self.group is None:
+            return own
+        shared = (own & (stat.S_IRUSR | stat.S_IXUSR)) >> 3
+        return own | shared | (stat.S_ISGID if stat.S_ISDIR(mode) else 0)  # what is made in a folder inherits its group
+
+    def fits(self, found: os.stat_result) -> bool:
+        """Whether an entry has the rights that it should have."""
+        return stat.S_IMODE(found.st_mode) == self.mode(found.st_mode) and self.group in (None, found.st_gid)
+
+    def open(self, found: os.stat_result) -> bool:
+        """Whether anybody may read, write or enter an entry who should not."""
+        allowed = self.mode(found.st_mode) if self.group == found.st_gid else 0
+        return bool(found.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~allowed)
+
+    def remedy(self, home: Path) -> str:
+        """The command that shuts a home."""
+        place = shlex.quote(str(home))
+        if self.group is None:
+            return f"chmod -R go-rwx {place}"
+        return f"chgrp -R {self.group} {place} && chmod -R u=rwX,g=rX,o= {place} && find {place} -type d -exec chmod g+s {{}} +"
+
+
+def access() -> Access:
+    """Who may read what is made, as `ONECLICK_GROUP` says it.
+
+    Raises:
+        BadInputError: If there is no such group, or the user is not in it.
+    """
+    name = os.environ.get(GROUP, "")
+    if not name:
+        return Access()
+    remedy = f"name a group that the user is in (see: id), or unset {GROUP}: then files are their owner's alone"
+    try:
+        import grp  # systems that have no groups have no such module
+    except ImportError:
+        raise BadInputError(f"{GROUP} is set, and files of this system have no groups", value=name, remedy=remedy) from None
+    try:
+        group = int(name) if name.isascii() and name.isdigit() else grp.getgrnam(name).gr_gid
+    except (KeyError, ValueError):
+        raise BadInputError(f"there is no group as {GROUP} names it", value=name, remedy=remedy) from None
+    if group not in {os.getegid(), *os.getgroups()}:
+        raise BadInputError(f"the user is not in the group that {GROUP} names", value=name, remedy=remedy)
+    return Access(group)
+
+
+def restrict() -> None:
+    """Have all files that this process and its children make be for their owner, and for the group where there is one.
+
+    Raises:
+        BadInputError: See `access`.
+    """
+    os.umask(access().umask)
+
+
+def prepare(home: Path) -> None:
+    """Make a home, and shut it and what is in it, as far as it is ours to do.
+
+    A folder with nothing of a home in it, or one for everybody (as /tmp), is not shut: `oneclick doctor` tells of it. Neither is
+    what belongs to somebody else.
+
+    Raises:
+        BadInputError: See `access`.
+        OSError: If the home cannot be made.
+    """
+    restrict()
+    home.mkdir(parents=True, exist_ok=True)
+    if _is_home(home):
+        _shut(home, follow=True)
+        for part in PARTS:
+            shut(home / part)
+
+
+def _is_home(folder: Path) -> bool:
+    """Whether a folder is a home, or becomes one; never the root of the system, or a folder for everybody."""
+    if folder.resolve().parent == folder.resolve() or folder.stat().st_mode & stat.S_ISVTX:
+        return False
+    return any((folder / part).exists() for part in PARTS) or next(folder.iterdir(), None) is None
+
+
+def shut(place: Path) -> None:
+    """Shut a file or a folder with what is in it, in breadth first and up to a limit; links are not followed."""
+    for path in islice(_entries(place), _AT_ONCE):
+        _shut(path)
+
+
+def _shut(path: Path, *, follow: bool = False) -> None:
+    """Give an entry that is ours the rights that it should have."""
+    own = access()
+    with suppress(OSError):  # gone meanwhile, or of a file system that is read-only or knows no rights: told by the doctor
+        found = path.stat(follow_symlinks=follow)
+        if stat.S_ISLNK(found.st_mode) or own.fits(found) or found.st_uid != _user():
+            return
+        if own.group is not None and found.st_gid != own.group:
+            os.chown(path, -1, own.group)
+        path.chmod(own.mode(found.st_mode))
+
+
+def _user() -> int:
+    """Number of the user; none of a file's owner where the system has no such numbers."""
+    return os.geteuid() if hasattr(os, "geteuid") else -1
+
+
+def _entries(place: Path) -> Iterator[Path]:
+    """An entry and everything below it, breadth first; links are not followed, and what cannot be listed is left out."""
+    waiting = deque([place])
+    while waiting:
+        path = waiting.popleft()
+        yield path
+        with suppress(OSError):
+            if path.is_dir() and not path.is_symlink():
+                waiting.extend(sorted(path.iterdir()))
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """What others may do with a home.
+
+    Attributes:
+        open: Entries that others may read, write or enter, the first ones; `opened` how many there are.
+        foreign: Entries that belong to another user than the home, the first ones; `foreigners` how many there are.
+        parents: Folders above the home in which everybody may rename or delete.
+        owner: Number of the user who owns the home.
+        shut: Whether the home itself keeps others out, so that no entry can be reached.
+    """
+
+    open: tuple[str, ...]
+    opened: int
+    foreign: tuple[str, ...]
+    foreigners: int
+    parents: tuple[Path, ...]
+    owner: int
+    shut: bool
+
+
+def exposed(home: Path, listed: int = 10) -> Exposed:
+    """Look for what others may read or change; nothing is changed, and nothing is opened.
+
+    Args:
+        home: The home.
+        listed: How many entries are named.
+    """
+    own, top = access(), home.stat()
+    opened: list[str] = []
+    foreign: list[str] = []
+    counts = [0, 0]
+    for path in _entries(home):
+        with suppress(OSError):  # gone meanwhile
+            found = path.stat(follow_symlinks=path == home)
+            if not stat.S_ISLNK(found.st_mode) and own.open(found):
+                counts[0] += 1
+                opened += [f"{path} ({stat.filemode(found.st_mode)})"] if len(opened) < listed else []
+            if found.st_uid != top.st_uid:
+                counts[1] += 1
+                foreign += [f"{path} (user {found.st_uid})"] if len(foreign) < listed else []
+    everybody = (stat.S_IWOTH, stat.S_IWOTH | stat.S_ISVTX)
+    parents = tuple(path for path in home.resolve().parents if path.stat().st_mode & everybody[1] == everybody[0])
+    return Exposed(tuple(opened), counts[0], tuple(foreign), counts[1], parents, top.st_uid, not own.open(top))
