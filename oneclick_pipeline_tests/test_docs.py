@@ -62,6 +62,27 @@ def test_links_lead_somewhere(page):
             assert anchor in map(_anchor, headings), target
 
 
+@pytest.mark.parametrize("name", ["security.md", "faults.md"])
+def test_every_promise_names_tests_that_exist(name):
+    rows = [
+        row for row in (ROOT / "docs" / name).read_text(encoding="utf-8").splitlines() if row.startswith("| ") and ".py" in row
+    ]
+    assert len(rows) > 20
+    for path, _, test in re.findall(r"`([\w/]+\.py)(::(\w+))?", "\n".join(rows)):
+        text = (ROOT / "oneclick_pipeline_tests" / path).read_text(encoding="utf-8")
+        assert not test or re.search(rf"^(async )?def {test}\(", text, re.MULTILINE), f"{path}::{test}"
+
+
+@pytest.mark.parametrize("name", ["security.md"])
+def test_every_promise_of_security_has_a_test(name):
+    grids = re.findall(
+        r"^\| promise \| test \|\n\|---\|---\|\n((?:^\|.*\n)+)", (ROOT / "docs" / name).read_text("utf-8"), re.MULTILINE
+    )
+    rows = [row for grid in grids for row in grid.splitlines()]
+    assert len(rows) > 40
+    assert [row for row in rows if not re.search(r"\| `[\w/]+\.py", row)] == []
+
+
 def test_pictures_are_small_and_used():
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     for picture in (*(ROOT / "docs").glob("*.svg"), *(ROOT / "docs" / "images").iterdir()):
