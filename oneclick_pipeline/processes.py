@@ -120,13 +120,14 @@ class Group:
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.PIPE,
                 process_group=self._number,
             )
         except (PermissionError, ProcessLookupError) as error:  # there is no such group any more
             raise KeyboardInterrupt from error
         # What it says may hold values of the data, which must not command our terminal.
-        threading.Thread(target=terminal.relay, args=(process.stdout,), daemon=True).start()
+        for pipe, stream in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
+            threading.Thread(target=terminal.relay, args=(pipe, stream), daemon=True).start()
         self._children.append(process)
         if calls_others:
             self._callers.append(process)
