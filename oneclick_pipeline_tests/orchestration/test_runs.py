@@ -177,7 +177,7 @@ def code_server(home, monkeypatch):
     command = [sys.executable, "-m", "dagster", "api", "grpc", "-s", socket, "-f", str(home / "slow.py")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         try:
-            wait_until(lambda: servers._is_ready(f"unix:{socket}"))
+            wait_until(lambda: servers._is_ready(socket))
             yield DagsterGrpcClient(socket=socket, host="localhost"), process
         finally:
             with suppress(ProcessLookupError):
