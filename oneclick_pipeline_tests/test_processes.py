@@ -15,7 +15,7 @@ import pytest
 
 from oneclick_pipeline import keeper, postgres
 from oneclick_pipeline.orchestration import dumps
-from oneclick_pipeline.processes import Group
+from oneclick_pipeline.processes import SIGNALS, Group
 from oneclick_pipeline.tracking import fresh
 
 CHILD = """
@@ -32,11 +32,14 @@ STUBBORN = CHILD.format(stubborn=True, itself=CHILD.format(stubborn=True, itself
 POLITE = CHILD.format(stubborn=False, itself=CHILD.format(stubborn=False, itself=""))
 PARENT = """
 import os, threading, time
-from oneclick_pipeline.processes import Group
-with Group() as group:
+from oneclick_pipeline.processes import Group, leave
+try:
+  with Group() as group:
     group.end_on_signals()
     group.start(["-c", {child!r}], os.environ)
     {body}
+finally:
+  leave()
 """
 BODIES = {
     "waits": "time.sleep(60)",
@@ -157,3 +160,13 @@ def test_programs_that_open_models_or_talk_to_postgresql_get_none_of_our_secrets
     for environment in environments:
         assert "secret" not in environment.values()
         assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_group_leaves_signals_and_timers_of_its_process_as_they_were():
+    numbers = (*SIGNALS, signal.SIGALRM, signal.SIGTTOU)
+    before = [signal.getsignal(number) for number in numbers]
+    with Group() as group:
+        group.end_on_signals()
+        assert [signal.getsignal(number) for number in numbers] != before
+    assert [signal.getsignal(number) for number in numbers] == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
