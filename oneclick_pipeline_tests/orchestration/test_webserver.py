@@ -149,7 +149,10 @@ def test_every_mutation_was_looked_at(server):
     [
         'mutation { deleteRun(runId: "1") { __typename } }',
         'mutation { harmless: deleteRun(runId: "1") { __typename } }',
-        'mutation { setSensorCursor(sensorSelector: {repositoryLocationName: "x", repositoryName: "y", sensorName: "z"}) { __typename } }',
+        (
+            'mutation { setSensorCursor(sensorSelector: {repositoryLocationName: "x", repositoryName: "y", sensorName: "z"}) '
+            "{ __typename } }"
+        ),
         'mutation { ...F } fragment F on Mutation { deleteRun(runId: "1") { __typename } }',
         'mutation { ... on Mutation { shutdownRepositoryLocation(repositoryLocationName: "x") { __typename } } }',
         "query A { version } mutation B { wipeAssets(assetPartitionRanges: []) { __typename } }",
