@@ -128,9 +128,10 @@ def test_user_of_a_connection_is_seen(monkeypatch, way, asked):
 def test_another_user_is_seen_wherever_he_comes_from(monkeypatch, asked):
     if not asked:
         monkeypatch.setattr(sockets, "_asked", lambda *_: None)
-    for source in (None, "127.3.2.1", own_address()):
-        with connected(source=source, make=anothers) as (_, ours):
-            assert sockets.users(ours.fileno()) == {NOBODY}, source
+    own = own_address()
+    for way in ({}, {"source": "127.3.2.1"}, {"source": own}, {"accepting": "0.0.0.0", "to": own}):  # noqa: S104 - in a container
+        with connected(**way, make=anothers) as (_, ours):
+            assert sockets.users(ours.fileno()) == {NOBODY}, way
 
 
 def test_peer_on_another_machine_has_no_user_here():
@@ -139,23 +140,31 @@ def test_peer_on_another_machine_has_no_user_here():
     assert sockets._is_here(ip_address(own_address()))
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_connection_that_was_left_is_not_that_of_the_next_one_from_its_port(monkeypatch, asked):
-    """Somebody sends a request, breaks the connection off, and waits until another user's program gets his port."""
-    if not asked:
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+@pytest.mark.parametrize("lookup", ["_asked", "_owners_now"])
+def test_connection_that_was_left_is_not_that_of_the_next_one_from_its_port(monkeypatch, lookup, moment):
+    """Somebody sends a request, breaks the connection off, and another user's program gets his port before we look."""
+    if lookup == "_owners_now":
         monkeypatch.setattr(sockets, "_asked", lambda *_: None)
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as victim:
         peer = socket.create_connection(server.getsockname())
-        ours, port = server.accept()[0], peer.getsockname()[1]
-        with closing(ours):
+        with closing(server.accept()[0]) as ours:
             peer.sendall(b"a request that is still to be read")
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            peer.close()
-            with socket.socket() as victim:
+
+            def leave():
+                port = peer.getsockname()[1]
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                peer.close()
                 victim.bind(("127.0.0.1", port))
                 victim.connect(server.getsockname())
-                with pytest.raises(BadInputError, match="no process of this machine holds the connection"):
-                    sockets.users(ours.fileno())
+
+            if moment == "before":
+                leave()
+            else:
+                look = getattr(sockets, lookup)
+                monkeypatch.setattr(sockets, lookup, lambda *ends: leave() or look(*ends))
+            with pytest.raises(BadInputError, match="no process of this machine holds the connection"):
+                sockets.users(ours.fileno())
 
 
 def test_connection_that_was_closed_is_nobodys():
