@@ -53,6 +53,8 @@ def parsed(text: str) -> sa.URL:
     import sqlalchemy as sa
 
     try:
+        if not text.isprintable():  # the driver would raise an error of its own
+            raise ValueError
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise BadInputError(f"the address in {VARIABLE} is not understood", remedy=f"write {_SPELLING}") from None
