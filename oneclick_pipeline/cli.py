@@ -16,7 +16,7 @@ from oneclick_pipeline import permissions, streams, terminal
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.options import whole
-from oneclick_pipeline.processes import SAFE_PATH, Group
+from oneclick_pipeline.processes import SAFE_PATH, Group, leave
 from oneclick_pipeline.report.command import report
 from oneclick_pipeline.serving.command import serve
 from oneclick_pipeline.tracking.command import trust
@@ -754,3 +754,6 @@ def main() -> None:
             raise
         terminal.error(f"error: {told}")
         sys.exit(FAILED)
+    finally:
+        if Group.ended:
+            leave()

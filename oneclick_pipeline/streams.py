@@ -73,12 +73,12 @@ def tolerant(stream: TextIO | None) -> TextIO:
 
 
 def _occupy() -> None:
-    """Open the standard descriptors that were closed before we were started: the next file that is opened would get their numbers.
+    """Open the standard descriptors that were closed before we were started, lest the next files get their numbers.
 
     Whatever a library or a child then writes to its standard error would land in a lock or a table of the home.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
-        os.set_inheritable(descriptor, True)
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - by children; the parameter has no name
     os.close(descriptor)
 
 

@@ -21,6 +21,7 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import deserialize_value
 from filelock import FileLock, Timeout
 
+from oneclick_pipeline import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import locks
 from oneclick_pipeline.orchestration.launches import check_run_id
@@ -173,6 +174,9 @@ def reason(event: dg.DagsterEvent) -> str:
         error = error.cause
     if error.cls_name == dg.Failure.__name__:  # plain words of ours, said before the first step
         return str(error.message).partition(f"{dg.Failure.__name__}: ")[2].strip()
+    url = postgres.given()
+    if url is not None and "psycopg2" in error.message:  # Dagster's own record of the step could not be written or read
+        return str(postgres.unreachable(url, RuntimeError(error.message)))
     return f"{event.step_key or 'run'}: {error.message.strip()}"
 
 
