@@ -193,10 +193,9 @@ def ui(
 ) -> None:
     """Start the pages: Dagster with its daemon (schedules and sensors tick), and MLflow. Ctrl-C ends both.
 
-    Both listen on this machine only.
+    Both listen on this machine only. If one of their programs ends by itself, so does the command, with code 1: without it
+    nothing would start, and no alert would go out.
     """
-    import signal
-
     home = home.absolute()
     with Group() as group:
         group.end_on_signals()  # before what takes seconds to import
@@ -209,7 +208,7 @@ def ui(
             page = f"{mlflow}{tracking.Tracking(home).page()}"
             terminal.echo("", f"Dagster  {dagster}", f"MLflow   {page}", "Ctrl-C ends both.")
             try:
-                signal.pause()
+                group.wait()
             except KeyboardInterrupt:
                 terminal.echo("Stopping.")
 

@@ -23,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from oneclick_pipeline import keeper, terminal
+from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ SAFE_PATH = "PYTHONSAFEPATH"
 _OURS = "ONECLICK_"
 _ENCODING = "PYTHONIOENCODING"
 _AGAIN_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 _EXIT_SECONDS = 3.0
 """Seconds in which the interpreter must have ended after its children; with theirs it makes less than ten."""
 
@@ -87,7 +89,7 @@ class Group:
         """Start the keeper."""
         self._temporary = TemporaryDirectory(prefix="oneclick-")
         self.folder = Path(self._temporary.name)
-        command = [sys.executable, "-I", "-S", keeper.__file__]
+        command = [sys.executable, "-I", "-S", keeper.__file__, str(self.folder)]
         # In a group of its own: Ctrl-C reaches the terminal's foreground group, which is ours.
         self._keeper = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=self.folder, process_group=0
@@ -143,6 +145,21 @@ class Group:
         if calls_others:
             self._callers.append(process)
         return process
+
+    def wait(self) -> None:
+        """Wait until one of the children has ended, which none should do by itself.
+
+        Raises:
+            BadInputError: When it has.
+        """
+        while True:
+            for process in self._children:
+                if (code := process.poll()) is not None:
+                    program = " ".join(map(str, cast("list[str]", process.args)[3:5]))
+                    raise BadInputError(
+                        f"the server {program} ended with code {code}", remedy="see its messages above; start anew"
+                    )
+            time.sleep(_LOOK_SECONDS)
 
     def __exit__(self, *_: object) -> None:
         """End all children; when it returns none is left."""

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from oneclick_pipeline import keeper, postgres
+from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import dumps
 from oneclick_pipeline.processes import SIGNALS, Group
 from oneclick_pipeline.tracking import fresh
@@ -110,10 +111,20 @@ def test_further_signals_hurry():
 
 
 @pytest.mark.parametrize("child", [POLITE, STUBBORN])
-def test_no_child_survives_a_parent_that_is_killed(child):
+def test_no_child_and_no_folder_survives_a_parent_that_is_killed(child, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with parent(child) as (process, below):
+        assert len(list(tmp_path.iterdir())) == 1
         process.kill()
         assert left(below, DEADLINE_SECONDS) == []
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_child_that_ends_by_itself_is_an_error():
+    with Group() as group:
+        group.start(["-m", "json.tool"], {"PATH": os.environ["PATH"]})  # an empty input is no JSON
+        with pytest.raises(BadInputError, match=r"the server json\.tool ended with code 1"):
+            group.wait()
 
 
 def test_no_child_survives_a_keeper_that_is_killed():

@@ -37,6 +37,11 @@ _SILENCE = timedelta(minutes=5)
 """How long nothing may be heard of a run that no process is known to work on; it starts within seconds."""
 _SECONDS_TO_ANSWER = 5
 
+_FROM_OUTSIDE = {
+    "This run has been marked as failed from outside the execution context.": "its process was killed, or could not be started"
+}
+"""What Dagster says of a run that could not say itself why it ended, and what that means."""
+
 _STARTING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 _STARTED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
@@ -185,7 +190,7 @@ def cause(event: dg.DagsterEvent) -> Cause:
         return Cause(step, said or UNKNOWN, place(facts))
     while error is not None and error.cause is not None:
         error = error.cause
-    said = rule(event.message or "")
+    said = _FROM_OUTSIDE.get(event.message or "") or rule(event.message or "")
     return Cause(step, said or (f"an error of the kind {error.cls_name}" if error is not None else "no reason was given"))
 
 

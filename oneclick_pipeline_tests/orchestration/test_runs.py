@@ -64,6 +64,12 @@ def test_settle_fails_the_run_that_was_killed_and_no_other(tmp_path, instance):
     assert list((tmp_path / "locks").iterdir()) == []
 
 
+def test_run_that_was_ended_from_outside_says_so(instance):
+    run = a_run(instance, 1)
+    event = instance.report_run_failed(run)  # as Dagster does when it finds the run's process gone
+    assert str(runs.cause(event)) == "run: its process was killed, or could not be started"
+
+
 def test_settle_forgets_a_run_that_the_instance_does_not_know(tmp_path, instance):
     left_behind(tmp_path, dg.DagsterRun("retrain", run_id="a"))
     assert runs.settle(tmp_path, instance) == []
