@@ -98,7 +98,7 @@ def _values(column: Column) -> str:
 def _limits(info: FieldInfo) -> str:
     kind = (get_args(info.annotation) or (info.annotation,))[0] if get_origin(info.annotation) else info.annotation
     bounds = [
-        f"{sign} {value:g}"
+        f"{sign} {value:,}" if isinstance(value, int) else f"{sign} {value:g}"
         for rule in info.metadata
         for key, sign in _LIMITS.items()
         if (value := getattr(rule, key, None)) is not None

@@ -13,6 +13,7 @@ beyond doubt so is read again with care (`_careful`), as all rows are elsewhere:
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from functools import reduce
 from operator import add, or_
@@ -39,6 +40,7 @@ _INTEGERS_END = 10**18  # of 18 digits, so that every engine holds them
 _FIRST_ROWS = 20_000
 _SHORTEST_REPAIR = 6  # in shorter words one letter may be the whole difference: «да», «на»
 _MAD_TO_SD = 1.4826  # a normal distribution's standard deviation in median absolute deviations
+_LARGEST_LOG = math.log(sys.float_info.max)
 _VALUE_CHARACTERS = 200
 # Unicode's white space: left to themselves, engines differ in what is a blank.
 _BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
@@ -275,7 +277,10 @@ def _outlier_limit(values: nw.LazyFrame, column: Column, limit: float) -> tuple[
     spread = None if middle is None else _median(positive, (value.log() - middle).abs())
     if middle is None or not spread:
         return None
-    highest = math.exp(middle + limit * _MAD_TO_SD * spread)
+    exponent = middle + limit * _MAD_TO_SD * spread
+    if exponent > _LARGEST_LOG:  # no value lies above
+        return None
+    highest = math.exp(exponent)
     median = _median(values.filter(value <= highest), value)
     return None if median is None else (highest, median)
 

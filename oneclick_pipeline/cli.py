@@ -16,7 +16,7 @@ from oneclick_pipeline import permissions, streams, terminal
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.options import whole
-from oneclick_pipeline.processes import SAFE_PATH, Group
+from oneclick_pipeline.processes import SAFE_PATH, Group, leave
 from oneclick_pipeline.report.command import report
 from oneclick_pipeline.serving.command import serve
 from oneclick_pipeline.tracking.command import trust
@@ -193,10 +193,9 @@ def ui(
 ) -> None:
     """Start the pages: Dagster with its daemon (schedules and sensors tick), and MLflow. Ctrl-C ends both.
 
-    Both listen on this machine only.
+    Both listen on this machine only. If one of their programs ends by itself, so does the command, with code 1: without it
+    nothing would start, and no alert would go out.
     """
-    import signal
-
     home = home.absolute()
     with Group() as group:
         group.end_on_signals()  # before what takes seconds to import
@@ -209,7 +208,7 @@ def ui(
             page = f"{mlflow}{tracking.Tracking(home).page()}"
             terminal.echo("", f"Dagster  {dagster}", f"MLflow   {page}", "Ctrl-C ends both.")
             try:
-                signal.pause()
+                group.wait()
             except KeyboardInterrupt:
                 terminal.echo("Stopping.")
 
@@ -754,3 +753,6 @@ def main() -> None:
             raise
         terminal.error(f"error: {told}")
         sys.exit(FAILED)
+    finally:
+        if Group.ended:
+            leave()

@@ -1,13 +1,13 @@
 """Ends the servers of `oneclick ui`, however `oneclick ui` itself ends.
 
-    python -I -S keeper.py
+    python -I -S keeper.py FOLDER
 
 is started by `processes.Group` before any server. It makes a process group, which every server joins, and waits for a byte
 on its standard input: a signal that reached the parent (the interpreter writes it there at once, whatever its main thread
 is doing), or zero for an orderly end. End of file means that the parent is dead. A parent that a signal has reached may
 first end by itself those servers that call the others; then the whole group is ended: politely, by SIGTERM, by SIGKILL. A
 further signal takes the next step at once. A parent that a signal should have ended, and that does not come to it, is
-killed at the deadline.
+killed at the deadline. The folder of a parent that was killed is removed.
 
 Only the standard library, and as little of it as will do: it is up in a few hundredths of a second.
 """
@@ -16,6 +16,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import time
 
 PARENT_SECONDS = 2.0
@@ -132,6 +133,10 @@ def main() -> None:
         orders.wait(left)
     if not (orders.orderly or orders.gone) and os.getppid() == parent:
         os.kill(parent, signal.SIGKILL)
+    if not orders.orderly:  # the parent cannot do it any more
+        import shutil  # here alone: it takes longer than all the rest
+
+        shutil.rmtree(sys.argv[1], ignore_errors=True)
 
 
 if __name__ == "__main__":

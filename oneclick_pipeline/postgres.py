@@ -53,9 +53,11 @@ def parsed(text: str) -> sa.URL:
     import sqlalchemy as sa
 
     try:
-        url = sa.make_url(text)
+        url = sa.make_url(text) if text.isprintable() else None  # for another the driver would raise an error of its own
     except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise BadInputError(f"the address in {VARIABLE} is not understood", remedy=f"write {_SPELLING}") from None
+        url = None
+    if url is None:
+        raise BadInputError(f"the address in {VARIABLE} is not understood", remedy=f"write {_SPELLING}")
     if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
         raise BadInputError(f"the address in {VARIABLE} is none of a PostgreSQL database", remedy=f"write {_SPELLING}")
     url = url.set(drivername=_DRIVER)

@@ -20,9 +20,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Self, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from oneclick_pipeline import keeper, terminal
+from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ SAFE_PATH = "PYTHONSAFEPATH"
 _OURS = "ONECLICK_"
 _ENCODING = "PYTHONIOENCODING"
 _AGAIN_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 _EXIT_SECONDS = 3.0
 """Seconds in which the interpreter must have ended after its children; with theirs it makes less than ten."""
 
@@ -45,6 +47,15 @@ def variables_of(variables: Mapping[str, str], *ours: str) -> dict[str, str]:
     {'PATH': '/bin', 'ONECLICK_HOME': '/data'}
     """
     return {name: value for name, value in variables.items() if not name.startswith(_OURS) or name in ours}
+
+
+def leave() -> None:
+    """Let nothing hold the interpreter, when there is nothing left to do: a library's thread that does not end is cut off."""
+    gc.freeze()  # the interpreter would look through all that Dagster imports once more: two seconds
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, _EXIT_SECONDS)
 
 
 def _interrupt(*_: object) -> None:
@@ -62,20 +73,23 @@ class Group:
 
     Attributes:
         folder: A folder that only we may enter, which is gone with the context; the current folder of all children.
+        ended: Whether a group of this process that ends on signals has ended: the process is to follow, see `leave`.
     """
 
     folder: Path
+    ended: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._children: list[subprocess.Popen[bytes]] = []
         self._callers: list[subprocess.Popen[bytes]] = []
         self._on_signals = False
+        self._usual: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         """Start the keeper."""
         self._temporary = TemporaryDirectory(prefix="oneclick-")
         self.folder = Path(self._temporary.name)
-        command = [sys.executable, "-I", "-S", keeper.__file__]
+        command = [sys.executable, "-I", "-S", keeper.__file__, str(self.folder)]
         # In a group of its own: Ctrl-C reaches the terminal's foreground group, which is ours.
         self._keeper = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=self.folder, process_group=0
@@ -93,10 +107,9 @@ class Group:
         os.set_blocking(self._orders.fileno(), False)
         signal.set_wakeup_fd(self._orders.fileno(), warn_on_full_buffer=False)  # written by the signal's own handler, in C
         # A shell that starts us in the background has us ignore Ctrl-C.
-        for number in SIGNALS:
-            signal.signal(number, _interrupt)
-        signal.signal(signal.SIGALRM, _interrupt)
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # inherited: children write to the terminal from the background
+        for number in (*SIGNALS, signal.SIGALRM):
+            self._usual[number] = signal.signal(number, _interrupt)
+        self._usual[signal.SIGTTOU] = signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # children write from the background
         self._on_signals = True
 
     def start(
@@ -120,17 +133,33 @@ class Group:
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.PIPE,
                 process_group=self._number,
             )
         except (PermissionError, ProcessLookupError) as error:  # there is no such group any more
             raise KeyboardInterrupt from error
         # What it says may hold values of the data, which must not command our terminal.
-        threading.Thread(target=terminal.relay, args=(process.stdout,), daemon=True).start()
+        for pipe, stream in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
+            threading.Thread(target=terminal.relay, args=(pipe, stream), daemon=True).start()
         self._children.append(process)
         if calls_others:
             self._callers.append(process)
         return process
+
+    def wait(self) -> None:
+        """Wait until one of the children has ended, which none should do by itself.
+
+        Raises:
+            BadInputError: When it has.
+        """
+        while True:
+            for process in self._children:
+                if (code := process.poll()) is not None:
+                    program = " ".join(map(str, cast("list[str]", process.args)[3:5]))
+                    raise BadInputError(
+                        f"the server {program} ended with code {code}", remedy="see its messages above; start anew"
+                    )
+            time.sleep(_LOOK_SECONDS)
 
     def __exit__(self, *_: object) -> None:
         """End all children; when it returns none is left."""
@@ -146,11 +175,10 @@ class Group:
                 process.wait()  # not for long, see `keeper.STEPS`
         finally:
             if self._on_signals:
+                Group.ended = True
                 signal.set_wakeup_fd(-1)
-                gc.freeze()  # the interpreter would look through all that Dagster imports once more: two seconds
-                # A thread that does not end cannot hold the interpreter longer.
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)
-                signal.setitimer(signal.ITIMER_REAL, _EXIT_SECONDS)
+                for known, handler in self._usual.items():
+                    signal.signal(known, handler)
             self._orders.close()
             self._temporary.cleanup()
 

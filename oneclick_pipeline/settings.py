@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 FILE = "settings.yaml"
 _REMEDY = "see docs/settings.md for the names, units and limits of the settings"
-_ADDRESS = r"^https?://[^\s<>\"]*[^\s<>\"/]$"
+_ADDRESS = r"^https?://[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]-]*[A-Za-z0-9._~!$&'()*+,;=:@%?\[\]-]$"
+_LONGEST = 2048
+_LEAST_ROWS, _MOST_ROWS = 100, 100_000_000
+_MOST_UNITS = 1e9
+_LAST_SEED = 2**32 - 1  # scikit-learn takes none beyond
 
 
 class _Section(BaseModel):
@@ -30,7 +34,9 @@ class _Section(BaseModel):
     @classmethod
     def _number_as_a_number(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever a file holds
         """Refuse `yes` and `"4"` where a number stands: pydantic would take them for 1 and 4."""
-        if cls.model_fields[str(info.field_name)].annotation in (int, float) and isinstance(value, bool | str):
+        numbers = value.values() if isinstance(value, dict) else [value]
+        is_number = cls.model_fields[str(info.field_name)].annotation in (int, float, dict[str, int])
+        if is_number and any(isinstance(number, bool | str) for number in numbers):
             raise ValueError("Input should be a number without quotes")
         return value
 
@@ -44,6 +50,7 @@ class Cleaning(_Section):
     outlier_limit: float = Field(
         10.0,
         gt=3,
+        le=100,
         description="Robust standard deviations (log scale) beyond which a revenue is an error; its period's median replaces it",
     )
 
@@ -52,7 +59,7 @@ class Value(_Section):
     """What a customer is worth."""
 
     profit_unit_roubles: float = Field(
-        1000.0, gt=0, description="Roubles in one unit of the profit column; offer costs use the same unit"
+        1000.0, ge=0.01, le=_MOST_UNITS, description="Roubles in one unit of the profit column; offer costs use the same unit"
     )
     horizon_months: int = Field(3, ge=1, le=12, description="Months ahead for which the decline is predicted")
     worth_months: int = Field(
@@ -62,7 +69,7 @@ class Value(_Section):
         description="Months after a snapshot whose profit counts where the worth of a kept customer is learnt, in whole quarters",
     )
     offer_cost: float = Field(
-        0.15, ge=0, description="Cost of treating one customer in the profit curve, in units of the profit column"
+        0.15, ge=0, le=_MOST_UNITS, description="Cost of treating one customer in the profit curve, in units of the profit column"
     )
     saved_share: float = Field(
         0.2,
@@ -78,7 +85,9 @@ class Exploration(_Section):
     normality_level: float = Field(0.05, gt=0, lt=1, description="Level of the normality tests")
     phik_bins: int = Field(10, ge=3, le=100, description="Bins of a continuous column in the phik matrix")
     collinearity_threshold: float = Field(0.8, gt=0, le=1, description="phik from which two features count as collinear")
-    max_rows: int = Field(50_000, ge=1000, description="Customers above which exploration works on a random sample")
+    max_rows: int = Field(
+        50_000, ge=1000, le=_MOST_ROWS, description="Customers above which exploration works on a random sample"
+    )
 
 
 class Labels(_Section):
@@ -113,7 +122,7 @@ class Gates(_Section):
         0.005, ge=0, lt=0.5, description="By how much its ROC-AUC may lie under the champion's on the same folds"
     )
     log_loss_margin: float = Field(
-        0.01, ge=0, description="By how much its log loss may lie over the champion's on the same folds, nats"
+        0.01, ge=0, le=10, description="By how much its log loss may lie over the champion's on the same folds, nats"
     )
     max_drop: float = Field(
         0.05, ge=0, lt=0.5, description="By how much its ROC-AUC may lie under what the champion had when it was trained"
@@ -130,13 +139,14 @@ class Gates(_Section):
 class Model(_Section):
     """How the model is searched and judged."""
 
-    seed: int = Field(20261, description="Seed of folds and draws")
+    seed: int = Field(20261, ge=0, le=_LAST_SEED, description="Seed of folds and draws")
     folds: int = Field(5, ge=2, le=20, description="Outer folds, grouped by identical customers")
     repeats: int = Field(2, ge=1, le=20, description="Repetitions of the outer folds with other shuffles")
     inner_folds: int = Field(3, ge=2, le=20, description="Folds inside each search")
     families: tuple[str, ...] = Field(
         ("knn", "decision_tree", "logistic_regression", "svc", "extra_trees", "hist_gradient_boosting"),
         min_length=1,
+        max_length=6,
         description="Families of models that compete, see model/candidates.py; two or more also compete as a soft vote",
     )
     family_max_rows: dict[str, int] = Field(
@@ -151,7 +161,9 @@ class Model(_Section):
     out_of_time_months: int = Field(
         2, ge=0, le=24, description="Newest labelled months that are also judged out of time, by a search on what was known then"
     )
-    max_rows: int = Field(20_000, ge=100, description="Labelled customers above which training uses a stratified sample")
+    max_rows: int = Field(
+        20_000, ge=_LEAST_ROWS, le=_MOST_ROWS, description="Labelled customers above which training uses a stratified sample"
+    )
 
     @field_validator("families", "family_max_rows")
     @classmethod
@@ -159,6 +171,10 @@ class Model(_Section):
         known = cls.model_fields["families"].default
         if unknown := [name for name in value if name not in known]:
             raise ValueError(f"unknown family {unknown[0]}; known are {', '.join(known)}")
+        if len(set(value)) < len(value):
+            raise ValueError("a family stands twice")
+        if isinstance(value, dict) and not all(_LEAST_ROWS <= rows <= _MOST_ROWS for rows in value.values()):
+            raise ValueError(f"rows of a family are from {_LEAST_ROWS} to {_MOST_ROWS}")
         return value
 
 
@@ -175,7 +191,9 @@ class Segments(_Section):
 class Offers(_Section):
     """What may be offered, to how many, and how much is left to chance so that the effect can be measured."""
 
-    budget: float = Field(100.0, ge=0, description="What all offers of a month may cost together, in units of the profit column")
+    budget: float = Field(
+        100.0, ge=0, le=_MOST_UNITS, description="What all offers of a month may cost together, in units of the profit column"
+    )
     lost_share: float = Field(
         0.2,
         gt=0,
@@ -183,13 +201,15 @@ class Offers(_Section):
         description="Share of a customer's profit over the horizon that a decline takes away; an assumption until the "
         "history is long enough to learn the worth of a kept customer from it",
     )
-    contact_cap: int = Field(8, ge=0, description="Contacts in the month from which a customer gets no offer")
+    contact_cap: int = Field(8, ge=0, le=1_000_000, description="Contacts in the month from which a customer gets no offer")
     control_share: float = Field(0.1, ge=0, lt=1, description="Share of customers who are held out for good, in every month")
     exploration_share: float = Field(0.1, ge=0.1, lt=1, description="Share of the others whose arm is drawn at random")
     offer_control_share: float = Field(
         0.02, ge=0, lt=1, description="Share of those chosen for an offer who are held out of it for this month"
     )
-    salt: str = Field("oneclick", min_length=1, description="Seed of all that is drawn; another salt is another hold-out")
+    salt: str = Field(
+        "oneclick", min_length=1, max_length=200, description="Seed of all that is drawn; another salt is another hold-out"
+    )
 
 
 class Campaigns(_Section):
@@ -198,15 +218,23 @@ class Campaigns(_Section):
     history_months: int = Field(12, ge=1, le=60, description="Campaigns that are learnt from go back so many months at most")
     significance: float = Field(0.05, gt=0, lt=0.5, description="Level of tests and of smallest detectable effects")
     power: float = Field(0.8, gt=0.5, lt=1, description="Power of smallest detectable effects")
-    min_group: int = Field(50, ge=2, description="Customers in either arm below which a comparison has not enough data")
+    min_group: int = Field(
+        50, ge=2, le=_MOST_ROWS, description="Customers in either arm below which a comparison has not enough data"
+    )
     sample_ratio_level: float = Field(
         0.001, gt=0, lt=0.5, description="p-value of the sample-ratio check below which nothing is read"
     )
     max_rows: int = Field(
-        500_000, ge=1000, description="Customers of campaigns above which responses are learnt from a random sample of them"
+        500_000,
+        ge=1000,
+        le=_MOST_ROWS,
+        description="Customers of campaigns above which responses are learnt from a random sample of them",
     )
     heterogeneous_from: int = Field(
-        20_000, ge=100, description="Customers with a known outcome from which effects are estimated customer by customer"
+        20_000,
+        ge=100,
+        le=_MOST_ROWS,
+        description="Customers with a known outcome from which effects are estimated customer by customer",
     )
 
 
@@ -214,9 +242,9 @@ class Monitoring(_Section):
     """When data or scores count as changed: from `*_moderate` on a check warns, from `*_shifted` on it fails."""
 
     bins: int = Field(10, ge=2, le=100, description="Quantile bins of a number in the population stability index (PSI)")
-    psi_moderate: float = Field(0.1, gt=0, description="PSI of a feature or the score from which its check warns")
-    psi_shifted: float = Field(0.25, gt=0, description="PSI from which it fails, and a retrain is due")
-    min_customers: int = Field(200, ge=2, description="Customers in either month below which nothing is compared")
+    psi_moderate: float = Field(0.1, gt=0, le=100, description="PSI of a feature or the score from which its check warns")
+    psi_shifted: float = Field(0.25, gt=0, le=100, description="PSI from which it fails, and a retrain is due")
+    min_customers: int = Field(200, ge=2, le=_MOST_ROWS, description="Customers in either month below which nothing is compared")
     quarantine_moderate: float = Field(0.01, ge=0, le=1, description="Share of all rows quarantined from which the check warns")
     quarantine_shifted: float = Field(0.03, ge=0, le=1, description="Share of all rows quarantined from which it fails")
     incomplete_moderate: float = Field(
@@ -226,9 +254,10 @@ class Monitoring(_Section):
     customers_moderate: float = Field(
         0.2,
         gt=0,
+        le=1000,
         description="Change of the number of customers, as a share of the reference month's, from which the check warns",
     )
-    customers_shifted: float = Field(0.5, gt=0, description="The same change from which it fails")
+    customers_shifted: float = Field(0.5, gt=0, le=1000, description="The same change from which it fails")
     consent_moderate: float = Field(
         0.05, gt=0, le=1, description="Change of the share of customers with consent from which the check warns"
     )
@@ -237,10 +266,13 @@ class Monitoring(_Section):
         0.05, gt=0, le=1, description="Share of customers with a new category from which the check fails; it warns of any"
     )
     history_months: int = Field(12, ge=1, le=60, description="Months back whose scores are held against what came of them")
-    max_rows: int = Field(200_000, ge=1000, description="Customers of a month above which they are a random sample")
+    max_rows: int = Field(
+        200_000, ge=1000, le=_MOST_ROWS, description="Customers of a month above which they are a random sample"
+    )
     min_class: int = Field(
         50,
         ge=2,
+        le=_MOST_ROWS,
         description="Customers of either class, counted by effective sample size, below which scores are not judged",
     )
     ece_moderate: float = Field(0.05, gt=0, le=1, description="Calibration error of matured scores from which the check warns")
@@ -264,6 +296,7 @@ class Report(_Section):
     mlflow_url: str = Field(
         "http://127.0.0.1:5000",
         pattern=_ADDRESS,
+        max_length=_LONGEST,
         description="Address of MLflow's pages, without a slash at its end, for the links to it",
     )
 
@@ -277,6 +310,7 @@ class Alerts(_Section):
     dagster_url: str = Field(
         "http://127.0.0.1:3000",
         pattern=_ADDRESS,
+        max_length=_LONGEST,
         description="Address of Dagster's pages, without a slash at its end, for the links to them",
     )
 

@@ -15,6 +15,7 @@ _IN_ASCII = {
     "≤": "<=", "≥": ">=", "≈": "~", "\N{NO-BREAK SPACE}": " ",
 }  # fmt: skip
 """What our messages use beside letters, and how it is shown where there is nothing but ASCII."""
+_LAST_STANDARD = 2
 _NOBODY_READS = (errno.EPIPE, errno.EIO)
 
 
@@ -71,6 +72,17 @@ def tolerant(stream: TextIO | None) -> TextIO:
     )
 
 
+def _occupy() -> None:
+    """Open the standard descriptors that were closed before we were started, lest the next files get their numbers.
+
+    Whatever a library or a child then writes to its standard error would land in a lock or a table of the home.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - by children; the parameter has no name
+    os.close(descriptor)
+
+
 def install() -> None:
     """Make both standard streams of this process tolerant."""
+    _occupy()
     sys.stdout, sys.stderr = tolerant(sys.stdout), tolerant(sys.stderr)

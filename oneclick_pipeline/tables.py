@@ -33,7 +33,7 @@ STAGES = (
     "raw", "clean", "features", "exploration", "model", "scores", "segments", "campaigns", "offers", "monitoring", "report"
 )  # fmt: skip
 
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")  # no calendar has a year 0
 
 
 def is_month(text: str) -> bool:
@@ -78,7 +78,7 @@ def add_months(month: str, months: int) -> str:
     """The month so many months later, or earlier where `months` is negative.
 
     Raises:
-        BadInputError: If `month` is not a calendar month, or what comes of it lies outside the years 0 to 9999.
+        BadInputError: If `month` is not a calendar month, or what comes of it lies outside the years 1 to 9999.
 
     >>> add_months("2026-10", 3), add_months("2026-01", -1)
     ('2027-01', '2025-12')

@@ -149,12 +149,12 @@ def guard() -> None:
         sys.stderr = _Guarded(sys.stderr)
 
 
-def relay(stream: IO[bytes]) -> None:
-    """Hand what another program writes on to the standard error, as plain text, until it ends."""
-    with stream:
-        for line in iter(lambda: stream.readline(1 << 16), b""):
-            sys.stderr.write(uncoloured(line.decode("utf-8", "backslashreplace")))
-            sys.stderr.flush()
+def relay(pipe: IO[bytes], stream: IO[str]) -> None:
+    """Hand what another program writes on to a stream of ours, as plain text, until the program ends."""
+    with pipe:
+        for line in iter(lambda: pipe.readline(1 << 16), b""):
+            stream.write(uncoloured(line.decode("utf-8", "backslashreplace")))
+            stream.flush()
 
 
 class PlainFormatter(logging.Formatter):

@@ -7,6 +7,7 @@ false and null. What YAML 1.1 takes for something else, such as a date, `0x10` o
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -92,6 +93,8 @@ def _content(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise BadInputError("it cannot be read: it is not a regular file", file=str(path), remedy="put a YAML file there")
         content = file.read(MAX_BYTES + 1)
+    if content is None:  # a file of the kernel's that has nothing to say now
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     if len(content) > MAX_BYTES:
         raise BadInputError(
             f"it cannot be read: it is larger than {MAX_BYTES >> 10} KiB", file=str(path), remedy="put a smaller YAML file there"

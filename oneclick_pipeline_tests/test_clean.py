@@ -159,6 +159,12 @@ def test_clean_without_a_scale_no_revenue_is_an_error(cleaned, values):
     assert rows(result.corrections) == []
 
 
+def test_clean_of_values_that_lie_further_apart_than_a_number_can_say_finds_no_error(cleaned):
+    lines = [f"{i},текущий_месяц,{value}" for i, value in enumerate(("1e-300", "1e-300", "1e300", "1e300"))]
+    result = cleaned(REVENUE, "\n".join([HEADERS["market_money"], *lines]))
+    assert rows(result.corrections) == []
+
+
 def test_clean_judges_every_period_by_itself(cleaned):
     usual = {"текущий_месяц": 1, "предыдущий_месяц": 1000}  # one rouble has no logarithm to speak of
     spread = (0.8, 0.9, 1, 1, 1.1, 1.2)

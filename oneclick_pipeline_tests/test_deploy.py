@@ -180,6 +180,34 @@ def test_secrets_become_variables_and_empty_ones_do_not(tmp_path):
     assert variables["PATH"] == environment["PATH"]
 
 
+def test_secret_that_cannot_be_read_starts_nothing(tmp_path):
+    (tmp_path / postgres.VARIABLE).mkdir()  # what Docker makes where the file is missing; root can read any file
+    environment = {"PATH": os.environ["PATH"], "SECRETS": str(tmp_path)}
+    done = subprocess.run(
+        [DEPLOY / "with-secrets", "echo", "started"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert postgres.VARIABLE in done.stderr
+
+
+@pytest.mark.parametrize("password", ["p@s/s:w%rd\"$x' y", "пароль", "a" * 200])
+def test_password_of_ones_own_is_the_one_of_the_address(tmp_path, password):
+    script = shutil.copy(DEPLOY / "secrets.sh", tmp_path)
+    subprocess.run([script], check=True, env=os.environ | {"POSTGRES_PASSWORD": password})
+    assert (tmp_path / "secrets" / "POSTGRES_PASSWORD").read_text() == password
+    url = postgres.parsed((tmp_path / "secrets" / postgres.VARIABLE).read_text())
+    assert (url.username, url.password, url.host, url.port, url.database) == ("oneclick", password, "postgres", 5432, "oneclick")
+
+
+def test_restore_without_a_name_stops_nothing(tmp_path):
+    (tmp_path / "docker").write_text(f"#!/bin/sh\ntouch '{tmp_path}/asked'\n")
+    (tmp_path / "docker").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert subprocess.run([DEPLOY / "restore.sh"], env=environment, check=False).returncode != 0
+    assert not (tmp_path / "asked").exists()
+
+
 def test_configuration_of_a_team_has_the_storage_of_every_home_and_is_taken_as_edited(monkeypatch, tmp_path):
     ours = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
     assert ours.items() >= yaml.safe_load(execute._INSTANCE + execute._STORAGE).items()

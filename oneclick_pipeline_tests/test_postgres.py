@@ -162,6 +162,8 @@ def test_server_that_goes_away_is_told_in_plain_words(server, monkeypatch, tmp_p
         ("postgresql://store:s3cr3t@host", "none of a PostgreSQL"),
         ("postgresql://store:s3cr3t@host:port/db", "is not understood"),
         ("s3cr3t", "is not understood"),
+        ("postgresql://store:s3cr3t@host/db\udc9b", "is not understood"),
+        ("postgresql://store:s3cr3t@host/db\x1b", "is not understood"),
     ],
 )
 def test_address_that_is_none_is_refused_without_being_told(monkeypatch, address, problem):

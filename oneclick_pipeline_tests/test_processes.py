@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from oneclick_pipeline import keeper, postgres
+from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import dumps
-from oneclick_pipeline.processes import Group
+from oneclick_pipeline.processes import SIGNALS, Group
 from oneclick_pipeline.tracking import fresh
 
 CHILD = """
@@ -32,11 +33,14 @@ STUBBORN = CHILD.format(stubborn=True, itself=CHILD.format(stubborn=True, itself
 POLITE = CHILD.format(stubborn=False, itself=CHILD.format(stubborn=False, itself=""))
 PARENT = """
 import os, threading, time
-from oneclick_pipeline.processes import Group
-with Group() as group:
+from oneclick_pipeline.processes import Group, leave
+try:
+  with Group() as group:
     group.end_on_signals()
     group.start(["-c", {child!r}], os.environ)
     {body}
+finally:
+  leave()
 """
 BODIES = {
     "waits": "time.sleep(60)",
@@ -107,10 +111,20 @@ def test_further_signals_hurry():
 
 
 @pytest.mark.parametrize("child", [POLITE, STUBBORN])
-def test_no_child_survives_a_parent_that_is_killed(child):
+def test_no_child_and_no_folder_survives_a_parent_that_is_killed(child, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     with parent(child) as (process, below):
+        assert len(list(tmp_path.iterdir())) == 1
         process.kill()
         assert left(below, DEADLINE_SECONDS) == []
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_child_that_ends_by_itself_is_an_error():
+    with Group() as group:
+        group.start(["-m", "json.tool"], {"PATH": os.environ["PATH"]})  # an empty input is no JSON
+        with pytest.raises(BadInputError, match=r"the server json\.tool ended with code 1"):
+            group.wait()
 
 
 def test_no_child_survives_a_keeper_that_is_killed():
@@ -157,3 +171,13 @@ def test_programs_that_open_models_or_talk_to_postgresql_get_none_of_our_secrets
     for environment in environments:
         assert "secret" not in environment.values()
         assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_group_leaves_signals_and_timers_of_its_process_as_they_were():
+    numbers = (*SIGNALS, signal.SIGALRM, signal.SIGTTOU)
+    before = [signal.getsignal(number) for number in numbers]
+    with Group() as group:
+        group.end_on_signals()
+        assert [signal.getsignal(number) for number in numbers] != before
+    assert [signal.getsignal(number) for number in numbers] == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

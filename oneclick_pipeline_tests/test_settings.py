@@ -1,4 +1,5 @@
 import errno
+import io
 import math
 import os
 from itertools import pairwise
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from oneclick_pipeline import yaml
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.settings import Cleaning, Settings
 
@@ -109,6 +111,15 @@ def test_unknown_or_illegal_setting_is_told_with_file_field_and_value(tmp_path, 
         ('model: {folds: "4"}', "setting model.folds", 1, 16),
         ('model: {folds: "٤"}', "setting model.folds", 1, 16),
         ("model: {folds: yes}", "setting model.folds", 1, 16),
+        ("model:\n  seed: -1", "setting model.seed", 2, 9),
+        ("model:\n  seed: 4294967296", "setting model.seed", 2, 9),
+        ("model:\n  families: [knn, knn]", "a family stands twice", 2, 13),
+        ("model:\n  family_max_rows: {knn: -5}", "rows of a family are from 100", 2, 20),
+        ("model:\n  family_max_rows: {knn: yes}", "a number without quotes", 2, 20),
+        ("cleaning:\n  outlier_limit: 1e308", "setting cleaning.outlier_limit", 2, 18),
+        ("offers:\n  salt: " + "a" * 201, "setting offers.salt", 2, 9),
+        ('alerts:\n  dagster_url: "http://a\\e[31m"', "setting alerts.dagster_url", 2, 16),
+        ("report:\n  mlflow_url: http://a\u202eb", "setting report.mlflow_url", 2, 15),
     ],
 )
 def test_file_that_holds_no_settings_is_refused_with_line_and_column(tmp_path, text, problem, line, column):
@@ -127,6 +138,29 @@ def test_few_lines_that_stand_for_gigabytes_are_refused_at_once(tmp_path):
     with pytest.raises(BadInputError, match="aliases") as caught:
         load(tmp_path, bomb)
     assert caught.value.line == 2
+
+
+@pytest.mark.parametrize("section", [info.annotation for info in Settings.model_fields.values()])
+def test_every_number_has_a_lowest_and_a_highest_value(section):
+    """No stage was written for a seed below nothing or a limit of 1e308; what it makes of one names neither file nor line."""
+    for name, info in section.model_fields.items():
+        if info.annotation in (int, float):
+            limits = {limit for rule in info.metadata for limit in ("ge", "gt", "le", "lt") if hasattr(rule, limit)}
+            assert len(limits & {"ge", "gt"}) == len(limits & {"le", "lt"}) == 1, name
+
+
+class Silent(io.FileIO):
+    """A file that would keep its reader waiting, as some of the kernel's do."""
+
+    def read(self, *_):
+        return None
+
+
+def test_file_that_has_nothing_to_say_now_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    (tmp_path / "settings.yaml").touch()
+    monkeypatch.setattr(yaml, "open", Silent, raising=False)
+    with pytest.raises(BadInputError, match="it cannot be read"):
+        Settings.load(tmp_path)
 
 
 def test_byte_order_mark_and_numbers_as_people_write_them_are_read(tmp_path):

@@ -44,6 +44,18 @@ def test_handler_is_of_writing_only():
         b"\xff".decode("utf-8", streams._HANDLER)
 
 
+def test_files_never_take_the_place_of_standard_streams_that_were_closed(tmp_path):
+    """A lock or a table would else get what libraries and children write to their standard error."""
+    child = "import os; os.write(1, b'noise'); os.write(2, b'noise')"
+    code = (
+        "import subprocess, sys; from oneclick_pipeline import streams; streams.install(); file = open(sys.argv[1], 'w')\n"
+        f"file.write(str(file.fileno() > 2)); file.flush(); subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    )
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    subprocess.run([*closed, sys.executable, "-c", code, tmp_path / "table"], check=True)
+    assert (tmp_path / "table").read_text() == "True"
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_table_with_russian_and_signs_is_shown_in_every_encoding(encoding, tmp_path):
     process = oneclick("offers", "check", "--home", tmp_path, PYTHONIOENCODING=encoding)

@@ -108,12 +108,11 @@ def test_lines_of_a_message_of_a_log_are_indented():
     assert "\nerror" not in text
 
 
-def test_relay_hands_on_what_a_program_writes(monkeypatch):
+def test_relay_hands_on_what_a_program_writes():
     out = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", out)
     program = "import sys; sys.stdout.buffer.write('\\x1b[32mок\\x1b[0m \\x1b]0;x\\x07\\n'.encode() + b'\\xff\\n')"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
-        terminal.relay(process.stdout)
+        terminal.relay(process.stdout, out)
     assert out.getvalue() == "ок \\x1b]0;x\\x07\n\\xff\n"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 from dataclasses import asdict, dataclass
@@ -43,6 +42,7 @@ COLUMNS: dict[str, Column] = {
 """The columns that conditions may ask for."""
 
 FILE = "catalogue.yaml"
+_MOST_UNITS = 1e9
 _REMEDY = "see the head of the bundled oneclick_pipeline/offers/catalogue.yaml for what stands where"
 
 Value = float | str | bool
@@ -259,8 +259,8 @@ class _Reader:
             value = self._number(fields[key], place[key])
             if not (low < value if above else low <= value) or not value <= high:
                 least = f"{'above' if above else 'at least'} {low:g}"
-                limits = least if math.isinf(high) else f"{least} and at most {high:g}"
-                raise self._wrong(fields[key], f"{place[key]}: it must be {limits}", remedy="write a number within the limits")
+                problem = f"{place[key]}: it must be {least} and at most {high:g}"
+                raise self._wrong(fields[key], problem, remedy="write a number within the limits")
             return value
 
         texts = {key: self._text(fields[key], place[key]) for key in ("title_ru", "title_en", "owner")}
@@ -275,7 +275,7 @@ class _Reader:
             id=slug,
             channel=self._word(fields["channel"], place["channel"], CHANNELS),
             conditions=tuple(self._condition_or_any(c, place["conditions"]) for c in conditions),
-            cost=number_of("cost", 0, math.inf),
+            cost=number_of("cost", 0, _MOST_UNITS),
             capacity=self._capacity(fields["capacity"], place["capacity"]),
             effect_mean=number_of("effect_mean", -1, 1),
             effect_sd=number_of("effect_sd", 0, 1, above=True),

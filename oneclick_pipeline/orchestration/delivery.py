@@ -134,7 +134,7 @@ def post_waiting(home: Path, alerts: Sequence[Alert], there: Webhook, before: Ba
         What is to be remembered, and what did not arrive, with the reason.
     """
     waiting = [alert for alert in alerts if not has_arrived(home, alert)]
-    if waiting and now < before.until:
+    if waiting and before.until - _LONGEST_PAUSE <= now < before.until:  # earlier than that: the clock was set back
         again = datetime.fromtimestamp(before.until, UTC)
         return before, [f"{len(waiting)} wait: the webhook at {there.host} is tried again at {again:%H:%M} UTC"]
     turn = {event: number for number, event in enumerate(before.failed)}

@@ -21,6 +21,7 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import deserialize_value
 from filelock import FileLock, Timeout
 
+from oneclick_pipeline import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import locks
 from oneclick_pipeline.orchestration.launches import check_run_id
@@ -35,6 +36,11 @@ _PARTITION = "dagster/partition"
 _SILENCE = timedelta(minutes=5)
 """How long nothing may be heard of a run that no process is known to work on; it starts within seconds."""
 _SECONDS_TO_ANSWER = 5
+
+_FROM_OUTSIDE = {
+    "This run has been marked as failed from outside the execution context.": "its process was killed, or could not be started"
+}
+"""What Dagster says of a run that could not say itself why it ended, and what that means."""
 
 _STARTING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 _STARTED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -168,6 +174,9 @@ def reason(event: dg.DagsterEvent) -> str:
         error = error.cause
     if error.cls_name == dg.Failure.__name__:  # plain words of ours, said before the first step
         return str(error.message).partition(f"{dg.Failure.__name__}: ")[2].strip()
+    url = postgres.given()
+    if url is not None and "psycopg2" in error.message:  # Dagster's own record of the step could not be written or read
+        return str(postgres.unreachable(url, RuntimeError(error.message)))
     return f"{event.step_key or 'run'}: {error.message.strip()}"
 
 
@@ -181,7 +190,7 @@ def cause(event: dg.DagsterEvent) -> Cause:
         return Cause(step, said or UNKNOWN, place(facts))
     while error is not None and error.cause is not None:
         error = error.cause
-    said = rule(event.message or "")
+    said = _FROM_OUTSIDE.get(event.message or "") or rule(event.message or "")
     return Cause(step, said or (f"an error of the kind {error.cls_name}" if error is not None else "no reason was given"))
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline import guard, permissions, postgres
+from oneclick_pipeline import guard, permissions, postgres, sockets
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import webhook
 from oneclick_pipeline.orchestration.execute import prepare_instance
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Sequence
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK = sockets.LOOPBACK
 _LOCATION = "oneclick_pipeline.definitions"
 _INSTALLED = Path(__file__).parents[2]
 """Where this package lies: as trusted as the package is."""
@@ -46,12 +46,11 @@ _NEEDS = {
 
 def _check_free(port: int, option: str) -> None:
     """Refuse a port that somebody listens on."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise BadInputError(f"port {port} is taken", remedy=f"choose another with {option}, or stop what uses it") from error
+    try:
+        with sockets.listening(LOOPBACK, port):
+            pass
+    except BadInputError as error:
+        raise BadInputError(f"port {port} is taken", remedy=f"choose another with {option}, or stop what uses it") from error
 
 
 def _answers(url: str) -> bool:

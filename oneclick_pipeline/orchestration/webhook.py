@@ -31,6 +31,7 @@ _ADDRESS = re.compile(
     rf"(?P<target>(?:/{_PATH})?(?:\?(?:{_PATH}|\?)*)?)",
     re.ASCII | re.IGNORECASE,
 )
+_NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")  # browsers and resolvers take a name that ends so for an address
 _PORTS = {"http": 80, "https": 443}
 _LONGEST, _LONGEST_HOST, _LONGEST_LABEL, _LAST_PORT = 2048, 253, 63, 65535
 _SUCCESS, _REDIRECT = range(200, 300), range(300, 400)
@@ -97,9 +98,9 @@ def parse(address: str) -> Webhook:
 
 
 def _is_host(host: str, written: str) -> bool:
-    """Whether a host is an address, or a name that is not meant as one: `127.1` and `2130706433` are neither."""
+    """Whether a host is an address, or a name that is not meant as one: `127.1`, `2130706433` and `0x7f000001` are neither."""
     labels = host.split(".")
-    is_address = written.startswith("[") or labels[-1].isdigit()
+    is_address = written.startswith("[") or _NUMBER.fullmatch(labels[-1]) is not None
     if not is_address:
         return len(host) <= _LONGEST_HOST and all(1 <= len(label) <= _LONGEST_LABEL for label in labels)
     try:

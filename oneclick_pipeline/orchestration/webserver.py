@@ -12,7 +12,6 @@ runs here, by a link (`GET /graphql?query=mutation…`), a form or a WebSocket. 
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
-from oneclick_pipeline import guard, permissions, terminal
+from oneclick_pipeline import guard, http_server, permissions, terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import launches
 
@@ -58,10 +57,11 @@ MUTATIONS = frozenset({
     "launchPartitionBackfill", "resumePartitionBackfill", "reexecutePartitionBackfill", "cancelPartitionBackfill",
     "terminatePipelineExecution", "terminateRun", "terminateRuns",
     "startSchedule", "stopRunningSchedule", "resetSchedule", "scheduleDryRun",
-    "startSensor", "stopSensor", "resetSensor", "setSensorCursor", "sensorDryRun",
+    "startSensor", "stopSensor", "resetSensor", "sensorDryRun",
     "reloadRepositoryLocation", "reloadWorkspace",
 })  # fmt: skip
 REFUSED_MUTATIONS = {
+    "setSensorCursor": "a sensor goes by what it remembers; with anything else it fails, or stays silent",
     "deletePipelineRun": "the record of runs is what sensors and alerts go by",
     "deleteRun": "the record of runs is what sensors and alerts go by",
     "wipeAssets": "the record of tables is what sensors and alerts go by",
@@ -170,8 +170,9 @@ def _checked_mutation(name: str, resolve: Callable[..., Any]) -> Callable[..., A
 
 def main() -> None:
     """Run `dagster-webserver` behind the guard."""
-    os.environ |= guard.DIRECT
-    vars(app)["DagsterWebserver"] = GuardedWebserver  # the one place where the pages are made; there is no option for it
+    # The one place where the pages are made, and the one where they are served; there is no option for either.
+    vars(app)["DagsterWebserver"] = GuardedWebserver
+    vars(cli)["uvicorn"] = http_server
     try:
         permissions.restrict()
         cli.cli(auto_envvar_prefix="DAGSTER_WEBSERVER")

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from oneclick_pipeline import permissions, terminal
-from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline import permissions, sockets, terminal
 from oneclick_pipeline.options import whole
 
-if TYPE_CHECKING:
-    import socket
-
-_LOOPBACK = "127.0.0.1"
 _MOST_CONNECTIONS = 64
 _GRACE = 1
 """Seconds that a request at work has to end after Ctrl-C."""
@@ -38,8 +33,7 @@ def serve(
     """
     import signal
 
-    import uvicorn
-
+    from oneclick_pipeline import http_server
     from oneclick_pipeline.serving import Scorer, server
 
     scorer = Scorer.open(home.absolute(), version)
@@ -48,36 +42,19 @@ def serve(
     # A shell that starts us in the background has us ignore Ctrl-C.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
-    with _listening(port) as listening:
-        own, address = scorer.version, f"http://{_LOOPBACK}:{listening.getsockname()[1]}"
+    with sockets.listening(sockets.LOOPBACK, port) as listening:
+        own, address = scorer.version, f"http://{sockets.LOOPBACK}:{listening[0].getsockname()[1]}"
         terminal.echo(f"{own.name} version {own.version} answers at {address}/invocations. Ctrl-C ends it.")
-        config = uvicorn.Config(
-            application,
-            lifespan="off",
-            ws="none",
-            proxy_headers=False,  # the guard asks whose the connection is, whatever a header says
-            access_log=False,
-            log_level="critical",
-            limit_concurrency=_MOST_CONNECTIONS,
-            timeout_graceful_shutdown=_GRACE,
-        )
         try:
-            uvicorn.Server(config).run(sockets=[listening])
+            http_server.serve(
+                application,
+                listening,
+                lifespan="off",
+                ws="none",
+                access_log=False,
+                log_level="critical",
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_graceful_shutdown=_GRACE,
+            )
         except KeyboardInterrupt:
             terminal.echo("Stopping.")
-
-
-def _listening(port: int) -> socket.socket:
-    """A socket on this machine that takes connections.
-
-    Raises:
-        BadInputError: If the port is taken.
-    """
-    import os
-    import socket
-
-    try:
-        return socket.create_server((_LOOPBACK, port))
-    except OSError as error:
-        problem = f"the port cannot be used: {os.strerror(error.errno or 0)}"
-        raise BadInputError(problem, value=str(port), remedy="choose another one with --port") from error

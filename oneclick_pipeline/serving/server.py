@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import traceback
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline import terminal
@@ -140,8 +141,8 @@ def _of_split(split: object) -> list[dict[str, object]]:
     columns, data = split["columns"], split["data"]
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise BadInputError("columns must be a list of names", file=_BODY, remedy=_FORMATS)
-    for name in columns:
-        if columns.count(name) > 1:
+    for name, times in Counter(columns).items():
+        if times > 1:
             raise BadInputError("the column stands twice", file=_BODY, column=name, remedy="give every column once")
     if not isinstance(data, list):
         raise BadInputError("data must be a list of rows", file=_BODY, remedy=_FORMATS)

@@ -90,6 +90,8 @@ CONSTANT = {("GET", "/ajax-api/2.0/mlflow/gateway-proxy", b"gateway_path=api%2F2
 PAGES_TAGS = re.compile(r"mlflow\.note\.content|mlflow\.sharedViewState\.[A-Za-z0-9]+")
 """MLflow's own tags that its pages write: a note, a view that is shared. Its others make it do things."""
 
+_MOST_TOKENS = 10_000  # of a text of GraphQL: the pages' own have some hundred, and a million would take the server a minute
+
 _OWN_TAGS = frozenset({
     *("month", "family", "feature_months", "label_months", "label_rule", "training_digest", "rows"),
     *("code_version", "dagster_asset", "dagster_run_id", JUDGED, PROMOTED_BY),
@@ -184,7 +186,8 @@ def _require_query(said: Mapping[str, Any]) -> None:
     if "query" not in said:
         return
     try:
-        operations = [d for d in parse(said["query"]).definitions if isinstance(d, OperationDefinitionNode)]
+        document = parse(said["query"], max_lexical_tokens=_MOST_TOKENS)
+        operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
     except (GraphQLError, RecursionError, TypeError):
         operations = []
     if not operations or any(operation.operation is not OperationType.QUERY for operation in operations):

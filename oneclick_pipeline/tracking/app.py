@@ -186,7 +186,7 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"applicat
 
 def main(arguments: list[str]) -> None:
     """Serve the pages of `ONECLICK_HOME` on `--host` and `--port`."""
-    import uvicorn
+    from oneclick_pipeline import http_server
 
     parser = ArgumentParser(prog="python -m oneclick_pipeline.tracking.server")
     parser.add_argument("--host", default="127.0.0.1")
@@ -194,11 +194,10 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     try:
         permissions.restrict()
-        app = create(Tracking(Path(os.environ["ONECLICK_HOME"])))
+        http_server.run(create(Tracking(Path(os.environ["ONECLICK_HOME"]))), host=options.host, port=options.port)
     except BadInputError as error:
         terminal.error(f"error: {error}")
         sys.exit(1)
-    uvicorn.run(app, host=options.host, port=options.port, proxy_headers=False, server_header=False)
 
 
 if __name__ == "__main__":

@@ -118,11 +118,7 @@ def log_report(client: MlflowClient, artifacts: str, report: Path, month: str, t
 
 def _run_of(client: MlflowClient, artifacts: str, month: str) -> str:
     """The month's own run in the experiment of the reports, made where there is none."""
-    found = client.get_experiment_by_name(REPORTS)
-    if found is None:
-        experiment = client.create_experiment(REPORTS, artifact_location=artifacts, tags=runs.EXPERIMENT_TAGS)
-    else:
-        experiment = found.experiment_id
+    experiment = runs.experiment(client, REPORTS, artifacts)
     earlier = client.search_runs([experiment], filter_string=f"tags.month = '{month}'", max_results=1)
     if earlier:
         return str(earlier[0].info.run_id)

@@ -519,14 +519,7 @@ class Tracking:
         with self._lock():
             if not client.search_registered_models(filter_string=f"name = '{runs.MODEL}'"):
                 client.create_registered_model(runs.MODEL, description="P(a regular customer's purchasing activity declines)")
-            found = client.get_experiment_by_name(runs.EXPERIMENT)
-            if found is not None:
-                return str(found.experiment_id)
-            return str(
-                client.create_experiment(
-                    runs.EXPERIMENT, artifact_location=(self.folder / "artifacts").as_uri(), tags=runs.EXPERIMENT_TAGS
-                )
-            )
+            return runs.experiment(client, runs.EXPERIMENT, (self.folder / "artifacts").as_uri())
 
     def _model_file(self, version: Version) -> Path:
         return self.folder / version.folder / versions.MODEL_FILE

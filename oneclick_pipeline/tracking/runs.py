@@ -62,6 +62,22 @@ def page_tags(trained: TrainedModel) -> dict[str, str]:
     return {"mlflow.note.content": card(trained), **_table_tag(_tables(trained))}
 
 
+def experiment(client: MlflowClient, name: str, artifacts: str) -> str:
+    """Id of one of our experiments: made where there is none, brought back where somebody has deleted it in the pages.
+
+    Args:
+        client: Of the home's database.
+        name: Its name.
+        artifacts: Address of the folder of all artifacts.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return str(client.create_experiment(name, artifact_location=artifacts, tags=EXPERIMENT_TAGS))
+    if found.lifecycle_stage != "active":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
 def log_data(client: MlflowClient, run_id: str, training: pd.DataFrame, digest: str, month: str) -> None:
     """Name the training set, its columns and its digest as the run's input."""
     from mlflow.data.code_dataset_source import CodeDatasetSource

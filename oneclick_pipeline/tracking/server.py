@@ -20,8 +20,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.guard import DIRECT
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,11 +44,11 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     """The variables of the server, of those that its starter has.
 
     >>> kept = environment({"ONECLICK_WEBHOOK": "https://secret", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "*", "TZ": "UTC"})
-    >>> sorted(kept.keys() - _SWITCHES.keys() - DIRECT.keys()), kept["TZ"]
+    >>> sorted(kept.keys() - _SWITCHES.keys()), kept["TZ"]
     (['ONECLICK_HOME', 'TZ'], 'UTC')
     """
     home = {"ONECLICK_HOME": str(Path(given.get("ONECLICK_HOME", "data")).absolute())}
-    return {name: value for name, value in given.items() if _KEPT.fullmatch(name)} | home | _SWITCHES | DIRECT
+    return {name: value for name, value in given.items() if _KEPT.fullmatch(name)} | home | _SWITCHES
 
 
 def main(arguments: list[str]) -> None:

@@ -167,6 +167,7 @@ WRONG = [
     ("cost", '"0.06"', "0.06"),
     ("cost", ".nan", ".nan"),
     ("cost", ".inf", ".inf"),
+    ("cost", "1e300", "1e300"),
     ("cost", "true", "true"),
     ("cost", "null", "null"),
     ("cost", "9" * 400, "9" * 400),

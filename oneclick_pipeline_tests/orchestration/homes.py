@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import tempfile
-import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,14 +51,10 @@ def new_home(home: Path, *, month: str = MONTH, settings: str = QUICK, texts: di
 
 @contextmanager
 def environment_kept() -> Iterator[None]:
-    """Undo what a run does to the environment of the process; bear what Dagster's own code warns of."""
+    """Undo what a run does to the environment of the process."""
     before = dict(os.environ)
     try:
-        with warnings.catch_warnings():
-            # Dagster 1.13 calls what it has itself deprecated or marked beta: may go with a version that does not.
-            warnings.filterwarnings("ignore", module=r"dagster(_shared)?\.")
-            warnings.filterwarnings("ignore", category=dg.BetaWarning)
-            yield
+        yield
     finally:
         os.environ.clear()
         os.environ.update(before)

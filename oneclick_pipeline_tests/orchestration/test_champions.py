@@ -138,7 +138,7 @@ def test_refused_challenger_is_an_alert(challenged):
     with instance_of(home) as instance:
         (alert,) = alerts.of_run(instance, instance.get_run_by_id(outcome.run_id), "http://pages")
     assert (alert.month, alert.asset, alert.link) == (EARLIER, "activity_model", f"http://pages/runs/{outcome.run_id}")
-    assert "version 1 had 0." in alert.reason
+    assert "no_drop: not so: The challenger's ROC-AUC is not far under what the champion had" in alert.reason
     assert (home / "alerts" / "stderr" / f"{alert.event}.json").exists()  # the command has told it
 
 

@@ -219,6 +219,12 @@ def test_dead_webhook_costs_one_deadline_however_many_wait_and_lets_all_have_the
     assert all(delivery.has_arrived(tmp_path, alert) for alert in MANY)
 
 
+def test_clock_that_was_set_back_does_not_prolong_a_pause(tmp_path, receiver):
+    backlog, problems = post_waiting(tmp_path, MANY[:1], webhook.given(), Backlog(("run-0",), 5, until=1_000_900), now=1_000)
+    assert (backlog, problems) == (Backlog((), 0, 1_000), [])
+    assert len(receiver.got) == 1
+
+
 def test_event_that_is_always_refused_does_not_hold_up_the_others(tmp_path, receiver):
     receiver.answers = [400]
     backlog, problems = post_waiting(tmp_path, MANY[:3], webhook.given(), Backlog(), 0)

@@ -1,8 +1,6 @@
 """A month after the one in which the champion was trained, in which the twin's customers have changed: assets, checks, sensor."""
 
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -15,7 +13,7 @@ from oneclick_pipeline.orchestration.automation import retrain_due
 from oneclick_pipeline.orchestration.home import Home
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tables import SOURCES, raw_file, table_file
-from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline.tracking import Tracking, versions
 from oneclick_pipeline.twin.month import write_month
 from oneclick_pipeline.twin.profile import Profile
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, materialize, table, told
@@ -30,8 +28,8 @@ def move_back(home: Path) -> None:
         path.rename(path.with_stem(TRAINED))
     (home / "raw" / MONTH).rename(home / "raw" / TRAINED)
     shutil.rmtree(home / "ledger")
-    with closing(sqlite3.connect(home / "mlflow" / "mlflow.db")) as database, database:
-        database.execute("UPDATE model_version_tags SET value = ? WHERE value = ?", (TRAINED, MONTH))
+    record = versions.read(home / "mlflow", 1)
+    versions.write(home / "mlflow", record.tagged({name: TRAINED for name, value in record.tags.items() if value == MONTH}))
 
 
 def write_shifted(home: Path) -> None:
@@ -53,7 +51,7 @@ def write_shifted(home: Path) -> None:
 @pytest.fixture(scope="module")
 def shifted(finished, tmp_path_factory):
     home = tmp_path_factory.mktemp("shifted") / "home"
-    shutil.copytree(finished.home, home, ignore=shutil.ignore_patterns("artifacts", "dagster", "reports", "exports", "staging"))
+    shutil.copytree(finished.home, home, ignore=shutil.ignore_patterns("dagster", "reports", "exports", "staging"))
     move_back(home)
     write_shifted(home)
     selection = [*(s.file for s in SOURCES), *(s.name for s in SOURCES), "rejected_rows", "corrections", "customer_features"]

@@ -18,7 +18,7 @@ from oneclick_pipeline.orchestration.checks import CHECKS
 from oneclick_pipeline.segments import SEGMENTS
 from oneclick_pipeline.settings import Model
 from oneclick_pipeline.tables import SOURCES, TABLES, table_file
-from oneclick_pipeline.tracking import CHAMPION, MODEL, Tracking
+from oneclick_pipeline.tracking import CHAMPION, MODEL, Tracking, versions
 from oneclick_pipeline_tests.orchestration.homes import (
     FROM_RAW_TO_FEATURES,
     MONTH,
@@ -201,7 +201,7 @@ def test_profit_curve_is_of_all_regular_customers_and_beats_random(finished, ins
 
 def test_profit_curve_of_a_forecast_is_not_held_against_the_classes_of_its_own_month(finished, tmp_path):
     home = shutil.copytree(finished.home, tmp_path / "home")
-    Tracking(home)._client().set_model_version_tag(MODEL, "1", "label_months", "2027-01")
+    versions.write(home / "mlflow", versions.read(home / "mlflow", 1).tagged({"label_months": "2027-01"}))
     result = materialize(home, assets=UP_TO_SCORES, selection=["profit_curve"])
     assert result.success
     curve, before = table(home, "profit_curve"), table(finished.home, "profit_curve")

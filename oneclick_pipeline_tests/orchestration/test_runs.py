@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 import dagster as dg
+import psycopg2
 import pytest
+import sqlalchemy as sa
 from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import GRPC_INFO_TAG
@@ -60,6 +62,12 @@ def test_settle_fails_the_run_that_was_killed_and_no_other(tmp_path, instance):
     status = {run.run_id: instance.get_run_by_id(run.run_id).status for run in (killed, finished, unknown, waiting)}
     assert list(status.values()) == [FAILURE, SUCCESS, STARTED, STARTED]
     assert list((tmp_path / "locks").iterdir()) == []
+
+
+def test_run_that_was_ended_from_outside_says_so(instance):
+    run = a_run(instance, 1)
+    event = instance.report_run_failed(run)  # as Dagster does when it finds the run's process gone
+    assert str(runs.cause(event)) == "run: its process was killed, or could not be started"
 
 
 def test_settle_forgets_a_run_that_the_instance_does_not_know(tmp_path, instance):
@@ -177,7 +185,7 @@ def code_server(home, monkeypatch):
     command = [sys.executable, "-m", "dagster", "api", "grpc", "-s", socket, "-f", str(home / "slow.py")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         try:
-            wait_until(lambda: servers._is_ready(f"unix:{socket}"))
+            wait_until(lambda: servers._is_ready(socket))
             yield DagsterGrpcClient(socket=socket, host="localhost"), process
         finally:
             with suppress(ProcessLookupError):
@@ -269,3 +277,26 @@ def test_at_work_refuses_a_month_that_is_none(tmp_path, instance, month):
     with pytest.raises(BadInputError, match="is not a month"), runs.at_work(tmp_path / "home", run, instance):
         pass
     assert [p.name for p in tmp_path.iterdir()] == ["home"]
+
+
+def test_connection_that_dagster_lost_is_told_in_plain_words_without_the_password(monkeypatch):
+    lost = sa.exc.OperationalError("INSERT INTO event_logs", {}, None)
+    lost.__cause__ = psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    @dg.op
+    def writes():
+        raise RuntimeError("too many retries for DB connection") from lost
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def run_of_a_month():
+        writes()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = run_of_a_month.execute_in_process(instance=instance, raise_on_error=False)
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    assert runs.reason(event).startswith("writes: psycopg2.OperationalError")
+    monkeypatch.setenv("ONECLICK_POSTGRES", "postgresql://store:s3cr3t@127.0.0.1:1/team")
+    told = runs.reason(event)
+    assert told.startswith("PostgreSQL at 127.0.0.1:1/team cannot be used: ")
+    assert "server closed the connection unexpectedly. What to do: start the server" in told
+    assert "s3cr3t" not in told

@@ -223,6 +223,20 @@ def test_pages_that_are_interrupted_at_any_moment_end_in_time(tmp_path, ports, n
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("name", ["dagster", "dagster._daemon"])
+def test_pages_end_with_a_message_when_one_of_their_servers_has_ended(tmp_path, ports, name):
+    """Without the code server or the daemon nothing would start, and no alert would go out."""
+    with pages(tmp_path / "home", ports, tmp_path) as (process, log, started):
+        wait_until(lambda: "Ctrl-C ends both." in log.read_text(errors="replace"), process, log)
+        started.extend(below(process))
+        next(server for server in started if server.cmdline()[2:4] == ["-m", name]).kill()
+        assert process.wait(DEADLINE_SECONDS) == 1
+        assert f"the server {name}" in log.read_text(errors="replace")
+        _, alive = psutil.wait_procs(started, timeout=1)
+        assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.soak
 def test_no_server_survives_pages_that_are_killed(tmp_path, ports):
     with pages(tmp_path / "home", ports, tmp_path) as (process, log, started):
         wait_until(lambda: "Ctrl-C ends both." in log.read_text(errors="replace"), process, log)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oneclick_pipeline.orchestration import snapshots
@@ -31,6 +31,10 @@ def test_delivered_lists_months_and_nothing_else(home):
 NOW = dt.datetime(2026, 11, 15, tzinfo=dt.UTC)
 
 
+@example("2026-12", NOW)
+@example("2026-11", NOW)
+@example("0000-10", NOW)
+@example("２０２６-09", NOW)
 @given(
     st.from_regex(r"[0-9٠-٩０-９]{4}-[0-9٠-٩０-９]{2}[ \n]?", fullmatch=True) | st.text(max_size=8),
     st.datetimes(timezones=st.just(dt.UTC)),

@@ -128,6 +128,8 @@ def test_address_is_taken_apart(address, scheme, host, port, target):
         f"http://{'a.' * 130}a/SECRET",
         "http://127.1/SECRET",
         "http://2130706433/SECRET",
+        "http://0x7f000001/SECRET",
+        "http://a.0X7F/SECRET",
         "http://0177.0.0.1/SECRET",
         "http://999.1.1.1/SECRET",
         "http://[::1/SECRET",

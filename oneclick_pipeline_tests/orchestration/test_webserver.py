@@ -12,10 +12,10 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 
+from oneclick_pipeline import guard
 from oneclick_pipeline.orchestration import webserver
 from oneclick_pipeline.orchestration.webserver import GuardedWebserver
 
-ELSEWHERE = ("192.0.2.9", 40000)
 LAUNCH = "mutation ($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename } }"
 
 
@@ -53,8 +53,8 @@ def ask(app, method, path, body=b"", query=b"", **headers):
 
     pairs = {"host": "localhost:3000", "content-type": "application/json"} | headers
     scope = {
-        "type": "http", "method": method, "path": path, "query_string": query, "scheme": "http", "client": ELSEWHERE,
-        "server": ("127.0.0.1", 3000), "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in pairs.items()],
+        "type": "http", "method": method, "path": path, "query_string": query, "scheme": "http",
+        "state": {guard.KNOWN: True}, "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in pairs.items()],
     }  # fmt: skip
     asyncio.run(app(scope, receive, send))
     return sent[0]["status"], b"".join(one.get("body", b"") for one in sent[1:]).decode()
@@ -149,6 +149,10 @@ def test_every_mutation_was_looked_at(server):
     [
         'mutation { deleteRun(runId: "1") { __typename } }',
         'mutation { harmless: deleteRun(runId: "1") { __typename } }',
+        (
+            'mutation { setSensorCursor(sensorSelector: {repositoryLocationName: "x", repositoryName: "y", sensorName: "z"}) '
+            "{ __typename } }"
+        ),
         'mutation { ...F } fragment F on Mutation { deleteRun(runId: "1") { __typename } }',
         'mutation { ... on Mutation { shutdownRepositoryLocation(repositoryLocationName: "x") { __typename } } }',
         "query A { version } mutation B { wipeAssets(assetPartitionRanges: []) { __typename } }",

@@ -183,6 +183,8 @@ def test_page_of_another_origin_starts_and_stops_and_reads_nothing(pages, browse
 def test_page_of_another_origin_may_link_to_a_page_and_not_frame_it(pages, browser, foreign, host):
     with page_at(browser, f"http://{host}:{foreign}/") as page:
         page.evaluate(FRAME, pages[0])
+        while not page.frames[1].url:  # the browser tells the driver a moment after it has told the page
+            page.wait_for_timeout(10)
         assert page.frames[1].url == "chrome-error://chromewebdata/"  # Chromium's own page, in place of what was refused
         with page.expect_navigation(url=f"{pages[0]}/runs") as shown:
             page.evaluate(

@@ -257,7 +257,17 @@ def test_port_that_is_taken_is_said_so(server, championed):
     from oneclick_pipeline import cli
 
     told = CliRunner().invoke(cli.app, ["serve", "--home", str(championed), "--port", str(server.port)])
-    assert "the port cannot be used: Address already in use. What to do: choose another one with --port" in str(told.exception)
+    assert "the port cannot be used: Address already in use. What to do: choose another port" in str(told.exception)
+
+
+def test_names_of_columns_are_compared_at_once():
+    """Compared one with all others, those of a request of 1 MB would hold the server for minutes."""
+    columns = [f"c{place}" for place in range(120_000)]
+    started = time.monotonic()
+    assert serve.read_customers(json.dumps(split(columns)).encode()) == []
+    with pytest.raises(BadInputError, match="stands twice"):
+        serve.read_customers(json.dumps(split([*columns, "c0"])).encode())
+    assert time.monotonic() - started < 10
 
 
 def test_server_listens_on_this_machine_only(server):
