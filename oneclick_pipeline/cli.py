@@ -225,9 +225,8 @@ def backup(
     from oneclick_pipeline.orchestration import backup as backups
 
     made = backups.backup(home.absolute(), folder.absolute())
-    permissions.shut(folder)  # files come with the rights that they had
     for name in made.get("left_out", []):
-        terminal.error(f"left out, as it is neither file nor folder: {name}")
+        terminal.error(f"left out, as no backup can hold it: {name}")
     terminal.echo(f"{len(made['files']):,} files of {home} in {folder}")
 
 

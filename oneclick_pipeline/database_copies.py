@@ -26,9 +26,15 @@ def copy(database: Path, target: Path) -> None:
         target: Where the copy goes.
 
     Raises:
-        BadInputError: If it is written all the time.
+        BadInputError: If it is written all the time, or is no plain file.
         OSError: If it cannot be read, or the copy not be written.
     """
+    for end in _BESIDE:
+        part = database.with_name(database.name + end)
+        if part.exists() and not part.is_file():  # a pipe would make us wait, a folder cannot be copied
+            raise BadInputError(
+                "this is no database", file=str(part), remedy="move it away, and put the last backup in its place"
+            )
     for _ in range(_ATTEMPTS):
         before = _state(database)
         for end in before:

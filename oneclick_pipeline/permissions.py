@@ -10,9 +10,8 @@ import os
 import shlex
 import stat
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
@@ -32,6 +31,10 @@ PARTS = (
 
 _AT_ONCE = 20_000
 """Entries that `prepare` looks at: a run does not walk through a home of millions of files."""
+
+_O_PATH = getattr(os, "O_PATH", 0) if os.path.isdir("/proc/self/fd") else 0  # noqa: PTH112 - of the system, not of a home
+_HOLD = _O_PATH or os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+"""How an entry is held; a pipe does not make us wait."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,9 @@ def prepare(home: Path) -> None:
     """
     restrict()
     home.mkdir(parents=True, exist_ok=True)
-    if _is_home(home):
-        _shut(home, follow=True)
+    if _is_home(home) and os.name == "posix":
+        with suppress(OSError), _entry(home, ()) as place:
+            _shut(place)
         for part in PARTS:
             shut(home / part)
 
@@ -136,21 +140,55 @@ def _is_home(folder: Path) -> bool:
 
 
 def shut(place: Path) -> None:
-    """Shut a file or a folder with what is in it, in breadth first and up to a limit; links are not followed."""
-    for path in islice(_entries(place), _AT_ONCE):
-        _shut(path)
+    """Shut a file or a folder with what is in it, in breadth first and up to a limit; links are not followed.
 
-
-def _shut(path: Path, *, follow: bool = False) -> None:
-    """Give an entry that is ours the rights that it should have."""
-    own = access()
-    with suppress(OSError):  # gone meanwhile, or of a file system that is read-only or knows no rights: told by the doctor
-        found = path.stat(follow_symlinks=follow)
-        if stat.S_ISLNK(found.st_mode) or own.fits(found) or found.st_uid != _user():
+    Not even one that somebody puts in the place of a file or folder while we look: as long as a home is open others may.
+    """
+    waiting: deque[tuple[str, ...]] = deque([(place.name,)] if os.name == "posix" else [])
+    for _ in range(_AT_ONCE):
+        if not waiting:
             return
+        parts = waiting.popleft()
+        with suppress(OSError), _entry(place.parent, parts) as entry:  # gone meanwhile, or it cannot be listed
+            _shut(entry)
+            if stat.S_ISDIR(os.stat(entry).st_mode):  # noqa: PTH116 - what is held, not a path
+                waiting.extend((*parts, name) for name in sorted(os.listdir(entry)))  # noqa: PTH208 - the same
+
+
+@contextmanager
+def _entry(top: Path, parts: tuple[str, ...]) -> Iterator[str | int]:
+    """An entry below a folder, held so that it is one and the same whatever is renamed meanwhile; no link below it is followed.
+
+    Yields:
+        What stands for it in calls of the system: on Linux a name, for files are held that may not be read.
+
+    Raises:
+        OSError: If it is not there, or a link is on the way.
+    """
+    held = os.open(top, _HOLD)
+    try:
+        for part in parts:
+            below = os.open(part, _HOLD | os.O_NOFOLLOW, dir_fd=held)
+            os.close(held)
+            held = below
+        yield f"/proc/self/fd/{held}" if _HOLD & _O_PATH else held
+    finally:
+        os.close(held)
+
+
+def _shut(entry: str | int) -> None:
+    """Give an entry that is ours the rights that it should have.
+
+    A file that has other names as well, outside of the home it may be, is its owner's alone: a group gets no right to it.
+    """
+    found = os.stat(entry)  # noqa: PTH116 - what is held, not a path
+    own = Access() if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode) else access()
+    if stat.S_ISLNK(found.st_mode) or own.fits(found) or found.st_uid != _user():
+        return
+    with suppress(OSError):  # of a file system that is read-only or knows no rights: told by the doctor
         if own.group is not None and found.st_gid != own.group:
-            os.chown(path, -1, own.group)
-        path.chmod(own.mode(found.st_mode))
+            os.chown(entry, -1, own.group)
+        os.chmod(entry, own.mode(found.st_mode))  # noqa: PTH101 - the same
 
 
 def _user() -> int:

@@ -52,6 +52,19 @@ def read(path: Path) -> Node | None:
     Raises:
         BadInputError: If it cannot be read or is not the YAML described above; with file, line and column where known.
     """
+    text = read_text(path)
+    return None if text is None else parse(text, str(path))
+
+
+def read_text(path: Path) -> str | None:
+    """Read the text of a file; see `read`.
+
+    Returns:
+        The text; None if there is no such file.
+
+    Raises:
+        BadInputError: If it cannot be read: it is no regular file, too large, or no UTF-8.
+    """
     try:
         content = _content(path)
     except OSError as error:
@@ -60,7 +73,7 @@ def read(path: Path) -> Node | None:
         problem = f"it cannot be read: {error.strerror or error}"
         raise BadInputError(problem, file=str(path), remedy="give a YAML file that the pipeline's user may read") from error
     try:
-        return parse(content.decode("utf-8-sig"), str(path))
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadInputError(

@@ -96,6 +96,47 @@ def test_mode_leaves_the_owner_what_it_may_and_others_nothing(mode, kind, group)
     assert Access(group).mode(kind | made) == made
 
 
+@pytest.mark.parametrize("swapped", ["raw/export.csv", "raw"])
+def test_link_that_takes_the_place_of_an_entry_meanwhile_is_not_followed(tmp_path, monkeypatch, swapped):
+    """In a home that others may still write: what a link leads to is not the home's."""
+    home, outside, fits = tmp_path / "home", tmp_path / "outside", Access.fits
+    (home / "raw").mkdir(parents=True)
+    outside.mkdir()
+    for path in (home / "raw" / "export.csv", outside / "export.csv"):
+        path.write_text("x")
+    for path in (home / "raw" / "export.csv", outside / "export.csv", outside):
+        path.chmod(0o777)
+    target = outside if swapped == "raw" else outside / "export.csv"
+
+    def swapping(self, found):
+        if stat.S_ISREG(found.st_mode) and not (home / "moved").exists():
+            (home / swapped).rename(home / "moved")
+            (home / swapped).symlink_to(target)
+        return fits(self, found)
+
+    monkeypatch.setattr(Access, "fits", swapping)
+    permissions.shut(home / "raw")
+    assert (home / "moved").exists()
+    assert [oct(stat.S_IMODE(path.stat().st_mode)) for path in (outside, outside / "export.csv")] == ["0o777", "0o777"]
+    moved = home / "moved" / "export.csv" if swapped == "raw" else home / "moved"
+    assert stat.S_IMODE(moved.stat().st_mode) == 0o700  # the entry itself, wherever it went
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is in a group of its choice")
+def test_file_with_another_name_outside_is_given_to_no_group(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    (home / "raw").mkdir(parents=True)
+    (tmp_path / "key").write_text("secret")
+    (tmp_path / "key").chmod(0o640)
+    (home / "raw" / "export.csv").hardlink_to(tmp_path / "key")
+    before = (tmp_path / "key").stat().st_gid
+    monkeypatch.setattr(os, "getgroups", lambda: [FOREIGN_GROUP])
+    monkeypatch.setenv(permissions.GROUP, str(FOREIGN_GROUP))
+    permissions.prepare(home)
+    assert (home / "raw").stat().st_gid == FOREIGN_GROUP
+    assert ((tmp_path / "key").stat().st_gid, stat.S_IMODE((tmp_path / "key").stat().st_mode)) == (before, 0o600)
+
+
 def test_everything_of_a_home_that_was_run_is_its_owners(finished):
     assert wrong(finished.home) == {}
 

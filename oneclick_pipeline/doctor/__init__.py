@@ -54,6 +54,20 @@ class Patient:
         names = {path.stem for folder in folders for path in folder.glob("*.parquet")}
         return sorted(name for name in names if is_month(name) and is_over(name, self.now))
 
+    def table(self, name: str, month: str) -> Path | None:
+        """A table of a month; None where there is none.
+
+        Raises:
+            BadInputError: If something else is there: whoever reads a pipe waits.
+        """
+        from oneclick_pipeline.tables import table_file
+
+        path = table_file(self.home, name, month)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            remedy = f"remove it, and run the month again: oneclick run --job refresh --month {month}"
+            raise BadInputError("this is no table: it is neither file nor folder", file=str(path), remedy=remedy)
+        return path if path.exists() else None
+
     @cached_property
     def store(self) -> Tracking:
         """MLflow of the home, read in a copy, which goes with the patient."""
@@ -62,6 +76,14 @@ class Patient:
         copies = mkdtemp(prefix="oneclick-")
         finalize(self, shutil.rmtree, copies, ignore_errors=True)
         return Tracking(self.home, copies=Path(copies))
+
+    @cached_property
+    def has_models(self) -> bool:
+        """Whether there is a database of models that the installed MLflow can read; what is wrong with it `_mlflow` says."""
+        if not self.store.exists():
+            return False
+        current, head = self.store.schema()
+        return current == head
 
     @cached_property
     def health(self) -> Health:
@@ -204,14 +226,13 @@ def _champion(patient: Patient) -> Iterator[Finding]:
 
     from oneclick_pipeline import model
     from oneclick_pipeline.model.gates import edge_rows
-    from oneclick_pipeline.tables import table_file
 
     store = patient.store
-    if not store.exists() or not (store.versions() or store.unusable()):
+    if not patient.has_models or not (store.versions() or store.unusable()):
         return  # told by the check of mlflow
     champion = store.require_champion()
     pipeline = store.load(champion)
-    tables = [path for month in patient.months if (path := table_file(patient.home, "customer_features", month)).exists()]
+    tables = [path for month in patient.months if (path := patient.table("customer_features", month))]
     if not tables:
         yield Finding("champion", OK, f"version {champion.version} loads; there are no customers to try it on")
         return
@@ -230,7 +251,7 @@ def _models(patient: Patient) -> Iterator[Finding]:
     from oneclick_pipeline.tracking import CHAMPION, PREVIOUS
 
     store = patient.store
-    if not store.exists():
+    if not patient.has_models:
         return  # told by the check of mlflow
     aliases, versions, unusable = store.aliases(), store.versions(), store.unusable()
     refused = dict(unusable)
@@ -252,18 +273,17 @@ def _last_month(patient: Patient) -> Iterator[Finding]:
     import pyarrow as pa
 
     from oneclick_pipeline.engine import files
-    from oneclick_pipeline.tables import RAW, TABLES, raw_file, table_file
+    from oneclick_pipeline.tables import RAW, TABLES, raw_file
 
     if not patient.months:
         yield Finding("last month", WARNING, "no month was run yet", "run one: oneclick run --month YYYY-MM")
         return
     month = patient.months[-1]
     again = f"oneclick run --job refresh --month {month}"
-    paths = {name: table_file(patient.home, name, month) for name in TABLES}
-    missing = [name for name, path in paths.items() if not path.exists() and TABLES[name].stage != "model"]
+    there = {name: path for name in TABLES if (path := patient.table(name, month))}
+    missing = [name for name in TABLES if name not in there and TABLES[name].stage != "model"]
     if missing:
         yield Finding("last month", PROBLEM, f"{month} is not whole, there is no {', '.join(missing)}", f"run it: {again}")
-    there = {name: path for name, path in paths.items() if path.exists()}
     try:
         digests = {name: files.verify(path, TABLES[name]) for name, path in there.items()}
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:  # a file that is no Parquet

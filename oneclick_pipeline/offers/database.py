@@ -78,6 +78,7 @@ def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame, ho
             for table in tables.values():
                 _adapt(connection, table)
             metadata.create_all(connection)
+            targets.refuse_passing(connection, tables)
             for name, frame in frames.items():
                 for batch in _batches(frame[NAMES[name].names], month):
                     connection.execute(_upsert(tables[name], database.get_backend_name()), batch)

@@ -17,6 +17,8 @@ from oneclick_pipeline import postgres
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import sqlalchemy as sa
 
 _DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
@@ -24,6 +26,7 @@ _SPELLING = "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME, with 
 _ELSEWHERE = "give a database of the store's own, outside the home"
 _IN_HOME = (".db", ".sqlite", ".sqlite3")
 """Ends of names that a database directly in the home's folder may have; what is below it belongs to the home."""
+_BESIDE = ("-wal", "-shm", "-journal")
 _OWN_TABLES = (
     {"event_logs", "asset_keys"},
     {"runs", "run_tags"},
@@ -87,6 +90,27 @@ def refuse_own(connection: sa.Connection, url: sa.URL) -> None:
             raise _own_server(url)
 
 
+def refuse_passing(connection: sa.Connection, names: Iterable[str]) -> None:
+    """Refuse tables of PostgreSQL that are gone when the command ends: an address may put them into a schema of that kind.
+
+    Args:
+        connection: The database; the tables are there.
+        names: The tables, as a statement names them.
+
+    Raises:
+        BadInputError: If one is temporary.
+    """
+    import sqlalchemy as sa
+
+    if connection.dialect.name != "postgresql":
+        return
+    kind = sa.text("SELECT relpersistence::text FROM pg_class WHERE oid = to_regclass(:name)")
+    if any(connection.execute(kind, {"name": name}).scalar_one() == "t" for name in names):
+        raise BadInputError(
+            "a temporary table is gone when the command ends", remedy="give an address whose search_path is not pg_temp"
+        )
+
+
 def _own_server(url: sa.URL) -> BadInputError:
     """What to tell of the database that the home keeps its runs and models in."""
     return BadInputError(
@@ -118,6 +142,10 @@ def _file(url: sa.URL, home: Path | None) -> Path:
         raise BadInputError("an SQLite database is given as a plain file, without options", remedy="write sqlite:///FILE")
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise BadInputError("the name of the database has a control character", value=ascii(name), remedy="give another name")
+    if name.endswith(_BESIDE):
+        raise BadInputError(
+            "SQLite takes a file of this name for a part of another database", file=name, remedy="give another name"
+        )
     try:
         path = Path(name).resolve()
         status = path.stat() if path.exists() else None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ import dagster as dg
 from dagster import RunsFilter
 
 from oneclick_pipeline import postgres
-from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration import copies, dumps, locks, manifest, placing, runs
 from oneclick_pipeline.orchestration.execute import prepare_instance
 from oneclick_pipeline.orchestration.health import AT_WORK
@@ -38,7 +39,7 @@ def backup(home: Path, folder: Path) -> Manifest:
     """Copy a home and its database into a new folder; it is there as a whole or not at all.
 
     Links in the home are followed: the backup holds what they lead to. Sockets, pipes and devices are left out, and named in
-    the manifest.
+    the manifest, as are files that no backup can hold by their names.
 
     Args:
         home: The home.
@@ -98,11 +99,11 @@ def restore(folder: Path, home: Path) -> Manifest:
             _stage(folder, made, place.stage)
             (place.stage / MANIFEST).write_bytes(text)
             if url is None:  # before it is seen: a home has no addresses of another one, not even for a moment
-                Tracking(place.stage / HOME).moved(Path(made["home"]), home.absolute())
+                _move(place.stage / HOME, made, home, folder)
             copies.settle(place.stage)
             if url is not None:
                 dumps.restore(url, place.stage / DUMP)
-                Tracking(place.stage / HOME).moved(Path(made["home"]), home.absolute())
+                _move(place.stage / HOME, made, home, folder)
             place.settle()
     except OSError as error:
         remedy = "make room or choose another --home; then restore again"
@@ -116,7 +117,7 @@ def _copied(home: Path, part: Path) -> Manifest:
     files = {DUMP: dumps.dump(url, part / DUMP)} if url is not None else {}
     paths, others = copies.listed(home, part)
     for path in (*paths, *others):
-        if problem := manifest.problem_of(f"{HOME}/{path}"):
+        if problem := manifest.problem_of_path(f"{HOME}/{path}") if path in others else manifest.problem_of(f"{HOME}/{path}"):
             value = ascii(str(path))
             raise BadInputError(f"{problem}, so it could not be restored", file=str(home), value=value, remedy="rename it")
     for path in paths:
@@ -129,6 +130,24 @@ def _copied(home: Path, part: Path) -> Manifest:
         files=files,
         left_out=[f"{HOME}/{path}" for path in others],
     )
+
+
+def _move(staged: Path, made: Manifest, home: Path, folder: Path) -> None:
+    """Change MLflow's addresses to the home's path.
+
+    Raises:
+        BadInputError: If the backup's database is none that this can be done with.
+    """
+    import sqlalchemy as sa
+
+    try:
+        Tracking(staged).moved(Path(made["home"]), home.absolute())
+    except sa.exc.DatabaseError as error:
+        told = of_the_machine(error, home)
+        if told is None:
+            raise
+        database = str(folder / HOME / "mlflow" / "mlflow.db")
+        raise replace(told, file=told.file or database, remedy="take another backup; nothing was written") from error
 
 
 def _stage(folder: Path, made: Manifest, stage: Path) -> None:

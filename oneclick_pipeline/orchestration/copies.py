@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.orchestration.manifest import PASSING, SCRATCH
+from oneclick_pipeline.orchestration.manifest import LOCK, PASSING, SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
+_DATABASES = (".db", ".sqlite", ".sqlite3")
+_LOCK_BYTES = 64
+"""Bytes that a file of a lock has at most: nothing, or whose it is."""
 _SQLITE = b"SQLite format 3\0"
 _BLOCK = 1 << 20
 _TRIES = 3
@@ -33,7 +36,8 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
         backup: The folder that the backup is written to.
 
     Returns:
-        Files, databases first, and what is neither file nor folder; relative to the home. What passes is in neither.
+        Files, databases first, and what no backup holds and is lost with the home: what is neither file nor folder, and what is
+        only named like a lock or a part of a database; relative to the home. What passes is in neither.
 
     Raises:
         BadInputError: If something cannot be read, a link leads nowhere, back to a folder above it, or to the backup.
@@ -51,13 +55,14 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
         for path in _entries(folder):
             if path.parent == home and path.name == SCRATCH:
                 continue
-            mode = _mode(path)
-            if mode is None or (not stat.S_ISDIR(mode) and path.name.endswith(PASSING)):
+            found = _status(path)
+            if found is None or _passes(path, found):
                 continue
-            if stat.S_ISDIR(mode):
+            if stat.S_ISDIR(found.st_mode):
                 waiting.append((path, (*above, identity)))
             else:
-                (files if stat.S_ISREG(mode) else others).append(path)
+                whole = stat.S_ISREG(found.st_mode) and not path.name.endswith(PASSING)
+                (files if whole else others).append(path)
     files.sort(key=lambda path: (not is_sqlite(path), path))
     return [path.relative_to(home) for path in files], sorted(path.relative_to(home) for path in others)
 
@@ -152,7 +157,9 @@ def settle_file(path: Path) -> None:
 
 
 def is_sqlite(path: Path) -> bool:
-    """Whether a file is an SQLite database."""
+    """Whether a file is an SQLite database, by its name as well: whatever an export begins with, it is copied as it is."""
+    if path.suffix not in _DATABASES:
+        return False
     with _reading(path) as file:
         return os.pread(file, len(_SQLITE), 0) == _SQLITE
 
@@ -177,14 +184,25 @@ def _entries(folder: Path) -> list[Path]:
         raise _unreadable(folder, error) from error
 
 
-def _mode(path: Path) -> int | None:
+def _passes(path: Path, found: os.stat_result) -> bool:
+    """Whether it is a lock, or the part of a database that SQLite works in: of no use without the process that made it."""
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    if path.name.endswith(LOCK):
+        return found.st_size <= _LOCK_BYTES
+    base = next((path.name.removesuffix(end) for end in PASSING if path.name.endswith(end)), "")
+    database = path.with_name(base) if base else None
+    return database is not None and database.is_file() and is_sqlite(database)
+
+
+def _status(path: Path) -> os.stat_result | None:
     """What something is, links followed; None for a file that has just gone, or a link to nothing that only passes.
 
     Raises:
         BadInputError: If it cannot be known, or it is a link that leads nowhere.
     """
     try:
-        return path.stat().st_mode
+        return path.stat()
     except OSError as error:
         if not path.is_symlink() and isinstance(error, FileNotFoundError):
             return None

@@ -150,7 +150,7 @@ def configuration() -> str:
 
 def _edited(config: Path) -> str | None:
     """A configuration that somebody edited, or that keeps runs in PostgreSQL, which is not left unasked; None for all others."""
-    text = config.read_text(encoding="utf-8") if config.exists() else ""
+    text = yaml.read_text(config) or ""
     ours = {"", _BEFORE, _INSTANCE} | ({_BEFORE + _STORAGE, _INSTANCE + _STORAGE} if postgres.given() is not None else set())
     return None if text in ours else text
 

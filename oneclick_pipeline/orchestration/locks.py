@@ -7,9 +7,11 @@ first; so a written file whose lock can be taken was left behind by a process th
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import check_month
 
 if TYPE_CHECKING:
@@ -22,11 +24,15 @@ def held(path: Path) -> Iterator[None]:
     """Hold a lock that is ours alone; its file vanishes with it, unless the process is killed. It may be entered again.
 
     Raises:
+        BadInputError: If another user has put something in its place: they could have us wait for ever.
         OSError: If the file cannot be made.
     """
     from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path) and not _is_ours(path):
+        remedy = "find out who put it there and remove it, or choose another place"
+        raise BadInputError("this is in the way of a lock of ours, and is not our file", file=str(path), remedy=remedy)
     with FileLock(path, is_singleton=True, thread_local=False) as lock:
         try:
             path.write_text(f"process {os.getpid()}\n", encoding="utf-8")
@@ -37,10 +43,13 @@ def held(path: Path) -> Iterator[None]:
 
 
 def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
-    """Files of locks whose processes were killed; each is removed once the caller has dealt with it."""
+    """Files of locks whose processes were killed; each is removed once the caller has dealt with it.
+
+    What other users put into the folder, which may be one for everybody, says nothing of what we left.
+    """
     from filelock import FileLock, Timeout
 
-    for path in sorted(folder.glob(pattern)):
+    for path in filter(_is_ours, sorted(folder.glob(pattern))):
         try:
             with FileLock(path, timeout=0):
                 if path.stat().st_size:  # empty: it ended in order since we looked, and taking the lock made the file anew
@@ -50,6 +59,16 @@ def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
             continue  # its process is alive
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a plain one of this user, or of the user who owns its folder; it may have gone meanwhile."""
+    try:
+        found, folder = path.lstat(), path.parent.stat()
+    except FileNotFoundError:
+        return True
+    owners = {os.geteuid(), folder.st_uid} if hasattr(os, "geteuid") else {found.st_uid}
+    return stat.S_ISREG(found.st_mode) and found.st_uid in owners
+
+
 def is_held(path: Path) -> bool:
     """Whether a living process holds a lock; to ask changes nothing, and does not make a file where there is none."""
     try:
@@ -57,7 +76,8 @@ def is_held(path: Path) -> bool:
     except ImportError:
         return True  # nobody can tell without taking it
     try:
-        with path.open("rb") as file:
+        # a pipe must not make us wait
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as the file is closed
     except BlockingIOError:
         return True

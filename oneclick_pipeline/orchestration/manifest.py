@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MANIFEST, DUMP, HOME = "manifest.json", "postgres.dump", "home"
-PASSING = (".lock", "-wal", "-shm", "-journal")
+LOCK = ".lock"
+PASSING = (LOCK, "-wal", "-shm", "-journal")
 """Ends of names of files that mean something to a living process, and to nobody else."""
 SCRATCH = "staging"
 """The folder of a home that holds what unfinished steps write."""
@@ -43,7 +44,8 @@ class Manifest(TypedDict):
         home: Absolute path of the home.
         postgres: Whether the home's runs and models were in PostgreSQL, so that there is a dump.
         files: SHA-256 by name, `home/…` or the dump.
-        left_out: Sockets, pipes and devices of the home, which no backup holds.
+        left_out: What of the home no backup holds: sockets, pipes, devices, and files whose names mean something to SQLite or as
+            a lock, and that are neither.
     """
 
     made: str
@@ -85,7 +87,7 @@ def checked(content: object, file: Path) -> Manifest:
         raise refusal(file, f"«files» is not an object, or «postgres» does not say whether there is a {DUMP}")
     _check_files(files, file)
     left_out = content.get("left_out", [])
-    if not isinstance(left_out, list) or not all(isinstance(name, str) and not problem_of(name) for name in left_out):
+    if not isinstance(left_out, list) or not all(isinstance(name, str) and not problem_of_path(name) for name in left_out):
         raise refusal(file, "«left_out» is not a list of names", left_out)
     return Manifest(made=made, home=home, postgres=postgres, files=files, left_out=left_out)
 
@@ -100,7 +102,7 @@ def problem_of(name: str) -> str:
     """
     if name == DUMP:
         return ""
-    if problem := _problem_of_path(name):
+    if problem := problem_of_path(name):
         return problem
     parts = name.split("/")
     if parts[0] != HOME or len(parts) == 1:
@@ -200,7 +202,7 @@ def _refuse_strangers(folder: Path, manifest: Manifest) -> None:
         raise refusal(folder, f"it cannot be read: {error.strerror}", error.filename) from error
 
 
-def _problem_of_path(name: str) -> str:
+def problem_of_path(name: str) -> str:
     """What is wrong with a relative path of plain components."""
     try:
         encoded = os.fsencode(name)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import permissions
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import copies, locks
 from oneclick_pipeline.orchestration.manifest import HOME, MANIFEST, SCRATCH
@@ -71,6 +72,8 @@ class Place:
 
         What is left of it is removed at the end, and by the next one if we are killed.
         """
+        if self.inside:
+            permissions.prepare(self.home)  # a link that somebody puts there meanwhile would lead what is restored elsewhere
         self.stage.parent.mkdir(parents=True, exist_ok=True)
         try:
             with locks.held(self.stage.with_name(self.stage.name + ".lock")):
@@ -96,7 +99,7 @@ class Place:
 
     def finish(self) -> None:
         """Move what is left of a complete folder into the home; one that was killed at it goes on where it ended."""
-        _merge(self.ready / HOME, self.home)
+        _merge(self.ready / HOME, self.home, self.home / KEPT)
         copies.settle(self.home)
         self.ready.rename(self.stage)  # scratch from here on: what is half removed must not look unfinished
 
@@ -129,7 +132,8 @@ def refuse_unfinished(home: Path) -> None:
 def refuse_occupied(home: Path) -> None:
     """Refuse a home that holds anything but real folders, locks, scratch and its configuration.
 
-    A link would lead what is restored elsewhere, and SQLite would play a journal that was left back into a database.
+    A link would lead what is restored elsewhere, and SQLite would play a journal that was left back into a database. Another
+    user's folder would be that user's to change afterwards.
 
     Raises:
         BadInputError: If it does.
@@ -140,10 +144,14 @@ def refuse_occupied(home: Path) -> None:
         raise BadInputError("the home is a file", file=str(home), remedy="choose another --home")
     if (home / SCRATCH / _RESTORED).is_dir() and not (home / SCRATCH).is_symlink():
         return  # interrupted: what is there has come from the backup
-    waiting = [home]
+    waiting, owners = [home], {0, os.geteuid(), home.stat().st_uid}
     while waiting:
         for path in sorted(waiting.pop().iterdir()):
-            mode = path.lstat().st_mode
+            found = path.lstat()
+            mode = found.st_mode
+            if found.st_uid not in owners:
+                remedy = "find out who put it there and remove it, or choose another --home"
+                raise BadInputError(f"this belongs to another user, {found.st_uid}", file=str(path), remedy=remedy)
             if stat.S_ISDIR(mode):
                 if path != home / SCRATCH:
                     waiting.append(path)
@@ -152,14 +160,21 @@ def refuse_occupied(home: Path) -> None:
                 raise BadInputError("the home is not empty", file=str(path), remedy=remedy)
 
 
-def _merge(source: Path, target: Path) -> None:
-    """Move the entries of a folder into another one; what both have is a folder, or the configuration, which stays."""
+def _merge(source: Path, target: Path, kept: Path) -> None:
+    """Move the entries of a folder into another one; what both have is a folder, or the configuration, which stays.
+
+    Raises:
+        BadInputError: If something else is there, as a link: it came while we were at work.
+    """
     for path in sorted(source.iterdir()):
         there = target / path.name
-        if not there.exists():
+        if not os.path.lexists(there):
             path.rename(there)
-        elif path.is_dir():
-            _merge(path, there)
+        elif stat.S_ISDIR(there.lstat().st_mode) and stat.S_ISDIR(path.lstat().st_mode):
+            _merge(path, there, kept)
+        elif there != kept:
+            remedy = "find out who put it there and remove it; then restore again: it goes on from there"
+            raise BadInputError("this came into the home while it was restored", file=str(there), remedy=remedy)
 
 
 def _remove(folder: Path) -> None:

@@ -28,7 +28,8 @@ def trust(
     """Accept versions that have no record in the home, as those that older versions of this software registered.
 
     What MLflow says of a version, and every file of it, is shown first. Files whose SHA-256 was kept as a tag must agree with
-    it, the others are accepted as they are now: anybody who could reach MLflow's port may have changed both.
+    it, the others are accepted as they are now: anybody who could reach MLflow's port may have changed both. Tables of customers
+    are then moved out of the artifacts, and the example of the model, which was a customer, is replaced by an invented one.
     """
     from oneclick_pipeline.tracking import Tracking
 
@@ -45,13 +46,18 @@ def trust(
 
 
 def _lines(candidate: Candidate) -> Iterator[str]:
+    from oneclick_pipeline.tracking.trust import CUSTOMERS, EXAMPLES
+
     version = candidate.version
     yield f"version   {version.version}, run {version.run_id}, made {version.created:%Y-%m-%d %H:%M} UTC"
     for name in ("month", "family", "feature_months", "label_months", "rows", "roc_auc", "log_loss", "gates", "promoted_by"):
         yield f"{name:<15} {version.tags.get(name, '(not tagged)')}"
+    yield f"{'aliases':<15} {', '.join(candidate.aliases) or '(none)'}"
     yield from (f"{name}: {text}" for name, text in version.gates.items())
     contents = version.files | {name: kept.content for name, kept in version.kept.items()}
     yield f"folder    {version.folder}"
     for name, content in sorted(contents.items()):
         known = "as its tag says" if name in candidate.agreed else "no hash was kept"
-        yield f"  {content.sha256}  {content.size:>10,}  {name} ({known})"
+        shown = "; customers: it is moved out of the artifacts" if name in CUSTOMERS else ""
+        shown = "; an example: it is replaced by an invented one" if name in EXAMPLES else shown
+        yield f"  {content.sha256}  {content.size:>10,}  {name} ({known}){shown}"

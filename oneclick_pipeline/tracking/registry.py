@@ -10,7 +10,9 @@ autologging: a process may work on several homes, and nothing it does here outli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sqlite3
+import time
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -19,13 +21,13 @@ from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
-from oneclick_pipeline.tracking import files, fresh, runs, trust, versions
+from oneclick_pipeline.tracking import chosen, files, fresh, runs, trust, versions
 from oneclick_pipeline.tracking import judged as judging
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 from oneclick_pipeline.tracking.versions import Family, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -48,6 +50,8 @@ _ADDRESSES = (
     ("logged_models", "artifact_location"),
 )
 """Tables and columns of MLflow with addresses of files."""
+_MOVING_SECONDS, _STEPS = 60.0, 100_000
+"""Seconds in which all addresses must be changed; steps of SQLite between looks at the clock."""
 _DATABASE, _NEW = "mlflow.db", "mlflow.db.new"
 
 
@@ -136,6 +140,9 @@ class Tracking:
         Args:
             old: The path that the home had.
             new: The path that it will have; by default the one that it has.
+
+        Raises:
+            sqlalchemy.exc.DatabaseError: If it is no database of MLflow, or does not come to an end.
         """
         import sqlalchemy as sa
 
@@ -144,6 +151,7 @@ class Tracking:
             return
         before, after = ((home / "mlflow" / "artifacts").as_uri() for home in (old, new))
         with sa.create_engine(self.uri, poolclass=sa.NullPool).begin() as connection:
+            _limit(connection)
             for name, column in _ADDRESSES:
                 table = sa.table(name, sa.column(column))
                 changed = sa.func.replace(table.c[column], before, after)
@@ -286,10 +294,8 @@ class Tracking:
         with self._lock():
             aliases = self.aliases()
             self._promoted(version, by)
-            if (old := aliases.get(CHAMPION)) not in (None, number):
-                # Before the champion moves: whoever is killed in between has the old champion twice, and loses no model.
-                client.set_registered_model_alias(runs.MODEL, PREVIOUS, str(old))
-            client.set_registered_model_alias(runs.MODEL, CHAMPION, str(number))
+            old = self._chosen(aliases, CHAMPION)
+            self._choose(number, self._chosen(aliases, PREVIOUS) if old == number else old)
             if aliases.get(CHALLENGER) == number:
                 client.delete_registered_model_alias(runs.MODEL, CHALLENGER)
         return self.version(number)
@@ -311,12 +317,12 @@ class Tracking:
             )
         back = self.version(int(previous))
         _require_promoted(back, PREVIOUS)
+        chosen.require(self.folder, PREVIOUS, back.version)
+        chosen.require(self.folder, CHAMPION, champion)
         self.check(back)
-        client = self._client()
         with self._lock():
             self._promoted(back, "rollback")
-            client.set_registered_model_alias(runs.MODEL, CHAMPION, str(previous))
-            client.set_registered_model_alias(runs.MODEL, PREVIOUS, str(champion))
+            self._choose(back.version, champion)
         return self.version(int(previous))
 
     def aliases(self) -> dict[str, int]:
@@ -347,13 +353,14 @@ class Tracking:
         """The version that scores; None where no model was promoted yet.
 
         Raises:
-            BadInputError: If it has no record, or got its alias by other means than `promote` and `rollback`.
+            BadInputError: If it has no record, or has its alias by other means than `promote` and `rollback`.
         """
         number = self.aliases().get(CHAMPION)
         if number is None:
             return None
         champion = self.version(number)
         _require_promoted(champion, CHAMPION)
+        chosen.require(self.folder, CHAMPION, number)
         return champion
 
     def require_champion(self) -> Version:
@@ -387,13 +394,22 @@ class Tracking:
         if path.exists():
             self.check(self.version(number))
             raise BadInputError(f"model version {number} has a record, and its files agree with it", file=str(path))
-        return trust.candidate(self._client(), self.folder, registered)
+        aliases = tuple(sorted(alias for alias, version in self.aliases().items() if version == number))
+        return replace(trust.candidate(self._client(), self.folder, registered), aliases=aliases)
 
     def accept(self, candidate: trust.Candidate) -> Version:
-        """Write the record of a version that was looked over."""
+        """Write the record of a version that was looked over; what it shows of customers goes out of MLflow's sight.
+
+        If it has the alias champion or previous, and nobody was chosen for that yet, it has it by the person's choice now.
+        """
         with self._lock():
-            versions.write(self.folder, candidate.version)
-        return self.version(candidate.version.version)
+            with quiet_mlflow():
+                accepted = trust.accept(self.folder, candidate)
+            number, known = accepted.version, chosen.read(self.folder)
+            given = {alias: [number] for alias in candidate.aliases if alias in (CHAMPION, PREVIOUS) and alias not in known}
+            if given:
+                chosen.write(self.folder, known | given)
+        return self.version(number)
 
     def check(self, version: Version) -> None:
         """Check every file of a version: its whole model folder, and what was kept beside.
@@ -516,6 +532,25 @@ class Tracking:
         self._client().set_model_version_tag(version.name, str(version.version), versions.PROMOTED_BY, by)
         versions.write(self.folder, version.tagged({versions.PROMOTED_BY: by}))
 
+    def _chosen(self, aliases: Mapping[str, int], alias: str) -> int | None:
+        """The version that has an alias by our own choice; by MLflow's word alone in a home in which none was chosen yet."""
+        known = chosen.read(self.folder).get(alias)
+        return aliases.get(alias) if known is None or aliases.get(alias) in known else known[-1]
+
+    def _choose(self, champion: int, previous: int | None) -> None:
+        """Give the aliases to these versions; the caller holds the lock.
+
+        Whoever is killed in between has the old champion, maybe twice, and loses no model: both choices stand until the end.
+        """
+        client, aliases = self._client(), self.aliases()
+        after = {CHAMPION: champion} | ({} if previous is None else {PREVIOUS: previous})
+        choices = {alias: dict.fromkeys((self._chosen(aliases, alias), number)) for alias, number in after.items()}
+        chosen.write(self.folder, {alias: [n for n in both if n is not None] for alias, both in choices.items()})
+        for alias in (PREVIOUS, CHAMPION):
+            if alias in after:
+                client.set_registered_model_alias(runs.MODEL, alias, str(after[alias]))
+        chosen.write(self.folder, {alias: [number] for alias, number in after.items()})
+
     def _registered(self, number: int) -> ModelVersion:
         client = self._client()
         from mlflow.exceptions import MlflowException
@@ -581,6 +616,13 @@ def _prepare_postgres(url: sa.URL, folder: Path) -> None:
             value=str(folder.parent),
             remedy=f"give this home a database of its own, or unset {postgres.VARIABLE} to keep its runs and models in the home",
         )
+
+
+def _limit(connection: sa.Connection) -> None:
+    """Give up statements that do not end: a database that somebody else made may have triggers that run for ever."""
+    end, driver = time.monotonic() + _MOVING_SECONDS, connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
 
 
 def _require_passed(version: Version) -> None:

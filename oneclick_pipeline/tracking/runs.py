@@ -195,6 +195,16 @@ def _log_files(client: MlflowClient, run_id: str, content: dict[str, bytes]) -> 
         client.log_artifacts(run_id, folder)
 
 
+def invented_example() -> dict[str, bytes]:
+    """The files of a model that show what it takes, by name, as `log_model` writes them."""
+    from mlflow.models import Model
+    from mlflow.models.utils import _save_example
+
+    with TemporaryDirectory() as folder:
+        _save_example(Model(), invented_customers(), folder)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
 def log_model(client: MlflowClient, experiment: str, run_id: str, trained: TrainedModel) -> tuple[str, dict[str, Content]]:
     """Log the pipeline as MLflow's sklearn flavour in skops format; returns its address and every file of it.
 

@@ -29,6 +29,11 @@ _HASHES = {
 }
 """Files and the tags in which older versions of this software kept their hashes."""
 
+CUSTOMERS = (runs.OUT_OF_FOLD, runs.SHAPLEY)
+"""Tables of customers, which older versions of this software put among the artifacts."""
+EXAMPLES = ("input_example.json", "serving_input_example.json")
+"""Files of a model with an example, which was a customer of the store then."""
+
 _OURS = {
     "MLmodel",
     "conda.yaml",
@@ -49,11 +54,13 @@ class Candidate:
         version: The record that would be written.
         agreed: Files that agree with the hash that was kept as a tag.
         unknown: Files of which no hash was kept.
+        aliases: Aliases that it has in MLflow.
     """
 
     version: versions.Version
     agreed: tuple[str, ...]
     unknown: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
 
 
 def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> Candidate:
@@ -103,6 +110,37 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
         kept=kept,
     )
     return Candidate(record, agreed, tuple(sorted({*content, *kept} - set(agreed))))
+
+
+def accept(mlflow: Path, looked_over: Candidate) -> versions.Version:
+    """Write the record of a version; customers that it shows to whoever sees the artifacts go out of there first.
+
+    Tables of customers are kept beside the record, and the example is replaced by an invented one.
+
+    Args:
+        mlflow: The folder `HOME/mlflow`.
+        looked_over: What a person has accepted.
+
+    Returns:
+        The version as it was recorded.
+
+    Raises:
+        BadInputError: If a file is not any more the one that was looked over.
+    """
+    found = looked_over.version
+    versions.check(mlflow, found)
+    tables = {name: versions.kept_bytes(mlflow, found, name) for name in CUSTOMERS}
+    folder = mlflow / found.folder
+    invented = {name: text for name, text in runs.invented_example().items() if name in found.files}
+    for name, text in invented.items():
+        versions.replace_file(folder / name, text)
+    files_now = found.files | {name: versions.Content.of(text) for name, text in invented.items()}
+    kept = found.kept | {name: versions.beside(found.version, name, table) for name, table in tables.items()}
+    version = found.model_copy(update={"files": files_now, "kept": kept})
+    versions.write(mlflow, version, tables)
+    for name in CUSTOMERS:
+        (mlflow / found.kept[name].path).unlink()
+    return version
 
 
 def below(mlflow: Path, uri: str | None) -> str:

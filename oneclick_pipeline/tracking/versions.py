@@ -3,6 +3,7 @@
     HOME/mlflow/registered/<version>/record.json          what was registered: facts, figures, SHA-256 of every file
     HOME/mlflow/registered/<version>/out_of_fold.parquet  tables of customers, which MLflow's pages have no need to show
     HOME/mlflow/registered/<version>/shapley.parquet
+    HOME/mlflow/registered/chosen.json                    which version is champion, see `tracking.chosen`
 
 MLflow's tags and files can be changed by whoever reaches its port; nothing that its pages or its artifact proxy write comes
 here. Tags stay for people. Before anything of a version is used, its files are checked against the record.
@@ -199,12 +200,33 @@ def write(mlflow: Path, version: Version, tables: Mapping[str, bytes] | None = N
         version: What to write.
         tables: Files that are kept beside the record, by name; they are there before it is.
     """
-    folder = record_file(mlflow, version.version).parent
-    for place in (folder.parent, folder):
-        place.mkdir(mode=0o700, exist_ok=True)
+    number = str(version.version)
     for name, content in (tables or {}).items():
-        _write(folder / name, content)
-    _write(folder / RECORD, version.model_dump_json(indent=1).encode())
+        keep(mlflow, f"{number}/{name}", content)
+    keep(mlflow, f"{number}/{RECORD}", version.model_dump_json(indent=1).encode())
+
+
+def keep(mlflow: Path, name: str, content: bytes) -> None:
+    """Write a file of what the home itself knows, whole or not at all, readable by the owner alone.
+
+    Args:
+        mlflow: The folder `HOME/mlflow`.
+        name: Its path below `registered`.
+        content: What to write.
+    """
+    path = mlflow / FOLDER / name
+    for place in (mlflow / FOLDER, path.parent):
+        place.mkdir(mode=0o700, exist_ok=True)
+    replace_file(path, content)
+
+
+def content(mlflow: Path, path: Path) -> bytes:
+    """A regular file of the folder `HOME/mlflow`, by its path in it; no link is followed.
+
+    Raises:
+        OSError: If it is not there, or something else.
+    """
+    return _bytes(mlflow, path)
 
 
 def beside(version: int, name: str, content: bytes) -> Kept:
@@ -324,7 +346,8 @@ def _bytes(root: Path, path: Path, size: int | None = None) -> bytes:
         os.close(at)
 
 
-def _write(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file in the place of another, whole or not at all, readable by the owner alone."""
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)  # of a process that was killed
     try:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from oneclick_pipeline import doctor, permissions, postgres
 from oneclick_pipeline.orchestration import execute, health, locks
+from oneclick_pipeline.tables import table_file
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.conftest import export_text
@@ -109,10 +110,63 @@ def test_home_whose_writer_was_killed_is_seen_whole_and_left_so(tmp_path):
     assert health.look(home, None).queued == 1
 
 
+def test_models_whose_writer_was_killed_are_seen_whole_and_left_so(tmp_path):
+    """The same for MLflow's database, which is opened by MLflow itself."""
+    home = used(tmp_path / "home")
+    database = home / "mlflow" / "mlflow.db"
+    shutil.copyfile(database, aside := tmp_path / "aside.db")
+    with closing(sqlite3.connect(aside)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("UPDATE alembic_version SET version_num = 'of another version'")
+        writer.commit()
+        for end in ("", "-wal"):
+            shutil.copyfile(f"{aside}{end}", f"{database}{end}")
+    aside.unlink()
+    assert "of another version" in examined(home)["mlflow"].told
+
+
+DATABASES = ["dagster/history/runs.db", "dagster/history/runs/index.db", "mlflow/mlflow.db"]
+
+
+def a_pipe(path):
+    os.mkfifo(path)
+
+
+def a_folder(path):
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [a_pipe, a_folder])
+@pytest.mark.parametrize("file", [*DATABASES, "mlflow/mlflow.db-wal", "dagster/dagster.yaml", "settings.yaml", "catalogue.yaml"])
+def test_what_is_no_plain_file_is_a_problem_and_nobody_waits(tmp_path, file, make):
+    home = used(tmp_path / "home")
+    (home / file).unlink(missing_ok=True)
+    make(home / file)
+    found = examined(home).values()
+    assert [finding for finding in found if finding.state == "problem" and file in finding.told and finding.remedy]
+
+
+@pytest.mark.parametrize("table", ["customer_features", "profit", "customer_segments"])
+def test_pipe_for_a_table_is_a_problem_and_nobody_waits(tmp_path, table):
+    home = used(tmp_path / "home")
+    path = table_file(home, table, homes.MONTH)
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    found = examined(home).values()
+    assert [finding for finding in found if finding.state == "problem" and "neither file nor folder" in finding.told]
+
+
+def test_pipe_for_the_lock_of_a_step_makes_nobody_wait(tmp_path):
+    home = used(tmp_path / "home")
+    (home / "staging" / "step-a").mkdir(parents=True)
+    os.mkfifo(home / "staging" / "step-a.lock")
+    assert examined(home)["staging"].told.startswith("1 killed steps")
+
+
 @pytest.mark.parametrize(
     "file", ["dagster/history/runs.db", "dagster/history/runs/index.db", "mlflow/mlflow.db", "dagster/dagster.yaml"]
 )
-@pytest.mark.parametrize("content", [b"no database, no configuration: [", b""])
+@pytest.mark.parametrize("content", [b"no database, no configuration: [", b"", b"\xff\xfe"])
 def test_damaged_home(tmp_path, file, content):
     home = used(tmp_path / "home")
     (home / file).write_bytes(content)

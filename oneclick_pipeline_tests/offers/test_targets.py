@@ -124,6 +124,8 @@ def test_new_database_is_its_owners_alone(tmp_path):
         ("../a%00b.db", "control character"),
         ("../circle/store.db", "cannot be used|is not there"),
         ("../" + "a" * 300, "cannot be used"),
+        ("../store.db-wal", "a part of another database"),
+        ("../store.db-journal", "a part of another database"),
     ],
 )
 def test_file_that_can_be_no_database_is_refused(home, tmp_path, name, problem):
@@ -193,6 +195,17 @@ def test_postgresql_of_the_home_is_refused_by_another_address(server, monkeypatc
         database.publish(same, MONTH, plan([1]), segments([1]))
     assert server.query("SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'oneclick%'", "team") == [(0,)]
     database.publish(server.new("shop"), MONTH, plan([1]), segments([1]))
+
+
+def test_temporary_tables_of_postgresql_are_refused(server):
+    """They are gone when the command ends, and the rows with them."""
+    url = server.new("passing")
+    with pytest.raises(BadInputError, match="a temporary table is gone when the command ends") as error:
+        database.publish(f"{url}?options=-csearch_path%3Dpg_temp", MONTH, plan([1]), segments([1]))
+    assert "search_path" in error.value.remedy
+    server.query("CREATE SCHEMA shop", "passing")
+    database.publish(f"{url}?options=-csearch_path%3Dshop", MONTH, plan([1]), segments([1]))
+    assert server.query("SELECT count(*) FROM shop.oneclick_offer_plan", "passing") == [(1,)]
 
 
 @pytest.mark.parametrize("tables", [("event_logs", "asset_keys"), ("runs", "run_tags"), ("experiments", "registered_models")])

@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 
 from oneclick_pipeline import cli
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import backup, copies
-from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline.orchestration import backup, copies, placing
+from oneclick_pipeline.tracking import Tracking, registry
 from oneclick_pipeline_tests.faults.test_disk_full import fill, small_disk
 from oneclick_pipeline_tests.orchestration.homes import digests, environment_kept, files, instance_of
 
@@ -237,6 +237,62 @@ def test_file_that_is_swapped_after_a_look_is_not_restored(tree, monkeypatch):
     tree.refused("the file is not the one that was backed up")
 
 
+def test_file_that_becomes_a_link_after_a_look_is_not_restored(tree, monkeypatch):
+    """Even one that leads to the same content: whoever can swap it can swap it back."""
+    opened = backup.manifest.opened
+
+    def swapping(folder, name):
+        if name == "home/raw/a.csv":
+            (folder / name).rename(tree.top / "moved.csv")
+            (folder / name).symlink_to(tree.top / "moved.csv")
+        return opened(folder, name)
+
+    monkeypatch.setattr(backup.manifest, "opened", swapping)
+    tree.refused("it cannot be written|Too many levels of symbolic links")
+
+
+def restored_into_an_open_home(tree, monkeypatch, meanwhile):
+    """Restore into a home of everybody that is filled in its place; something happens once the files are staged."""
+    (tree.home / "dagster").mkdir(parents=True)
+    (tree.home / "dagster" / "dagster.yaml").write_text("")
+    tree.home.chmod(0o777)
+    settle = placing.Place.settle
+
+    def settling(place):
+        meanwhile()
+        settle(place)
+
+    monkeypatch.setattr(placing.Place, "settle", settling)
+    tree.restore()
+
+
+def test_home_that_is_filled_in_its_place_is_shut_before_anything_is_there(tree, monkeypatch):
+    seen = []
+    restored_into_an_open_home(tree, monkeypatch, lambda: seen.append(stat.S_IMODE(tree.home.stat().st_mode)))
+    assert seen == [0o700]
+
+
+@pytest.mark.parametrize("name", ["raw", "settings.yaml"])
+def test_link_that_comes_into_the_home_meanwhile_leads_nothing_outside(tree, monkeypatch, name):
+    outside = tree.top / "outside"
+    outside.mkdir()
+    with pytest.raises(BadInputError, match=f"{name}: this came into the home while it was restored"):
+        restored_into_an_open_home(tree, monkeypatch, lambda: (tree.home / name).symlink_to(outside))
+    assert files(outside) == []
+    (tree.home / name).unlink()
+    monkeypatch.undo()
+    tree.restore()  # goes on from there
+    assert files(tree.home) == ["dagster/dagster.yaml", "raw/a.csv", "settings.yaml"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's folder")
+def test_folder_of_another_user_in_the_home_is_refused(tree):
+    """They could change what is restored into it."""
+    (tree.home / "raw").mkdir(parents=True)
+    os.chown(tree.home / "raw", 65534, 65534)
+    tree.refused("raw: this belongs to another user, 65534")
+
+
 def test_link_in_the_home_leads_nothing_outside(tree):
     outside = tree.top / "outside"
     outside.mkdir()
@@ -252,6 +308,34 @@ def test_journal_that_was_left_in_the_home_is_refused(tree):
     (tree.home / "mlflow").mkdir(parents=True)
     (tree.home / "mlflow" / "mlflow.db-journal").write_text("x")
     tree.refused("the home is not empty")
+
+
+def database_of(tree, *statements):
+    """MLflow's database in the backup, made by hand."""
+    path = tree.folder / "home" / "mlflow" / "mlflow.db"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+    tree.manifest["files"]["home/mlflow/mlflow.db"] = copies.sha256_of(path)
+
+
+def test_database_whose_trigger_never_ends_is_given_up(tree, monkeypatch):
+    monkeypatch.setattr(registry, "_MOVING_SECONDS", 0.1)
+    endless = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r"
+    database_of(
+        tree,
+        "CREATE TABLE experiments (artifact_location text)",
+        "INSERT INTO experiments VALUES ('file:///srv/old/mlflow/artifacts')",
+        f"CREATE TRIGGER evil AFTER UPDATE ON experiments BEGIN {endless}; END",
+    )
+    assert tree.refused("the database cannot be used").value == "interrupted"
+
+
+def test_database_that_is_not_mlflows_is_named(tree):
+    database_of(tree, "CREATE TABLE t (a)")
+    error = tree.refused("the database was taken away or emptied")
+    assert (error.file, error.remedy) == (str(tree.folder / "home/mlflow/mlflow.db"), "take another backup; nothing was written")
 
 
 def test_home_that_is_a_link_to_an_empty_folder_is_restored_where_it_leads(tree):
@@ -443,7 +527,7 @@ def test_pipe_and_socket_are_left_out_by_name(small, tmp_path, monkeypatch):
         result = CliRunner().invoke(cli.app, ["backup", str(tmp_path / "b"), "--home", str(small)])
     assert result.exit_code == 0, result.output
     for name in ("home/raw.csv", "home/code.sock"):
-        assert f"left out, as it is neither file nor folder: {name}" in result.output
+        assert f"left out, as no backup can hold it: {name}" in result.output
     assert backup.restore(tmp_path / "b", tmp_path / "new")["left_out"] == ["home/code.sock", "home/raw.csv"]
 
 
@@ -504,11 +588,11 @@ def test_what_cannot_be_read_is_named(name):
         (home / name).write_text("x")
         locked = home / name.split("/", maxsplit=1)[0]
         locked.chmod(0)
-        Path(place).chmod(0o755)
+        Path(place).chmod(0o777)
         os.seteuid(65534)
         try:
             with pytest.raises(BadInputError, match="it cannot be read: Permission denied") as error:
-                copies.listed(home, Path("/"))
+                copies.copy(home / copies.listed(home, Path("/"))[0][0], Path(place, "copy"))
         finally:
             os.seteuid(0)
         assert error.value.file == str(locked)
@@ -521,6 +605,61 @@ def test_name_that_could_not_be_restored_is_refused_when_it_is_backed_up(small, 
         backup.backup(small, tmp_path / "b")
 
 
+def test_file_that_is_only_named_like_a_lock_or_a_part_of_a_database_is_left_out_by_name(small, tmp_path):
+    names = ["money.lock", "sales-journal", "x.csv-wal", "money.db-shm"]
+    for name in names:
+        (small / name).write_text("1;2;3\n" * 100)
+    os.mkfifo(small / "pipe.lock")
+    result = CliRunner().invoke(cli.app, ["backup", str(tmp_path / "b"), "--home", str(small)])
+    assert result.exit_code == 0, result.output
+    left_out = sorted(f"home/{name}" for name in (*names, "pipe.lock"))
+    assert backup.restore(tmp_path / "b", tmp_path / "new")["left_out"] == left_out
+    assert [name for name in left_out if f"left out, as no backup can hold it: {name}" not in result.output] == []
+
+
+def test_lock_and_log_of_a_living_database_pass(small, tmp_path):
+    with closing(sqlite3.connect(small / "store.db")) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("CREATE TABLE t (a)")
+        writer.commit()
+        assert (small / "store.db-wal").stat().st_size
+        assert backup.backup(small, tmp_path / "b")["left_out"] == []
+    with closing(sqlite3.connect(tmp_path / "b" / "home" / "store.db")) as copied:
+        assert copied.execute("SELECT name FROM sqlite_master").fetchall() == [("t",)]
+
+
+def test_export_that_begins_like_a_database_is_copied_as_it_is(small, tmp_path):
+    (small / "money.csv").write_bytes(content := b"SQLite format 3\0;and no database\n")
+    backup.backup(small, tmp_path / "b")
+    assert (tmp_path / "b" / "home" / "money.csv").read_bytes() == content
+
+
+def test_command_leaves_a_backup_to_its_owner_whatever_the_group(small, tmp_path, monkeypatch):
+    monkeypatch.setenv("ONECLICK_GROUP", str(os.getegid()))
+    assert CliRunner().invoke(cli.app, ["backup", str(tmp_path / "b"), "--home", str(small)]).exit_code == 0
+    top = tmp_path / "b"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (top, *top.rglob("*"))} == {0o600, 0o700}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's files")
+def test_what_another_user_leaves_beside_a_backup_removes_nothing_and_stops_nothing(small, tmp_path):
+    """The folder may be one for everybody, as /tmp."""
+    place = tmp_path / "everybody"
+    place.mkdir()
+    (place / ".mine.backup").mkdir()
+    (place / ".mine.backup" / "kept").write_text("x")
+    for name in (".mine.backup.lock", ".other.backup.lock"):
+        (place / name).write_text("process 1\n")
+        os.chown(place / name, 65534, 65534)
+    (place / ".link.backup.lock").symlink_to(tmp_path / "nowhere")
+    backup.backup(small, place / "b")
+    assert (place / ".mine.backup" / "kept").exists()
+    (place / ".c.backup.lock").write_text("")
+    os.chown(place / ".c.backup.lock", 65534, 65534)  # they could hold it for ever
+    with pytest.raises(BadInputError, match=r"\.c\.backup\.lock: this is in the way of a lock of ours, and is not our file"):
+        backup.backup(small, place / "c")
+
+
 def test_folder_that_looks_like_a_leftover_is_not_removed(small, tmp_path):
     (tmp_path / "b.part").mkdir()
     (tmp_path / "b.part" / "mine").write_text("x")
@@ -531,7 +670,7 @@ def test_folder_that_looks_like_a_leftover_is_not_removed(small, tmp_path):
 BACKUP_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from oneclick_pipeline.orchestration import backup, copies
+from oneclick_pipeline.orchestration import backup, copies, placing
 copies.settle = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 backup.backup(Path(sys.argv[1]), Path(sys.argv[2]))
 """

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from oneclick_pipeline import cli
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tracking import MODEL, files, runs, versions
+from oneclick_pipeline.tracking import CHAMPION, MODEL, files, runs, versions
+from oneclick_pipeline_tests.tracking.test_versions import assert_no_customer
 
 
 @pytest.fixture
@@ -50,6 +51,45 @@ def test_version_without_a_record_is_refused_and_accepted_by_hand(older):
     assert {**accepted.model_dump(), "kept": {}} == {**version.model_dump(), "kept": {}}
     assert store.judged(1).metrics == version.metrics
     assert len(store.out_of_fold(accepted)) > 0
+
+
+def test_version_that_is_accepted_shows_no_customer_any_more(older, training):
+    """Older software logged the first customer of the training as the example, and tables of all of them."""
+    store, version, artifacts = older
+    folder = store.folder / version.folder
+    row = training[["revenue_m0"]].head(1)
+    for name in ("input_example.json", "serving_input_example.json"):
+        (folder / name).write_text(row.to_json(orient="split"))
+    assert trust(store, "--yes").exit_code == 0
+    assert not [name for name in (runs.OUT_OF_FOLD, runs.SHAPLEY) if (artifacts / name).exists()]
+    shutil.rmtree(store.folder / "artifacts" / "models" / store.version(2).folder.split("/")[2])
+    assert_no_customer(store, training)
+    accepted = store.require_champion()
+    store.check(accepted)
+    assert len(store.out_of_fold(accepted)) == len(training)
+    assert not store.shapley(accepted).empty
+    assert accepted.files["input_example.json"] == version.files["input_example.json"]
+
+
+def test_file_that_was_changed_since_it_was_looked_over_is_not_accepted(older):
+    store, version, _ = older
+    candidate = store.candidate(1)
+    path = store.folder / version.folder / "MLmodel"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(BadInputError, match="MLmodel: the file of model version 1 is not the one that was registered"):
+        store.accept(candidate)
+    assert not versions.record_file(store.folder, 1).exists()
+
+
+def test_aliases_are_shown_and_the_champion_is_accepted_as_such(older):
+    store, *_ = older
+    (store.folder / "registered" / "chosen.json").unlink()
+    told = trust(store, "--yes")
+    assert "aliases         champion" in told.output
+    store._client().set_registered_model_alias(MODEL, CHAMPION, "2")
+    store._promoted(store.version(2), "hand")
+    with pytest.raises(BadInputError, match="version 2 has the alias champion, and oneclick gave it to version 1"):
+        store.require_champion()
 
 
 def test_nothing_is_accepted_without_a_yes(older):

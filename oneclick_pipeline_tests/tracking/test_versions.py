@@ -21,7 +21,7 @@ from oneclick_pipeline.model.gates import edge_rows
 from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.tables import FEATURES
 from oneclick_pipeline.tracking import CHAMPION, MODEL, PREVIOUS, Tracking, runs, versions
-from oneclick_pipeline_tests.test_tracking import FAILED
+from oneclick_pipeline_tests.test_tracking import FAILED, log
 
 FOLDER = ["MLmodel", "conda.yaml", "input_example.json", "model.skops", "python_env.yaml", "requirements.txt"]
 FOLDER += ["serving_input_example.json"]
@@ -225,6 +225,48 @@ def test_alias_that_somebody_else_set_makes_no_champion(store):
     assert store.require_champion().version == 1
 
 
+def test_alias_that_somebody_moved_to_an_earlier_champion_brings_it_not_back(store):
+    """Both were promoted once; which one is champion is known by the home."""
+    store.promote(2, force=True)
+    client = store._client()
+    client.set_registered_model_alias(MODEL, CHAMPION, "1")
+    for use in (store.require_champion, store.rollback):
+        with pytest.raises(BadInputError, match=r"(1|no previous)"):
+            use()
+    with pytest.raises(BadInputError, match="version 1 has the alias champion, and oneclick gave it to version 2"):
+        store.require_champion()
+    assert store.promote(2, force=True).version == 2
+    assert (store.require_champion().version, store.aliases()[PREVIOUS]) == (2, 1)
+
+
+def test_alias_of_the_previous_champion_that_somebody_moved_is_not_gone_back_to(store, trained, training):
+    log(store, trained, training, "2026-12")
+    for number in (2, 3):
+        store.promote(number, force=True)
+    store._client().set_registered_model_alias(MODEL, PREVIOUS, "1")
+    with pytest.raises(BadInputError, match="version 1 has the alias previous, and oneclick gave it to version 2"):
+        store.rollback()
+    store.promote(3, force=True)
+    assert store.rollback().version == 2
+
+
+def test_home_in_which_nobody_was_chosen_yet_goes_on_with_its_champion(store):
+    """One that was made before choices were kept."""
+    (store.folder / "registered" / "chosen.json").unlink()
+    assert store.require_champion().version == 1
+    store.promote(2, force=True)
+    assert (store.require_champion().version, store.rollback().version) == (2, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"champion": 1}', b'{"champion": ["x"]}', b"\xff"])
+def test_choice_that_is_damaged_is_told_with_a_remedy(store, content):
+    (store.folder / "registered" / "chosen.json").write_bytes(content)
+    with pytest.raises(
+        BadInputError, match=r"chosen\.json: what says which version is champion is damaged.*oneclick model promote N"
+    ):
+        store.require_champion()
+
+
 def test_version_that_somebody_else_registered_is_not_used(store):
     client, own = store._client(), store._registered(1)
     client.create_model_version(MODEL, own.source, own.run_id, {"gates": "passed", "promoted_by": "me"})
@@ -247,8 +289,6 @@ def test_number_that_was_given_again_does_not_take_over_the_record(store):
 
 
 def test_record_and_tables_of_customers_are_the_owners_alone(store, trained, training, monkeypatch):
-    from oneclick_pipeline_tests.test_tracking import log
-
     before = os.umask(0)
     try:
         log(store, trained, training, "2026-12")
@@ -365,7 +405,11 @@ def test_example_keeps_to_the_contract():
 
 def test_mlflow_shows_no_row_of_a_customer(registered, training):
     """What its pages can show: no table of customers, and in no text what a customer spent."""
-    artifacts = [path for path in (registered.folder / "artifacts").rglob("*") if path.is_file()]
+    assert_no_customer(registered, training)
+
+
+def assert_no_customer(store, training):
+    artifacts = [path for path in (store.folder / "artifacts").rglob("*") if path.is_file()]
     assert {path.suffix for path in artifacts} == {"", ".json", ".md", ".png", ".skops", ".txt", ".yaml"}
     texts = {path: path.read_text(encoding="utf-8") for path in artifacts if path.suffix not in (".png", ".skops")}
     spent = {str(value) for value in training[["revenue_m0", "revenue_m1", "revenue_m2"]].to_numpy().ravel()}
