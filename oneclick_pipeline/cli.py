@@ -132,7 +132,8 @@ def run(
         errors.print(f"[yellow]warning:[/yellow] {terminal.markup(message)}")
     if not outcome.success:
         for message in outcome.errors:
-            errors.print(f"[red]error:[/red] {terminal.markup(message)}")
+            # Further lines are indented: text of the data among them cannot pass for a message of its own.
+            errors.print("[red]error:[/red] " + "\n       ".join(map(terminal.markup, message.splitlines())))
         if progress.waiting:
             errors.print(f"not run: {terminal.markup(', '.join(progress.waiting))}")
         errors.print(

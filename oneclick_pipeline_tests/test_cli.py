@@ -1,6 +1,7 @@
 """The `oneclick` command: its help, its exit codes, its messages."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -142,6 +143,18 @@ def test_failed_run_ends_with_code_1_and_says_where_to_look(oneclick, tmp_path):
     assert f"oneclick ui --home {home}" in lines[2]
     assert "✗ market_time" in out
     assert "Segments" not in out
+
+
+def test_rows_that_stop_a_run_are_listed_line_by_line(oneclick, tmp_path):
+    texts = export_text(100)
+    texts["money"] = texts["money"].replace(",25", ",x\x1b")
+    code, _, err = oneclick("run", "--month", MONTH, "--home", homes.new_home(tmp_path / "home", settings="", texts=texts))
+    assert code == 1
+    lines = err.splitlines()
+    assert lines[0].startswith("error: too many rows were rejected (limit 5.0%): money.csv: 100 of 100 rows (100.0%).")
+    assert lines[1].startswith("       100 x money.csv, column «Прибыль»: ")
+    assert re.fullmatch(r"           line 2: '1,x\\+x1b'", lines[2])
+    assert "\x1b" not in err
 
 
 def test_quarantined_row_is_named_and_the_code_is_3(oneclick, finished, tmp_path):
