@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oneclick_pipeline import permissions, streams, terminal
+from oneclick_pipeline.commands.serve import serve
+from oneclick_pipeline.commands.trust import trust
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.options import whole
 from oneclick_pipeline.processes import SAFE_PATH, Group, leave
 from oneclick_pipeline.report.command import report
-from oneclick_pipeline.serving.command import serve
-from oneclick_pipeline.tracking.command import trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
 
@@ -20,6 +21,12 @@ from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept
 from oneclick_pipeline_tests.test_tracking import FAILED, PASSED, log
+
+
+def test_command_loads_what_its_help_needs_and_no_more():
+    heavy = {"pydantic", "narwhals", "numpy", "pandas", "polars", "dagster", "mlflow", "oneclick_pipeline.tracking"}
+    code = f"import sys, oneclick_pipeline.cli; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 @pytest.fixture(scope="session")
