@@ -167,6 +167,7 @@ def handed_over(home: Path, month: str) -> pd.DataFrame:
     path = ledger_file(home, month)
     frame = _frame_of(path)
     columns = _checked(frame, path)
+    _require_as_written(_frame(columns), path)
     for c in OFFER_PLAN.columns:
         if c.name not in columns and c.name in frame:
             columns[c.name] = _column(frame[c.name], replace(c, nullable=True, values={}), path)
@@ -225,7 +226,23 @@ def _settle(part: Path, path: Path) -> None:
 
 def _month(path: Path) -> pd.DataFrame:
     """The rows of a file, checked."""
-    return _frame(_checked(_frame_of(path), path))
+    rows = _frame(_checked(_frame_of(path), path))
+    _require_as_written(rows, path)
+    return rows
+
+
+def _require_as_written(rows: pd.DataFrame, path: Path) -> None:
+    """Refuse a file of ours whose rows are others than when it was written; a CRM's own log does not say what it was."""
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as file:
+        written = (pq.read_schema(file).metadata or {}).get(_DIGEST)
+    if written is not None and written != digest(rows).encode():
+        raise BadInputError(
+            "the rows are not those that were handed over: somebody changed the file, or it is damaged",
+            file=str(path),
+            remedy="put its backup in its place; a log of a CRM must not carry the metadata of our files",
+        )
 
 
 def _frame_of(path: Path) -> pd.DataFrame:
@@ -243,7 +260,7 @@ def _frame_of(path: Path) -> pd.DataFrame:
         # the file itself, not its path: of a path `ledger=1/` pandas would make a column
         with path.open("rb") as file:
             return pd.read_parquet(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # what pandas keeps in the file may be damaged
         raise BadInputError(
             "this is no Parquet file that can be read",
             file=str(path),
@@ -339,7 +356,7 @@ def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
         raise refuse(f"has no value in row {int(np.flatnonzero(gaps)[0])} ({int(gaps.sum())} such rows)", None)
     if column.kind == "str":
         texts = values.astype(object)
-        kinds = {type(value) for value in texts[~gaps].unique()}
+        kinds = set(texts[~gaps].map(type))  # before they are compared: a list cannot be
         if kinds - {str}:
             raise refuse("is no text", next(v for v in texts[~gaps] if not isinstance(v, str)))
         unknown = [value for value in texts[~gaps].unique() if column.values and value not in column.values]

@@ -5,6 +5,9 @@ import shutil
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -274,6 +277,46 @@ def test_no_parquet_is_said_so(tmp_path, content):
     with pytest.raises(BadInputError, match="no Parquet file") as error:
         ledger.read(tmp_path, [MONTH], TODAY)
     assert error.value.file == str(path)
+
+
+def rewritten(path, change):
+    """The file as somebody leaves it who changes a part and keeps the rest."""
+    pq.write_table(change(pq.read_table(path)), path)
+
+
+def other_customers(table):
+    place = table.column_names.index("customer_id")
+    return table.set_column(place, "customer_id", pc.add(table.column(place), 1000))
+
+
+@pytest.mark.parametrize("read", [lambda home: ledger.handed_over(home, MONTH), lambda home: ledger.read(home, [MONTH], TODAY)])
+@pytest.mark.parametrize("change", [other_customers, lambda table: table.slice(1)])
+def test_rows_that_were_changed_since_they_were_handed_over_are_refused(tmp_path, change, read):
+    """Every value is legal; what the file says of itself is that it was another."""
+    published = ledger.publish(tmp_path, MONTH, plan())
+    rewritten(published.path, change)
+    with pytest.raises(BadInputError, match="the rows are not those that were handed over") as error:
+        read(tmp_path)
+    assert error.value.file == str(published.path)
+
+
+@pytest.mark.parametrize("kept", [b'{"x', b"{}", b"", b"\xff", b"[]"])
+def test_what_pandas_keeps_in_the_file_may_be_damaged(tmp_path, kept):
+    published = ledger.publish(tmp_path, MONTH, plan())
+    rewritten(published.path, lambda table: table.replace_schema_metadata({b"pandas": kept}))
+    with pytest.raises(BadInputError, match="this is no Parquet file that can be read"):
+        ledger.handed_over(tmp_path, MONTH)
+
+
+@pytest.mark.parametrize("values", [[1], {"a": 1}])
+def test_column_of_lists_or_structures_is_refused_in_plain_words(tmp_path, values):
+    published = ledger.publish(tmp_path, MONTH, plan())
+    rewritten(
+        published.path,
+        lambda table: table.set_column(table.column_names.index("arm"), "arm", pa.array([values] * len(table))),
+    )
+    with pytest.raises(BadInputError):
+        ledger.handed_over(tmp_path, MONTH)
 
 
 @settings(deadline=None)  # on a busy machine a table may take its time
