@@ -1,7 +1,8 @@
-"""Who may read a home: its owner alone, or a group as well that `ONECLICK_GROUP` names. No other module knows modes.
+"""Who may read a home: its owner alone, or a group as well that `ONECLICK_GROUP` names.
 
-Every process of ours begins with `restrict`: from then on new files are the owner's alone, whatever the shell or the service
-manager wanted. `prepare` shuts the home itself, so that exports that came with other rights are out of reach, too.
+What only the owner may ever read (records of versions, backups, a new database) is made so where it is written. Every process
+of ours begins with `restrict`: from then on new files are the owner's alone, whatever the shell or the service manager wanted.
+`prepare` shuts the home itself, so that exports that came with other rights are out of reach, too.
 """
 
 from __future__ import annotations

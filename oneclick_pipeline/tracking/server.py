@@ -1,6 +1,6 @@
 """MLflow's pages over a home.
 
-    ONECLICK_HOME=data python -m oneclick_pipeline.tracking.server --host 127.0.0.1 --port 5000
+    ONECLICK_HOME=data python -P -m oneclick_pipeline.tracking.server --host 127.0.0.1 --port 5000
 
 MLflow's own application with the home's database, made where there is none, behind a guard and an allow-list: the pages read
 everything and change names, notes, tags and aliases. They refuse, with 403 and MLflow's own form of an error, whatever else
