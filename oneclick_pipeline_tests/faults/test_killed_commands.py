@@ -172,18 +172,22 @@ def registry(tmp_path_factory):
 
 @pytest.mark.parametrize("times", TIMES)
 def test_model_promote_killed_at_random_moments_leaves_one_champion_the_old_or_the_new(registry, times):
-    store, old, new = registry, 1, 2
-    if store.require_champion().version == new:
-        old, new = new, old
-    lasts = command("model", "promote", new, "--home", store.home).seconds
-    for _ in kills(times, lasts, lambda after: command("model", "promote", old, "--home", store.home, kill_after=after)):
+    store, (new, old) = registry, (2, 1)
+    command("model", "promote", old, "--home", store.home)
+
+    def attempt(seconds):
+        return command("model", "promote", new, "--home", store.home, kill_after=seconds)
+
+    lasts = attempt(None).seconds
+    new, old = old, new
+    for _ in kills(times, lasts, attempt):
         champion = store.require_champion()  # the alias, and what the home's own records say of it, agree
         assert champion.version in (old, new)
         store.load(champion)
-        command("model", "promote", old, "--home", store.home)
-        assert store.require_champion().version == old
-        assert store.aliases() == {CHAMPION: old, PREVIOUS: new}
-        assert chosen.read(store.folder) == {CHAMPION: [old], PREVIOUS: [new]}
+        attempt(None)
+        assert store.require_champion().version == new
+        assert store.aliases() == {CHAMPION: new, PREVIOUS: old}
+        assert chosen.read(store.folder) == {CHAMPION: [new], PREVIOUS: [old]}
         assert [version.version for version in store.versions()] == [2, 1]
         assert not [name for name in files(store.folder) if name.endswith((".new", ".part"))]
-        old, new = new, old
+        new, old = old, new
