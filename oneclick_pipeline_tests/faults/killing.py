@@ -4,11 +4,13 @@
     for end in kills(50, whole.seconds, lambda after: run(oneclick, "backup", folder, "--home", home, kill_after=after)):
         ...                            # what must hold after every kill
 
-The process that is forked from has one thread, and has opened no database: a copy of it is as good as a new process.
+The process that is forked from has opened no database and worked with no table, and the few threads that libraries start as
+they are imported wait: a copy of it is as good as a new process.
 """
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import random
@@ -16,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,8 +101,9 @@ class Process:
         return self._process.exitcode is not None
 
     def kill(self) -> None:
-        """Kill it and all that it has started."""
-        os.killpg(self.pid, signal.SIGKILL)
+        """Kill it and all that it has started, if it has not ended meanwhile."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> End:
         """Wait for its end."""
@@ -140,6 +144,38 @@ def kills(count: int, lasts: float, attempt: Callable[[float], End], seed: int =
             yield end
             end = attempt(chance.random() * lasts)
         yield end
+
+
+def changes(attempt: Callable[[int], End]) -> Iterator[End]:
+    """Kill at every change that the work makes, see `oneclick_until`: at the first, at the second, until there is no further one.
+
+    Args:
+        attempt: Does the work, and kills it at its so-many-th change.
+    """
+    for number in itertools.count(1):
+        end = attempt(number)
+        if not end.killed:
+            assert number > 1, "the work changed nothing"
+            return
+        yield end
+
+
+def oneclick_until(number: str, *arguments: str) -> None:
+    """The command, killed as it is about to make its so-many-th change: a rename of a file, or a commit of a database."""
+    import sqlalchemy as sa
+
+    changes = itertools.count(1)
+
+    def strike(*_: object) -> None:
+        if next(changes) == int(number):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def struck(original: Callable[..., None]) -> Callable[..., None]:
+        return lambda *places, **named: (strike(), original(*places, **named))[1]
+
+    sa.event.listen(sa.Engine, "commit", strike)
+    os.rename, os.replace = struck(os.rename), struck(os.replace)
+    oneclick(*arguments)
 
 
 def oneclick(*arguments: str) -> None:

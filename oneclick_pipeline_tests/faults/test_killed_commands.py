@@ -1,4 +1,7 @@
-"""Commands killed at random moments: what they change is as before or new, never between, and the same command again succeeds."""
+"""Commands killed at random moments, and at every change that they make.
+
+What they change is as before or new, never between, and the same command again succeeds.
+"""
 
 import itertools
 import json
@@ -17,19 +20,24 @@ from oneclick_pipeline.orchestration.manifest import MANIFEST
 from oneclick_pipeline.tables import table_file
 from oneclick_pipeline.tracking import CHAMPION, PREVIOUS, Tracking, chosen
 from oneclick_pipeline_tests import servers
-from oneclick_pipeline_tests.faults.killing import kills, oneclick, run
+from oneclick_pipeline_tests.faults.killing import changes, kills, oneclick, oneclick_until, run
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests, environment_kept, files
 from oneclick_pipeline_tests.test_tracking import PASSED, log
 
-TIMES = [pytest.param(4, id="four"), pytest.param(50, id="fifty", marks=pytest.mark.soak)]
+TIMES = [pytest.param(0, id="changes"), pytest.param(50, id="moments", marks=pytest.mark.soak)]
 
 
-def command(*arguments, kill_after=None):
-    """The command in a process of its own; unless it is killed, it succeeds."""
-    end = run(oneclick, *arguments, kill_after=kill_after)
+def command(*arguments, when=None):
+    """The command in a process of its own, killed after a time or at a change of that number; if it is not, it succeeds."""
+    end = run(oneclick_until, when, *arguments) if isinstance(when, int) else run(oneclick, *arguments, kill_after=when)
     assert end.killed or end.code == 0, end.output
     return end
+
+
+def killed(times, lasts, attempt):
+    """Kill it so many times at random moments, or once at every change that it makes."""
+    return kills(times, lasts, attempt) if times else changes(attempt)
 
 
 class Store:
@@ -73,7 +81,7 @@ def store(request, home, tmp_path):
 
 
 @pytest.mark.parametrize("times", TIMES)
-def test_offers_publish_killed_at_random_moments_leaves_the_store_as_it_was_or_published(home, store, times):
+def test_offers_publish_killed_at_any_moment_leaves_the_store_as_it_was_or_published(home, store, times):
     publish = ("offers", "publish", "--month", MONTH, "--home", home, "--database", store.url)
     states = []
     for make in (store.empty, store.older):
@@ -85,13 +93,13 @@ def test_offers_publish_killed_at_random_moments_leaves_the_store_as_it_was_or_p
     kept, turns = ledger.ledger_file(home, MONTH).read_bytes(), itertools.cycle(states)
     before = after = None
 
-    def attempt(seconds):
+    def attempt(when):
         nonlocal before, after
         make, before, after = next(turns)
         make()
-        return command(*publish, kill_after=seconds)
+        return command(*publish, when=when)
 
-    for _ in kills(times, lasts, attempt):
+    for _ in killed(times, lasts, attempt):
         assert store.rows() in (before, after)
         command(*publish)
         assert store.rows() == after
@@ -107,12 +115,12 @@ def assert_whole(folder):
 
 
 @pytest.mark.parametrize("times", TIMES)
-def test_backup_killed_at_random_moments_is_there_whole_or_not_at_all(home, tmp_path, times):
+def test_backup_killed_at_any_moment_is_there_whole_or_not_at_all(home, tmp_path, times):
     disk = tmp_path / "disk"
     lasts = command("backup", disk / "whole", "--home", home).seconds
     expected, folder = assert_whole(disk / "whole"), disk / "daily"
     shutil.rmtree(disk)
-    for _ in kills(times, lasts, lambda after: command("backup", folder, "--home", home, kill_after=after)):
+    for _ in killed(times, lasts, lambda when: command("backup", folder, "--home", home, when=when)):
         if not folder.exists():
             command("backup", folder, "--home", home)
         assert assert_whole(folder) == expected
@@ -126,7 +134,7 @@ def restored(home):
 
 
 @pytest.mark.parametrize("times", TIMES)
-def test_restore_killed_at_random_moments_brings_the_whole_home_or_nothing(finished, tmp_path, times):
+def test_restore_killed_at_any_moment_brings_the_whole_home_or_nothing(finished, tmp_path, times):
     folder, home = tmp_path / "backup", tmp_path / "homes" / "new"
     with environment_kept():
         backup.backup(finished.home, folder)
@@ -134,14 +142,14 @@ def test_restore_killed_at_random_moments_brings_the_whole_home_or_nothing(finis
     lasts, everything, tables = command("restore", folder, "--home", tmp_path / "other").seconds, restored(home), digests(home)
     mounted = itertools.cycle([False, True])
 
-    def attempt(seconds):
+    def attempt(when):
         shutil.rmtree(home.parent)
         if next(mounted):  # a home with its configuration is filled in its place
             (home / "dagster").mkdir(parents=True)
             shutil.copy(folder / "home" / "dagster" / "dagster.yaml", home / "dagster")
-        return command("restore", folder, "--home", home, kill_after=seconds)
+        return command("restore", folder, "--home", home, when=when)
 
-    for _ in kills(times, lasts, attempt):
+    for _ in killed(times, lasts, attempt):
         if (home / "staging" / "restored").exists():
             with pytest.raises(BadInputError, match="a restore of this home was interrupted"), environment_kept():
                 backup.backup(home, tmp_path / "no")
@@ -171,16 +179,16 @@ def registry(tmp_path_factory):
 
 
 @pytest.mark.parametrize("times", TIMES)
-def test_model_promote_killed_at_random_moments_leaves_one_champion_the_old_or_the_new(registry, times):
+def test_model_promote_killed_at_any_moment_leaves_one_champion_the_old_or_the_new(registry, times):
     store, (new, old) = registry, (2, 1)
     command("model", "promote", old, "--home", store.home)
 
-    def attempt(seconds):
-        return command("model", "promote", new, "--home", store.home, kill_after=seconds)
+    def attempt(when):
+        return command("model", "promote", new, "--home", store.home, when=when)
 
     lasts = attempt(None).seconds
     new, old = old, new
-    for _ in kills(times, lasts, attempt):
+    for _ in killed(times, lasts, attempt):
         champion = store.require_champion()  # the alias, and what the home's own records say of it, agree
         assert champion.version in (old, new)
         store.load(champion)
