@@ -46,7 +46,7 @@ _PRELOADED = (
 )
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(list(_PRELOADED))
-_SECONDS = 300
+_SECONDS = 900
 
 
 @dataclass(frozen=True)
