@@ -3,9 +3,9 @@
 What they change is as before or new, never between, and the same command again succeeds.
 """
 
-import itertools
 import json
 import shutil
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -25,6 +25,7 @@ from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests, environment_kept, files
 from oneclick_pipeline_tests.test_tracking import PASSED, log
 
+GONE = 10**9
 TIMES = [pytest.param(0, id="changes"), pytest.param(50, id="moments", marks=pytest.mark.soak)]
 
 
@@ -65,10 +66,11 @@ class Store:
                 connection.execute(sa.text(f"DROP TABLE IF EXISTS {name}"))
 
     def older(self):
-        """Half of the customers, all of them controls, and another month."""
+        """Half of the customers, all of them controls, one who is in it no longer, and another month."""
         self.empty()
         database.publish(self.url, "2026-09", self.sent, self.segments)
-        database.publish(self.url, MONTH, self.sent.iloc[::2].assign(arm="control", offer_id=None), self.segments.iloc[::2])
+        sent, segments = (pd.concat([t.iloc[::2], t.iloc[:1].assign(customer_id=GONE)]) for t in (self.sent, self.segments))
+        database.publish(self.url, MONTH, sent.assign(arm="control", offer_id=None), segments)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -90,20 +92,18 @@ def test_offers_publish_killed_at_any_moment_leaves_the_store_as_it_was_or_publi
         lasts = command(*publish).seconds
         states.append((make, before, store.rows()))
     assert [len({row[:2] for row in rows}) for rows in states[0][2].values()] == [len(store.segments), len(store.sent)]
-    kept, turns = ledger.ledger_file(home, MONTH).read_bytes(), itertools.cycle(states)
-    before = after = None
+    kept = ledger.ledger_file(home, MONTH).read_bytes()
 
-    def attempt(when):
-        nonlocal before, after
-        make, before, after = next(turns)
+    def attempt(when, make):
         make()
         return command(*publish, when=when)
 
-    for _ in killed(times, lasts, attempt):
-        assert store.rows() in (before, after)
-        command(*publish)
-        assert store.rows() == after
-        assert ledger.ledger_file(home, MONTH).read_bytes() == kept
+    for make, before, after in states:
+        for _ in killed(times // len(states), lasts, partial(attempt, make=make)):
+            assert store.rows() in (before, after)
+            command(*publish)
+            assert store.rows() == after
+            assert ledger.ledger_file(home, MONTH).read_bytes() == kept
 
 
 def assert_whole(folder):
@@ -140,27 +140,27 @@ def test_restore_killed_at_any_moment_brings_the_whole_home_or_nothing(finished,
         backup.backup(finished.home, folder)
     command("restore", folder, "--home", home)
     lasts, everything, tables = command("restore", folder, "--home", tmp_path / "other").seconds, restored(home), digests(home)
-    mounted = itertools.cycle([False, True])
 
-    def attempt(when):
+    def attempt(when, mounted):
         shutil.rmtree(home.parent)
-        if next(mounted):  # a home with its configuration is filled in its place
+        if mounted:  # a home with its configuration is filled in its place
             (home / "dagster").mkdir(parents=True)
             shutil.copy(folder / "home" / "dagster" / "dagster.yaml", home / "dagster")
         return command("restore", folder, "--home", home, when=when)
 
-    for _ in killed(times, lasts, attempt):
-        if (home / "staging" / "restored").exists():
-            with pytest.raises(BadInputError, match="a restore of this home was interrupted"), environment_kept():
-                backup.backup(home, tmp_path / "no")
-        else:
-            assert restored(home) in ([], ["dagster/dagster.yaml"], everything)
-        if restored(home) != everything or (home / "staging" / "restored").exists():
-            command("restore", folder, "--home", home)
-        assert restored(home) == everything
-        assert digests(home) == tables
-        assert [path.name for path in home.parent.iterdir() if path.suffix != ".lock"] == ["new"]
-        assert Tracking(home).require_champion().version == 1
+    for mounted in (False, True):
+        for _ in killed(times // 2, lasts, partial(attempt, mounted=mounted)):
+            if (home / "staging" / "restored").exists():
+                with pytest.raises(BadInputError, match="a restore of this home was interrupted"), environment_kept():
+                    backup.backup(home, tmp_path / "no")
+            else:
+                assert restored(home) in ([], ["dagster/dagster.yaml"], everything)
+            if restored(home) != everything or (home / "staging" / "restored").exists():
+                command("restore", folder, "--home", home)
+            assert restored(home) == everything
+            assert digests(home) == tables
+            assert [path.name for path in home.parent.iterdir() if path.suffix != ".lock"] == ["new"]
+            assert Tracking(home).require_champion().version == 1
     Tracking(home).load(Tracking(home).require_champion())
 
 

@@ -34,6 +34,8 @@ from oneclick_pipeline_tests.orchestration.homes import environment_kept, files,
 from oneclick_pipeline_tests.orchestration.test_delivery import Receiver
 
 FIRST, CUSTOMERS, LIFE_SECONDS, PATIENCE_SECONDS = "2025-01", 300, 3.0, 300
+RUN_SECONDS = 8.0
+"""Less than a run takes on any machine."""
 FAILURE, SUCCESS = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
 
 
@@ -115,10 +117,13 @@ def house(home, jobs):
 
 
 def kill_a_run(house):
-    """Wait for a run, and kill its process."""
-    wait_until(house.runs, house)
-    for process in house.runs():
-        process.kill()
+    """Wait for a run, and kill its process at a random moment of its work."""
+    wait_until(lambda: list((house.home / "locks").glob("run-*.lock")), house)
+    runs = house.runs()
+    psutil.wait_procs(runs, timeout=random.Random(SEED).uniform(0, RUN_SECONDS))  # noqa: S311 - a seed, no secret
+    for process in runs:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def kill_all(house):
@@ -199,9 +204,10 @@ def test_months_are_run_once_and_each_killed_run_is_told_once_whenever_the_daemo
     with house(home, "") as (made, receiver):
         runs = lived(made, receiver, months, 50, others)
         told = alerts_of_runs(receiver)
+        reasons = [body["reason"] for _, _, body in receiver.got]
         failed = [r.tags["dagster/partition"] for r in runs if r.status is FAILURE]
         with capsys.disabled():
-            print(f"\n{len(months)} months, of which runs were killed or given up: {failed}; alerts: {dict(told)}")
+            print(f"\n{len(months)} months, of which runs were killed or given up: {failed}; alerts: {reasons}")
         assert set(told.values()) == {1}
         for name in failed:  # what the alert says: run the month again
             end = run(month, home, "refresh", name)
