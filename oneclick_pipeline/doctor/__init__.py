@@ -330,11 +330,14 @@ def _daemon(patient: Patient) -> Iterator[Finding]:
     remedy = "start it (oneclick ui, or the daemon of deploy/compose.yaml): without it nothing starts by itself"
     if heard is None:
         yield Finding("daemon", WARNING, "no daemon was ever here", remedy)
+    elif heard - patient.now > _SILENT_DAEMON:
+        told = f"last heard of at {heard:%Y-%m-%d %H:%M} UTC, which is yet to come: the clock was set back since"
+        yield Finding("daemon", PROBLEM if _team() else WARNING, told, f"set the clock right; {remedy}")
     elif patient.now - heard > _SILENT_DAEMON:
         # A team relies on it; on one machine the pages are often closed.
         yield Finding("daemon", PROBLEM if _team() else WARNING, f"last heard of at {heard:%Y-%m-%d %H:%M} UTC", remedy)
     else:
-        yield Finding("daemon", OK, f"heard of {(patient.now - heard).seconds} s ago")
+        yield Finding("daemon", OK, f"heard of {max(0, int((patient.now - heard).total_seconds()))} s ago")
 
 
 CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
