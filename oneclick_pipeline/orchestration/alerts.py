@@ -23,8 +23,8 @@ from oneclick_pipeline.orchestration.snapshots import absent, delivered
 
 _MISSING = "missing"
 _DAYS, _RUNS, _MONTHS = 7, 200, 3
-"""How far the sensor looks back: a run that ended longer ago, or before so many others, is no news. Of more months that are missing
-one alert tells: the daemon was off for long, or the clock is wrong."""
+"""How far the sensor looks back: a run that ended longer ago, or before so many others, is no news. Of more months that are
+missing one alert tells: the daemon was off for long, or the clock is wrong."""
 
 
 def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[Alert]:

@@ -89,7 +89,7 @@ class _Look(NamedTuple):
         >>> [next(n for n in range(1, 10**6) if _Look("", looks=n, runs=runs).rests) for runs in (0, 1, 2, 3, 4, 99)]
         [2, 2, 3, 5, 9, 1025]
         """
-        return self.looks > 2 ** min(max(self.runs - 1, 0), _MOST_DOUBLINGS)
+        return self.looks > 1 << min(max(self.runs - 1, 0), _MOST_DOUBLINGS)
 
 
 @dg.sensor(
