@@ -21,8 +21,8 @@ from oneclick_pipeline.tables import TABLES, table_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_LAST, _LATER_SECONDS = "customer_scores", 60.0
-"""Dagster keeps its record of a table within seconds of the table itself."""
+_OF_EVERY_RUN, _LATER_SECONDS = ("customer_scores", "customer_segments"), 60.0
+"""Tables that a run makes one after the other; Dagster keeps its record of a table within seconds of the table itself."""
 
 AT_WORK = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
@@ -146,18 +146,18 @@ def _ahead(instance: dg.DagsterInstance, home: Path, months: Sequence[str]) -> I
     known = {name: instance.get_materialized_partitions(dg.AssetKey(name)) for name in TABLES}
     for month in months:
         there = [name for name in TABLES if table_file(home, name, month).exists()]
-        if any(month not in known[name] for name in there) or (_LAST in there and _is_newer(instance, home, month)):
+        if any(month not in known[name] for name in there) or _was_run_again(instance, home, month):
             yield month
 
 
-def _is_newer(instance: dg.DagsterInstance, home: Path, month: str) -> bool:
-    """Whether the scores of a month, which most of its tables rest on, are other and newer ones than the instance knows."""
-    path = table_file(home, _LAST, month)
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(_LAST), asset_partitions=[month])
-    records = instance.fetch_materializations(wanted, limit=1).records
-    if not records or records[0].asset_materialization is None:
-        return True
-    last, event = records[0].timestamp, records[0].asset_materialization
-    if path.stat().st_mtime <= last + _LATER_SECONDS or "digest" not in event.metadata or files.damage(path) is not None:
-        return False
-    return digest(path) != event.metadata["digest"].value
+def _was_run_again(instance: dg.DagsterInstance, home: Path, month: str) -> bool:
+    """Whether a run that the instance does not know made a month anew; a single table that somebody changed is no run."""
+    digests = {}
+    for name in _OF_EVERY_RUN:
+        path, wanted = table_file(home, name, month), dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[month])
+        records = instance.fetch_materializations(wanted, limit=1).records
+        event = records[0].asset_materialization if records else None
+        if event is None or not path.exists() or path.stat().st_mtime <= records[0].timestamp + _LATER_SECONDS:
+            return False
+        digests[path] = event.metadata["digest"].value if "digest" in event.metadata else None
+    return any(files.damage(path) is None and digest(path) != before for path, before in digests.items())

@@ -14,7 +14,9 @@ from oneclick_pipeline.orchestration import clock, daemon, daemon_lock, execute,
 from oneclick_pipeline_tests.orchestration.homes import environment_kept
 from oneclick_pipeline_tests.orchestration.test_locks import elsewhere
 
-REFUSED = "daemon.lock: another daemon works on this home, and two would start every run twice. What to do: use the pages that are open"
+REFUSED = (
+    "daemon.lock: another daemon works on this home, and two would start every run twice. What to do: use the pages that are open"
+)
 OURS = ("-P", "-m", "oneclick_pipeline.orchestration.daemon", "-w", "workspace.yaml")
 DAGSTERS = ("-P", "-m", "dagster._daemon", "run", "-w", "workspace.yaml")
 
@@ -34,7 +36,9 @@ def at_work(home):
 def test_second_daemon_is_refused_with_a_sentence_whoever_starts_it(home, arguments):
     variables = os.environ | {"DAGSTER_HOME": str(home / "dagster"), "COLUMNS": "1000"}
     with at_work(home):
-        done = subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            [sys.executable, *arguments], env=variables, capture_output=True, text=True, timeout=120, check=False
+        )
     assert done.returncode == 1
     assert REFUSED in done.stderr
     assert "Traceback" not in done.stderr
