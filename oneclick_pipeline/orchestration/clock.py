@@ -1,19 +1,19 @@
-"""A clock that was set back: noticed while a process runs, and what Dagster remembers of the time after it is dated to now.
+"""A clock that was set back: what Dagster remembers of the time after it is noticed, and dated to now.
 
 Dagster takes the time of the last tick for past. A sensor whose last tick lies a year ahead is not asked for a year, a schedule
 starts nothing until then, and the daemons that wait for an interval to pass wait as long.
+
+The clock itself is not watched: one that was ahead for a second, between two looks, would do the same. Each daemon that saw it
+has written its heartbeat by it.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import dagster as dg
+    from dagster._core.scheduler.instigation import InstigatorState
 
 STEP_SECONDS = 30.0
 """A clock that goes back by less is one that is being adjusted: sensors wait that long, and no longer."""
@@ -29,31 +29,16 @@ _TIMES = (
 """Times in what Dagster keeps of a sensor or a schedule."""
 
 
-@dataclass
-class Watch:
-    """Tells when the clock was set back, by one that nobody sets.
+def remembers_future(instance: dg.DagsterInstance, now: float) -> bool:
+    """Whether an instance remembers a heartbeat, a sensor or a schedule of a later time than now.
 
-    Attributes:
-        wall: Seconds since 1970, by the clock.
-        steady: Seconds by a clock that only goes forward.
+    Args:
+        instance: The instance.
+        now: The time, seconds since 1970.
     """
-
-    wall: Callable[[], float] = time.time
-    steady: Callable[[], float] = time.monotonic
-
-    def __post_init__(self) -> None:
-        """Begin to watch."""
-        self._apart = self.wall() - self.steady()
-
-    def was_set_back(self) -> bool:
-        """Whether the clock was set back since the last look.
-
-        >>> watch = Watch(iter([1000.0, 1005.0, 5000.0, 900.0]).__next__, iter([0.0, 5.0, 10.0, 15.0]).__next__)
-        >>> [watch.was_set_back() for _ in range(3)]
-        [False, False, True]
-        """
-        before, self._apart = self._apart, self.wall() - self.steady()
-        return self._apart < before - STEP_SECONDS
+    beats = (beat.timestamp for beat in instance.get_daemon_heartbeats().values())
+    times = (time for state in instance.all_instigator_state() for time in _times(state).values())
+    return max((*beats, *times), default=0) > now + STEP_SECONDS
 
 
 def forget_future(instance: dg.DagsterInstance, now: float) -> list[str]:
@@ -69,14 +54,21 @@ def forget_future(instance: dg.DagsterInstance, now: float) -> list[str]:
         Names of the sensors and schedules that remembered a later time.
     """
     names = []
+    if any(beat.timestamp > now for beat in instance.get_daemon_heartbeats().values()):
+        instance.wipe_daemon_heartbeats()
     for state in instance.all_instigator_state():
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, after=now)
         for tick in ticks:
             instance.update_tick(tick._replace(tick_data=tick.tick_data._replace(timestamp=now)))
-        data: Any = state.instigator_data
-        later = {name: now for name in _TIMES if (getattr(data, name, None) or 0) > now}
+        later = {name: now for name, time in _times(state).items() if time > now}
         if later:
+            data: Any = state.instigator_data
             instance.update_instigator_state(state.with_data(data._replace(**later)))
         if ticks or later:
             names.append(state.instigator_name)
     return sorted(names)
+
+
+def _times(state: InstigatorState) -> dict[str, float]:
+    """When a sensor or a schedule was last asked, by the name under which that is kept."""
+    return {name: time for name in _TIMES if (time := getattr(state.instigator_data, name, None)) is not None}

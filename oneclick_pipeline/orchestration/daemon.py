@@ -32,28 +32,27 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("dagster.daemon")
 
 
-def work(target: WorkspaceFileTarget, watch: clock.Watch) -> None:
+def work(target: WorkspaceFileTarget) -> None:
     """Be the daemon until it is interrupted; begin anew whenever the clock was set back.
 
     Args:
         target: The code servers.
-        watch: What notices that the clock was set back.
 
     Raises:
         KeyboardInterrupt: When it is interrupted.
     """
     while True:
         with dg.DagsterInstance.get() as instance:
-            if names := clock.forget_future(instance, watch.wall()):
+            if names := clock.forget_future(instance, time.time()):
                 _LOG.warning("The clock was set back: %s go on from now", ", ".join(names))
             with daemon_controller_from_instance(instance, target, code_server_log_level="warning") as controller:
-                _until_set_back(controller, watch)
+                _until_set_back(controller, instance)
 
 
-def _until_set_back(controller: DagsterDaemonController, watch: clock.Watch) -> None:
+def _until_set_back(controller: DagsterDaemonController, instance: dg.DagsterInstance) -> None:
     """What Dagster's own daemon does between its looks, which has no place for one at the clock."""
-    refreshed = watch.wall()
-    while not watch.was_set_back():
+    refreshed = time.time()
+    while not clock.remembers_future(instance, time.time()):
         with raise_interrupts_as(KeyboardInterrupt):
             time.sleep(THREAD_CHECK_INTERVAL)
             controller.check_daemon_threads()
@@ -73,7 +72,7 @@ def run(workspace: str) -> None:
     permissions.restrict()
     setup_interrupt_handlers()
     with capture_interrupts(), daemon_lock.alone(Path(os.environ[daemon_lock.FOLDER])):
-        work(WorkspaceFileTarget([workspace]), clock.Watch())
+        work(WorkspaceFileTarget([workspace]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,22 +1,34 @@
-"""A clock that was set back is noticed, one that goes on, jumps ahead or is adjusted is not."""
+"""What an instance remembers of a later time; see `faults/test_clock.py` for what sensors and schedules make of it."""
 
-from hypothesis import example, given
+import pytest
+from dagster._daemon.types import DaemonHeartbeat
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oneclick_pipeline.orchestration.clock import STEP_SECONDS, Watch
+from oneclick_pipeline.orchestration.clock import STEP_SECONDS, forget_future, remembers_future
+from oneclick_pipeline.orchestration.execute import prepare_instance
+from oneclick_pipeline_tests.orchestration.homes import instance_of
 
-STEPS = st.lists(st.floats(-1e9, 1e9), max_size=20)
+NOW = 1.8e9
 
 
-@example([0.0, 1e8, -20.0, -31.0])
-@given(STEPS)
-def test_clock_was_set_back_exactly_when_it_went_back_by_more_than_an_adjustment(steps):
-    now, steady = [1.8e9], [0.0]
-    watch = Watch(lambda: now[0], lambda: steady[0])
-    for step in steps:
-        steady[0] += 5
-        before, now[0] = now[0], now[0] + 5 + step
-        went_back = (now[0] - before) - 5
-        if abs(went_back + STEP_SECONDS) < 1e-3:
-            return
-        assert watch.was_set_back() is (went_back < -STEP_SECONDS)
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory):
+    home = tmp_path_factory.mktemp("clock")
+    prepare_instance(home)
+    with instance_of(home) as made:
+        yield made
+
+
+@settings(max_examples=20)
+@example([])
+@example([NOW + STEP_SECONDS])
+@example([NOW + STEP_SECONDS + 1, NOW - 1])
+@given(st.lists(st.floats(NOW - 1e9, NOW + 1e9), max_size=3))
+def test_later_time_is_remembered_until_it_is_forgotten(instance, times):
+    instance.wipe_daemon_heartbeats()
+    for number, time in enumerate(times):
+        instance.add_daemon_heartbeat(DaemonHeartbeat(time, f"DAEMON{number}", None))
+    assert remembers_future(instance, NOW) is any(time > NOW + STEP_SECONDS for time in times)
+    assert forget_future(instance, NOW) == []
+    assert not remembers_future(instance, NOW)
