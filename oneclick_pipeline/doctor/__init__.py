@@ -21,7 +21,7 @@ from weakref import finalize
 import typer
 
 from oneclick_pipeline import terminal
-from oneclick_pipeline.doctor import access, packages
+from oneclick_pipeline.doctor import access, history, packages
 from oneclick_pipeline.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 
@@ -90,7 +90,7 @@ class Patient:
         """State of the Dagster instance."""
         from oneclick_pipeline.orchestration import health
 
-        return health.look(self.home, self.months[-1] if self.months else None)
+        return health.look(self.home, self.months)
 
 
 def examine(home: Path) -> list[Finding]:
@@ -290,7 +290,8 @@ def _last_month(patient: Patient) -> Iterator[Finding]:
         raise BadInputError(
             f"a table of {month} cannot be read: {str(error).splitlines()[0]}", remedy=f"run it: {again}"
         ) from error
-    changed = [name for name, digest in digests.items() if patient.health.digests.get(name, digest) != digest]
+    known = {} if month in patient.health.ahead else patient.health.digests  # an older database knows older tables
+    changed = [name for name, digest in digests.items() if known.get(name, digest) != digest]
     if changed:
         yield Finding("last month", PROBLEM, f"{month}: not what its run wrote: {', '.join(changed)}", f"run it: {again}")
     exports = [raw_file(patient.home, month, name) for name in RAW]
@@ -330,11 +331,14 @@ def _daemon(patient: Patient) -> Iterator[Finding]:
     remedy = "start it (oneclick ui, or the daemon of deploy/compose.yaml): without it nothing starts by itself"
     if heard is None:
         yield Finding("daemon", WARNING, "no daemon was ever here", remedy)
+    elif heard - patient.now > _SILENT_DAEMON:
+        told = f"last heard of at {heard:%Y-%m-%d %H:%M} UTC, which is yet to come: the clock was set back since"
+        yield Finding("daemon", PROBLEM if _team() else WARNING, told, f"set the clock right; {remedy}")
     elif patient.now - heard > _SILENT_DAEMON:
         # A team relies on it; on one machine the pages are often closed.
         yield Finding("daemon", PROBLEM if _team() else WARNING, f"last heard of at {heard:%Y-%m-%d %H:%M} UTC", remedy)
     else:
-        yield Finding("daemon", OK, f"heard of {(patient.now - heard).seconds} s ago")
+        yield Finding("daemon", OK, f"heard of {max(0, int((patient.now - heard).total_seconds()))} s ago")
 
 
 CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
@@ -351,6 +355,7 @@ CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
     "champion": _champion,
     "models": _models,
     "last month": _last_month,
+    "history": history.look,
     "runs": _runs,
     "staging": _staging,
     "daemon": _daemon,
