@@ -67,7 +67,9 @@ class AlreadyPublishedError(BadInputError):
 _ROOM = "make room on it and run again; what stood there before is as it was"
 _INODES = "delete files that nobody needs (df -i counts them) and run again; what stood there before is as it was"
 _QUOTA = "delete files that nobody needs, or have the quota raised, and run again; what stood there before is as it was"
-_WRITABLE = "find out why (a disk with errors turns read-only: dmesg), make it writable and run again; what stood there is as it was"
+_WRITABLE = (
+    "find out why (a disk with errors turns so: dmesg), make it writable and run again; what stood there before is as it was"
+)
 _MEMORY = (
     "give it more (ulimit -v, the limit of the container or the service), or end what else takes it; then run again: "
     "what stood there before is as it was"

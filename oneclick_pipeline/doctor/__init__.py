@@ -24,6 +24,8 @@ from oneclick_pipeline import terminal
 from oneclick_pipeline.doctor import access, packages
 from oneclick_pipeline.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.errors import BadInputError, of_the_machine
+from oneclick_pipeline.file_systems import left
+from oneclick_pipeline.options import HomeOption  # noqa: TC001 - typer reads it when it runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _SILENT_RUN = timedelta(hours=3)
 _SILENT_DAEMON = timedelta(minutes=5)
 _SPARE_BYTES = 200 * 2**20
+_SPARE_FILES = 1000
 """What a month needs besides its tables: models, events, logs."""
 _PARTS = ("raw", "tables", "reports", "exports", "ledger", "mlflow", "dagster")
 
@@ -136,6 +139,12 @@ def _home(patient: Patient) -> Iterator[Finding]:
         return
     places = [home, *(home / part for part in (*_PARTS, "staging") if (home / part).exists())]
     shut = [str(place) for place in places if not os.access(place, os.R_OK | os.W_OK | os.X_OK)]
+    there = left(home)
+    if shut and there is not None and there.read_only:
+        yield Finding(
+            "home", PROBLEM, f"{home} is on a file system that is read-only", "find out why (dmesg), and make it writable"
+        )
+        return
     if shut:
         yield Finding("home", PROBLEM, f"not writable: {', '.join(shut)}", "mend the rights, or run as the user who owns it")
         return
@@ -212,6 +221,10 @@ def _disk(patient: Patient) -> Iterator[Finding]:
     remedy = "make room: old months below tables/ can be made again from raw/; then look at mlflow/artifacts and dagster/storage"
     state = PROBLEM if free < needed else WARNING if free < 3 * needed else OK
     yield Finding("disk", state, told, "" if state == OK else remedy)
+    files = there.files if (there := left(patient.home)) is not None else None
+    if files is not None and files < _SPARE_FILES:
+        remedy = "delete files that nobody needs (df -i counts them): without inodes no file can be made, whatever room there is"
+        yield Finding("disk", PROBLEM, f"{files} more files can be made, a month needs {_SPARE_FILES}", remedy)
 
 
 def _bytes_of(home: Path, month: str) -> int:
@@ -375,9 +388,7 @@ def _size(count: float) -> str:
 
 
 def doctor(
-    home: Annotated[
-        Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
-    ] = Path("data"),
+    home: HomeOption = Path("data"),
     as_json: Annotated[bool, typer.Option("--json", help="Write the findings as JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Check a home and say what to do: versions, paths, databases, disk, champion, the last month, runs, the daemon.

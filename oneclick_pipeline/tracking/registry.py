@@ -10,6 +10,7 @@ autologging: a process may work on several homes, and nothing it does here outli
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from dataclasses import dataclass, replace
@@ -507,6 +508,7 @@ class Tracking:
         with quiet_mlflow():
             from mlflow import MlflowClient
 
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises as well, for us to say
             return cast("MlflowClient", _Plain(MlflowClient(tracking_uri=uri, registry_uri=uri)))
 
     def _lock(self) -> Any:  # noqa: ANN401 - the class differs between systems

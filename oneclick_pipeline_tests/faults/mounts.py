@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
@@ -40,7 +40,7 @@ def small_disk(megabytes: int, *, inodes: int = 0) -> Iterator[Path]:
 
 
 class ReadOnly:
-    """A folder that can be made read-only while programs have files of it open, as the kernel does it with a disk that has errors.
+    """A folder that turns read-only while programs have files of it open, as a disk with errors does.
 
     `mount -o remount,ro` refuses that, and the locks of a run are always open. So the folder is mounted over itself, read-only:
     whatever is opened, made, renamed or removed by its path from then on fails with EROFS.
@@ -59,7 +59,7 @@ class ReadOnly:
         """All is as it was."""
         self._stack.close()
 
-    def __enter__(self) -> ReadOnly:
+    def __enter__(self) -> Self:
         """It begins later, or has begun: see `begin`."""
         return self
 
