@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.file_systems import left
+from oneclick_pipeline.machine import is_short_of_memory, left
 from oneclick_pipeline.terminal import plain
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ _QUOTA = "delete files that nobody needs, or have the quota raised, and run agai
 _WRITABLE = (
     "find out why (a disk with errors turns so: dmesg), make it writable and run again; what stood there before is as it was"
 )
+_NO_MEMORY = "the memory that the process may use does not suffice"
 _MEMORY = (
     "give it more (ulimit -v, the limit of the container or the service), or end what else takes it; then run again: "
     "what stood there before is as it was"
@@ -90,7 +91,8 @@ _DATABASE = (  # what SQLite says, what that means, what to do; the first that f
     ("locked", "another program holds the database and did not let go", "end that program, or wait for it; then run again"),
     ("is not a database", "this is no database", "put the last backup in its place, or move it away; then run again"),
     ("malformed", "the database is damaged", "put the last backup in its place, or move it away; then run again"),
-    ("disk I/O error", "the disk is full or damaged", "make room on it, or mend it; then run again"),
+    ("disk I/O error", "the disk does not work", "see that it works and has room (dmesg, df); then run again"),
+    ("out of memory", _NO_MEMORY, _MEMORY),
     ("readonly", "the database cannot be written", "mend its permissions and those of its folder; then run again"),
     (
         "no such table",
@@ -120,8 +122,11 @@ def of_the_machine(error: BaseException, home: Path | None = None, database: Pat
         if told := _exhausted(one, place):
             return told
     is_database = any(isinstance(one, sqlite3.Error) for one in _chain(error))
+    # SQLite has other words for it: an I/O error, a file that cannot be opened, a database that is readonly
     if home is not None and is_database and (told := _of_file_system(home)):
-        return told  # SQLite has other words for it: an I/O error, a file that cannot be opened, a database that is readonly
+        return told
+    if is_database and is_short_of_memory():
+        return BadInputError(_NO_MEMORY, remedy=_MEMORY)
     for one in _chain(None if isinstance(error, BadInputError) else error):  # who told it in plain words knew more
         if isinstance(one, OSError) and (told := _of_file(one, home)):
             return told
@@ -137,7 +142,7 @@ def _exhausted(error: BaseException, place: str) -> BadInputError | None:
     if number is None or number not in {n for _, n in _TEXTS}:
         number = next((n for text, n in _TEXTS if text in str(error)), None)
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
-        return BadInputError("the memory that the process may use does not suffice", remedy=_MEMORY)
+        return BadInputError(_NO_MEMORY, remedy=_MEMORY)
     if number == errno.EROFS:
         return BadInputError("the file system is read-only", file=place or None, remedy=_WRITABLE)
     if number == errno.EDQUOT:

@@ -8,7 +8,7 @@ import pytest
 
 from oneclick_pipeline import errors
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.file_systems import Left
+from oneclick_pipeline.machine import Left
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,11 @@ def test_what_the_machine_did_is_said_in_plain_words_with_a_remedy(monkeypatch, 
 def test_what_the_file_system_has_left_says_why_nothing_can_be_written(monkeypatch, left, error, message):
     monkeypatch.setattr(errors, "left", lambda _: left)
     assert message in str(of_the_machine(error, Path("HOME")))
+
+
+def test_database_that_gets_no_memory_is_not_called_a_broken_disk(monkeypatch):
+    monkeypatch.setattr(errors, "is_short_of_memory", lambda: True)
+    assert str(of_the_machine(sqlite3.OperationalError("disk I/O error"))).startswith(MEMORY)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from oneclick_pipeline import terminal
 from oneclick_pipeline.doctor import access, packages
 from oneclick_pipeline.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.file_systems import left
+from oneclick_pipeline.machine import left
 from oneclick_pipeline.options import HomeOption  # noqa: TC001 - typer reads it when it runs
 
 if TYPE_CHECKING:

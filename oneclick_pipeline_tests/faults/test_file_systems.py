@@ -129,8 +129,9 @@ def test_cause_is_named_by_every_step_of_refresh_and_retrain(finished, monkeypat
             assert CAUSES[kind] in told(result), names
             assert digests(home) == before, names
             assert Tracking(home).aliases().get("champion") == versions["champion"], names
-            assert materialize_some(home, *names).success, names
-            assert files(home / "staging") == [], names
+        assert run(home, "retrain").errors == ()
+        assert set(digests(home)) == set(TABLES)
+        assert files(home / "staging") == []
 
 
 @pytest.mark.soak

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from oneclick_pipeline.file_systems import Left, left
+from oneclick_pipeline.machine import Left, is_short_of_memory, left
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,13 @@ def test_file_system_that_counts_no_inodes_lacks_none(tmp_path, monkeypatch):
 def test_system_that_cannot_say_is_not_asked(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "statvfs")
     assert left(tmp_path) is None
+
+
+def test_process_without_a_limit_is_not_short_of_memory_and_one_at_its_limit_is(monkeypatch):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert not is_short_of_memory()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 50, 1 << 50))
+    assert not is_short_of_memory()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64 << 20, 64 << 20))
+    assert is_short_of_memory()

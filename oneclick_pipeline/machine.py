@@ -1,4 +1,7 @@
-"""What a file system still takes: the same error number stands for no room and for no inodes, and the remedies differ."""
+"""What the machine still gives: room, inodes, memory.
+
+Errors do not say: one number stands for no room and for no inodes, and SQLite calls it an I/O error if it gets no memory.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from pathlib import Path
 
 _PAGES, _FILES = 64 << 10, 16
 """Bytes that a few pages of a database take, and files that a step makes: with less nothing goes on."""
+_MEMORY = 32 << 20
+"""Bytes of address space that a process needs to go on: a database is mapped, a thread has a stack of 8 MiB."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +69,15 @@ def left(place: Path | str) -> Left | None:
             inodes=found.f_favail / found.f_files if found.f_files else 1.0,
         )
     return None
+
+
+def is_short_of_memory() -> bool:
+    """Whether the process has nearly all the address space that it may have (`ulimit -v`); False where none can tell."""
+    try:
+        import resource  # systems that have no such limits have no such module
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (ImportError, OSError):
+        return False
+    return limit != resource.RLIM_INFINITY and limit - pages * resource.getpagesize() < _MEMORY
