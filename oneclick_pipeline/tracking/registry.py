@@ -56,6 +56,23 @@ _MOVING_SECONDS, _STEPS = 60.0, 100_000
 _DATABASE, _NEW = "mlflow.db", "mlflow.db.new"
 
 
+ELSEWHERE = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+"""Variables by which MLflow's own programs keep runs and models elsewhere; a home keeps its own, whatever they say."""
+
+
+def ignored(variables: Mapping[str, str]) -> str:
+    """That variables which would lead MLflow elsewhere lead nobody here; empty where none is set. They may hold a password.
+
+    >>> ignored({"MLFLOW_TRACKING_URI": "https://me:secret@mlflow.example.org"})
+    "MLFLOW_TRACKING_URI is set, and not followed: runs and models are kept in the home's own MLflow"
+    """
+    names = [name for name in ELSEWHERE if variables.get(name)]
+    verb = "are" if len(names) > 1 else "is"
+    return (
+        f"{' and '.join(names)} {verb} set, and not followed: runs and models are kept in the home's own MLflow" if names else ""
+    )
+
+
 @dataclass(frozen=True)
 class Tracking:
     """MLflow of one home.
