@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
@@ -44,7 +44,8 @@ def held(path: Path, seconds: float = -1) -> Iterator[None]:
             yield
         finally:
             if lock.lock_counter == 1:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # what stays behind on a disk that turned read-only is removed as if we were killed
+                    path.unlink(missing_ok=True)
 
 
 def abandoned(folder: Path, pattern: str) -> Iterator[Path]:

@@ -10,6 +10,7 @@ autologging: a process may work on several homes, and nothing it does here outli
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from dataclasses import dataclass, replace
@@ -53,6 +54,23 @@ _ADDRESSES = (
 _MOVING_SECONDS, _STEPS = 60.0, 100_000
 """Seconds in which all addresses must be changed; steps of SQLite between looks at the clock."""
 _DATABASE, _NEW = "mlflow.db", "mlflow.db.new"
+
+
+ELSEWHERE = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+"""Variables by which MLflow's own programs keep runs and models elsewhere; a home keeps its own, whatever they say."""
+
+
+def ignored(variables: Mapping[str, str]) -> str:
+    """That variables which would lead MLflow elsewhere lead nobody here; empty where none is set. They may hold a password.
+
+    >>> ignored({"MLFLOW_TRACKING_URI": "https://me:secret@mlflow.example.org"})
+    "MLFLOW_TRACKING_URI is set, and not followed: runs and models are kept in the home's own MLflow"
+    """
+    names = [name for name in ELSEWHERE if variables.get(name)]
+    verb = "are" if len(names) > 1 else "is"
+    return (
+        f"{' and '.join(names)} {verb} set, and not followed: runs and models are kept in the home's own MLflow" if names else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -507,6 +525,7 @@ class Tracking:
         with quiet_mlflow():
             from mlflow import MlflowClient
 
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises as well, for us to say
             return cast("MlflowClient", _Plain(MlflowClient(tracking_uri=uri, registry_uri=uri)))
 
     def _lock(self) -> Any:  # noqa: ANN401 - the class differs between systems
