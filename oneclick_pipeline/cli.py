@@ -142,6 +142,8 @@ def run(
         )
         raise typer.Exit(FAILED)
     out.print(summary.render(summary.read(home, month, outcome.expected_gain), progress.elapsed))
+    if outcome.pruned:
+        out.print(terminal.markup(outcome.pruned), soft_wrap=True)
     if quarantined := summary.quarantined(home, month):
         for message in quarantined:
             errors.print(f"[yellow]quarantined:[/yellow] {terminal.markup(message)}")

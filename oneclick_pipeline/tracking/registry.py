@@ -21,19 +21,20 @@ from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
-from oneclick_pipeline.tracking import chosen, files, fresh, runs, trust, versions
+from oneclick_pipeline.tracking import chosen, files, fresh, pruning, runs, trust, versions
 from oneclick_pipeline.tracking import judged as judging
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 from oneclick_pipeline.tracking.versions import Family, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
     import sqlalchemy as sa
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     from oneclick_pipeline.model.effects import Explained
     from oneclick_pipeline.model.results import TrainedModel
@@ -286,12 +287,12 @@ class Tracking:
             BadInputError: If there is no such version, a file of it is not the one that was registered, or, without
                 `force`, it has not passed all gates.
         """
-        version = self.version(number)
-        if not force:
-            _require_passed(version)
-        self.check(version)
         client = self._client()
-        with self._lock():
+        with self._lock():  # from before it is looked at: it must not be pruned meanwhile
+            version = self.version(number)
+            if not force:
+                _require_passed(version)
+            self.check(version)
             aliases = self.aliases()
             self._promoted(version, by)
             old = self._chosen(aliases, CHAMPION)
@@ -324,6 +325,41 @@ class Tracking:
             self._promoted(back, "rollback")
             self._choose(back.version, champion)
         return self.version(int(previous))
+
+    def prune(self, newest: int, months: pruning.Months, named: Callable[[], Collection[int]]) -> pruning.Pruned:
+        """Delete old versions with their runs and files, and older runs that registered no model.
+
+        What has an alias, or has it by our own choice, stays, and what has no record: a person is to look at it. No run may be at
+        work on the home: it may rest on a version that nothing names yet.
+
+        Args:
+            newest: How many of the newest versions stay.
+            months: Of which months runs that registered no model stay.
+            named: Asked for further versions that stay, if any would go.
+
+        Returns:
+            What was deleted.
+
+        Raises:
+            BadInputError: See `pruning.Pruning`; what `named` raises.
+        """
+        if not self.exists():
+            return pruning.Pruned()
+        with self._lock():
+            each = self._each()
+            stay = {*self.aliases().values(), *(number for both in chosen.read(self.folder).values() for number in both)}
+            stay |= {number for number, version in each.items() if not isinstance(version, Version)}
+            going = pruning.superfluous(each, newest, stay)
+            going = pruning.superfluous(each, newest, {*stay, *named()}) if going else []
+            with quiet_mlflow(), postgres.plain_words():
+                return pruning.Pruning(self.folder, self._store())({n: self.version(n).run_id for n in going}, months)
+
+    def _store(self) -> SqlAlchemyStore:
+        """MLflow's store of runs, for what its client does not offer."""
+        from mlflow import MlflowClient
+
+        store = MlflowClient(tracking_uri=self.prepare())._tracking_client.store  # noqa: SLF001
+        return cast("SqlAlchemyStore", store)
 
     def aliases(self) -> dict[str, int]:
         """Version by alias; empty where nothing was registered yet."""
