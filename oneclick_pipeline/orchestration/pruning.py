@@ -224,8 +224,13 @@ def _delete_events(instance: dg.DagsterInstance, runs: Sequence[str]) -> None:
         connection.execute(sa.delete(checks).where(checks.c.run_id.in_(runs)))
     if isinstance(storage, SqliteEventLogStorage):  # events of a run are in a database of their own as well
         for run in runs:
-            for suffix in ("", "-wal", "-shm"):
-                Path(storage.path_for_shard(run) + suffix).unlink(missing_ok=True)
+            _remove_database(Path(storage.path_for_shard(run)))
+
+
+def _remove_database(path: Path) -> None:
+    """Remove a database of SQLite with what its writers left beside it."""
+    for end in ("-wal", "-shm", ""):
+        path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 @dg.sensor(
