@@ -42,8 +42,9 @@ from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tables import add_months, table_file
 from oneclick_pipeline.tracking import Tracking
 
-FIRST, MONTHS, HISTORY, AFTER = "2025-07", 13, 3, 3
-NEWEST = "2026-10"
+FIRST, MONTHS, HISTORY = "2025-07", 13, 3
+NEWEST = "2026-07"
+"""The last of them; the exports of the three months after it are not made, but must be over."""
 MONTHS_OLD, RUNS_OLD, VERSIONS_OLD = 60, 500, 40
 QUICK = (
     "model: {families: [logistic_regression, decision_tree], folds: 3, repeats: 1, inner_folds: 2, draws: 2, nested_draws: 2}\n"

@@ -160,10 +160,7 @@ def _resting(instance: dg.DagsterInstance) -> set[str]:
 def _months_that_stay(home: Path, settings: Settings, store: Tracking, newest: str) -> set[str]:
     """Months of the champion and of the one before, and those whose ledger is still learnt from."""
     aliases = store.aliases() if store.exists() else {}
-    known = {version.version: version for version in (store.versions() if aliases else ())}
-    champions = [
-        known[number].tags["month"] for alias, number in aliases.items() if alias in (CHAMPION, PREVIOUS) and number in known
-    ]
+    champions = [store.version(aliases[alias]).tags["month"] for alias in (CHAMPION, PREVIOUS) if alias in aliases]
     value, campaigns = settings.value, settings.campaigns
     back = max(value.horizon_months, value.worth_months) + campaigns.history_months
     return {*champions, *(month for month in ledger.published_months(home) if month >= add_months(newest, -back))}

@@ -346,7 +346,7 @@ class Tracking:
         if not self.exists():
             return pruning.Pruned()
         with self._lock():
-            each = self._each()
+            each = self.registered()
             stay = {*self.aliases().values(), *(number for both in chosen.read(self.folder).values() for number in both)}
             stay |= {number for number, version in each.items() if not isinstance(version, Version)}
             going = pruning.superfluous(each, newest, stay)
@@ -368,14 +368,14 @@ class Tracking:
 
     def versions(self) -> tuple[Version, ...]:
         """All registered versions that have a record, newest first; of the others `unusable` tells."""
-        return tuple(version for version in self._each().values() if isinstance(version, Version))
+        return tuple(version for version in self.registered().values() if isinstance(version, Version))
 
     def unusable(self) -> dict[int, BadInputError]:
         """Why registered versions cannot be used, by number: they have no record, or a damaged one."""
-        return {number: error for number, error in self._each().items() if isinstance(error, BadInputError)}
+        return {number: error for number, error in self.registered().items() if isinstance(error, BadInputError)}
 
-    def _each(self) -> dict[int, Version | BadInputError]:
-        """Every registered version, newest first, or why it cannot be used."""
+    def registered(self) -> dict[int, Version | BadInputError]:
+        """Every registered version by its number, newest first, or why it cannot be used: what `versions` and `unusable` tell."""
         registered = self._client().search_model_versions(f"name = '{runs.MODEL}'", order_by=["version_number DESC"])
         each: dict[int, Version | BadInputError] = {}
         for version in registered:

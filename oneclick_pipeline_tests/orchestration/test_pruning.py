@@ -177,7 +177,7 @@ def test_months_of_ledgers_that_are_learnt_from_stay(home):
 @pytest.mark.parametrize(("alias", "runs"), [("champion", 0), ("previous", 0), ("challenger", 2)])
 def test_months_of_the_champion_and_of_the_previous_one_stay(home, monkeypatch, alias, runs):
     version = SimpleNamespace(version=1, tags={"month": "2026-05"})
-    for name, answer in {"exists": True, "aliases": {alias: 1}, "versions": (version,), "prune": PrunedModels()}.items():
+    for name, answer in {"exists": True, "aliases": {alias: 1}, "version": version, "prune": PrunedModels()}.items():
         monkeypatch.setattr(Tracking, name, lambda *_, answer=answer: answer)
     assert prune(home).runs == runs
 
