@@ -45,6 +45,16 @@ def copy(database: Path, target: Path) -> None:
     raise BadInputError("the database is written all the time", file=str(database), remedy="look again when less is going on")
 
 
+def at_rest(database: Path) -> dict[str, tuple[int, int]] | None:
+    """State of a database that can be read in its place, for its writers have worked in all that they wrote; None for another.
+
+    Whoever reads it there (`mode=ro&immutable=1`: SQLite makes nothing beside it) compares the state afterwards: if it is
+    another one, what was read is worth nothing.
+    """
+    state = _state(database)
+    return state if "" in state and not any(size for end, (size, _) in state.items() if end) else None
+
+
 def _state(database: Path) -> dict[str, tuple[int, int]]:
     """Size and time of each of its files."""
     files = {end: database.with_name(database.name + end) for end in _BESIDE}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oneclick_pipeline.orchestration.health import Health
-    from oneclick_pipeline.tracking import Tracking
+    from oneclick_pipeline.tracking import Tracking, Version
 
 _SILENT_RUN = timedelta(hours=3)
 _SILENT_DAEMON = timedelta(minutes=5)
@@ -85,6 +85,11 @@ class Patient:
             return False
         current, head = self.store.schema()
         return current == head
+
+    @cached_property
+    def registered(self) -> dict[int, Version | BadInputError]:
+        """Every version of the models, or why it cannot be used."""
+        return self.store.registered()
 
     @cached_property
     def health(self) -> Health:
@@ -233,7 +238,7 @@ def _champion(patient: Patient) -> Iterator[Finding]:
     from oneclick_pipeline.model.gates import edge_rows
 
     store = patient.store
-    if not patient.has_models or not (store.versions() or store.unusable()):
+    if not patient.has_models or not patient.registered:
         return  # told by the check of mlflow
     champion = store.require_champion()
     pipeline = store.load(champion)
@@ -258,8 +263,8 @@ def _models(patient: Patient) -> Iterator[Finding]:
     store = patient.store
     if not patient.has_models:
         return  # told by the check of mlflow
-    aliases, versions, unusable = store.aliases(), store.versions(), store.unusable()
-    refused = dict(unusable)
+    aliases, refused = store.aliases(), {n: e for n, e in patient.registered.items() if isinstance(e, BadInputError)}
+    versions = [version for version in patient.registered.values() if not isinstance(version, BadInputError)]
     for version in versions:
         try:
             store.check(version)
@@ -270,7 +275,7 @@ def _models(patient: Patient) -> Iterator[Finding]:
         message, _, remedy = str(refused[number]).partition(". What to do: ")
         yield Finding("models", PROBLEM if known_as else WARNING, f"{known_as}: {message}" if known_as else message, remedy)
     if whole := [v for v in versions if v.version not in refused]:
-        yield Finding("models", OK, f"{len(whole)} of {len(versions) + len(unusable)} as they were registered")
+        yield Finding("models", OK, f"{len(whole)} of {len(patient.registered)} as they were registered")
 
 
 def _last_month(patient: Patient) -> Iterator[Finding]:

@@ -118,3 +118,22 @@ def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         lock.release()  # the file stays: whoever waits for it would else hold a lock that nobody else sees
+
+
+@contextmanager
+def whole(home: Path, seconds: float = -1) -> Iterator[None]:
+    """Be the only one who deletes of a home, or copies all of it: a copy must not miss what its databases still name.
+
+    Args:
+        home: The home.
+        seconds: How long to wait for another process; for ever by default.
+
+    Raises:
+        filelock.Timeout: If another process held it all that time.
+    """
+    from filelock import FileLock
+
+    path = home / "locks" / "whole.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds):
+        yield  # the file stays, as that of a month does
