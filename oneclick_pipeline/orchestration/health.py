@@ -81,17 +81,17 @@ def look(home: Path, months: Sequence[str]) -> Health:
     events = home / "dagster" / _EVENTS
     if postgres.given() is None and (state := database_copies.at_rest(events)) is not None:
         try:
-            found = _look(home, month, in_place=True)
+            found = _look(home, months, in_place=True)
         except BadInputError:
             if database_copies.at_rest(events) == state:
                 raise
         else:
             if database_copies.at_rest(events) == state:
                 return found
-    return _look(home, month, in_place=False)
+    return _look(home, months, in_place=False)
 
 
-def _look(home: Path, month: str | None, *, in_place: bool) -> Health:
+def _look(home: Path, months: Sequence[str], *, in_place: bool) -> Health:
     with _reader(home, in_place=in_place) as (instance, folder):
         parts = {"runs": instance.run_storage, "events": instance.event_log_storage, "ticks": instance.schedule_storage}
         versions = {name: part.alembic_version() for name, part in parts.items() if part is not None}
