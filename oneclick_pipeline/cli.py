@@ -17,7 +17,7 @@ from oneclick_pipeline.commands.serve import serve
 from oneclick_pipeline.commands.trust import trust
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.options import whole
+from oneclick_pipeline.options import Given, HomeOption, whole
 from oneclick_pipeline.processes import SAFE_PATH, Group, leave
 from oneclick_pipeline.report.command import report
 
@@ -59,9 +59,6 @@ app.command("doctor")(doctor)
 app.command("serve")(serve)
 model_app.command("trust")(trust)
 
-HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
-]
 MonthOption = Annotated[str, typer.Option("--month", help="Snapshot month, YYYY-MM.", show_default=False)]
 
 
@@ -747,7 +744,7 @@ def _registry(home: Path) -> Tracking:
 
 
 def main() -> None:
-    """Entry point: input that cannot be used, and a full disk, end with their message and code 1, not with a traceback."""
+    """Entry point: input and machines that are of no use end with their message and code 1."""
     streams.install()
     terminal.guard()
     os.environ[SAFE_PATH] = "1"  # for whatever this process starts
@@ -755,7 +752,7 @@ def main() -> None:
         permissions.restrict()
         app()
     except Exception as error:
-        told = of_the_machine(error) or error
+        told = of_the_machine(error, Given.home) or error
         if not isinstance(told, BadInputError):
             raise
         terminal.error(f"error: {told}")

@@ -21,9 +21,11 @@ from weakref import finalize
 import typer
 
 from oneclick_pipeline import terminal
-from oneclick_pipeline.doctor import access, packages
+from oneclick_pipeline.doctor import access, disk, history, packages
 from oneclick_pipeline.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.errors import BadInputError, of_the_machine
+from oneclick_pipeline.machine import left
+from oneclick_pipeline.options import HomeOption  # noqa: TC001 - typer reads it when it runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 _SILENT_RUN = timedelta(hours=3)
 _SILENT_DAEMON = timedelta(minutes=5)
-_SPARE_BYTES = 200 * 2**20
 """What a month needs besides its tables: models, events, logs."""
 _PARTS = ("raw", "tables", "reports", "exports", "ledger", "mlflow", "dagster")
 
@@ -95,7 +96,7 @@ class Patient:
         """State of the Dagster instance."""
         from oneclick_pipeline.orchestration import health
 
-        return health.look(self.home, self.months[-1] if self.months else None)
+        return health.look(self.home, self.months)
 
 
 def examine(home: Path) -> list[Finding]:
@@ -141,6 +142,12 @@ def _home(patient: Patient) -> Iterator[Finding]:
         return
     places = [home, *(home / part for part in (*_PARTS, "staging") if (home / part).exists())]
     shut = [str(place) for place in places if not os.access(place, os.R_OK | os.W_OK | os.X_OK)]
+    there = left(home)
+    if shut and there is not None and there.read_only:
+        yield Finding(
+            "home", PROBLEM, f"{home} is on a file system that is read-only", "find out why (dmesg), and make it writable"
+        )
+        return
     if shut:
         yield Finding("home", PROBLEM, f"not writable: {', '.join(shut)}", "mend the rights, or run as the user who owns it")
         return
@@ -193,6 +200,10 @@ def _dagster(patient: Patient) -> Iterator[Finding]:
 
 
 def _mlflow(patient: Patient) -> Iterator[Finding]:
+    from oneclick_pipeline.tracking import ignored
+
+    if said := ignored(os.environ):
+        yield Finding("mlflow", WARNING, said, "unset it, so that nobody looks for them elsewhere")
     store = patient.store
     if not store.exists():
         yield Finding("mlflow", WARNING, "no model was trained yet", "train one: oneclick run --job retrain --month YYYY-MM")
@@ -209,14 +220,8 @@ def _mlflow(patient: Patient) -> Iterator[Finding]:
 
 
 def _disk(patient: Patient) -> Iterator[Finding]:
-    free = shutil.disk_usage(patient.home).free
     months = patient.months
-    own = _bytes_of(patient.home, months[-1]) if months else 0
-    needed = 2 * own + _SPARE_BYTES  # a table stands twice until it is published
-    told = f"{_size(free)} free, a month needs {_size(needed)}"
-    remedy = "make room: old months below tables/ can be made again from raw/; then look at mlflow/artifacts and dagster/storage"
-    state = PROBLEM if free < needed else WARNING if free < 3 * needed else OK
-    yield Finding("disk", state, told, "" if state == OK else remedy)
+    return disk.look(patient.home, _bytes_of(patient.home, months[-1]) if months else 0)
 
 
 def _bytes_of(home: Path, month: str) -> int:
@@ -295,7 +300,8 @@ def _last_month(patient: Patient) -> Iterator[Finding]:
         raise BadInputError(
             f"a table of {month} cannot be read: {str(error).splitlines()[0]}", remedy=f"run it: {again}"
         ) from error
-    changed = [name for name, digest in digests.items() if patient.health.digests.get(name, digest) != digest]
+    known = {} if month in patient.health.ahead else patient.health.digests  # an older database knows older tables
+    changed = [name for name, digest in digests.items() if known.get(name, digest) != digest]
     if changed:
         yield Finding("last month", PROBLEM, f"{month}: not what its run wrote: {', '.join(changed)}", f"run it: {again}")
     exports = [raw_file(patient.home, month, name) for name in RAW]
@@ -325,7 +331,7 @@ def _staging(patient: Patient) -> Iterator[Finding]:
     if left:
         size = sum(path.stat().st_size for folder in left for path in folder.rglob("*") if path.is_file())
         remedy = "nothing: the next run removes it; to have the room now, delete the folders"
-        yield Finding("staging", WARNING, f"{len(left)} killed steps left {_size(size)}", remedy)
+        yield Finding("staging", WARNING, f"{len(left)} killed steps left {disk.size(size)}", remedy)
     else:
         yield Finding("staging", OK, "nothing left behind")
 
@@ -335,11 +341,14 @@ def _daemon(patient: Patient) -> Iterator[Finding]:
     remedy = "start it (oneclick ui, or the daemon of deploy/compose.yaml): without it nothing starts by itself"
     if heard is None:
         yield Finding("daemon", WARNING, "no daemon was ever here", remedy)
+    elif heard - patient.now > _SILENT_DAEMON:
+        told = f"last heard of at {heard:%Y-%m-%d %H:%M} UTC, which is yet to come: the clock was set back since"
+        yield Finding("daemon", PROBLEM if _team() else WARNING, told, f"set the clock right; {remedy}")
     elif patient.now - heard > _SILENT_DAEMON:
         # A team relies on it; on one machine the pages are often closed.
         yield Finding("daemon", PROBLEM if _team() else WARNING, f"last heard of at {heard:%Y-%m-%d %H:%M} UTC", remedy)
     else:
-        yield Finding("daemon", OK, f"heard of {(patient.now - heard).seconds} s ago")
+        yield Finding("daemon", OK, f"heard of {max(0, int((patient.now - heard).total_seconds()))} s ago")
 
 
 CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
@@ -356,6 +365,7 @@ CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
     "champion": _champion,
     "models": _models,
     "last month": _last_month,
+    "history": history.look,
     "runs": _runs,
     "staging": _staging,
     "daemon": _daemon,
@@ -370,19 +380,8 @@ def _team() -> bool:
     return postgres.given() is not None
 
 
-def _size(count: float) -> str:
-    """Bytes for people.
-
-    >>> _size(3 * 2**20)
-    '3 MB'
-    """
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
-
-
 def doctor(
-    home: Annotated[
-        Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
-    ] = Path("data"),
+    home: HomeOption = Path("data"),
     as_json: Annotated[bool, typer.Option("--json", help="Write the findings as JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Check a home and say what to do: versions, paths, databases, disk, champion, the last month, runs, the daemon.

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import dagster as dg
 
-from oneclick_pipeline import permissions, postgres, yaml
+from oneclick_pipeline import permissions, postgres, tracking, yaml
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration import alerts, delivery, locks, pruning, runs, webhook
 from oneclick_pipeline.orchestration.checks import told
@@ -312,6 +312,8 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
         EVENTS.removeHandler(listener)
     failed = [e for e in result.get_asset_check_evaluations() if not e.passed] if result.success else []
     insecure = [there.warning] if there is not None and there.warning else []
-    warnings = (*insecure, *(f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed), *undelivered, *unpruned)
+    not_followed = [said] if (said := tracking.ignored(os.environ)) else []
+    checks = (f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed)
+    warnings = (*not_followed, *insecure, *checks, *undelivered, *unpruned)
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
     return Outcome(result.success, result.run_id, errors, warnings, _expected_gain(result), pruned)

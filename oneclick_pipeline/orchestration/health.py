@@ -14,12 +14,16 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
 from oneclick_pipeline import database_copies, postgres
+from oneclick_pipeline.engine import digest, files
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration.execute import check_storage
-from oneclick_pipeline.tables import TABLES
+from oneclick_pipeline.tables import TABLES, table_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+_OF_EVERY_RUN, _LATER_SECONDS = ("customer_scores", "customer_segments"), 60.0
+"""Tables that a run makes one after the other; Dagster keeps its record of a table within seconds of the table itself."""
 
 AT_WORK = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
@@ -52,7 +56,8 @@ class Health:
         working: Runs at work.
         queued: How many runs wait.
         heartbeat: When a daemon was last heard of; None if never.
-        digests: By table of the month, the digest it had when it was last materialized.
+        digests: By table of the newest month, the digest it had when it was last materialized.
+        ahead: Months with tables of which the instance does not know how they were made.
     """
 
     schemas: dict[str, tuple[str | None, str]]
@@ -60,14 +65,15 @@ class Health:
     queued: int
     heartbeat: datetime | None
     digests: dict[str, str]
+    ahead: tuple[str, ...]
 
 
-def look(home: Path, month: str | None) -> Health:
+def look(home: Path, months: Sequence[str]) -> Health:
     """Ask the instance of a home, and change nothing: SQLite databases are copied, PostgreSQL's transactions are read-only.
 
     Args:
         home: The home.
-        month: Snapshot month whose digests are asked for; None asks for none.
+        months: Snapshot months that have tables, oldest first.
 
     Raises:
         BadInputError: If a database cannot be used, or the instance's configuration is none, or of another storage.
@@ -98,7 +104,8 @@ def _look(home: Path, month: str | None, *, in_place: bool) -> Health:
             ),
             queued=instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.QUEUED])),
             heartbeat=datetime.fromtimestamp(max(beats), UTC) if beats else None,
-            digests={} if month is None else _digests(instance, month),
+            digests=_digests(instance, months[-1]) if months else {},
+            ahead=tuple(_ahead(instance, home, months)),
         )
 
 
@@ -179,3 +186,25 @@ def _digests(instance: dg.DagsterInstance, month: str) -> dict[str, str]:
             if event is not None and "digest" in event.metadata:
                 found[name] = str(event.metadata["digest"].value)
     return found
+
+
+def _ahead(instance: dg.DagsterInstance, home: Path, months: Sequence[str]) -> Iterator[str]:
+    """Months of which a table was made, or made again, after everything that the instance knows: it came from an older backup."""
+    known = {name: instance.get_materialized_partitions(dg.AssetKey(name)) for name in TABLES}
+    for month in months:
+        there = [name for name in TABLES if table_file(home, name, month).exists()]
+        if any(month not in known[name] for name in there) or _was_run_again(instance, home, month):
+            yield month
+
+
+def _was_run_again(instance: dg.DagsterInstance, home: Path, month: str) -> bool:
+    """Whether a run that the instance does not know made a month anew; a single table that somebody changed is no run."""
+    digests = {}
+    for name in _OF_EVERY_RUN:
+        path, wanted = table_file(home, name, month), dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[month])
+        records = instance.fetch_materializations(wanted, limit=1).records
+        event = records[0].asset_materialization if records else None
+        if event is None or not path.exists() or path.stat().st_mtime <= records[0].timestamp + _LATER_SECONDS:
+            return False
+        digests[path] = event.metadata["digest"].value if "digest" in event.metadata else None
+    return any(files.damage(path) is None and digest(path) != before for path, before in digests.items())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path, seconds: float = -1) -> Iterator[None]:
     """Hold a lock that is ours alone; its file vanishes with it, unless the process is killed. It may be entered again.
+
+    Args:
+        path: Its file.
+        seconds: How long to wait for another process; as long as it takes by default.
 
     Raises:
         BadInputError: If another user has put something in its place: they could have us wait for ever.
         OSError: If the file cannot be made.
+        filelock.Timeout: If another process holds it for longer.
     """
     from filelock import FileLock
 
@@ -33,13 +38,14 @@ def held(path: Path) -> Iterator[None]:
     if os.path.lexists(path) and not _is_ours(path):
         remedy = "find out who put it there and remove it, or choose another place"
         raise BadInputError("this is in the way of a lock of ours, and is not our file", file=str(path), remedy=remedy)
-    with FileLock(path, is_singleton=True, thread_local=False) as lock:
+    with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds) as lock:
         try:
             path.write_text(f"process {os.getpid()}\n", encoding="utf-8")
             yield
         finally:
             if lock.lock_counter == 1:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # what stays behind on a disk that turned read-only is removed as if we were killed
+                    path.unlink(missing_ok=True)
 
 
 def abandoned(folder: Path, pattern: str) -> Iterator[Path]:

@@ -10,6 +10,7 @@ autologging: a process may work on several homes, and nothing it does here outli
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
-from oneclick_pipeline.tracking import chosen, files, fresh, pruning, runs, trust, versions
+from oneclick_pipeline.tracking import chosen, files, fresh, named, pruning, runs, trust, versions
 from oneclick_pipeline.tracking import judged as judging
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 from oneclick_pipeline.tracking.versions import Family, Version
@@ -54,6 +55,23 @@ _ADDRESSES = (
 _MOVING_SECONDS, _STEPS = 60.0, 100_000
 """Seconds in which all addresses must be changed; steps of SQLite between looks at the clock."""
 _DATABASE, _NEW = "mlflow.db", "mlflow.db.new"
+
+
+ELSEWHERE = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+"""Variables by which MLflow's own programs keep runs and models elsewhere; a home keeps its own, whatever they say."""
+
+
+def ignored(variables: Mapping[str, str]) -> str:
+    """That variables which would lead MLflow elsewhere lead nobody here; empty where none is set. They may hold a password.
+
+    >>> ignored({"MLFLOW_TRACKING_URI": "https://me:secret@mlflow.example.org"})
+    "MLFLOW_TRACKING_URI is set, and not followed: runs and models are kept in the home's own MLflow"
+    """
+    names = [name for name in ELSEWHERE if variables.get(name)]
+    verb = "are" if len(names) > 1 else "is"
+    return (
+        f"{' and '.join(names)} {verb} set, and not followed: runs and models are kept in the home's own MLflow" if names else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -205,7 +223,7 @@ class Tracking:
             with quiet_mlflow():
                 source, content = runs.log_model(client, experiment, run_id, trained)
             tags |= runs.scores(trained)
-            version = client.create_model_version(runs.MODEL, source, run_id, tags, description=card(trained))
+            version = self._registered_anew(client, source, run_id, tags, card(trained))
             number, tables = int(version.version), runs.customer_tables(trained, explained)
             artifacts = trust.below(self.folder, run.info.artifact_uri)
             kept = {n: versions.Kept(path=f"{artifacts}/{n}", content=versions.Content.of(c)) for n, c in logged.items()}
@@ -318,8 +336,8 @@ class Tracking:
             )
         back = self.version(int(previous))
         _require_promoted(back, PREVIOUS)
-        chosen.require(self.folder, PREVIOUS, back.version)
-        chosen.require(self.folder, CHAMPION, champion)
+        self._require_chosen(PREVIOUS, back.version)
+        self._require_chosen(CHAMPION, champion)
         self.check(back)
         with self._lock():
             self._promoted(back, "rollback")
@@ -396,7 +414,7 @@ class Tracking:
             return None
         champion = self.version(number)
         _require_promoted(champion, CHAMPION)
-        chosen.require(self.folder, CHAMPION, number)
+        self._require_chosen(CHAMPION, number)
         return champion
 
     def require_champion(self) -> Version:
@@ -543,6 +561,7 @@ class Tracking:
         with quiet_mlflow():
             from mlflow import MlflowClient
 
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises as well, for us to say
             return cast("MlflowClient", _Plain(MlflowClient(tracking_uri=uri, registry_uri=uri)))
 
     def _lock(self) -> Any:  # noqa: ANN401 - the class differs between systems
@@ -569,9 +588,48 @@ class Tracking:
         versions.write(self.folder, version.tagged({versions.PROMOTED_BY: by}))
 
     def _chosen(self, aliases: Mapping[str, int], alias: str) -> int | None:
-        """The version that has an alias by our own choice; by MLflow's word alone in a home in which none was chosen yet."""
+        """The version that has an alias by our own choice; by MLflow's word alone in a home in which none was chosen yet.
+
+        None where MLflow does not know that version: its database is older than the choice.
+        """
         known = chosen.read(self.folder).get(alias)
-        return aliases.get(alias) if known is None or aliases.get(alias) in known else known[-1]
+        if known is None or aliases.get(alias) in known:
+            return aliases.get(alias)
+        return known[-1] if self._is_known(known[-1]) else None
+
+    def _require_chosen(self, alias: str, number: int) -> None:
+        """Follow an alias only to the version that oneclick gave it to.
+
+        Raises:
+            BadInputError: If that is another one, or one that MLflow does not know.
+        """
+        known = chosen.read(self.folder).get(alias)
+        if known and number not in known and not self._is_known(known[-1]):
+            raise BadInputError(
+                f"MLflow does not know model version {known[-1]}, to which oneclick gave the alias {alias}: its database is "
+                "older than this home, or somebody deleted the version",
+                remedy="put a backup of the database in its place that is as new as the home; or go on with a version that it "
+                f"knows: oneclick model list, oneclick model promote {number}",
+            )
+        chosen.require(self.folder, alias, number)
+
+    def _is_known(self, number: int) -> bool:
+        """Whether MLflow knows a version."""
+        return any(int(version.version) == number for version in self._client().search_model_versions(f"name = '{runs.MODEL}'"))
+
+    def _registered_anew(self, client: MlflowClient, source: str, run_id: str, tags: dict[str, str], about: str) -> ModelVersion:
+        """Register a model, under a number that this home has given to no other.
+
+        MLflow counts on from its newest version. Where its database is older than the home, that number is one by which tables,
+        plans and records mean another model; it is used up as one of a version that was deleted.
+        """
+        places = named.named(self.home)
+        while True:
+            version = client.create_model_version(runs.MODEL, source, run_id, tags, description=about)
+            number = int(version.version)
+            if number not in places and not versions.record_file(self.folder, number).exists():
+                return version
+            client.delete_model_version(runs.MODEL, version.version)
 
     def _choose(self, champion: int, previous: int | None) -> None:
         """Give the aliases to these versions; the caller holds the lock.
