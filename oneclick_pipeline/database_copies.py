@@ -51,8 +51,10 @@ def at_rest(database: Path) -> dict[str, tuple[int, int]] | None:
     Whoever reads it there (`mode=ro&immutable=1`: SQLite makes nothing beside it) compares the state afterwards: if it is
     another one, what was read is worth nothing.
     """
-    state = _state(database)
-    return state if "" in state and not any(size for end, (size, _) in state.items() if end) else None
+    beside = [database.with_name(database.name + end) for end in _BESIDE[1:]]
+    if not database.is_file() or any(part.exists() and (not part.is_file() or part.stat().st_size) for part in beside):
+        return None
+    return _state(database)
 
 
 def _state(database: Path) -> dict[str, tuple[int, int]]:

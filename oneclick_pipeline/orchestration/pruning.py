@@ -63,10 +63,15 @@ class Pruned(NamedTuple):
         >>> str(Pruned(first="2026-01"))
         ''
         """
-        parts = [f"{self.runs} runs of months before {self.first}"] if self.runs else []
-        models = f"{len(self.versions)} model versions ({', '.join(map(str, self.versions))}) and " if self.versions else ""
-        parts += [f"{models}{self.mlflow_runs} runs in MLflow"] if self.versions or self.mlflow_runs else []
+        parts = [f"{_counted(self.runs, 'run')} of months before {self.first}"] if self.runs else []
+        numbers = ", ".join(map(str, self.versions))
+        models = f"{_counted(len(self.versions), 'model version')} ({numbers}) and " if self.versions else ""
+        parts += [f"{models}{_counted(self.mlflow_runs, 'run')} in MLflow"] if self.versions or self.mlflow_runs else []
         return f"pruned: {', '.join(parts)}; see the settings keep" if parts else ""
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def newest_month(runs: Iterable[Run]) -> str:

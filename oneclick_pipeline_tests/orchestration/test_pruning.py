@@ -15,19 +15,22 @@ from dagster._core.storage.runs.sqlite import SqliteRunStorage
 from oneclick_pipeline import doctor, postgres
 from oneclick_pipeline.campaigns.ledger import ledger_file
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.model import pictures, train
 from oneclick_pipeline.orchestration import backup, execute, locks, pruning, raw
 from oneclick_pipeline.orchestration.home import Home, TableIO
 from oneclick_pipeline.orchestration.pruning import Pruned, Run
 from oneclick_pipeline.tables import table_file
-from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline.tracking import Tracking, registry
 from oneclick_pipeline.tracking.pruning import Months
 from oneclick_pipeline.tracking.pruning import Pruned as PrunedModels
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.faults.homes import copied
+from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import environment_kept, instance_of, new_home
 from oneclick_pipeline_tests.orchestration.test_locks import elsewhere
+from oneclick_pipeline_tests.test_tracking import log
 from oneclick_pipeline_tests.tracking.test_pruning import dying, killed
 
 OK, FAILED, AT_WORK = "SUCCESS", "FAILURE", "STARTED"
@@ -285,7 +288,8 @@ def test_sensor_prunes_where_a_daemon_starts_the_runs(home):
     assert "settings.yaml" in ticked(home)
 
 
-def test_runs_in_postgresql_go_as_well(monkeypatch, tmp_path):
+def test_runs_and_versions_in_postgresql_go_as_well(monkeypatch, tmp_path):
+    registry._prepare_postgres.cache_clear()  # what was found out of a database holds for a process
     with servers.postgresql() as server:
         monkeypatch.setenv(postgres.VARIABLE, server.new("pruned"))
         home = new_home(tmp_path / "home", month="2026-05", texts=EXPORTS, settings="keep: {runs_months: 1}\n")
@@ -296,3 +300,22 @@ def test_runs_in_postgresql_go_as_well(monkeypatch, tmp_path):
             kept = {run for (run,) in server.query(f"SELECT DISTINCT run_id FROM {table}", "pruned")}  # noqa: S608
             assert kept == set(old[1:])
         assert not (home / "dagster" / "storage" / old[0]).exists()
+
+        store, training = Tracking(home), make_training(customers=200)
+        trained = train(training, QUICK.model_copy(update={"families": ("logistic_regression",)}))
+        for name in ("curves", "comparison", "png"):  # nobody looks at them here
+            monkeypatch.setattr(pictures, name, lambda *_: b"")
+        going, *_ = (log(store, trained, training).run_id for _ in range(3))
+        store.promote(2, force=True)
+        assert store.prune(1, Months("2000-01"), set) == PrunedModels((1,), 2)
+        for version in store.versions():
+            store.check(version)
+        for table, column in (
+            ("runs", "run_uuid"),
+            ("tags", "value"),
+            ("logged_models", "source_run_id"),
+            ("inputs", "destination_id"),
+        ):
+            assert (going,) not in server.query(f"SELECT {column} FROM mlflow.{table}", "pruned")  # noqa: S608
+        assert server.query("SELECT DISTINCT version FROM mlflow.model_version_tags ORDER BY 1", "pruned") == [(2,), (3,)]
+    registry._prepare_postgres.cache_clear()
