@@ -107,7 +107,7 @@ def test_home_whose_writer_was_killed_is_seen_whole_and_left_so(tmp_path):
     aside.unlink()
     assert database.with_name("runs.db-wal").stat().st_size
     examined(home)
-    assert health.look(home, None).queued == 1
+    assert health.look(home, []).queued == 1
 
 
 def test_models_whose_writer_was_killed_are_seen_whole_and_left_so(tmp_path):
