@@ -17,7 +17,7 @@ from oneclick_pipeline.commands.serve import serve
 from oneclick_pipeline.commands.trust import trust
 from oneclick_pipeline.doctor import doctor
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.options import whole
+from oneclick_pipeline.options import Given, HomeOption, whole
 from oneclick_pipeline.processes import SAFE_PATH, Group, leave
 from oneclick_pipeline.report.command import report
 
@@ -59,9 +59,6 @@ app.command("doctor")(doctor)
 app.command("serve")(serve)
 model_app.command("trust")(trust)
 
-HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
-]
 MonthOption = Annotated[str, typer.Option("--month", help="Snapshot month, YYYY-MM.", show_default=False)]
 
 
@@ -142,6 +139,8 @@ def run(
         )
         raise typer.Exit(FAILED)
     out.print(summary.render(summary.read(home, month, outcome.expected_gain), progress.elapsed))
+    if outcome.pruned:
+        out.print(terminal.markup(outcome.pruned), soft_wrap=True)
     if quarantined := summary.quarantined(home, month):
         for message in quarantined:
             errors.print(f"[yellow]quarantined:[/yellow] {terminal.markup(message)}")
@@ -520,7 +519,10 @@ def model_list(home: HomeOption = Path("data")) -> None:
     store = _registry(home)
     aliases = store.aliases()
     table = Table("Version", "Model", "How good", box=SIMPLE_HEAD, header_style="bold", padding=(0, 2, 1, 0))
-    for version in store.versions():
+    registered = store.registered()
+    for version in registered.values():
+        if isinstance(version, BadInputError):
+            continue
         tags = {name: terminal.markup(text) for name, text in version.tags.items()}
         known_as = [alias for alias, number in sorted(aliases.items()) if number == version.version]
         gates = f"{len(version.gates)} gates passed" if version.judged else "not judged"
@@ -533,8 +535,9 @@ def model_list(home: HomeOption = Path("data")) -> None:
         )
     out = terminal.console()
     out.print(table)
-    for number, error in store.unusable().items():
-        out.print(f"[yellow]not to be used:[/yellow] version {number}: {terminal.markup(error)}", soft_wrap=True)
+    for number, error in registered.items():
+        if isinstance(error, BadInputError):
+            out.print(f"[yellow]not to be used:[/yellow] version {number}: {terminal.markup(error)}", soft_wrap=True)
 
 
 @model_app.command("promote")
@@ -735,13 +738,13 @@ def _registry(home: Path) -> Tracking:
     from oneclick_pipeline.tracking import Tracking
 
     store = Tracking(home.absolute())
-    if not store.exists() or not (store.versions() or store.unusable()):
+    if not store.exists() or (not store.aliases() and not store.registered()):
         raise BadInputError(f"no models yet in {store.folder}", remedy="run retrain first: oneclick run --job retrain")
     return store
 
 
 def main() -> None:
-    """Entry point: input that cannot be used, and a full disk, end with their message and code 1, not with a traceback."""
+    """Entry point: input and machines that are of no use end with their message and code 1."""
     streams.install()
     terminal.guard()
     os.environ[SAFE_PATH] = "1"  # for whatever this process starts
@@ -749,7 +752,7 @@ def main() -> None:
         permissions.restrict()
         app()
     except Exception as error:
-        told = of_the_machine(error) or error
+        told = of_the_machine(error, Given.home) or error
         if not isinstance(told, BadInputError):
             raise
         terminal.error(f"error: {told}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.machine import is_short_of_memory, left
 from oneclick_pipeline.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @dataclass
@@ -64,16 +64,35 @@ class AlreadyPublishedError(BadInputError):
     """Another plan of the month was published before; nothing was changed."""
 
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-_PAGES = 64 << 10
 _ROOM = "make room on it and run again; what stood there before is as it was"
-_FULL_TEXTS = ("No space left on device", "database or disk is full")
+_INODES = "delete files that nobody needs (df -i counts them) and run again; what stood there before is as it was"
+_QUOTA = "delete files that nobody needs, or have the quota raised, and run again; what stood there before is as it was"
+_WRITABLE = (
+    "find out why (a disk with errors turns so: dmesg), make it writable and run again; what stood there before is as it was"
+)
+_NO_MEMORY = "the memory that the process may use does not suffice"
+_MEMORY = (
+    "give it more (ulimit -v, the limit of the container or the service), or end what else takes it; then run again: "
+    "what stood there before is as it was"
+)
+_DEVICE = "see that the disk, or the server that it lies on, works; then run again: what stood there before is as it was"
+_GONE = "see that its folder is there and that nobody moves it while a run works; then run again"
+_TEXTS = (  # what libraries that are not Python's own say of an error of the system
+    ("No space left on device", errno.ENOSPC),
+    ("database or disk is full", errno.ENOSPC),
+    ("Disk quota exceeded", errno.EDQUOT),
+    ("Read-only file system", errno.EROFS),
+    ("Cannot allocate memory", errno.ENOMEM),
+    ("can't start new thread", errno.ENOMEM),
+)
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
+_BROKEN = {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EREMOTEIO}
 _DATABASE = (  # what SQLite says, what that means, what to do; the first that fits
     ("locked", "another program holds the database and did not let go", "end that program, or wait for it; then run again"),
     ("is not a database", "this is no database", "put the last backup in its place, or move it away; then run again"),
     ("malformed", "the database is damaged", "put the last backup in its place, or move it away; then run again"),
-    ("disk I/O error", "the disk is full or damaged", "make room on it, or mend it; then run again"),
+    ("disk I/O error", "the disk does not work", "see that it works and has room (dmesg, df); then run again"),
+    ("out of memory", _NO_MEMORY, _MEMORY),
     ("readonly", "the database cannot be written", "mend its permissions and those of its folder; then run again"),
     (
         "no such table",
@@ -85,7 +104,7 @@ _DATABASE = (  # what SQLite says, what that means, what to do; the first that f
 
 
 def of_the_machine(error: BaseException, home: Path | None = None, database: Path | None = None) -> BadInputError | None:
-    """What a full disk, missing permissions, or an SQLite database that cannot be used did: in plain words.
+    """What the machine did: a disk that takes nothing, too little memory, missing permissions, an SQLite database of no use.
 
     Args:
         error: What was raised. What it came from is looked at, too: libraries wrap what the system told them.
@@ -95,31 +114,74 @@ def of_the_machine(error: BaseException, home: Path | None = None, database: Pat
     Returns:
         The error to tell; None where none of these is the reason.
 
-    >>> print(of_the_machine(OSError(errno.ENOSPC, "No space left on device", "data/part")))
-    data/part: the disk is full. What to do: make room on it and run again; what stood there before is as it was
+    >>> print(of_the_machine(OSError(errno.EROFS, "Read-only file system", "data/part")).problem)
+    the file system is read-only
     """
     for one in _chain(error):
-        text = str(one)
-        if (isinstance(one, OSError) and one.errno in _FULL) or any(full in text for full in _FULL_TEXTS):
-            place = getattr(one, "filename", None) or home
-            return BadInputError("the disk is full", file=str(place) if place else None, remedy=_ROOM)
-    if home is not None and any(isinstance(one, sqlite3.Error) for one in _chain(error)) and _is_full(home):
-        return BadInputError("the disk is full", file=str(home), remedy=_ROOM)  # SQLite may call it an I/O error
+        place = str(getattr(one, "filename", None) or home or "")
+        if told := _exhausted(one, place):
+            return told
+    is_database = any(isinstance(one, sqlite3.Error) for one in _chain(error))
+    # SQLite has other words for it: an I/O error, a file that cannot be opened, a database that is readonly
+    if home is not None and is_database and (told := _of_file_system(home)):
+        return told
+    if is_database and is_short_of_memory():
+        return BadInputError(_NO_MEMORY, remedy=_MEMORY)
     for one in _chain(None if isinstance(error, BadInputError) else error):  # who told it in plain words knew more
-        if isinstance(one, OSError) and one.errno in _FORBIDDEN:
-            problem = f"it may not be read or written: {one.strerror}"
-            return BadInputError(
-                problem, file=str(one.filename or home or "") or None, remedy="mend its permissions; then run again"
-            )
+        if isinstance(one, OSError) and (told := _of_file(one, home)):
+            return told
         if isinstance(one, sqlite3.Error):
             problem, remedy = next((told, remedy) for said, told, remedy in _DATABASE if said in str(one))
             return BadInputError(problem, file=str(database) if database else None, value=str(one), remedy=remedy)
     return None
 
 
-def _is_full(folder: Path) -> bool:
-    """Whether not even a few pages of a database fit on the disk of a folder."""
-    return folder.exists() and shutil.disk_usage(folder).free < _PAGES
+def _exhausted(error: BaseException, place: str) -> BadInputError | None:
+    """That something has run out, or takes nothing; None for any other error."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None or number not in {n for _, n in _TEXTS}:
+        number = next((n for text, n in _TEXTS if text in str(error)), None)
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
+        return BadInputError(_NO_MEMORY, remedy=_MEMORY)
+    if number == errno.EROFS:
+        return BadInputError("the file system is read-only", file=place or None, remedy=_WRITABLE)
+    if number == errno.EDQUOT:
+        return BadInputError("the disk quota is used up", file=place or None, remedy=_QUOTA)
+    if number == errno.ENOSPC:
+        return _full(place)
+    return None
+
+
+def _full(place: str) -> BadInputError:
+    there = left(place) if place else None
+    if there is not None and there.lacks_inodes:
+        problem = "the file system has no inodes left, so no further file can be made there, although there is room"
+        return BadInputError(problem, file=place, remedy=_INODES)
+    return BadInputError("the disk is full", file=place or None, remedy=_ROOM)
+
+
+def _of_file_system(home: Path) -> BadInputError | None:
+    """That nothing can be written to the home; None where something can."""
+    there = left(home)
+    if there is not None and there.read_only:
+        return BadInputError("the file system is read-only", file=str(home), remedy=_WRITABLE)
+    if there is not None and there.is_full:
+        return _full(str(home))
+    return None
+
+
+def _of_file(error: OSError, home: Path | None) -> BadInputError | None:
+    """What befell a file: forbidden, on a disk that is broken, or any other trouble of a file of the home."""
+    place = str(error.filename or home or "") or None
+    if error.errno in _FORBIDDEN:
+        problem, remedy = "it may not be read or written", "mend its permissions; then run again"
+    elif error.errno in _BROKEN:
+        problem, remedy = "its disk does not work", _DEVICE
+    elif home is not None and isinstance(error.filename, str) and Path(error.filename).is_relative_to(home):
+        problem, remedy = "it cannot be read or written", _GONE
+    else:
+        return None
+    return BadInputError(f"{problem}: {error.strerror}", file=place, remedy=remedy)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

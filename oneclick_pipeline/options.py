@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -31,3 +32,24 @@ def whole(least: int, most: int = 2**63 - 1) -> Callable[[object], int]:
         return int(text)
 
     return integer
+
+
+class Given:
+    """What the options of the command say that is needed where it ends.
+
+    Attributes:
+        home: The home, absolute; None where the command has none.
+    """
+
+    home: ClassVar[Path | None] = None
+
+
+def _given(home: Path) -> Path:
+    Given.home = home.absolute()
+    return home
+
+
+HomeOption = Annotated[
+    Path,
+    typer.Option("--home", envvar="ONECLICK_HOME", callback=_given, help="Folder that everything is read from and written to."),
+]

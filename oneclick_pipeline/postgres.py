@@ -9,13 +9,15 @@ schema `mlflow`: both keep a table `alembic_version`. No message holds the passw
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import selectors
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import sqlalchemy as sa
 
@@ -28,6 +30,11 @@ _DRIVER = "postgresql+psycopg2"
 parameter, and `with connection:` closes it."""
 
 _CONNECT_SECONDS = "10"
+_SILENT_SECONDS = 300.0
+"""How long the server may say nothing while it is asked something: longer than any statement of a home takes."""
+_THERE = 0
+"""libpq's CONNECTION_OK."""
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select cannot wait for a file numbered above 1023
 _LOCK = 0x6F6E65636C69636B  # «oneclick», the key of our advisory lock
 
 
@@ -60,8 +67,45 @@ def parsed(text: str) -> sa.URL:
         raise BadInputError(f"the address in {VARIABLE} is not understood", remedy=f"write {_SPELLING}")
     if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
         raise BadInputError(f"the address in {VARIABLE} is none of a PostgreSQL database", remedy=f"write {_SPELLING}")
+    _bound_waits()
     url = url.set(drivername=_DRIVER)
     return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": _CONNECT_SECONDS})
+
+
+@cache
+def _bound_waits() -> None:
+    """Have the driver give up a server that does not answer: by itself it waits for ever, also where a network swallows all."""
+    with suppress(ModuleNotFoundError):  # who connects says that it is not installed
+        from psycopg2.extensions import set_wait_callback
+
+        set_wait_callback(_wait)
+
+
+def _wait(connection: Any) -> None:  # noqa: ANN401 - the driver has no types
+    """Wait until the server has answered, for a while: what the driver calls in place of waiting itself.
+
+    Raises:
+        psycopg2.OperationalError: If it says nothing in time; the driver closes the connection.
+    """
+    from psycopg2 import OperationalError, extensions
+
+    events = {extensions.POLL_READ: selectors.EVENT_READ, extensions.POLL_WRITE: selectors.EVENT_WRITE}
+    while (state := connection.poll()) != extensions.POLL_OK:
+        seconds = _SILENT_SECONDS if connection.info.status == _THERE else _patience(extensions.parse_dsn(connection.dsn))
+        with _Selector() as selector:
+            selector.register(connection.fileno(), events[state])
+            if not selector.select(seconds):
+                raise OperationalError(f"the server said nothing for {seconds:.0f} s")
+
+
+def _patience(options: Mapping[str, str]) -> float:
+    """Seconds for a connection to be made, as its address says it: 0, for ever, is too long.
+
+    >>> _patience({"connect_timeout": "3"}), _patience({"connect_timeout": "0"}), _patience({})
+    (3.0, 10.0, 10.0)
+    """
+    text = options.get("connect_timeout", "")
+    return float(text if text.isascii() and text.isdigit() and int(text) else _CONNECT_SECONDS)
 
 
 def in_schema(url: sa.URL, schema: str) -> sa.URL:

@@ -14,6 +14,7 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from oneclick_pipeline import cli, doctor
+from oneclick_pipeline.machine import Left
 from oneclick_pipeline.orchestration import backup, execute
 from oneclick_pipeline.tables import table_file
 from oneclick_pipeline.tracking import Tracking
@@ -198,8 +199,31 @@ def test_tables_of_another_version(home, broken):
 
 @pytest.mark.parametrize(("free", "state"), [(1, "problem"), (250 * 2**20, "warning"), (10 * 2**30, "ok")])
 def test_disk(home, monkeypatch, free, state):
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 0, free))
+    monkeypatch.setattr(doctor.disk.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 0, free))
     assert [s for s, _ in found(home, "disk")] == [state]
+
+
+def test_disk_without_inodes_is_a_problem_although_it_has_room(home, monkeypatch):
+    there = Left(read_only=False, free=2**40, files=7, room=0.9, inodes=0.0)
+    monkeypatch.setattr(doctor.disk, "left", lambda _: there)
+    assert [state for state, said in found(home, "disk") if said.startswith("7 more files can be made, a month needs 1000")] == [
+        "problem"
+    ]
+
+
+def test_home_on_a_read_only_file_system_is_not_put_down_to_its_rights(home, monkeypatch):
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    monkeypatch.setattr(doctor, "left", lambda _: Left(read_only=True, free=2**40, files=None, room=0.9, inodes=1.0))
+    ((state, said),) = found(home, "home")
+    assert (state, said.partition(" What")[0]) == ("problem", f"{home} is on a file system that is read-only.")
+
+
+def test_variable_that_leads_mlflow_elsewhere_is_warned_of_without_its_value(home, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:SECRET@mlflow.example.org")
+    state, said = found(home, "mlflow")[0]
+    assert state == "warning"
+    assert said.startswith("MLFLOW_TRACKING_URI is set, and not followed")
+    assert "SECRET" not in said
 
 
 def test_what_a_month_needs_is_what_the_last_one_took(home):

@@ -1,9 +1,14 @@
 import copy
+import errno
 import pickle
+import sqlite3
+from pathlib import Path
 
 import pytest
 
-from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline import errors
+from oneclick_pipeline.errors import BadInputError, of_the_machine
+from oneclick_pipeline.machine import Left
 
 
 @pytest.mark.parametrize(
@@ -29,3 +34,79 @@ def test_error_travels_between_processes_with_its_fields(through):
     arrived = through(error)
     assert (arrived, str(arrived)) == (error, str(error))
     assert isinstance(arrived, BadInputError)
+
+
+READ_ONLY = "the file system is read-only. What to do: find out why"
+MEMORY = "the memory that the process may use does not suffice. What to do: give it more"
+NO_INODES = "the file system has no inodes left, so no further file can be made there, although there is room"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.EROFS, "Read-only file system", "HOME/part"), f"HOME/part: {READ_ONLY}"),
+        (RuntimeError("Read-only file system (os error 30)"), f"HOME: {READ_ONLY}"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "HOME/part"), "HOME/part: the disk quota is used up. What to do: delete"),
+        (OSError(errno.ENOSPC, "No space left on device", "HOME/part"), "HOME/part: the disk is full. What to do: make room"),
+        (RuntimeError("IO error: No space left on device (os error 28)"), "HOME: the disk is full. What to do: make room"),
+        (MemoryError(), MEMORY),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), MEMORY),
+        (ImportError("libx.so: failed to map segment from shared object: Cannot allocate memory"), MEMORY),
+        (RuntimeError("can't start new thread"), MEMORY),
+        (
+            OSError(errno.EIO, "Input/output error"),
+            "HOME: its disk does not work: Input/output error. What to do: see that the disk",
+        ),
+        (OSError(errno.ESTALE, "Stale file handle", "HOME/part"), "HOME/part: its disk does not work: Stale file handle."),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "HOME/part"),
+            "HOME/part: it cannot be read or written: No",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), "x: it may not be read or written: Permission denied. What to"),
+    ],
+)
+def test_what_the_machine_did_is_said_in_plain_words_with_a_remedy(monkeypatch, error, message):
+    monkeypatch.setattr(errors, "left", lambda _: Left(read_only=False, free=0, files=100, room=0.0, inodes=0.5))
+    assert str(of_the_machine(error, Path("HOME"))).startswith(message)
+    wrapped = RuntimeError("a library's own words")
+    wrapped.__cause__ = error
+    assert str(of_the_machine(wrapped, Path("HOME"))).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("left", "error", "message"),
+    [
+        (Left(read_only=False, free=1 << 30, files=3, room=0.9, inodes=0.0), OSError(errno.ENOSPC, "", "HOME/part"), NO_INODES),
+        (
+            Left(read_only=False, free=1 << 30, files=3, room=0.9, inodes=0.0),
+            sqlite3.OperationalError("unable to open"),
+            NO_INODES,
+        ),
+        (Left(read_only=True, free=1 << 30, files=9, room=0.9, inodes=0.5), sqlite3.OperationalError("readonly"), READ_ONLY),
+        (
+            Left(read_only=False, free=9, files=999, room=0.0, inodes=0.5),
+            sqlite3.OperationalError("disk I/O error"),
+            "the disk is full",
+        ),
+        (
+            Left(read_only=False, free=1 << 30, files=999, room=0.9, inodes=0.5),
+            sqlite3.OperationalError("locked"),
+            "another program",
+        ),
+    ],
+)
+def test_what_the_file_system_has_left_says_why_nothing_can_be_written(monkeypatch, left, error, message):
+    monkeypatch.setattr(errors, "left", lambda _: left)
+    assert message in str(of_the_machine(error, Path("HOME")))
+
+
+def test_database_that_gets_no_memory_is_not_called_a_broken_disk(monkeypatch):
+    monkeypatch.setattr(errors, "is_short_of_memory", lambda: True)
+    assert str(of_the_machine(sqlite3.OperationalError("disk I/O error"))).startswith(MEMORY)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), FileNotFoundError(errno.ENOENT, "No such file", "ELSEWHERE/x"), TimeoutError("x")]
+)
+def test_mistake_of_ours_is_not_put_down_to_the_machine(error):
+    assert of_the_machine(error, Path("HOME")) is None

@@ -1,6 +1,7 @@
 import json
 import pickle
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,8 @@ from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.gates import GATES, Gate, edge_rows
 from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, fresh, judged, runs, versions
+from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, fresh, ignored, judged, runs, versions
+from oneclick_pipeline.tracking.registry import ELSEWHERE
 
 from .model.conftest import QUICK, make_features, make_training
 
@@ -458,3 +460,33 @@ def test_report_of_a_month_without_training_has_a_run_of_its_own(tracking):
     assert kept.read_text(encoding="utf-8") == "вторая"
     assert kept.is_relative_to(tracking.folder)
     assert tracking.log_report(page, "2026-11") != run_id
+
+
+def test_variables_that_lead_mlflow_elsewhere_send_nothing_there(tmp_path, migrated, trained, training, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        elsewhere = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        for name in (*ELSEWHERE, "MLFLOW_ARTIFACT_URI", "MLFLOW_RUN_ID"):
+            monkeypatch.setenv(name, elsewhere)
+        (tmp_path / "mlflow").mkdir()
+        shutil.copyfile(migrated, tmp_path / "mlflow" / "mlflow.db")
+        tracking = Tracking(tmp_path)
+        version = tracking.log_gates(log(tracking, trained, training), PASSED)
+        tracking.load(tracking.promote(version.version))
+        assert tracking.champion().version == version.version
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has come
+            listener.accept()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, ""),
+        ({"MLFLOW_TRACKING_URI": "", "ONECLICK_HOME": "x"}, ""),
+        (dict.fromkeys(ELSEWHERE, "SECRET"), "MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI are set, and not followed: runs and"),
+    ],
+)
+def test_variables_that_are_not_followed_are_named_without_their_values(variables, said):
+    assert ignored(variables).startswith(said)
+    assert bool(ignored(variables)) == bool(said)
+    assert "SECRET" not in ignored(variables)

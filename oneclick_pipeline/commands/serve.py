@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from oneclick_pipeline import permissions, sockets, terminal
-from oneclick_pipeline.options import whole
+from oneclick_pipeline.options import HomeOption, whole
 
 _MOST_CONNECTIONS = 64
 _GRACE = 1
@@ -16,9 +16,7 @@ _GRACE = 1
 
 
 def serve(
-    home: Annotated[
-        Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
-    ] = Path("data"),
+    home: HomeOption = Path("data"),
     port: Annotated[
         int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port on this machine; 0 takes a free one.")
     ] = 5001,

@@ -9,6 +9,7 @@ import typer
 
 from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.options import HomeOption  # noqa: TC001 - typer reads it when it runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,9 +21,7 @@ def trust(
     numbers: Annotated[
         list[int], typer.Argument(metavar="VERSION...", min=1, help="Numbers of versions, as in [b]model list[/b].")
     ],
-    home: Annotated[
-        Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
-    ] = Path("data"),
+    home: HomeOption = Path("data"),
     yes: Annotated[bool, typer.Option("--yes", help="Accept without a question.")] = False,  # noqa: FBT002
 ) -> None:
     """Accept versions that have no record in the home, as those that older versions of this software registered.

@@ -21,19 +21,20 @@ from weakref import finalize
 import typer
 
 from oneclick_pipeline import terminal
-from oneclick_pipeline.doctor import access, history, packages
+from oneclick_pipeline.doctor import access, disk, history, packages
 from oneclick_pipeline.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.errors import BadInputError, of_the_machine
+from oneclick_pipeline.machine import left
+from oneclick_pipeline.options import HomeOption  # noqa: TC001 - typer reads it when it runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oneclick_pipeline.orchestration.health import Health
-    from oneclick_pipeline.tracking import Tracking
+    from oneclick_pipeline.tracking import Tracking, Version
 
 _SILENT_RUN = timedelta(hours=3)
 _SILENT_DAEMON = timedelta(minutes=5)
-_SPARE_BYTES = 200 * 2**20
 """What a month needs besides its tables: models, events, logs."""
 _PARTS = ("raw", "tables", "reports", "exports", "ledger", "mlflow", "dagster")
 
@@ -86,6 +87,11 @@ class Patient:
         return current == head
 
     @cached_property
+    def registered(self) -> dict[int, Version | BadInputError]:
+        """Every version of the models, or why it cannot be used."""
+        return self.store.registered()
+
+    @cached_property
     def health(self) -> Health:
         """State of the Dagster instance."""
         from oneclick_pipeline.orchestration import health
@@ -136,6 +142,12 @@ def _home(patient: Patient) -> Iterator[Finding]:
         return
     places = [home, *(home / part for part in (*_PARTS, "staging") if (home / part).exists())]
     shut = [str(place) for place in places if not os.access(place, os.R_OK | os.W_OK | os.X_OK)]
+    there = left(home)
+    if shut and there is not None and there.read_only:
+        yield Finding(
+            "home", PROBLEM, f"{home} is on a file system that is read-only", "find out why (dmesg), and make it writable"
+        )
+        return
     if shut:
         yield Finding("home", PROBLEM, f"not writable: {', '.join(shut)}", "mend the rights, or run as the user who owns it")
         return
@@ -188,6 +200,10 @@ def _dagster(patient: Patient) -> Iterator[Finding]:
 
 
 def _mlflow(patient: Patient) -> Iterator[Finding]:
+    from oneclick_pipeline.tracking import ignored
+
+    if said := ignored(os.environ):
+        yield Finding("mlflow", WARNING, said, "unset it, so that nobody looks for them elsewhere")
     store = patient.store
     if not store.exists():
         yield Finding("mlflow", WARNING, "no model was trained yet", "train one: oneclick run --job retrain --month YYYY-MM")
@@ -204,14 +220,8 @@ def _mlflow(patient: Patient) -> Iterator[Finding]:
 
 
 def _disk(patient: Patient) -> Iterator[Finding]:
-    free = shutil.disk_usage(patient.home).free
     months = patient.months
-    own = _bytes_of(patient.home, months[-1]) if months else 0
-    needed = 2 * own + _SPARE_BYTES  # a table stands twice until it is published
-    told = f"{_size(free)} free, a month needs {_size(needed)}"
-    remedy = "make room: old months below tables/ can be made again from raw/; then look at mlflow/artifacts and dagster/storage"
-    state = PROBLEM if free < needed else WARNING if free < 3 * needed else OK
-    yield Finding("disk", state, told, "" if state == OK else remedy)
+    return disk.look(patient.home, _bytes_of(patient.home, months[-1]) if months else 0)
 
 
 def _bytes_of(home: Path, month: str) -> int:
@@ -228,7 +238,7 @@ def _champion(patient: Patient) -> Iterator[Finding]:
     from oneclick_pipeline.model.gates import edge_rows
 
     store = patient.store
-    if not patient.has_models or not (store.versions() or store.unusable()):
+    if not patient.has_models or not patient.registered:
         return  # told by the check of mlflow
     champion = store.require_champion()
     pipeline = store.load(champion)
@@ -253,8 +263,8 @@ def _models(patient: Patient) -> Iterator[Finding]:
     store = patient.store
     if not patient.has_models:
         return  # told by the check of mlflow
-    aliases, versions, unusable = store.aliases(), store.versions(), store.unusable()
-    refused = dict(unusable)
+    aliases, refused = store.aliases(), {n: e for n, e in patient.registered.items() if isinstance(e, BadInputError)}
+    versions = [version for version in patient.registered.values() if not isinstance(version, BadInputError)]
     for version in versions:
         try:
             store.check(version)
@@ -265,7 +275,7 @@ def _models(patient: Patient) -> Iterator[Finding]:
         message, _, remedy = str(refused[number]).partition(". What to do: ")
         yield Finding("models", PROBLEM if known_as else WARNING, f"{known_as}: {message}" if known_as else message, remedy)
     if whole := [v for v in versions if v.version not in refused]:
-        yield Finding("models", OK, f"{len(whole)} of {len(versions) + len(unusable)} as they were registered")
+        yield Finding("models", OK, f"{len(whole)} of {len(patient.registered)} as they were registered")
 
 
 def _last_month(patient: Patient) -> Iterator[Finding]:
@@ -321,7 +331,7 @@ def _staging(patient: Patient) -> Iterator[Finding]:
     if left:
         size = sum(path.stat().st_size for folder in left for path in folder.rglob("*") if path.is_file())
         remedy = "nothing: the next run removes it; to have the room now, delete the folders"
-        yield Finding("staging", WARNING, f"{len(left)} killed steps left {_size(size)}", remedy)
+        yield Finding("staging", WARNING, f"{len(left)} killed steps left {disk.size(size)}", remedy)
     else:
         yield Finding("staging", OK, "nothing left behind")
 
@@ -370,19 +380,8 @@ def _team() -> bool:
     return postgres.given() is not None
 
 
-def _size(count: float) -> str:
-    """Bytes for people.
-
-    >>> _size(3 * 2**20)
-    '3 MB'
-    """
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
-
-
 def doctor(
-    home: Annotated[
-        Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
-    ] = Path("data"),
+    home: HomeOption = Path("data"),
     as_json: Annotated[bool, typer.Option("--json", help="Write the findings as JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Check a home and say what to do: versions, paths, databases, disk, champion, the last month, runs, the daemon.

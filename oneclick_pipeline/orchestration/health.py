@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.engine import digest, files
-from oneclick_pipeline.errors import of_the_machine
+from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration.execute import check_storage
 from oneclick_pipeline.tables import TABLES, table_file
 
@@ -32,7 +33,8 @@ telemetry: {{enabled: false}}
 storage: {{custom: {{module: oneclick_pipeline.orchestration.storage, class: PostgresReader,
   config: {{postgres_url: {{env: {postgres.VARIABLE}}}}}}}}}
 """
-_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+_EVENTS = "history/runs/index.db"
+_COPIED = ("history/runs.db", "schedules/schedules.db")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,21 @@ def look(home: Path, months: Sequence[str]) -> Health:
     Raises:
         BadInputError: If a database cannot be used, or the instance's configuration is none, or of another storage.
     """
-    with _reader(home) as (instance, folder):
+    events = home / "dagster" / _EVENTS
+    if postgres.given() is None and (state := database_copies.at_rest(events)) is not None:
+        try:
+            found = _look(home, months, in_place=True)
+        except BadInputError:
+            if database_copies.at_rest(events) == state:
+                raise
+        else:
+            if database_copies.at_rest(events) == state:
+                return found
+    return _look(home, months, in_place=False)
+
+
+def _look(home: Path, months: Sequence[str], *, in_place: bool) -> Health:
+    with _reader(home, in_place=in_place) as (instance, folder):
         parts = {"runs": instance.run_storage, "events": instance.event_log_storage, "ticks": instance.schedule_storage}
         versions = {name: part.alembic_version() for name, part in parts.items() if part is not None}
         beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
@@ -94,8 +110,12 @@ def look(home: Path, months: Sequence[str]) -> Health:
 
 
 @contextmanager
-def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
+def _reader(home: Path, *, in_place: bool) -> Iterator[tuple[dg.DagsterInstance, Path]]:
     """An instance that knows what the home's one knows, and its folder, which goes with the block.
+
+    Args:
+        home: The home.
+        in_place: Whether SQLite's database of all events is read where it is: it is large, see `events`.
 
     Raises:
         BadInputError: See `look`.
@@ -110,8 +130,10 @@ def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
                     if postgres.has_table(connection, "runs"):  # if not, nothing was kept there yet
                         (folder / "dagster.yaml").write_text(_READER, encoding="utf-8")
             else:
-                for database in _DATABASES:
+                for database in (*_COPIED, *([] if in_place else [_EVENTS])):
                     database_copies.copy(home / "dagster" / database, folder / database)
+                if in_place:
+                    (folder / "dagster.yaml").write_text(_in_place(home, folder), encoding="utf-8")
             with dg.DagsterInstance.from_config(name) as instance:
                 yield instance, folder
         except Exception as error:
@@ -119,6 +141,31 @@ def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
             if told is None:
                 raise
             raise told from error
+
+
+def _in_place(home: Path, folder: Path) -> str:
+    """Configuration of an instance that reads the events of all runs where they are, and all else in its own folder."""
+    base, sqlite = str(folder / "history"), "dagster._core.storage"
+    return json.dumps(
+        {
+            "telemetry": {"enabled": False},
+            "run_storage": {
+                "module": f"{sqlite}.runs",
+                "class": "SqliteRunStorage",
+                "config": {"base_dir": base},
+            },
+            "event_log_storage": {
+                "module": "oneclick_pipeline.orchestration.events",
+                "class": "EventsReader",
+                "config": {"base_dir": f"{base}/runs", "home": str((home / "dagster" / _EVENTS).parent.absolute())},
+            },
+            "schedule_storage": {
+                "module": f"{sqlite}.schedules",
+                "class": "SqliteScheduleStorage",
+                "config": {"base_dir": str(folder / "schedules")},
+            },
+        }
+    )  # JSON is YAML
 
 
 def _working(instance: dg.DagsterInstance, run: dg.DagsterRun, live: Path, folder: Path) -> Working:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
@@ -44,7 +44,8 @@ def held(path: Path, seconds: float = -1) -> Iterator[None]:
             yield
         finally:
             if lock.lock_counter == 1:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # what stays behind on a disk that turned read-only is removed as if we were killed
+                    path.unlink(missing_ok=True)
 
 
 def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
@@ -117,3 +118,22 @@ def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         lock.release()  # the file stays: whoever waits for it would else hold a lock that nobody else sees
+
+
+@contextmanager
+def whole(home: Path, seconds: float = -1) -> Iterator[None]:
+    """Be the only one who deletes of a home, or copies all of it: a copy must not miss what its databases still name.
+
+    Args:
+        home: The home.
+        seconds: How long to wait for another process; for ever by default.
+
+    Raises:
+        filelock.Timeout: If another process held it all that time.
+    """
+    from filelock import FileLock
+
+    path = home / "locks" / "whole.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds):
+        yield  # the file stays, as that of a month does

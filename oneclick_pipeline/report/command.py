@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from oneclick_pipeline import terminal
+from oneclick_pipeline.options import HomeOption  # noqa: TC001 - typer reads it when it runs
 
 
 class Language(StrEnum):
@@ -20,9 +21,7 @@ class Language(StrEnum):
 
 def report(
     month: Annotated[str, typer.Option("--month", help="Snapshot month, YYYY-MM.", show_default=False)],
-    home: Annotated[
-        Path, typer.Option("--home", envvar="ONECLICK_HOME", help="Folder that everything is read from and written to.")
-    ] = Path("data"),
+    home: HomeOption = Path("data"),
     language: Annotated[
         Language | None,
         typer.Option(help="Language of the page; that of the settings (report.language) by default.", show_default=False),

@@ -10,6 +10,7 @@ autologging: a process may work on several homes, and nothing it does here outli
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from dataclasses import dataclass, replace
@@ -21,19 +22,20 @@ from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
-from oneclick_pipeline.tracking import chosen, files, fresh, named, runs, trust, versions
+from oneclick_pipeline.tracking import chosen, files, fresh, named, pruning, runs, trust, versions
 from oneclick_pipeline.tracking import judged as judging
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 from oneclick_pipeline.tracking.versions import Family, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
     import sqlalchemy as sa
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     from oneclick_pipeline.model.effects import Explained
     from oneclick_pipeline.model.results import TrainedModel
@@ -53,6 +55,23 @@ _ADDRESSES = (
 _MOVING_SECONDS, _STEPS = 60.0, 100_000
 """Seconds in which all addresses must be changed; steps of SQLite between looks at the clock."""
 _DATABASE, _NEW = "mlflow.db", "mlflow.db.new"
+
+
+ELSEWHERE = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+"""Variables by which MLflow's own programs keep runs and models elsewhere; a home keeps its own, whatever they say."""
+
+
+def ignored(variables: Mapping[str, str]) -> str:
+    """That variables which would lead MLflow elsewhere lead nobody here; empty where none is set. They may hold a password.
+
+    >>> ignored({"MLFLOW_TRACKING_URI": "https://me:secret@mlflow.example.org"})
+    "MLFLOW_TRACKING_URI is set, and not followed: runs and models are kept in the home's own MLflow"
+    """
+    names = [name for name in ELSEWHERE if variables.get(name)]
+    verb = "are" if len(names) > 1 else "is"
+    return (
+        f"{' and '.join(names)} {verb} set, and not followed: runs and models are kept in the home's own MLflow" if names else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -286,12 +305,12 @@ class Tracking:
             BadInputError: If there is no such version, a file of it is not the one that was registered, or, without
                 `force`, it has not passed all gates.
         """
-        version = self.version(number)
-        if not force:
-            _require_passed(version)
-        self.check(version)
         client = self._client()
-        with self._lock():
+        with self._lock():  # from before it is looked at: it must not be pruned meanwhile
+            version = self.version(number)
+            if not force:
+                _require_passed(version)
+            self.check(version)
             aliases = self.aliases()
             self._promoted(version, by)
             old = self._chosen(aliases, CHAMPION)
@@ -325,6 +344,41 @@ class Tracking:
             self._choose(back.version, champion)
         return self.version(int(previous))
 
+    def prune(self, newest: int, months: pruning.Months, named: Callable[[], Collection[int]]) -> pruning.Pruned:
+        """Delete old versions with their runs and files, and older runs that registered no model.
+
+        What has an alias, or has it by our own choice, stays, and what has no record: a person is to look at it. No run may be at
+        work on the home: it may rest on a version that nothing names yet.
+
+        Args:
+            newest: How many of the newest versions stay.
+            months: Of which months runs that registered no model stay.
+            named: Asked for further versions that stay, if any would go.
+
+        Returns:
+            What was deleted.
+
+        Raises:
+            BadInputError: See `pruning.Pruning`; what `named` raises.
+        """
+        if not self.exists():
+            return pruning.Pruned()
+        with self._lock():
+            each = self.registered()
+            stay = {*self.aliases().values(), *(number for both in chosen.read(self.folder).values() for number in both)}
+            stay |= {number for number, version in each.items() if not isinstance(version, Version)}
+            going = pruning.superfluous(each, newest, stay)
+            going = pruning.superfluous(each, newest, {*stay, *named()}) if going else []
+            with quiet_mlflow(), postgres.plain_words():
+                return pruning.Pruning(self.folder, self._store())({n: self.version(n).run_id for n in going}, months)
+
+    def _store(self) -> SqlAlchemyStore:
+        """MLflow's store of runs, for what its client does not offer."""
+        from mlflow import MlflowClient
+
+        store = MlflowClient(tracking_uri=self.prepare())._tracking_client.store  # noqa: SLF001
+        return cast("SqlAlchemyStore", store)
+
     def aliases(self) -> dict[str, int]:
         """Version by alias; empty where nothing was registered yet."""
         models = self._client().search_registered_models(filter_string=f"name = '{runs.MODEL}'")
@@ -332,14 +386,14 @@ class Tracking:
 
     def versions(self) -> tuple[Version, ...]:
         """All registered versions that have a record, newest first; of the others `unusable` tells."""
-        return tuple(version for version in self._each().values() if isinstance(version, Version))
+        return tuple(version for version in self.registered().values() if isinstance(version, Version))
 
     def unusable(self) -> dict[int, BadInputError]:
         """Why registered versions cannot be used, by number: they have no record, or a damaged one."""
-        return {number: error for number, error in self._each().items() if isinstance(error, BadInputError)}
+        return {number: error for number, error in self.registered().items() if isinstance(error, BadInputError)}
 
-    def _each(self) -> dict[int, Version | BadInputError]:
-        """Every registered version, newest first, or why it cannot be used."""
+    def registered(self) -> dict[int, Version | BadInputError]:
+        """Every registered version by its number, newest first, or why it cannot be used: what `versions` and `unusable` tell."""
         registered = self._client().search_model_versions(f"name = '{runs.MODEL}'", order_by=["version_number DESC"])
         each: dict[int, Version | BadInputError] = {}
         for version in registered:
@@ -507,6 +561,7 @@ class Tracking:
         with quiet_mlflow():
             from mlflow import MlflowClient
 
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises as well, for us to say
             return cast("MlflowClient", _Plain(MlflowClient(tracking_uri=uri, registry_uri=uri)))
 
     def _lock(self) -> Any:  # noqa: ANN401 - the class differs between systems

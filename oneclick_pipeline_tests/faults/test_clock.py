@@ -1,8 +1,8 @@
 """The clock set forward and back under Dagster's daemon: no month is lost or run twice, no alert floods or falls silent.
 
 The clock is our own seam, and not libfaketime: under its version 0.9.10 `time.sleep` of Python 3.11 fails. Dagster's own
-sensors and schedules are asked here, on the home's own databases; their runs are queued and not worked on. The process of the
-daemon under such a clock is in `orchestration/test_daemon.py`.
+sensors and schedules are asked here, on the home's own databases; their runs are queued and not worked on. The process of
+the daemon under such a clock is in `orchestration/test_daemon.py`.
 """
 
 import datetime as dt

@@ -1,11 +1,6 @@
 """A disk that fills up: plain words and the old content, and once there is room the next run ends as an undisturbed one."""
 
-import os
 import shutil
-import subprocess
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -13,36 +8,9 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import TABLES
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.faults.homes import FAST, copied
+from oneclick_pipeline_tests.faults.mounts import KB, fill, small_disk
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests, files, materialize, new_home, run, told
-
-KB = 1 << 10
-
-
-@contextmanager
-def small_disk(megabytes):
-    """A file system of so many megabytes in memory; it is gone afterwards, whatever happens."""
-    with tempfile.TemporaryDirectory(prefix="oneclick-disk-") as place:
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", place], capture_output=True, text=True, check=False
-        )
-        if mounted.returncode:
-            pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-        try:
-            yield Path(place)
-        finally:
-            subprocess.run(["umount", "--lazy", place], check=True)
-
-
-def fill(disk, leave):
-    """Fill the disk but for so many bytes."""
-    free = shutil.disk_usage(disk).free - leave
-    with (disk / "filler").open("ab") as file:
-        while free > 0:
-            file.write(bytes(min(free, KB * KB)))
-            file.flush()
-            os.fsync(file.fileno())
-            free = shutil.disk_usage(disk).free - leave
 
 
 def test_full_disk_is_told_with_the_place_and_the_remedy_and_leaves_the_old_tables():

@@ -224,6 +224,16 @@ def test_command_warns_of_an_address_that_is_not_encrypted(tmp_path, monkeypatch
     assert outcome.warnings[0].startswith("the webhook at hooks.example.org is not encrypted")
 
 
+def test_command_warns_of_a_variable_that_leads_mlflow_elsewhere(tmp_path, monkeypatch):
+    home = new_home(tmp_path / "home", settings="", texts=export_text(8))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:SECRET@mlflow.example.org")
+    with environment_kept():
+        outcome = execute.execute(build(str(home)).resolve_job_def("prepare"), MONTH, home, lambda *_: None)
+    (warning,) = [text for text in outcome.warnings if "MLFLOW" in text]
+    assert warning.startswith("MLFLOW_TRACKING_URI is set, and not followed: runs and models are kept in the home's own MLflow")
+    assert "SECRET" not in warning
+
+
 def test_sensor_does_not_tell_a_run_at_work(broken, instance, capsys):
     a_run(instance, 1, STARTED)
     look(broken, instance)

@@ -23,7 +23,7 @@ from oneclick_pipeline import cli
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import backup, copies, placing
 from oneclick_pipeline.tracking import Tracking, registry
-from oneclick_pipeline_tests.faults.test_disk_full import fill, small_disk
+from oneclick_pipeline_tests.faults.mounts import fill, small_disk
 from oneclick_pipeline_tests.orchestration.homes import digests, environment_kept, files, instance_of
 
 

@@ -68,6 +68,23 @@ def drip(connection, ended):
         connection.sendall(b"x")
 
 
+def drip_status(connection, ended):
+    """A status that never comes to an end."""
+    while not ended.wait(0.05):
+        connection.sendall(b"H")
+
+
+def endless(first, again):
+    """A receiver that sends as much as is taken, for ever."""
+
+    def talk(connection, ended):
+        connection.sendall(first)
+        while not ended.is_set():
+            connection.sendall(again * 1000)
+
+    return talk
+
+
 def hook(port, scheme="http"):
     return Webhook(scheme, "127.0.0.1", port, "/SECRET")
 
@@ -261,23 +278,35 @@ def test_nobody_there_has_not_arrived():
         post(hook(port), b"{}")
 
 
-def forever(connection, ended):
-    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while not ended.is_set():
-        connection.sendall(b"x" * 65536)
+def drip_body(connection, ended):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while not ended.wait(0.05):
+        connection.sendall(b"x")
 
 
-def test_endless_body_is_not_read():
+@pytest.mark.parametrize(
+    "talk", [endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x"), drip_body], ids=["as fast as can be", "a byte now and then"]
+)
+def test_body_that_never_ends_is_not_read(talk):
     begin = time.monotonic()
-    with server(forever) as (port, _):
+    with server(talk) as (port, _):
         post(hook(port), b"{}")
     assert time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize(
     "talk",
-    [lambda _, ended: ended.wait(), drip, lambda connection, _: connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000)],
-    ids=["silence", "drips", "goes on and on"],
+    [
+        lambda _, ended: ended.wait(),
+        drip,
+        drip_status,
+        endless(b"", b"H"),
+        endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        endless(b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+        endless(b"HTTP/1.1 200 OK\r\nX: y\r\n", b" z\r\n"),
+        endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["silence", "drips", "drips its status", "status", "headers", "header", "folded header", "goes on and on"],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_whole_exchange_has_one_deadline(talk, scheme):
@@ -286,6 +315,25 @@ def test_whole_exchange_has_one_deadline(talk, scheme):
         with pytest.raises(NotDeliveredError):
             post(hook(port, scheme), b"{}", 0.5)
         assert time.monotonic() - begin < 3
+
+
+def test_receiver_that_never_reads_holds_nobody():
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # the system accepts, and keeps what it has room for
+        begin = time.monotonic()
+        with pytest.raises(NotDeliveredError, match="has not answered in time"):
+            post(hook(listener.getsockname()[1]), b"x" * (64 << 20), 0.5)
+        assert time.monotonic() - begin < 3
+
+
+def test_exchange_that_was_given_up_leaves_no_thread():
+    before = set(threading.enumerate())
+    with server(drip) as (port, _):
+        with pytest.raises(NotDeliveredError):
+            post(hook(port), b"{}", 0.2)
+        for thread in set(threading.enumerate()) - before:
+            if type(thread) is webhook._Exchange:
+                thread.join(5)
+                assert not thread.is_alive()
 
 
 def test_deadline_that_has_passed_sends_nothing():
