@@ -108,7 +108,7 @@ def test_home_whose_writer_was_killed_is_seen_whole_and_left_so(tmp_path):
     aside.unlink()
     assert database.with_name("runs.db-wal").stat().st_size
     examined(home)
-    assert health.look(home, None).queued == 1
+    assert health.look(home, []).queued == 1
 
 
 INDEX = "dagster/history/runs/index.db"
