@@ -9,7 +9,7 @@ UV := VIRTUAL_ENV=.venv $(BIN)/uv
 LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-header
 
-.PHONY: help setup run test soak test-spark ui lock audit bench clean
+.PHONY: help setup run test soak test-spark ui lock audit bench bench-old-home clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ ui: setup ## Start the Dagster UI with its daemon, and MLflow, on loopback.
 bench: setup ## Measure the month beside a plain script, and cost against size, SIZES="100000 1000000".
 	$(BIN)/python -m benchmarks.month
 	$(BIN)/python -m benchmarks.scale --customers $(SIZES)
+
+bench-old-home: setup ## Measure a home of 60 months, 500 runs and 40 model versions beside a new one: a quarter of an hour.
+	$(BIN)/python -m benchmarks.old_home
 
 lock: setup ## Compile the requirements anew from pyproject.toml, with the newest versions.
 	$(LOCK) --extra dev pyproject.toml -o requirements.txt

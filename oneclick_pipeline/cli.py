@@ -139,6 +139,8 @@ def run(
         )
         raise typer.Exit(FAILED)
     out.print(summary.render(summary.read(home, month, outcome.expected_gain), progress.elapsed))
+    if outcome.pruned:
+        out.print(terminal.markup(outcome.pruned), soft_wrap=True)
     if quarantined := summary.quarantined(home, month):
         for message in quarantined:
             errors.print(f"[yellow]quarantined:[/yellow] {terminal.markup(message)}")
@@ -517,7 +519,10 @@ def model_list(home: HomeOption = Path("data")) -> None:
     store = _registry(home)
     aliases = store.aliases()
     table = Table("Version", "Model", "How good", box=SIMPLE_HEAD, header_style="bold", padding=(0, 2, 1, 0))
-    for version in store.versions():
+    registered = store.registered()
+    for version in registered.values():
+        if isinstance(version, BadInputError):
+            continue
         tags = {name: terminal.markup(text) for name, text in version.tags.items()}
         known_as = [alias for alias, number in sorted(aliases.items()) if number == version.version]
         gates = f"{len(version.gates)} gates passed" if version.judged else "not judged"
@@ -530,8 +535,9 @@ def model_list(home: HomeOption = Path("data")) -> None:
         )
     out = terminal.console()
     out.print(table)
-    for number, error in store.unusable().items():
-        out.print(f"[yellow]not to be used:[/yellow] version {number}: {terminal.markup(error)}", soft_wrap=True)
+    for number, error in registered.items():
+        if isinstance(error, BadInputError):
+            out.print(f"[yellow]not to be used:[/yellow] version {number}: {terminal.markup(error)}", soft_wrap=True)
 
 
 @model_app.command("promote")
@@ -732,7 +738,7 @@ def _registry(home: Path) -> Tracking:
     from oneclick_pipeline.tracking import Tracking
 
     store = Tracking(home.absolute())
-    if not store.exists() or not (store.versions() or store.unusable()):
+    if not store.exists() or (not store.aliases() and not store.registered()):
         raise BadInputError(f"no models yet in {store.folder}", remedy="run retrain first: oneclick run --job retrain")
     return store
 

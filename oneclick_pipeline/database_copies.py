@@ -45,6 +45,18 @@ def copy(database: Path, target: Path) -> None:
     raise BadInputError("the database is written all the time", file=str(database), remedy="look again when less is going on")
 
 
+def at_rest(database: Path) -> dict[str, tuple[int, int]] | None:
+    """State of a database that can be read in its place, for its writers have worked in all that they wrote; None for another.
+
+    Whoever reads it there (`mode=ro&immutable=1`: SQLite makes nothing beside it) compares the state afterwards: if it is
+    another one, what was read is worth nothing.
+    """
+    beside = [database.with_name(database.name + end) for end in _BESIDE[1:]]
+    if not database.is_file() or any(part.exists() and (not part.is_file() or part.stat().st_size) for part in beside):
+        return None
+    return _state(database)
+
+
 def _state(database: Path) -> dict[str, tuple[int, int]]:
     """Size and time of each of its files."""
     files = {end: database.with_name(database.name + end) for end in _BESIDE}

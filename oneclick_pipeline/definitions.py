@@ -17,6 +17,7 @@ from oneclick_pipeline.orchestration import (
     model,
     monitoring,
     offers,
+    pruning,
     raw,
     report,
     scores,
@@ -56,7 +57,7 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
         ],
         jobs=automation.JOBS,
         schedules=[automation.monthly_refresh],
-        sensors=[automation.new_snapshot, automation.retrain_due, alerts.alerts],
+        sensors=[automation.new_snapshot, automation.retrain_due, alerts.alerts, pruning.pruning_sensor],
         # The third holds what is no table, for nobody; Dagster's own would pickle it into a folder that a launch may choose.
         resources={"home": place, "tables": TableIO(home=place), "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # a process a step costs five seconds of imports each

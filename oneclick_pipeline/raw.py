@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -25,7 +25,7 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import RAW, SOURCES, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import polars as pl
@@ -526,11 +526,11 @@ class Export:
         """Make sure that the file still is the one that was read.
 
         Raises:
-            BadInputError: If other bytes have taken its place.
+            BadInputError: If other bytes have taken its place, or it is gone and rows are still to be read from it.
         """
-        if not self.facts.plain_rows:
-            return  # nothing is read from it any more
         there = self.path.stat() if self.path.is_file() else None
+        if there is None and not self.facts.plain_rows:
+            return  # nothing is read from it any more
         known = self.facts.size, self.facts.modified_ns, self.facts.changed_ns
         if there and (there.st_size, there.st_mtime_ns, there.st_ctime_ns) == known:
             return
@@ -539,7 +539,7 @@ class Export:
             raise BadInputError(
                 "the file is not the one that was read" if there else "the file is missing",
                 file=str(self.path),
-                remedy=f"materialize {self.facts.file} again for this month",
+                remedy=f"materialize {self.facts.file} again for this month, or run the month again, once the files rest",
             )
 
 
@@ -566,6 +566,24 @@ def unchanged(path: Path) -> Iterator[None]:
     identity = [(s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) if s else None for s in (before, after)]
     if identity[0] != identity[1]:
         raise BadInputError("the file changed while it was read", file=str(path), remedy="run the month again once it is whole")
+
+
+@contextmanager
+def side_by_side(exports: Iterable[Export]) -> Iterator[None]:
+    """Make sure that exports lie beside one another as they were read, and stay so while the block reads them.
+
+    One after the other may be the file that was read, and the month still be none that was ever delivered: where a store writes
+    its files anew all the time, the first is of one delivery and the last of the next.
+
+    Raises:
+        BadInputError: If one is another than was read, or was written to meanwhile, be it with the same bytes.
+    """
+    with ExitStack() as stack:
+        for export in exports:
+            stack.enter_context(unchanged(export.path))
+        for export in exports:
+            export.verify()
+        yield
 
 
 def open_export(path: Path, file: str, scratch: Path) -> Export:

@@ -315,6 +315,28 @@ class Alerts(_Section):
     )
 
 
+class Keep(_Section):
+    """How much of the past a home keeps; a successful run deletes what is older. Tables, reports and ledgers all stay."""
+
+    runs_months: int = Field(
+        36,
+        ge=1,
+        le=1200,
+        description="Newest snapshot months whose runs are kept, with their events and logs, and in MLflow their reports and "
+        "the trainings that registered no model. Three years: every season three times. Of older months the last run stays, and "
+        "the runs that made the tables as they stand; all runs of the month of the champion and of the previous champion, and of "
+        "months whose ledger is still learnt from",
+    )
+    model_versions: int = Field(
+        24,
+        ge=2,
+        le=10_000,
+        description="Newest model versions that are kept, with their runs and files in MLflow. Two years of monthly trainings. "
+        "Older ones stay if they have an alias or are champion or previous champion, if a table or a ledger names them, or "
+        "if they have no record",
+    )
+
+
 class Settings(_Section):
     """All settings of a home."""
 
@@ -330,6 +352,7 @@ class Settings(_Section):
     monitoring: Monitoring = Monitoring()
     report: Report = Report()
     alerts: Alerts = Alerts()
+    keep: Keep = Keep()
 
     @classmethod
     def load(cls, home: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:

@@ -208,6 +208,12 @@ def test_sensor_of_monitoring_retrains(defs):
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
 
 
+def test_sensor_of_pruning_starts_no_run(defs):
+    sensor = defs.resolve_sensor_def("pruning")
+    assert (list(sensor.targets), sensor.minimum_interval_seconds) == ([], 3600)
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
 def test_freshness_is_a_month_and_a_few_days(graph):
     for name, (*_, fresh) in ASSETS.items():
         if fresh:

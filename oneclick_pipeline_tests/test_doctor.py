@@ -362,3 +362,16 @@ def test_models_that_are_not_used_since_postgresql_is(monkeypatch, tmp_path):
     monkeypatch.setattr(Tracking, "exists", lambda _: True)
     monkeypatch.setattr(Tracking, "schema", lambda _: ("a", "a"))
     assert found(tmp_path, "mlflow")[1][1].startswith(f"{store.folder / 'mlflow.db'} holds models that are not used")
+
+
+def test_daemon_whose_time_is_yet_to_come(tmp_path):
+    from dagster._daemon.types import DaemonHeartbeat
+
+    execute.prepare_instance(tmp_path)
+    now = datetime.now(UTC)
+    with instance_of(tmp_path) as instance:
+        instance.add_daemon_heartbeat(DaemonHeartbeat(now.timestamp(), "SENSOR", None))
+    ((state, told),) = found(tmp_path, "daemon", now - timedelta(days=400))
+    assert state == "warning"
+    assert "which is yet to come: the clock was set back since set the clock right; start it" in told
+    assert found(tmp_path, "daemon", now - timedelta(seconds=9)) == [("ok", "heard of 0 s ago")]

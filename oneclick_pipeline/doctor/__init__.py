@@ -21,7 +21,7 @@ from weakref import finalize
 import typer
 
 from oneclick_pipeline import terminal
-from oneclick_pipeline.doctor import access, disk, packages
+from oneclick_pipeline.doctor import access, disk, history, packages
 from oneclick_pipeline.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.machine import left
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oneclick_pipeline.orchestration.health import Health
-    from oneclick_pipeline.tracking import Tracking
+    from oneclick_pipeline.tracking import Tracking, Version
 
 _SILENT_RUN = timedelta(hours=3)
 _SILENT_DAEMON = timedelta(minutes=5)
@@ -87,11 +87,16 @@ class Patient:
         return current == head
 
     @cached_property
+    def registered(self) -> dict[int, Version | BadInputError]:
+        """Every version of the models, or why it cannot be used."""
+        return self.store.registered()
+
+    @cached_property
     def health(self) -> Health:
         """State of the Dagster instance."""
         from oneclick_pipeline.orchestration import health
 
-        return health.look(self.home, self.months[-1] if self.months else None)
+        return health.look(self.home, self.months)
 
 
 def examine(home: Path) -> list[Finding]:
@@ -233,7 +238,7 @@ def _champion(patient: Patient) -> Iterator[Finding]:
     from oneclick_pipeline.model.gates import edge_rows
 
     store = patient.store
-    if not patient.has_models or not (store.versions() or store.unusable()):
+    if not patient.has_models or not patient.registered:
         return  # told by the check of mlflow
     champion = store.require_champion()
     pipeline = store.load(champion)
@@ -258,8 +263,8 @@ def _models(patient: Patient) -> Iterator[Finding]:
     store = patient.store
     if not patient.has_models:
         return  # told by the check of mlflow
-    aliases, versions, unusable = store.aliases(), store.versions(), store.unusable()
-    refused = dict(unusable)
+    aliases, refused = store.aliases(), {n: e for n, e in patient.registered.items() if isinstance(e, BadInputError)}
+    versions = [version for version in patient.registered.values() if not isinstance(version, BadInputError)]
     for version in versions:
         try:
             store.check(version)
@@ -270,7 +275,7 @@ def _models(patient: Patient) -> Iterator[Finding]:
         message, _, remedy = str(refused[number]).partition(". What to do: ")
         yield Finding("models", PROBLEM if known_as else WARNING, f"{known_as}: {message}" if known_as else message, remedy)
     if whole := [v for v in versions if v.version not in refused]:
-        yield Finding("models", OK, f"{len(whole)} of {len(versions) + len(unusable)} as they were registered")
+        yield Finding("models", OK, f"{len(whole)} of {len(patient.registered)} as they were registered")
 
 
 def _last_month(patient: Patient) -> Iterator[Finding]:
@@ -295,7 +300,8 @@ def _last_month(patient: Patient) -> Iterator[Finding]:
         raise BadInputError(
             f"a table of {month} cannot be read: {str(error).splitlines()[0]}", remedy=f"run it: {again}"
         ) from error
-    changed = [name for name, digest in digests.items() if patient.health.digests.get(name, digest) != digest]
+    known = {} if month in patient.health.ahead else patient.health.digests  # an older database knows older tables
+    changed = [name for name, digest in digests.items() if known.get(name, digest) != digest]
     if changed:
         yield Finding("last month", PROBLEM, f"{month}: not what its run wrote: {', '.join(changed)}", f"run it: {again}")
     exports = [raw_file(patient.home, month, name) for name in RAW]
@@ -335,11 +341,14 @@ def _daemon(patient: Patient) -> Iterator[Finding]:
     remedy = "start it (oneclick ui, or the daemon of deploy/compose.yaml): without it nothing starts by itself"
     if heard is None:
         yield Finding("daemon", WARNING, "no daemon was ever here", remedy)
+    elif heard - patient.now > _SILENT_DAEMON:
+        told = f"last heard of at {heard:%Y-%m-%d %H:%M} UTC, which is yet to come: the clock was set back since"
+        yield Finding("daemon", PROBLEM if _team() else WARNING, told, f"set the clock right; {remedy}")
     elif patient.now - heard > _SILENT_DAEMON:
         # A team relies on it; on one machine the pages are often closed.
         yield Finding("daemon", PROBLEM if _team() else WARNING, f"last heard of at {heard:%Y-%m-%d %H:%M} UTC", remedy)
     else:
-        yield Finding("daemon", OK, f"heard of {(patient.now - heard).seconds} s ago")
+        yield Finding("daemon", OK, f"heard of {max(0, int((patient.now - heard).total_seconds()))} s ago")
 
 
 CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
@@ -356,6 +365,7 @@ CHECKS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
     "champion": _champion,
     "models": _models,
     "last month": _last_month,
+    "history": history.look,
     "runs": _runs,
     "staging": _staging,
     "daemon": _daemon,

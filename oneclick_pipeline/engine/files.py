@@ -31,6 +31,7 @@ DTYPES = {"int": nw.Int64, "float": nw.Float64, "bool": nw.Boolean, "str": nw.St
 
 _BATCH_ROWS = 500_000
 _ONE_FILE_BYTES = 64 << 20
+_TICK_NS = 1_000_000
 
 
 def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
@@ -171,6 +172,18 @@ def stands_twice(numbers: NDArray[Any]) -> bool:
 
     ordered = np.sort(numbers)
     return bool((ordered[1:] == ordered[:-1]).any())
+
+
+def date_after(path: Path, others: Iterable[Path]) -> None:
+    """Date a table later than those that are there already, whatever the clock says: it may have been set back meanwhile.
+
+    Args:
+        path: The table, in a scratch folder.
+        others: Tables of the same month, there or not.
+    """
+    newest = max((other.stat().st_mtime_ns for other in others if other.exists()), default=0)
+    if newest >= path.stat().st_mtime_ns:
+        os.utime(path, ns=(newest + _TICK_NS, newest + _TICK_NS))
 
 
 def publish(path: Path, target: Path) -> None:

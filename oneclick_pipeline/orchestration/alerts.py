@@ -21,8 +21,10 @@ from oneclick_pipeline.orchestration.home import Home
 from oneclick_pipeline.orchestration.sentences import Cause
 from oneclick_pipeline.orchestration.snapshots import absent, delivered
 
-_DAYS, _RUNS = 7, 200
-"""How far the sensor looks back: a run that ended longer ago, or before so many others, is no news."""
+_MISSING = "missing"
+_DAYS, _RUNS, _MONTHS = 7, 200, 3
+"""How far the sensor looks back: a run that ended longer ago, or before so many others, is no news. Of more months that are
+missing one alert tells: the daemon was off for long, or the clock is wrong."""
 
 
 def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[Alert]:
@@ -64,7 +66,7 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, Cause]
 
 
 def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
-    """Months after the newest snapshot that should be whole by now.
+    """Months after the newest snapshot that should be whole by now: an alert each, or one of all if there are more than a few.
 
     Args:
         home: The home; one that no snapshot has come to yet waits for none.
@@ -75,9 +77,13 @@ def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
     runnable = set(MONTHS.get_partition_keys(now))
     newest = max((m for m in delivered(home, now) if m in runnable and not absent(home, m)), default=None)
     due = [] if newest is None else [m for m in MONTHS.get_partition_keys(now - timedelta(days=day)) if m > newest]
+    if len(due) > _MONTHS:
+        first, last = due[0], due[-1]
+        reason = f"the exports of {len(due)} months, {first} to {last}, have not come; is the clock right? It says {now:%Y-%m-%d}"
+        return [Alert(f"{_MISSING}-{first}-{last}", last, "snapshot", reason, f"{url}/assets/market_file?partition={first}")]
     return [
         Alert(
-            f"missing-{month}",
+            f"{_MISSING}-{month}",
             month,
             "snapshot",
             f"the exports have not come by day {day} of the month after: {', '.join(absent(home, month))} missing or empty in "
@@ -120,6 +126,7 @@ def alerts(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     """Deliver what has happened since the last look; what could not be delivered is tried again."""
     root, instance, now = home.root, context.instance, datetime.now(UTC)
     known, memory = limits(root), _Memory.of(context.cursor)
+    delivery.forget_future(root, f"{_MISSING}-", now.timestamp())
     runs.settle(root, instance)
     runs.settle_lost(root, instance, now)
     ended = instance.get_run_records(

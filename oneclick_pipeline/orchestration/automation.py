@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import dagster as dg
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import configuration, runs, snapshots
 from oneclick_pipeline.orchestration.describe import MONTHS
 from oneclick_pipeline.orchestration.home import Home
 from oneclick_pipeline.settings import Monitoring
-from oneclick_pipeline.tables import add_months, table_file
+from oneclick_pipeline.tables import add_months, is_over, table_file
 from oneclick_pipeline.tracking import CHAMPION, Tracking, Version
 
 _NOT_IN_REFRESH = "model"
+_MOST_DOUBLINGS = 10
+_ENDED_BADLY = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 retrain = dg.define_asset_job(
     "retrain",
@@ -64,13 +67,29 @@ class _Look(NamedTuple):
 
     Attributes:
         state: Sizes and times of its exports.
-        content: Their hashes, once they have stayed the same for two looks.
+        content: Their hashes, once they have stayed the same for two looks, or for more: see `rests`.
         asked: Whether a run was requested for them.
+        looks: How many looks in a row they were the same.
+        runs: How many runs were requested for the month.
     """
 
     state: str
     content: list[str] | None = None
     asked: bool = False
+    looks: int = 1
+    runs: int = 0
+
+    @property
+    def rests(self) -> bool:
+        """Whether the files have stayed the same for long enough.
+
+        A correction is waited for as the first delivery was. Files that never rest for long would start a run every few minutes,
+        so from the third run on the wait doubles; in all their life they start a few dozen.
+
+        >>> [next(n for n in range(1, 10**6) if _Look("", looks=n, runs=runs).rests) for runs in (0, 1, 2, 3, 4, 99)]
+        [2, 2, 3, 5, 9, 1025]
+        """
+        return self.looks > 1 << min(max(self.runs - 1, 0), _MOST_DOUBLINGS)
 
 
 @dg.sensor(
@@ -87,18 +106,13 @@ def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorRe
     root, now = home.root, datetime.now(UTC)
     runnable = set(MONTHS.get_partition_keys(now))
     before = {month: _Look(*look) for month, look in json.loads(context.cursor or "{}").items()}
-    looks: dict[str, _Look] = {}
+    looks = {month: look for month, look in before.items() if not is_over(month, now)}  # by a clock that was set back
     for month in snapshots.delivered(root, now):
         if (state := snapshots.state(root, month)) is None or month not in runnable:
             continue
-        look = before.get(month, _Look(""))
-        if look.state != state:
-            look = _Look(state)
-        elif look.content is None:
-            look = look._replace(content=snapshots.content(root, month))
-        looks[month] = look
-    waiting = [month for month, look in looks.items() if look.content is None]
-    due = [m for m, k in looks.items() if k.content and not k.asked and not snapshots.already_run(root, m, k.content)]
+        looks[month] = _looked(root, month, before.get(month, _Look("")), state)
+    waiting = [month for month, look in looks.items() if look.content is None and is_over(month, now)]
+    due = [m for m, k in looks.items() if _is_due(root, m, k, now)]
     requests, reason = [], f"waiting for the files of {', '.join(waiting)} to stop changing" if waiting else "no new snapshot"
     runs.settle(root, context.instance)
     runs.settle_lost(root, context.instance, now)
@@ -108,11 +122,41 @@ def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorRe
         reason = f"{due[0]} waits: {waits}"
     elif due:
         look = looks[due[0]]
-        key = hashlib.sha256("".join(look.content or []).encode()).hexdigest()
         job = refresh if _has_champion(root) else retrain
-        requests = [dg.RunRequest(run_key=f"{due[0]}-{key}", partition_key=due[0], job_name=job.name)]
-        looks[due[0]] = look._replace(asked=True)
+        requests = [dg.RunRequest(run_key=_run_key(context.instance, due[0], look), partition_key=due[0], job_name=job.name)]
+        looks[due[0]] = look._replace(asked=True, runs=look.runs + 1)
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(looks), skip_reason=None if requests else reason)
+
+
+def _is_due(root: Path, month: str, look: _Look, now: datetime) -> bool:
+    if look.content is None or look.asked or not is_over(month, now):
+        return False
+    return not snapshots.already_run(root, month, look.content)
+
+
+def _looked(root: Path, month: str, look: _Look, state: str) -> _Look:
+    """What is remembered of a month after another look at its exports."""
+    if look.state != state:
+        return _Look(state, runs=look.runs)
+    if look.content is not None:
+        return look
+    look = look._replace(looks=look.looks + 1)
+    return look._replace(content=snapshots.content(root, month)) if look.rests else look
+
+
+def _run_key(instance: dg.DagsterInstance, month: str, look: _Look) -> str:
+    """The key of a run, of which Dagster starts one: by the content, so that nothing is run twice.
+
+    Exports that were replaced while a run read them, and then put back as they were, are another delivery: their run has failed.
+    """
+    key = f"{month}-{_digest(''.join(look.content or []))}"
+    known = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: key}))
+    failed = known and all(run.status in _ENDED_BADLY for run in known)
+    return f"{key}-{_digest(look.state)[:8]}" if failed else key
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _at_work(instance: dg.DagsterInstance) -> str:

@@ -5,7 +5,8 @@
     FOLDER/manifest.json    when, of which home, and the SHA-256 of every file
 
 No run may be at work meanwhile. Databases are taken before files: what a database names is there then, for model files and
-logs are added and never changed. A backup and what is restored are there as a whole or not at all, and on disk.
+logs are added and never changed, and nothing is pruned meanwhile. A backup and what is restored are there as a whole or not at
+all, and on disk.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def backup(home: Path, folder: Path) -> Manifest:
     try:
         for left in locks.abandoned(folder.parent, f".*{_UNFINISHED}.lock"):  # of backups that were killed, whatever their name
             shutil.rmtree(left.with_suffix(""), ignore_errors=True)
-        with locks.held(part.with_name(part.name + ".lock")), _scratch(part):
+        with locks.held(part.with_name(part.name + ".lock")), locks.whole(home), _scratch(part):
             made = _copied(home, part)
             if _last_run(home) != last:
                 raise BadInputError("a run was at work during the backup", remedy="wait for its end, and make the backup again")

@@ -63,17 +63,14 @@ def clean_tables(
     exports = {export.facts.file: export for export in (market_file, market_money, market_time, money)}
     with home.step(context) as step:
         settings = home.settings().cleaning
-        for export in exports.values():
-            export.verify()
-        lines = {file: step.take(export) for file, export in exports.items()}
-        cleaned = {s.name: clean.clean(lines[s.file], s, settings, step.compute) for s in tables.SOURCES}
-        lists = [
-            step.stage("rejected_rows", nw.concat([c.rejected for c in cleaned.values()])),
-            step.stage("corrections", nw.concat([c.corrections for c in cleaned.values()])),
-        ]
-        staged = [step.stage(name, c.table) for name, c in cleaned.items()]
-        for export in exports.values():
-            export.verify()
+        with raw.side_by_side(exports.values()):
+            lines = {file: step.take(export) for file, export in exports.items()}
+            cleaned = {s.name: clean.clean(lines[s.file], s, settings, step.compute) for s in tables.SOURCES}
+            lists = [
+                step.stage("rejected_rows", nw.concat([c.rejected for c in cleaned.values()])),
+                step.stage("corrections", nw.concat([c.corrections for c in cleaned.values()])),
+            ]
+            staged = [step.stage(name, c.table) for name, c in cleaned.items()]
         rejected = step.engine.scan(lists[0].path).collect().to_pandas()
         corrections = step.engine.scan(lists[1].path).group_by("file", "column", "rule").agg(nw.len().alias("rows"))
         worst = worst_rules(rejected)

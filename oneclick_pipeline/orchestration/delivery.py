@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from oneclick_pipeline import terminal
 from oneclick_pipeline.orchestration import webhook
+from oneclick_pipeline.orchestration.clock import STEP_SECONDS
 from oneclick_pipeline.orchestration.webhook import DEADLINE_SECONDS, NotDeliveredError, Webhook
 
 if TYPE_CHECKING:
@@ -159,6 +160,19 @@ def post_waiting(home: Path, alerts: Sequence[Alert], there: Webhook, before: Ba
 def has_arrived(home: Path, alert: Alert) -> bool:
     """Whether the webhook has taken an alert."""
     return _file(home, _WEBHOOK, alert).exists()
+
+
+def forget_future(home: Path, beginning: str, now: float) -> None:
+    """Forget that alerts have arrived later than now: a clock that was ahead gave cause to them, and their time will come.
+
+    Args:
+        home: The home.
+        beginning: How the names of their events begin.
+        now: The time, seconds since 1970.
+    """
+    for arrived in (home / "alerts").glob(f"*/{beginning}*.json"):
+        if arrived.stat().st_mtime > now + STEP_SECONDS:
+            arrived.unlink(missing_ok=True)
 
 
 def _file(home: Path, channel: str, alert: Alert) -> Path:

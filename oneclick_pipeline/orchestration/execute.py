@@ -14,7 +14,7 @@ import dagster as dg
 
 from oneclick_pipeline import permissions, postgres, tracking, yaml
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.orchestration import alerts, delivery, locks, runs, webhook
+from oneclick_pipeline.orchestration import alerts, delivery, locks, pruning, runs, webhook
 from oneclick_pipeline.orchestration.checks import told
 from oneclick_pipeline.orchestration.describe import EXPECTED_GAIN, MONTHS
 from oneclick_pipeline.orchestration.placing import refuse_unfinished
@@ -77,6 +77,7 @@ class Outcome:
         warnings: Checks that did not pass and did not stop the run, with their numbers; alerts that could not be delivered.
         expected_gain: Expected gain of the plan's offers with its 95 % interval, finance units, as its metadata tell it; empty
             where no plan was made.
+        pruned: What of older months was deleted afterwards, in one line; empty where nothing was.
     """
 
     success: bool
@@ -84,6 +85,7 @@ class Outcome:
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
     expected_gain: str = ""
+    pruned: str = ""
 
 
 _STATES = {"STEP_START": "start", "STEP_SUCCESS": "success", "STEP_FAILURE": "failure"}
@@ -241,6 +243,15 @@ def _alert(instance: dg.DagsterInstance, run_id: str, home: Path) -> list[str]:
     return undelivered
 
 
+def _prune(home: Path) -> tuple[str, list[str]]:
+    """Delete what the home no longer keeps, after a run that holds no lock any more: what that was, and why not all of it was."""
+    try:
+        with dg.DagsterInstance.get() as instance:
+            return str(pruning.prune(home, instance)), []
+    except BadInputError as error:
+        return "", [f"older runs and models were not pruned: {error}"]
+
+
 @contextmanager
 def _dagster_in_plain_words(home: Path) -> Iterator[None]:
     """Tell why Dagster could not keep its record of a run: it writes to its databases between the steps.
@@ -296,11 +307,13 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
                 },
             )
             undelivered = _alert(instance, result.run_id, home)
+        pruned, unpruned = _prune(home.absolute()) if result.success else ("", [])
     finally:
         EVENTS.removeHandler(listener)
     failed = [e for e in result.get_asset_check_evaluations() if not e.passed] if result.success else []
     insecure = [there.warning] if there is not None and there.warning else []
     not_followed = [said] if (said := tracking.ignored(os.environ)) else []
-    warnings = (*not_followed, *insecure, *(f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed), *undelivered)
+    checks = (f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed)
+    warnings = (*not_followed, *insecure, *checks, *undelivered, *unpruned)
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
-    return Outcome(result.success, result.run_id, errors, warnings, _expected_gain(result))
+    return Outcome(result.success, result.run_id, errors, warnings, _expected_gain(result), pruned)

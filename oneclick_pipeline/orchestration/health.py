@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +14,16 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
 from oneclick_pipeline import database_copies, postgres
-from oneclick_pipeline.errors import of_the_machine
+from oneclick_pipeline.engine import digest, files
+from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration.execute import check_storage
-from oneclick_pipeline.tables import TABLES
+from oneclick_pipeline.tables import TABLES, table_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+_OF_EVERY_RUN, _LATER_SECONDS = ("customer_scores", "customer_segments"), 60.0
+"""Tables that a run makes one after the other; Dagster keeps its record of a table within seconds of the table itself."""
 
 AT_WORK = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
@@ -28,7 +33,8 @@ telemetry: {{enabled: false}}
 storage: {{custom: {{module: oneclick_pipeline.orchestration.storage, class: PostgresReader,
   config: {{postgres_url: {{env: {postgres.VARIABLE}}}}}}}}}
 """
-_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+_EVENTS = "history/runs/index.db"
+_COPIED = ("history/runs.db", "schedules/schedules.db")
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,8 @@ class Health:
         working: Runs at work.
         queued: How many runs wait.
         heartbeat: When a daemon was last heard of; None if never.
-        digests: By table of the month, the digest it had when it was last materialized.
+        digests: By table of the newest month, the digest it had when it was last materialized.
+        ahead: Months with tables of which the instance does not know how they were made.
     """
 
     schemas: dict[str, tuple[str | None, str]]
@@ -58,19 +65,34 @@ class Health:
     queued: int
     heartbeat: datetime | None
     digests: dict[str, str]
+    ahead: tuple[str, ...]
 
 
-def look(home: Path, month: str | None) -> Health:
+def look(home: Path, months: Sequence[str]) -> Health:
     """Ask the instance of a home, and change nothing: SQLite databases are copied, PostgreSQL's transactions are read-only.
 
     Args:
         home: The home.
-        month: Snapshot month whose digests are asked for; None asks for none.
+        months: Snapshot months that have tables, oldest first.
 
     Raises:
         BadInputError: If a database cannot be used, or the instance's configuration is none, or of another storage.
     """
-    with _reader(home) as (instance, folder):
+    events = home / "dagster" / _EVENTS
+    if postgres.given() is None and (state := database_copies.at_rest(events)) is not None:
+        try:
+            found = _look(home, months, in_place=True)
+        except BadInputError:
+            if database_copies.at_rest(events) == state:
+                raise
+        else:
+            if database_copies.at_rest(events) == state:
+                return found
+    return _look(home, months, in_place=False)
+
+
+def _look(home: Path, months: Sequence[str], *, in_place: bool) -> Health:
+    with _reader(home, in_place=in_place) as (instance, folder):
         parts = {"runs": instance.run_storage, "events": instance.event_log_storage, "ticks": instance.schedule_storage}
         versions = {name: part.alembic_version() for name, part in parts.items() if part is not None}
         beats = [beat.timestamp for beat in instance.get_daemon_heartbeats().values()]
@@ -82,13 +104,18 @@ def look(home: Path, month: str | None) -> Health:
             ),
             queued=instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.QUEUED])),
             heartbeat=datetime.fromtimestamp(max(beats), UTC) if beats else None,
-            digests={} if month is None else _digests(instance, month),
+            digests=_digests(instance, months[-1]) if months else {},
+            ahead=tuple(_ahead(instance, home, months)),
         )
 
 
 @contextmanager
-def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
+def _reader(home: Path, *, in_place: bool) -> Iterator[tuple[dg.DagsterInstance, Path]]:
     """An instance that knows what the home's one knows, and its folder, which goes with the block.
+
+    Args:
+        home: The home.
+        in_place: Whether SQLite's database of all events is read where it is: it is large, see `events`.
 
     Raises:
         BadInputError: See `look`.
@@ -103,8 +130,10 @@ def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
                     if postgres.has_table(connection, "runs"):  # if not, nothing was kept there yet
                         (folder / "dagster.yaml").write_text(_READER, encoding="utf-8")
             else:
-                for database in _DATABASES:
+                for database in (*_COPIED, *([] if in_place else [_EVENTS])):
                     database_copies.copy(home / "dagster" / database, folder / database)
+                if in_place:
+                    (folder / "dagster.yaml").write_text(_in_place(home, folder), encoding="utf-8")
             with dg.DagsterInstance.from_config(name) as instance:
                 yield instance, folder
         except Exception as error:
@@ -112,6 +141,31 @@ def _reader(home: Path) -> Iterator[tuple[dg.DagsterInstance, Path]]:
             if told is None:
                 raise
             raise told from error
+
+
+def _in_place(home: Path, folder: Path) -> str:
+    """Configuration of an instance that reads the events of all runs where they are, and all else in its own folder."""
+    base, sqlite = str(folder / "history"), "dagster._core.storage"
+    return json.dumps(
+        {
+            "telemetry": {"enabled": False},
+            "run_storage": {
+                "module": f"{sqlite}.runs",
+                "class": "SqliteRunStorage",
+                "config": {"base_dir": base},
+            },
+            "event_log_storage": {
+                "module": "oneclick_pipeline.orchestration.events",
+                "class": "EventsReader",
+                "config": {"base_dir": f"{base}/runs", "home": str((home / "dagster" / _EVENTS).parent.absolute())},
+            },
+            "schedule_storage": {
+                "module": f"{sqlite}.schedules",
+                "class": "SqliteScheduleStorage",
+                "config": {"base_dir": str(folder / "schedules")},
+            },
+        }
+    )  # JSON is YAML
 
 
 def _working(instance: dg.DagsterInstance, run: dg.DagsterRun, live: Path, folder: Path) -> Working:
@@ -132,3 +186,25 @@ def _digests(instance: dg.DagsterInstance, month: str) -> dict[str, str]:
             if event is not None and "digest" in event.metadata:
                 found[name] = str(event.metadata["digest"].value)
     return found
+
+
+def _ahead(instance: dg.DagsterInstance, home: Path, months: Sequence[str]) -> Iterator[str]:
+    """Months of which a table was made, or made again, after everything that the instance knows: it came from an older backup."""
+    known = {name: instance.get_materialized_partitions(dg.AssetKey(name)) for name in TABLES}
+    for month in months:
+        there = [name for name in TABLES if table_file(home, name, month).exists()]
+        if any(month not in known[name] for name in there) or _was_run_again(instance, home, month):
+            yield month
+
+
+def _was_run_again(instance: dg.DagsterInstance, home: Path, month: str) -> bool:
+    """Whether a run that the instance does not know made a month anew; a single table that somebody changed is no run."""
+    digests = {}
+    for name in _OF_EVERY_RUN:
+        path, wanted = table_file(home, name, month), dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[month])
+        records = instance.fetch_materializations(wanted, limit=1).records
+        event = records[0].asset_materialization if records else None
+        if event is None or not path.exists() or path.stat().st_mtime <= records[0].timestamp + _LATER_SECONDS:
+            return False
+        digests[path] = event.metadata["digest"].value if "digest" in event.metadata else None
+    return any(files.damage(path) is None and digest(path) != before for path, before in digests.items())

@@ -313,6 +313,7 @@ class TableIO(dg.ConfigurableIOManager):
         target = table_file(self.home.root, obj.table, context.partition_key)
         with in_plain_words(self.home.root):
             target.parent.mkdir(parents=True, exist_ok=True)
+            files.date_after(obj.path, [table_file(self.home.root, name, context.partition_key) for name in TABLES])
             files.publish(obj.path, target)
         context.add_output_metadata({"dagster/row_count": obj.rows, "path": dg.MetadataValue.path(target), "digest": obj.digest})
 

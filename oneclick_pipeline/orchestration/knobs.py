@@ -10,6 +10,8 @@ from oneclick_pipeline.settings import Settings
 
 _OF_THE_HOME = frozenset({"mlflow_url", "dagster_url"})
 """Addresses, to which reports and alerts lead their readers: no launch may set them."""
+_SECTIONS_OF_THE_HOME = frozenset({"keep"})
+"""What is deleted is for the home's owner to say, not for a launch."""
 
 
 def _kind(info: FieldInfo) -> Any:  # noqa: ANN401 - a type
@@ -33,6 +35,7 @@ def _section(name: str, model: type[BaseModel]) -> type[dg.Config]:
 _SECTIONS: dict[str, Any] = {
     name: (section := _section(name, info.annotation), Field(default=section(), description=info.annotation.__doc__))  # type: ignore[arg-type]
     for name, info in Settings.model_fields.items()
+    if name not in _SECTIONS_OF_THE_HOME
 }
 SettingsOfRun = create_model(
     "SettingsOfRun",
@@ -40,7 +43,7 @@ SettingsOfRun = create_model(
     __doc__="Settings of this run alone; what is empty is taken from the home's settings.yaml, see docs/settings.md.",
     **_SECTIONS,
 )
-"""Every setting but addresses, empty by default."""
+"""Every setting but addresses and what the home keeps, empty by default."""
 
 
 def given(settings: BaseModel) -> dict[str, dict[str, Any]]:

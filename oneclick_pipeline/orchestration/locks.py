@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path, seconds: float = -1) -> Iterator[None]:
     """Hold a lock that is ours alone; its file vanishes with it, unless the process is killed. It may be entered again.
+
+    Args:
+        path: Its file.
+        seconds: How long to wait for another process; as long as it takes by default.
 
     Raises:
         BadInputError: If another user has put something in its place: they could have us wait for ever.
         OSError: If the file cannot be made.
+        filelock.Timeout: If another process holds it for longer.
     """
     from filelock import FileLock
 
@@ -33,7 +38,7 @@ def held(path: Path) -> Iterator[None]:
     if os.path.lexists(path) and not _is_ours(path):
         remedy = "find out who put it there and remove it, or choose another place"
         raise BadInputError("this is in the way of a lock of ours, and is not our file", file=str(path), remedy=remedy)
-    with FileLock(path, is_singleton=True, thread_local=False) as lock:
+    with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds) as lock:
         try:
             path.write_text(f"process {os.getpid()}\n", encoding="utf-8")
             yield
@@ -113,3 +118,22 @@ def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         lock.release()  # the file stays: whoever waits for it would else hold a lock that nobody else sees
+
+
+@contextmanager
+def whole(home: Path, seconds: float = -1) -> Iterator[None]:
+    """Be the only one who deletes of a home, or copies all of it: a copy must not miss what its databases still name.
+
+    Args:
+        home: The home.
+        seconds: How long to wait for another process; for ever by default.
+
+    Raises:
+        filelock.Timeout: If another process held it all that time.
+    """
+    from filelock import FileLock
+
+    path = home / "locks" / "whole.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds):
+        yield  # the file stays, as that of a month does

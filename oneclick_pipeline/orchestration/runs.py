@@ -125,7 +125,8 @@ def settle_lost(root: Path, instance: dg.DagsterInstance, now: datetime) -> list
         by_server = GRPC_INFO_TAG in run.tags
         if mark.exists() or (run.status in _STARTED and not by_server):  # one in a process of its own, which is not ours to judge
             continue
-        if now - _heard(instance, record) < _SILENCE or (by_server and _is_known(run)):
+        # heard of later than now: by a clock that was ahead, so that was not just now
+        if abs(now - _heard(instance, record)) < _SILENCE or (by_server and _is_known(run)):
             continue
         mark.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline import guard, permissions, postgres, sockets
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import webhook
+from oneclick_pipeline.orchestration import daemon_lock, webhook
 from oneclick_pipeline.orchestration.execute import prepare_instance
 from oneclick_pipeline.processes import Group, variables_of
 from oneclick_pipeline.tracking import Tracking
@@ -98,7 +98,8 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
         The two addresses, once both answer.
 
     Raises:
-        BadInputError: If a port is taken, a server does not start, or the database cannot be used.
+        BadInputError: If a port is taken, a server does not start, the database cannot be used, or a daemon works on the home
+            already.
     """
     if group is None:
         with Group() as own, serve(home, dagster_port, mlflow_port, own) as addresses:
@@ -106,7 +107,9 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
         return
     _check_free(dagster_port, "--dagster-port")
     _check_free(mlflow_port, "--mlflow-port")
-    variables = os.environ | {"DAGSTER_HOME": str(prepare_instance(home)), "ONECLICK_HOME": str(home), "DO_NOT_TRACK": "true"}
+    instance = prepare_instance(home)
+    daemon_lock.refuse_second(instance)
+    variables = os.environ | {"DAGSTER_HOME": str(instance), "ONECLICK_HOME": str(home), "DO_NOT_TRACK": "true"}
     Tracking(home).prepare()  # by one: two programs that create it race
     dagster, mlflow = (f"http://{LOOPBACK}:{port}" for port in (dagster_port, mlflow_port))
     servers: list[tuple[str, subprocess.Popen[bytes]]] = []
@@ -124,7 +127,7 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
     # With -d: it looks for the module in its current folder first where it is not told another.
     start("code", f"unix:{code}", "dagster", "api", "grpc", "-s", str(code), "-m", _LOCATION, "-d", str(_INSTALLED))
     _wait(servers[1:])
-    start("daemon", "", "dagster._daemon", "run", "-w", str(workspace))
+    start("daemon", "", "oneclick_pipeline.orchestration.daemon", "-w", str(workspace))
     start("webserver", dagster, "oneclick_pipeline.orchestration.webserver", *pages)
     _wait(servers)
     yield dagster, mlflow

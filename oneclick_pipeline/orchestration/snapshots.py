@@ -73,7 +73,7 @@ def already_run(home: Path, month: str, hashes: list[str]) -> bool:
     segments = table_file(home, "customer_segments", month)
     if not all(path.is_file() for path in (*tables, segments)):
         return False
-    # Both are ours and of one run's clock; were it moved back meanwhile, the month would be run once more.
+    # dated in the order in which they were made, whatever the clock said: `files.date_after`
     if any(segments.stat().st_mtime_ns < table.stat().st_mtime_ns for table in tables):
         return False
     try:

@@ -22,19 +22,20 @@ from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
-from oneclick_pipeline.tracking import chosen, files, fresh, runs, trust, versions
+from oneclick_pipeline.tracking import chosen, files, fresh, named, pruning, runs, trust, versions
 from oneclick_pipeline.tracking import judged as judging
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 from oneclick_pipeline.tracking.versions import Family, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
     import sqlalchemy as sa
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     from oneclick_pipeline.model.effects import Explained
     from oneclick_pipeline.model.results import TrainedModel
@@ -222,7 +223,7 @@ class Tracking:
             with quiet_mlflow():
                 source, content = runs.log_model(client, experiment, run_id, trained)
             tags |= runs.scores(trained)
-            version = client.create_model_version(runs.MODEL, source, run_id, tags, description=card(trained))
+            version = self._registered_anew(client, source, run_id, tags, card(trained))
             number, tables = int(version.version), runs.customer_tables(trained, explained)
             artifacts = trust.below(self.folder, run.info.artifact_uri)
             kept = {n: versions.Kept(path=f"{artifacts}/{n}", content=versions.Content.of(c)) for n, c in logged.items()}
@@ -304,12 +305,12 @@ class Tracking:
             BadInputError: If there is no such version, a file of it is not the one that was registered, or, without
                 `force`, it has not passed all gates.
         """
-        version = self.version(number)
-        if not force:
-            _require_passed(version)
-        self.check(version)
         client = self._client()
-        with self._lock():
+        with self._lock():  # from before it is looked at: it must not be pruned meanwhile
+            version = self.version(number)
+            if not force:
+                _require_passed(version)
+            self.check(version)
             aliases = self.aliases()
             self._promoted(version, by)
             old = self._chosen(aliases, CHAMPION)
@@ -335,13 +336,48 @@ class Tracking:
             )
         back = self.version(int(previous))
         _require_promoted(back, PREVIOUS)
-        chosen.require(self.folder, PREVIOUS, back.version)
-        chosen.require(self.folder, CHAMPION, champion)
+        self._require_chosen(PREVIOUS, back.version)
+        self._require_chosen(CHAMPION, champion)
         self.check(back)
         with self._lock():
             self._promoted(back, "rollback")
             self._choose(back.version, champion)
         return self.version(int(previous))
+
+    def prune(self, newest: int, months: pruning.Months, named: Callable[[], Collection[int]]) -> pruning.Pruned:
+        """Delete old versions with their runs and files, and older runs that registered no model.
+
+        What has an alias, or has it by our own choice, stays, and what has no record: a person is to look at it. No run may be at
+        work on the home: it may rest on a version that nothing names yet.
+
+        Args:
+            newest: How many of the newest versions stay.
+            months: Of which months runs that registered no model stay.
+            named: Asked for further versions that stay, if any would go.
+
+        Returns:
+            What was deleted.
+
+        Raises:
+            BadInputError: See `pruning.Pruning`; what `named` raises.
+        """
+        if not self.exists():
+            return pruning.Pruned()
+        with self._lock():
+            each = self.registered()
+            stay = {*self.aliases().values(), *(number for both in chosen.read(self.folder).values() for number in both)}
+            stay |= {number for number, version in each.items() if not isinstance(version, Version)}
+            going = pruning.superfluous(each, newest, stay)
+            going = pruning.superfluous(each, newest, {*stay, *named()}) if going else []
+            with quiet_mlflow(), postgres.plain_words():
+                return pruning.Pruning(self.folder, self._store())({n: self.version(n).run_id for n in going}, months)
+
+    def _store(self) -> SqlAlchemyStore:
+        """MLflow's store of runs, for what its client does not offer."""
+        from mlflow import MlflowClient
+
+        store = MlflowClient(tracking_uri=self.prepare())._tracking_client.store  # noqa: SLF001
+        return cast("SqlAlchemyStore", store)
 
     def aliases(self) -> dict[str, int]:
         """Version by alias; empty where nothing was registered yet."""
@@ -350,14 +386,14 @@ class Tracking:
 
     def versions(self) -> tuple[Version, ...]:
         """All registered versions that have a record, newest first; of the others `unusable` tells."""
-        return tuple(version for version in self._each().values() if isinstance(version, Version))
+        return tuple(version for version in self.registered().values() if isinstance(version, Version))
 
     def unusable(self) -> dict[int, BadInputError]:
         """Why registered versions cannot be used, by number: they have no record, or a damaged one."""
-        return {number: error for number, error in self._each().items() if isinstance(error, BadInputError)}
+        return {number: error for number, error in self.registered().items() if isinstance(error, BadInputError)}
 
-    def _each(self) -> dict[int, Version | BadInputError]:
-        """Every registered version, newest first, or why it cannot be used."""
+    def registered(self) -> dict[int, Version | BadInputError]:
+        """Every registered version by its number, newest first, or why it cannot be used: what `versions` and `unusable` tell."""
         registered = self._client().search_model_versions(f"name = '{runs.MODEL}'", order_by=["version_number DESC"])
         each: dict[int, Version | BadInputError] = {}
         for version in registered:
@@ -378,7 +414,7 @@ class Tracking:
             return None
         champion = self.version(number)
         _require_promoted(champion, CHAMPION)
-        chosen.require(self.folder, CHAMPION, number)
+        self._require_chosen(CHAMPION, number)
         return champion
 
     def require_champion(self) -> Version:
@@ -552,9 +588,48 @@ class Tracking:
         versions.write(self.folder, version.tagged({versions.PROMOTED_BY: by}))
 
     def _chosen(self, aliases: Mapping[str, int], alias: str) -> int | None:
-        """The version that has an alias by our own choice; by MLflow's word alone in a home in which none was chosen yet."""
+        """The version that has an alias by our own choice; by MLflow's word alone in a home in which none was chosen yet.
+
+        None where MLflow does not know that version: its database is older than the choice.
+        """
         known = chosen.read(self.folder).get(alias)
-        return aliases.get(alias) if known is None or aliases.get(alias) in known else known[-1]
+        if known is None or aliases.get(alias) in known:
+            return aliases.get(alias)
+        return known[-1] if self._is_known(known[-1]) else None
+
+    def _require_chosen(self, alias: str, number: int) -> None:
+        """Follow an alias only to the version that oneclick gave it to.
+
+        Raises:
+            BadInputError: If that is another one, or one that MLflow does not know.
+        """
+        known = chosen.read(self.folder).get(alias)
+        if known and number not in known and not self._is_known(known[-1]):
+            raise BadInputError(
+                f"MLflow does not know model version {known[-1]}, to which oneclick gave the alias {alias}: its database is "
+                "older than this home, or somebody deleted the version",
+                remedy="put a backup of the database in its place that is as new as the home; or go on with a version that it "
+                f"knows: oneclick model list, oneclick model promote {number}",
+            )
+        chosen.require(self.folder, alias, number)
+
+    def _is_known(self, number: int) -> bool:
+        """Whether MLflow knows a version."""
+        return any(int(version.version) == number for version in self._client().search_model_versions(f"name = '{runs.MODEL}'"))
+
+    def _registered_anew(self, client: MlflowClient, source: str, run_id: str, tags: dict[str, str], about: str) -> ModelVersion:
+        """Register a model, under a number that this home has given to no other.
+
+        MLflow counts on from its newest version. Where its database is older than the home, that number is one by which tables,
+        plans and records mean another model; it is used up as one of a version that was deleted.
+        """
+        places = named.named(self.home)
+        while True:
+            version = client.create_model_version(runs.MODEL, source, run_id, tags, description=about)
+            number = int(version.version)
+            if number not in places and not versions.record_file(self.folder, number).exists():
+                return version
+            client.delete_model_version(runs.MODEL, version.version)
 
     def _choose(self, champion: int, previous: int | None) -> None:
         """Give the aliases to these versions; the caller holds the lock.

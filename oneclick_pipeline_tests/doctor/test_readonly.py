@@ -8,12 +8,13 @@ import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from pathlib import Path
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from oneclick_pipeline import doctor, permissions, postgres
+from oneclick_pipeline import database_copies, doctor, permissions, postgres
 from oneclick_pipeline.orchestration import execute, health, locks
 from oneclick_pipeline.tables import table_file
 from oneclick_pipeline.tracking import Tracking
@@ -108,6 +109,65 @@ def test_home_whose_writer_was_killed_is_seen_whole_and_left_so(tmp_path):
     assert database.with_name("runs.db-wal").stat().st_size
     examined(home)
     assert health.look(home, None).queued == 1
+
+
+INDEX = "dagster/history/runs/index.db"
+
+
+def versions_seen(home, monkeypatch):
+    """Names of the databases that were copied, and the schema of the events that was seen."""
+    copy, copied = database_copies.copy, []
+    monkeypatch.setattr(database_copies, "copy", lambda source, target: (copied.append(source.name), copy(source, target)))
+    return health.look(home, None).schemas["events"][0], sorted(copied)
+
+
+def test_events_of_all_runs_are_read_where_they_lie(tmp_path, monkeypatch):
+    """They may be hundreds of megabytes."""
+    home = used(tmp_path / "home")
+    before = snapshot(home)
+    schema, copied = versions_seen(home, monkeypatch)
+    assert schema == health.look(home, None).schemas["events"][1]
+    assert "index.db" not in copied
+    assert snapshot(home) == before
+
+
+def changed(database):
+    """What another program would write, not worked in yet: the database and its log."""
+    aside = database.with_name("aside.db")
+    shutil.copyfile(database, aside)
+    with closing(sqlite3.connect(aside)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("UPDATE alembic_version SET version_num = 'another'")
+        writer.commit()
+        found = {end: Path(f"{aside}{end}").read_bytes() for end in ("", "-wal")}
+    aside.unlink()
+    return found
+
+
+def test_events_whose_writer_was_killed_are_seen_whole(tmp_path, monkeypatch):
+    home = used(tmp_path / "home")
+    for end, content in changed(home / INDEX).items():
+        Path(f"{home / INDEX}{end}").write_bytes(content)
+    schema, copied = versions_seen(home, monkeypatch)
+    assert schema == "another"
+    assert "index.db" in copied
+
+
+def test_events_that_are_written_while_they_are_read_are_read_again(tmp_path, monkeypatch):
+    home = used(tmp_path / "home")
+    content, look, places = changed(home / INDEX), health._look, []
+
+    def written(*arguments, in_place):
+        found = look(*arguments, in_place=in_place)
+        places.append(in_place)
+        if in_place:
+            for end, part in content.items():
+                Path(f"{home / INDEX}{end}").write_bytes(part)
+        return found
+
+    monkeypatch.setattr(health, "_look", written)
+    assert health.look(home, None).schemas["events"][0] == "another"
+    assert places == [True, False]
 
 
 def test_models_whose_writer_was_killed_are_seen_whole_and_left_so(tmp_path):

@@ -7,6 +7,11 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import polars as pl
+
+from oneclick_pipeline.campaigns.ledger import ledger_file
+from oneclick_pipeline.engine.files import damage
+from oneclick_pipeline.offers.export import offers_file
 from oneclick_pipeline.orchestration import (
     campaigns,
     clean,
@@ -20,7 +25,7 @@ from oneclick_pipeline.orchestration import (
     scores,
     segments,
 )
-from oneclick_pipeline.tables import TABLES, table_file
+from oneclick_pipeline.tables import RAW, TABLES, table_file
 from oneclick_pipeline_tests.orchestration import homes
 
 if TYPE_CHECKING:
@@ -74,3 +79,21 @@ def refused(home: Path, *names: str, month: str = homes.MONTH) -> str:
     assert homes.files(home / "staging") == []
     assert {name: path.read_bytes() for name, path in tables.items()} == before
     return message
+
+
+def visible(home: Path, month: str = homes.MONTH) -> dict[str, pl.DataFrame]:
+    """Everything that a reader of a month may see, which must be whole: equal for equal months."""
+    there = [name for name in TABLES if table_file(home, name, month).exists()]
+    assert [why for name in there if (why := damage(table_file(home, name, month)))] == []
+    found = {name: _rows(home, name, month) for name in there}
+    if ledger_file(home, month).exists():
+        found["ledger"] = pl.read_parquet(ledger_file(home, month)).drop("model_version", strict=False)
+    if offers_file(home, month).exists():
+        found["export"] = pl.DataFrame({"bytes": [offers_file(home, month).read_bytes()]})
+    return found
+
+
+def _rows(home: Path, name: str, month: str) -> pl.DataFrame:
+    """A table without the number of the model, which counts the retrains, in the order of its key."""
+    found = homes.table(home, name, month).drop("model_version", strict=False)
+    return found.sort("line") if name in RAW else found.sort([c for c in TABLES[name].key if c in found] or found.columns)

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import threading
 
 import polars as pl
 import pytest
 
+from oneclick_pipeline import clean as cleaning
 from oneclick_pipeline import raw as stage
-from oneclick_pipeline.tables import raw_file
+from oneclick_pipeline.tables import SOURCES, raw_file
 from oneclick_pipeline_tests.faults.homes import CLEAN, materialize, refused
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import FROM_RAW_TO_FEATURES, MONTH, digests, table, told
@@ -112,3 +114,96 @@ def test_new_category_is_kept_scored_and_counted_by_the_profile(home):
     known = table(home, "customer_features")["favourite_category"].n_unique()
     assert profile["distinct"].item() <= known
     assert set(FROM_RAW_TO_FEATURES) <= set(digests(home))
+
+
+def test_export_that_was_rewritten_and_then_replaced_makes_no_mixed_table(copy):
+    """None of its rows is read from the file any more, and it is of another delivery than the others all the same."""
+    path = raw_file(copy, MONTH, "money")
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp1251"))
+    assert homes.materialize(copy).success
+    path.write_bytes(other_of(path, "cp1251"))
+    assert f"{path}: the file is not the one that was read" in refused(copy, *CLEAN)
+
+
+def other_of(path, encoding):
+    return path.read_text(encoding=encoding).replace(",25", ",75").encode(encoding)
+
+
+def test_exports_that_are_written_to_while_they_are_cleaned_make_no_table_though_the_bytes_are_the_same(copy, monkeypatch):
+    """Between two deliveries that take turns, each file is sometimes the one that was read."""
+    path, clean = raw_file(copy, MONTH, "money"), cleaning.clean
+    with monkeypatch.context() as patch:
+
+        def meanwhile(*arguments):
+            path.with_suffix(".new").write_bytes(path.read_bytes())
+            path.with_suffix(".new").replace(path)
+            return clean(*arguments)
+
+        patch.setattr(cleaning, "clean", meanwhile)
+        message = refused(copy, *CLEAN)
+    assert f"{path}: the file changed while it was read. What to do: run the month again once it is whole" in message
+    assert materialize(copy, *CLEAN).success
+
+
+TYPED = ("customers", "revenue", "site_minutes", "profit")
+
+
+class Deliveries(threading.Thread):
+    """Puts two deliveries into a home by turns, without an end."""
+
+    def __init__(self, home, seconds):
+        super().__init__()
+        self._texts = [{s.file: raw_file(home, MONTH, s.file).read_text(encoding="utf-8") for s in SOURCES}]
+        self._texts.append({name: replaced(name, text) for name, text in self._texts[0].items()})
+        self._home, self._seconds, self._stopped = home, seconds, threading.Event()
+
+    def deliver(self, turn):
+        for name, text in self._texts[turn % 2].items():
+            path = raw_file(self._home, MONTH, name)
+            path.with_suffix(".new").write_text(text, encoding="utf-8")
+            path.with_suffix(".new").replace(path)
+
+    def run(self):
+        turn = 0
+        while not self._stopped.wait(self._seconds):
+            turn += 1
+            self.deliver(turn)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopped.set()
+        self.join()
+
+
+def replaced(name, text):
+    """The second delivery: every file is another."""
+    old, new = {"market_file": (",0.25,", ",0.75,"), "money": (",25", ",75")}.get(name, (",1", ",2"))
+    assert old in text
+    return text.replace(old, new)
+
+
+@pytest.mark.parametrize("seconds", [0.02, pytest.param(1.0, marks=pytest.mark.soak), pytest.param(0.2, marks=pytest.mark.soak)])
+def test_month_whose_files_are_replaced_all_the_time_is_never_mixed_and_is_done_once_they_rest(copy, seconds):
+    deliveries = Deliveries(copy, seconds)
+    whole = []
+    for turn in (1, 0):
+        deliveries.deliver(turn)
+        assert homes.materialize(copy).success
+        whole.append(digests(copy, TYPED))
+    assert all(whole[0][name] != whole[1][name] for name in TYPED)
+    with deliveries:
+        messages = []
+        for _ in range(3 if seconds < 0.1 else 12):
+            result = homes.materialize(copy)
+            messages += [] if result.success else told(result).splitlines()
+            assert digests(copy, TYPED) in whole
+    assert messages or seconds > 0.1
+    for message in messages:
+        assert "the file changed while it was read" in message or "the file is not the one that was read" in message
+        assert "What to do: " in message
+    assert homes.materialize(copy).success
+    assert digests(copy, TYPED) in whole
+    assert homes.files(copy / "staging") == []

@@ -250,3 +250,11 @@ def test_command_posts_what_its_run_gives_cause_to(broken, receiver):
     assert outcome.warnings == (
         "an alert was not delivered: the webhook at 127.0.0.1 answered 500; the pages' daemon will try again",
     )
+
+
+@pytest.mark.parametrize(("now", "alerts_of"), [((2027, 2, 6), 3), ((2027, 3, 6), 1), ((2126, 12, 6), 1)])
+def test_missing_months_are_one_alert_where_they_are_many(broken, now, alerts_of):
+    found = alerts.missing(broken, 5, dt.datetime(*now, tzinfo=dt.UTC), URL)
+    assert len(found) == alerts_of
+    assert ("is the clock right?" in found[0].reason) is (alerts_of == 1)
+    assert "missing-2026-12" not in {alert.event for alert in found} or alerts_of > 1  # its own time will come

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from oneclick_pipeline.definitions import build
-from oneclick_pipeline.orchestration import snapshots
+from oneclick_pipeline.orchestration import automation, snapshots
 from oneclick_pipeline.orchestration.automation import new_snapshot, retrain_due
 from oneclick_pipeline.orchestration.home import Home
 from oneclick_pipeline.tables import SOURCES, table_file
@@ -249,3 +249,78 @@ def test_sensor_is_not_held_up_by_an_export_that_cannot_be_read(home, monkeypatc
     assert requested.keys() == {MONTH}
     monkeypatch.undo()
     assert look(home, cursor)[0].keys() == {"2026-09"}
+
+
+def replaced(home, number):
+    """Another delivery of a month."""
+    path = home / "raw" / MONTH / "money.csv"
+    path.with_suffix(".new").write_text(f"{TEXTS['money']}{number};5,25\n", encoding="utf-8")
+    path.with_suffix(".new").replace(path)
+
+
+def test_files_that_never_rest_start_nothing_and_are_run_once_they_do(home):
+    with environment_kept(), dg.DagsterInstance.ephemeral() as instance:
+        cursor = None
+        for number in range(100, 120):
+            replaced(home, number)
+            result = tick_of(instance, home, cursor)
+            cursor = result.cursor
+            assert result.run_requests == []
+            assert result.skip_reason.skip_message == f"waiting for the files of {MONTH} to stop changing"
+        assert [r.partition_key for r in tick_of(instance, home, cursor).run_requests] == [MONTH]
+    assert len(cursor) < 500
+
+
+def test_files_that_rest_for_two_looks_only_start_fewer_and_fewer_runs(home):
+    with environment_kept(), dg.DagsterInstance.ephemeral() as instance:
+        cursor, requests, numbers = None, 0, iter(range(100, 1000))
+        for looks in [2] * 4 + [3] * 3 + [5] * 2 + [9]:
+            replaced(home, next(numbers))
+            for _ in range(looks):
+                result = tick_of(instance, home, cursor)
+                cursor, requests = result.cursor, requests + len(result.run_requests)
+        assert requests == 5  # of ten deliveries
+        replaced(home, next(numbers))
+        looks = 0
+        while not (result := tick_of(instance, home, cursor)).run_requests:
+            cursor, looks = result.cursor, looks + 1
+        assert looks == 16
+
+
+def test_exports_that_were_put_back_while_their_run_failed_are_run_again_once(home):
+    first, cursor, _ = second_look(home)
+    (key,) = first.values()
+    tags = {"dagster/run_key": key, "dagster/partition": MONTH, "dagster/sensor_name": "new_snapshot"}
+    run = dg.DagsterRun("retrain", run_id="1", status=STARTED, tags=tags)
+    path = home / "raw" / MONTH / "money.csv"
+    content = path.read_bytes()
+    replaced(home, 100)
+    _, cursor, _ = look(home, cursor, [run])
+    path.write_bytes(content)
+    failed = run.with_status(dg.DagsterRunStatus.FAILURE)
+    _, cursor, _ = look(home, cursor, [failed])
+    again, cursor, _ = look(home, cursor, [failed])
+    assert again[MONTH].startswith(f"{key}-")
+    assert look(home, cursor, [failed])[0] == {}
+    succeeded = run.with_status(dg.DagsterRunStatus.SUCCESS)
+    assert second_look_with(home, [succeeded]) == first  # Dagster knows it, and starts none
+
+
+def second_look_with(home, runs):
+    _, cursor, _ = look(home, None, runs)
+    return look(home, cursor, runs)[0]
+
+
+def test_sensor_remembers_a_month_through_a_time_at_which_it_is_not_over(home, monkeypatch):
+    class Before(dt.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 10, 15, tzinfo=tz)
+
+    requested, cursor, _ = second_look(home)
+    assert requested.keys() == {MONTH}
+    with monkeypatch.context() as patch:
+        patch.setattr(automation, "datetime", Before)
+        none, cursor, said = look(home, cursor)
+        assert (none, said) == ({}, "no new snapshot")
+    assert look(home, cursor)[0] == {}

@@ -44,6 +44,7 @@ def test_settings_of_a_run_pass(config):
         (of_home(engine="spark"), "resources.home.config.engine"),
         (of_home(spark_master="spark://evil.example:7077"), "resources.home.config.spark_master"),
         (of_home(run_settings={"report": {"mlflow_url": "http://evil.example"}}), "run_settings.report.mlflow_url"),
+        (of_home(run_settings={"keep": {"runs_months": 1}}), "run_settings.keep.runs_months"),
         (of_home(run_settings={"alerts": {"dagster_url": "http://evil.example"}}), "run_settings.alerts.dagster_url"),
         (of_home(run_settings={"report": {"language": {"env": "ONECLICK_POSTGRES"}}}), "run_settings.report.language"),
         (of_home(run_settings={"model": {"families": [{"env": "ONECLICK_POSTGRES"}]}}), "run_settings.model.families"),

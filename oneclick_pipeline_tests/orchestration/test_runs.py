@@ -300,3 +300,15 @@ def test_connection_that_dagster_lost_is_told_in_plain_words_without_the_passwor
     assert told.startswith("PostgreSQL at 127.0.0.1:1/team cannot be used: ")
     assert "server closed the connection unexpectedly. What to do: start the server" in told
     assert "s3cr3t" not in told
+
+
+@pytest.mark.parametrize("ahead", [dt.timedelta(minutes=6), dt.timedelta(days=400)])
+def test_run_that_was_heard_of_later_than_now_is_not_waited_for_until_then(tmp_path, instance, ahead):
+    lost = a_run(instance, 1, STARTING)
+    now = dt.datetime.now(dt.UTC) - ahead  # the clock was ahead when it was launched
+    assert runs.settle_lost(tmp_path, instance, now) == [lost.run_id]
+
+
+def test_run_that_was_launched_by_a_clock_that_was_adjusted_is_left_alone(tmp_path, instance):
+    a_run(instance, 1, STARTING)
+    assert runs.settle_lost(tmp_path, instance, dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)) == []

@@ -29,7 +29,7 @@ PLANTED = (
     *("sqlalchemy", "polars", "skops", "fastapi", "flask", "json", "logging", "email", "sitecustomize", "usercustomize"),
 )
 SERVERS = {
-    "dagster._daemon": "daemon",
+    "oneclick_pipeline.orchestration.daemon": "daemon",
     "oneclick_pipeline.orchestration.webserver": "webserver",
     "oneclick_pipeline.tracking.server": "mlflow",
     "oneclick_pipeline.tracking.app": "mlflow",
@@ -223,7 +223,7 @@ def test_pages_that_are_interrupted_at_any_moment_end_in_time(tmp_path, ports, n
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ["dagster", "dagster._daemon"])
+@pytest.mark.parametrize("name", ["dagster", "oneclick_pipeline.orchestration.daemon"])
 def test_pages_end_with_a_message_when_one_of_their_servers_has_ended(tmp_path, ports, name):
     """Without the code server or the daemon nothing would start, and no alert would go out."""
     with pages(tmp_path / "home", ports, tmp_path) as (process, log, started):

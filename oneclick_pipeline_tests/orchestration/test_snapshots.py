@@ -136,3 +136,24 @@ def test_already_run_is_not_so_where_segments_are_older_than_the_raw_tables(home
     segments.write_bytes(b"")
     os.utime(segments, ns=(1, 1))  # a run with the same exports began, and failed half way
     assert not snapshots.already_run(home, MONTH, snapshots.content(home, MONTH))
+
+
+def test_clock_that_is_set_back_during_a_run_has_no_month_run_twice(home):
+    hashes = snapshots.content(home, MONTH)
+    assert materialize(home, selection=FROM_RAW_TO_FEATURES[:4]).success
+    for table in ("market_file", "money"):
+        os.utime(table_file(home, table, MONTH), (4_000_000_000, 4_000_000_000))  # made before the clock was set back
+    assert materialize(home, selection=FROM_RAW_TO_FEATURES[4:]).success
+    segments, last = table_file(home, "customer_segments", MONTH), table_file(home, "customer_features", MONTH)
+    segments.parent.mkdir(parents=True)
+    shutil.copy2(last, segments)
+    assert snapshots.already_run(home, MONTH, hashes)
+
+
+def test_run_that_failed_half_way_by_a_clock_that_was_set_back_is_not_taken_for_a_whole_one(home):
+    segments = table_file(home, "customer_segments", MONTH)
+    segments.parent.mkdir(parents=True)
+    segments.write_bytes(b"")
+    os.utime(segments, (4_000_000_000, 4_000_000_000))  # of the run before, when the clock was ahead
+    assert materialize(home, selection=FROM_RAW_TO_FEATURES[:4]).success
+    assert not snapshots.already_run(home, MONTH, snapshots.content(home, MONTH))

@@ -14,7 +14,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mlflow import MlflowClient
+from typer.testing import CliRunner
 
+from oneclick_pipeline.cli import app
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.example import invented_customers
 from oneclick_pipeline.model.gates import edge_rows
@@ -276,6 +279,16 @@ def test_version_that_somebody_else_registered_is_not_used(store):
             use()
     assert [version.version for version in store.versions()] == [2, 1]
     assert list(store.unusable()) == [3]
+
+
+def test_versions_are_listed_by_one_question(store, monkeypatch):
+    """However many there are: each question reads every version of MLflow's and every record."""
+    asked, search = [], MlflowClient.search_model_versions
+    monkeypatch.setattr(MlflowClient, "search_model_versions", lambda *a, **k: asked.append(a) or search(*a, **k))
+    listed = CliRunner().invoke(app, ["model", "list", "--home", str(store.home)])
+    assert listed.exit_code == 0
+    assert "champion" in listed.output
+    assert len(asked) == 1
 
 
 def test_number_that_was_given_again_does_not_take_over_the_record(store):
