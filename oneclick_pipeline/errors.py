@@ -171,13 +171,13 @@ def _of_file_system(home: Path) -> BadInputError | None:
 
 
 def _of_file(error: OSError, home: Path | None) -> BadInputError | None:
-    """What befell a file: forbidden, on a disk that is broken, or any other trouble of a file of the home."""
+    """What befell a file: forbidden, on a disk that is broken, or any other trouble of a file below the home."""
     place = str(error.filename or home or "") or None
     if error.errno in _FORBIDDEN:
         problem, remedy = "it may not be read or written", "mend its permissions; then run again"
     elif error.errno in _BROKEN:
         problem, remedy = "its disk does not work", _DEVICE
-    elif home is not None and isinstance(error.filename, str) and Path(error.filename).is_relative_to(home):
+    elif home is not None and isinstance(error.filename, str) and home in Path(error.filename).parents:
         problem, remedy = "it cannot be read or written", _GONE
     else:
         return None

@@ -42,7 +42,7 @@ def _unknown(patient: Patient) -> dict[int, list[str]]:
     places = named(patient.home)
     if not places or (patient.store.exists() and not patient.has_models):
         return {}  # a database that cannot be read: the check of mlflow
-    known = patient.registered if patient.has_models else {}
+    known = set(patient.registered) if patient.has_models else set[int]()
     return {version: where for version, where in places.items() if version not in known}
 
 
