@@ -76,13 +76,18 @@ def aged(home: Path, target: Path) -> Path:
     return target
 
 
+def _sources() -> dict[str, str]:
+    """Every month of the old home, oldest first, and the real one that it is: itself, or one with offers."""
+    months = [add_months(NEWEST, 1 - MONTHS_OLD + k) for k in range(MONTHS_OLD)]
+    first = add_months(FIRST, -HISTORY)
+    return {m: m if m >= first else add_months(FIRST, k % MONTHS) for k, m in enumerate(months)}
+
+
 def _more_months(home: Path) -> None:
-    """Earlier months from real ones with offers, a year and more before them."""
-    real = [add_months(FIRST, k) for k in range(MONTHS)]
-    first = add_months(NEWEST, 1 - MONTHS_OLD)
-    there = {path.name for path in (home / "raw").iterdir()}
-    for number, month in enumerate(m for k in range(MONTHS_OLD) if (m := add_months(first, k)) not in there):
-        source = real[number % len(real)]
+    """The files of months that are not real."""
+    for month, source in _sources().items():
+        if month == source:
+            continue
         for part in ("raw", "tables", "reports", "exports"):
             for path in sorted((home / part).rglob(f"{source}*")):
                 new = path.with_name(path.name.replace(source, month))
@@ -167,13 +172,13 @@ def _more_runs(home: Path) -> None:
     """Older runs, as many as are missing, dealt to the months."""
     history = home / "dagster" / "history"
     with closing(sqlite3.connect(history / "runs.db")) as runs, closing(sqlite3.connect(history / "runs" / "index.db")) as index:
-        real = runs.execute("SELECT run_id, partition FROM runs WHERE pipeline_name != 'prepare' ORDER BY id").fetchall()
-        copies = RUNS_OLD - runs.execute("SELECT count(*) FROM runs").fetchone()[0]
-        databases, first = Databases(home, runs, index), add_months(NEWEST, 1 - MONTHS_OLD)
-        for number in range(copies):
-            later = number * (MONTHS_OLD - 1) // copies
-            run, own = real[number % len(real)]
-            databases.add(run, add_months(first, later), own, MONTHS_OLD - 1 - later)
+        real = {month: run for run, month in runs.execute("SELECT run_id, partition FROM runs ORDER BY id")}
+        copies = RUNS_OLD - len(real)
+        databases, sources = Databases(home, runs, index), list(_sources().items())
+        for number in range(copies):  # the oldest first; a run of every month at least
+            back = MONTHS_OLD - 1 - number * MONTHS_OLD // copies
+            month, source = sources[MONTHS_OLD - 1 - back]
+            databases.add(real[source], month, source, back)
         runs.commit()
         index.commit()
 

@@ -118,7 +118,7 @@ def versions_seen(home, monkeypatch):
     """Names of the databases that were copied, and the schema of the events that was seen."""
     copy, copied = database_copies.copy, []
     monkeypatch.setattr(database_copies, "copy", lambda source, target: (copied.append(source.name), copy(source, target)))
-    return health.look(home, None).schemas["events"][0], sorted(copied)
+    return health.look(home, []).schemas["events"][0], sorted(copied)
 
 
 def test_events_of_all_runs_are_read_where_they_lie(tmp_path, monkeypatch):
@@ -126,7 +126,7 @@ def test_events_of_all_runs_are_read_where_they_lie(tmp_path, monkeypatch):
     home = used(tmp_path / "home")
     before = snapshot(home)
     schema, copied = versions_seen(home, monkeypatch)
-    assert schema == health.look(home, None).schemas["events"][1]
+    assert schema == health.look(home, []).schemas["events"][1]
     assert "index.db" not in copied
     assert snapshot(home) == before
 
@@ -166,7 +166,7 @@ def test_events_that_are_written_while_they_are_read_are_read_again(tmp_path, mo
         return found
 
     monkeypatch.setattr(health, "_look", written)
-    assert health.look(home, None).schemas["events"][0] == "another"
+    assert health.look(home, []).schemas["events"][0] == "another"
     assert places == [True, False]
 
 
