@@ -34,7 +34,7 @@ from uuid import uuid4
 import pandas as pd
 
 from benchmarks.month import ONECLICK, Measured, machine, measure, row
-from oneclick_pipeline import model
+from oneclick_pipeline import model, permissions
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.model import gates, train
 from oneclick_pipeline.model.effects import Explained
@@ -91,7 +91,7 @@ def _more_months(home: Path) -> None:
         for part in ("raw", "tables", "reports", "exports"):
             for path in sorted((home / part).rglob(f"{source}*")):
                 new = path.with_name(path.name.replace(source, month))
-                (shutil.copytree if path.is_dir() else shutil.copyfile)(path, new)
+                (shutil.copytree if path.is_dir() else shutil.copy2)(path, new)
         ledger.publish(home, month, pd.read_parquet(table_file(home, "offer_plan", source)))
 
 
@@ -173,7 +173,7 @@ def _more_runs(home: Path) -> None:
     history = home / "dagster" / "history"
     with closing(sqlite3.connect(history / "runs.db")) as runs, closing(sqlite3.connect(history / "runs" / "index.db")) as index:
         real = {month: run for run, month in runs.execute("SELECT run_id, partition FROM runs ORDER BY id")}
-        copies = RUNS_OLD - len(real)
+        copies = RUNS_OLD - runs.execute("SELECT count(*) FROM runs").fetchone()[0]
         databases, sources = Databases(home, runs, index), list(_sources().items())
         for number in range(copies):  # the oldest first; a run of every month at least
             back = MONTHS_OLD - 1 - number * MONTHS_OLD // copies
@@ -274,6 +274,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="make the homes there, or use those that are there")
     arguments = parser.parse_args()
     where = machine()
+    permissions.restrict()
     with tempfile.TemporaryDirectory() as scratch:
         place = arguments.keep or Path(scratch)
         new, old = place / "new", place / "old"
