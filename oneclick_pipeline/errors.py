@@ -77,6 +77,7 @@ _MEMORY = (
 )
 _DEVICE = "see that the disk, or the server that it lies on, works; then run again: what stood there before is as it was"
 _GONE = "see that its folder is there and that nobody moves it while a run works; then run again"
+_IN_THE_WAY = "move away what is in its place; then run again"
 _TEXTS = (  # what libraries that are not Python's own say of an error of the system
     ("No space left on device", errno.ENOSPC),
     ("database or disk is full", errno.ENOSPC),
@@ -86,6 +87,7 @@ _TEXTS = (  # what libraries that are not Python's own say of an error of the sy
     ("can't start new thread", errno.ENOMEM),
 )
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
+_OTHER_KIND = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 _BROKEN = {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EREMOTEIO}
 _DATABASE = (  # what SQLite says, what that means, what to do; the first that fits
     ("locked", "another program holds the database and did not let go", "end that program, or wait for it; then run again"),
@@ -178,7 +180,7 @@ def _of_file(error: OSError, home: Path | None) -> BadInputError | None:
     elif error.errno in _BROKEN:
         problem, remedy = "its disk does not work", _DEVICE
     elif home is not None and isinstance(error.filename, str) and home in Path(error.filename).parents:
-        problem, remedy = "it cannot be read or written", _GONE
+        problem, remedy = "it cannot be read or written", _IN_THE_WAY if error.errno in _OTHER_KIND else _GONE
     else:
         return None
     return BadInputError(f"{problem}: {error.strerror}", file=place, remedy=remedy)

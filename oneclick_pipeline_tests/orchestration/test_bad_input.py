@@ -243,12 +243,18 @@ def test_failed_run_tells_the_file_once_and_skips_what_follows(tmp_path):
     assert not [step for step, _ in progress if step not in {s.file for s in SOURCES}]
 
 
-@pytest.mark.parametrize("name", ["home", "home/dagster"])
-def test_home_that_cannot_be_written_is_told(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("home", r"home: the home cannot be written: .*choose another --home"),
+        ("home/dagster", r"home/dagster: it cannot be read or written: .*move away what is in its place"),
+    ],
+)
+def test_home_that_cannot_be_written_is_told(tmp_path, name, message):
     blocked = tmp_path / name
     blocked.parent.mkdir(exist_ok=True)
     blocked.write_text("in the way")
-    with pytest.raises(BadInputError, match=r"home: the home cannot be written: .*choose another --home"):
+    with pytest.raises(BadInputError, match=message):
         prepare_instance(tmp_path / "home")
     assert blocked.read_text() == "in the way"
 
