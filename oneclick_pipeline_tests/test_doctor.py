@@ -56,18 +56,19 @@ def broken(home):
     kept = {}
 
     def change(path, content):
-        kept[path] = path.read_bytes() if path.exists() else None
+        kept[path] = (path.read_bytes(), path.stat().st_mode) if path.exists() else None
         if content is None:
             path.unlink()
         else:
             path.write_bytes(content)
 
     yield change
-    for path, content in kept.items():
-        if content is None:
+    for path, before in kept.items():
+        if before is None:
             path.unlink(missing_ok=True)
         else:
-            path.write_bytes(content)
+            path.write_bytes(before[0])
+            path.chmod(before[1])
 
 
 def found(home, name, now=None):

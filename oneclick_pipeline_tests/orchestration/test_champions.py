@@ -142,8 +142,9 @@ def test_refused_challenger_is_an_alert(challenged):
     assert (home / "alerts" / "stderr" / f"{alert.event}.json").exists()  # the command has told it
 
 
-def test_retrain_that_ends_between_logging_and_gates_leaves_the_champion(challenged, monkeypatch):
-    home, _ = challenged
+def test_retrain_that_ends_between_logging_and_gates_leaves_the_champion(challenged, tmp_path, monkeypatch):
+    home = shutil.copytree(challenged[0], tmp_path / "home")
+    move(home / "mlflow" / "mlflow.db", str(challenged[0]), str(home))
 
     def killed(*_):
         raise RuntimeError("killed")
