@@ -78,17 +78,32 @@ _MEMORY = (
 _DEVICE = "see that the disk, or the server that it lies on, works; then run again: what stood there before is as it was"
 _GONE = "see that its folder is there and that nobody moves it while a run works; then run again"
 _IN_THE_WAY = "move away what is in its place; then run again"
+_NO_THREAD = "can't start new thread"
 _TEXTS = (  # what libraries that are not Python's own say of an error of the system
     ("No space left on device", errno.ENOSPC),
     ("database or disk is full", errno.ENOSPC),
     ("Disk quota exceeded", errno.EDQUOT),
     ("Read-only file system", errno.EROFS),
     ("Cannot allocate memory", errno.ENOMEM),
-    ("can't start new thread", errno.ENOMEM),
+    (_NO_THREAD, errno.ENOMEM),
+)
+_LIMITS = {  # what has run out, or takes nothing: what is wrong, what to do
+    errno.EROFS: ("the file system is read-only", _WRITABLE),
+    errno.EDQUOT: ("the disk quota is used up", _QUOTA),
+    errno.EMFILE: ("the process has as many files open as it may", "raise the limit (ulimit -n) and run again"),
+    errno.ENFILE: ("the system has as many files open as it may", "end what else runs, or raise fs.file-max, and run again"),
+    errno.EFBIG: (
+        "the file would be larger than a file may be",
+        "raise the limit (ulimit -f), or choose another disk; run again",
+    ),
+}
+_THREADS = (
+    "raise the limit of processes (ulimit -u, that of the container or the service), or end what else runs; then run again: "
+    "what stood there before is as it was"
 )
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
 _OTHER_KIND = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
-_BROKEN = {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EREMOTEIO}
+_BROKEN = {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EREMOTEIO, errno.EUCLEAN}
 _DATABASE = (  # what SQLite says, what that means, what to do; the first that fits
     ("locked", "another program holds the database and did not let go", "end that program, or wait for it; then run again"),
     ("is not a database", "this is no database", "put the last backup in its place, or move it away; then run again"),
@@ -139,19 +154,23 @@ def of_the_machine(error: BaseException, home: Path | None = None, database: Pat
 
 
 def _exhausted(error: BaseException, place: str) -> BadInputError | None:
-    """That something has run out, or takes nothing; None for any other error."""
+    """That something has run out, or takes nothing; None for any other error.
+
+    One of ours is none of these, whatever it says: it may quote what stands in a file. What it came from is asked by itself.
+    """
+    if isinstance(error, BadInputError):
+        return None
     number = error.errno if isinstance(error, OSError) else None
-    if number is None or number not in {n for _, n in _TEXTS}:
+    if number is None or number not in {*_LIMITS, *(n for _, n in _TEXTS)}:
         number = next((n for text, n in _TEXTS if text in str(error)), None)
+    if _NO_THREAD in str(error) and not is_short_of_memory():
+        return BadInputError("no further thread can be started", remedy=_THREADS)
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
         return BadInputError(_NO_MEMORY, remedy=_MEMORY)
-    if number == errno.EROFS:
-        return BadInputError("the file system is read-only", file=place or None, remedy=_WRITABLE)
-    if number == errno.EDQUOT:
-        return BadInputError("the disk quota is used up", file=place or None, remedy=_QUOTA)
     if number == errno.ENOSPC:
         return _full(place)
-    return None
+    problem, remedy = _LIMITS.get(number or 0, (None, ""))
+    return BadInputError(problem, file=place or None, remedy=remedy) if problem else None
 
 
 def _full(place: str) -> BadInputError:

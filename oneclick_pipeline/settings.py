@@ -332,8 +332,8 @@ class Keep(_Section):
         ge=2,
         le=10_000,
         description="Newest model versions that are kept, with their runs and files in MLflow. Two years of monthly trainings. "
-        "Older ones stay if they have an alias or are champion or previous champion, if a table or a ledger names them, or "
-        "if they have no record",
+        "Older ones stay if they have an alias or are champion or previous champion, if a table, a ledger or another version in "
+        "MLflow rests on them, or if they have no record",
     )
 
 

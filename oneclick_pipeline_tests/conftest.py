@@ -60,16 +60,23 @@ _MAY_LACK = "real export"
 """What a skip may always be for: the store's own data, which never lies in the project."""
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skip for want of a program fails where everything is required."""
-    return _required((yield))
+class _RequireAll:
+    """Fails what is skipped; a plugin of its own, since hooks of this file are not asked about the doctests of the package."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A skip for want of a program fails where everything is required."""
+        return _required((yield))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """The same for a module that skips itself."""
+        return _required((yield))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """The same for a module that skips itself."""
-    return _required((yield))
+def pytest_configure(config: pytest.Config) -> None:
+    """Have it asked about all tests, wherever they stand."""
+    config.pluginmanager.register(_RequireAll())
 
 
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)

@@ -48,3 +48,19 @@ def test_skip_fails_where_everything_is_required(tmp_path, required, code, outco
     )
     assert done.returncode == code, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith(outcomes)
+
+
+def test_skip_of_a_doctest_beside_the_tests_fails_as_well(tmp_path):
+    """As of the package, whose doctests do not stand below the tests' conftest.py."""
+    tests, package = tmp_path / "tests", tmp_path / "package"
+    for folder in (tests, package):
+        folder.mkdir()
+    (tests / "conftest.py").write_text("from oneclick_pipeline_tests.conftest import pytest_configure\n")
+    (tests / "test_good.py").write_text("def test_good():\n    pass\n")
+    (package / "part.py").write_text('"""A part.\n\n>>> import pytest; pytest.skip("no Java")\n"""\n')
+    (package / "all_of_it.py").write_text('"""A part.\n\n>>> 1 # doctest: +SKIP\n2\n"""\n')
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--doctest-modules", "tests", "package"]
+    environment = os.environ | {"ONECLICK_REQUIRE_ALL": "1", "PYTHONPATH": str(Path(__file__).parents[1]), "PYTEST_ADDOPTS": ""}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment, timeout=60)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("2 failed, 1 passed")

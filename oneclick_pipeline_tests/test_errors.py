@@ -52,7 +52,11 @@ NO_INODES = "the file system has no inodes left, so no further file can be made 
         (MemoryError(), MEMORY),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), MEMORY),
         (ImportError("libx.so: failed to map segment from shared object: Cannot allocate memory"), MEMORY),
-        (RuntimeError("can't start new thread"), MEMORY),
+        (RuntimeError("can't start new thread"), "no further thread can be started. What to do: raise the limit of processes"),
+        (OSError(errno.EMFILE, "Too many open files", "HOME/part"), "HOME/part: the process has as many files open as it may."),
+        (OSError(errno.ENFILE, "Too many open files in system"), "HOME: the system has as many files open as it may."),
+        (OSError(errno.EFBIG, "File too large", "HOME/part"), "HOME/part: the file would be larger than a file may be."),
+        (OSError(errno.EUCLEAN, "Structure needs cleaning", "HOME/part"), "HOME/part: its disk does not work: Structure needs"),
         (
             OSError(errno.EIO, "Input/output error"),
             "HOME: its disk does not work: Input/output error. What to do: see that the disk",
@@ -103,6 +107,15 @@ def test_what_the_file_system_has_left_says_why_nothing_can_be_written(monkeypat
 def test_database_that_gets_no_memory_is_not_called_a_broken_disk(monkeypatch):
     monkeypatch.setattr(errors, "is_short_of_memory", lambda: True)
     assert str(of_the_machine(sqlite3.OperationalError("disk I/O error"))).startswith(MEMORY)
+    assert str(of_the_machine(RuntimeError("can't start new thread"))).startswith(MEMORY)
+
+
+@pytest.mark.parametrize("text", ["No space left on device", "Read-only file system", "Cannot allocate memory"])
+def test_what_an_export_says_is_not_what_the_system_said(text):
+    error = BadInputError("the header has no column «Прибыль»", file="money.csv", line=1, value=text)
+    assert of_the_machine(error, Path("HOME")) is None
+    error.__cause__ = OSError(errno.EROFS, "Read-only file system", "HOME/part")
+    assert READ_ONLY in str(of_the_machine(error, Path("HOME")))
 
 
 @pytest.mark.parametrize(

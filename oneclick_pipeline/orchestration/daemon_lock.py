@@ -2,7 +2,8 @@
 
 Dagster supports one on an instance. Two would each ask every sensor and start the same run twice, and all that Dagster does about
 it is to log an error. So whoever is the daemon of a home holds a lock, and a second one is refused, also where it is Dagster's
-own `dagster-daemon` (see `scheduler`).
+own `dagster-daemon` (see `scheduler`). Its file names the process, and is easily removed by somebody who is refused; so the
+folder is locked, too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 FOLDER = "DAGSTER_HOME"
 """Dagster's variable for the folder of the instance."""
 
+_OWN: set[Path] = set()
+"""Folders of which this process is the daemon: Dagster loads the scheduler of one more than once."""
+
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
@@ -33,9 +37,16 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         BadInputError: If another process is it.
     """
+    if folder in _OWN:
+        yield
+        return
     try:
-        with locks.held(lock_file(folder), seconds=0):
-            yield
+        with locks.held_folder(folder), locks.held(lock_file(folder), seconds=0):
+            _OWN.add(folder)
+            try:
+                yield
+            finally:
+                _OWN.discard(folder)
     except Timeout as error:
         raise _another(folder) from error
 
@@ -49,7 +60,7 @@ def refuse_second(folder: Path) -> None:
     Raises:
         BadInputError: If one is.
     """
-    if locks.is_held(lock_file(folder)):
+    if locks.is_held(folder) or locks.is_held(lock_file(folder)):
         raise _another(folder)
 
 

@@ -48,6 +48,37 @@ def held(path: Path, seconds: float = -1) -> Iterator[None]:
                     path.unlink(missing_ok=True)
 
 
+@contextmanager
+def held_folder(place: Path) -> Iterator[None]:
+    """Hold a folder itself: whoever removes a file in it lets nobody else in. Not where the system cannot lock folders.
+
+    Args:
+        place: The folder.
+
+    Raises:
+        OSError: If it cannot be opened.
+        filelock.Timeout: If another process holds it.
+    """
+    try:
+        import fcntl  # systems that have no such locks have no such module
+    except ImportError:
+        yield
+        return
+    from filelock import Timeout
+
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Timeout(str(place)) from error
+        except OSError:  # a network file system locks what may be written to, and a folder is no such thing
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
     """Files of locks whose processes were killed; each is removed once the caller has dealt with it.
 
@@ -76,19 +107,21 @@ def _is_ours(path: Path) -> bool:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds a lock; to ask changes nothing, and does not make a file where there is none."""
+    """Whether a living process holds a file or a folder; to ask changes nothing, and does not make a file where there is none."""
     try:
         import fcntl  # systems that have no such locks have no such module
     except ImportError:
         return True  # nobody can tell without taking it
     try:
-        # a pipe must not make us wait
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as the file is closed
-    except BlockingIOError:
-        return True
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not make us wait
     except FileNotFoundError:
         return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as it is closed
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
     return False
 
 

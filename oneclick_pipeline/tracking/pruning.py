@@ -10,6 +10,7 @@ deletes it. Of a run the files go first and its rows last: what is left of one t
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 FILE = "pruning.json"
 _CONTENT = TypeAdapter(dict[int, str])
 _PARENT = "mlflow.parentRunId"
+_OURS = ("dagster_asset", "family")
+"""Tags by which a run below another one is known as one that a training logged."""
 
 
 def _table(name: str, *columns: str) -> sa.TableClause:
@@ -39,7 +42,7 @@ _EXPERIMENTS = _table("experiments", "experiment_id", "name")
 _RUNS = _table("runs", "run_uuid", "experiment_id", "artifact_uri")
 _TAGS = _table("tags", "run_uuid", "key", "value")
 _LOGGED = _table("logged_models", "model_id", "source_run_id", "artifact_location")
-_VERSIONS = _table("model_versions", "name", "version", "run_id")
+_VERSIONS = _table("model_versions", "name", "version", "run_id", "source")
 _VERSION_TAGS = _table("model_version_tags", "name", "version")
 _INPUTS = _table("inputs", "input_uuid", "source_type", "source_id", "destination_id")
 _INPUT_TAGS = _table("input_tags", "input_uuid")
@@ -120,8 +123,9 @@ class Pruning:
             _remove(self._folder / versions.FOLDER / str(number))
             deleted += self._delete_run(run)
         self._file.unlink(missing_ok=True)
+        needed = self._needed(sa.true())
         for run in self._without_version(months):
-            deleted += self._delete_run(run)
+            deleted += 0 if self._ids(run) & needed else self._delete_run(run)
         return Pruned(tuple(sorted(going)), deleted)
 
     def _begun(self) -> dict[int, str]:
@@ -139,8 +143,25 @@ class Pruning:
     def _alone(self, going: Mapping[int, str]) -> dict[int, str]:
         """Versions of whose run no other version was made, by whatever name: its files are the other one's, too."""
         own = (_VERSIONS.c.name == runs.MODEL) & _VERSIONS.c.version.in_(going)
-        needed = self._column(sa.select(_VERSIONS.c.run_id).where(~own))
-        return {number: run for number, run in going.items() if run not in needed}
+        needed = self._needed(~own) if going else set()
+        return {number: run for number, run in going.items() if not self._ids(run) & needed}
+
+    def _needed(self, others: sa.ColumnElement[bool]) -> set[str]:
+        """Ids of the runs and logged models that versions were made of; one made by an address alone names its id there."""
+        with self._engine.connect() as connection:
+            made = connection.execute(sa.select(_VERSIONS.c.run_id, _VERSIONS.c.source).where(others)).all()
+        return {part for run, source in made for part in (run, *re.split("[/:]", source or "")) if part}
+
+    def _ids(self, run: str) -> set[str]:
+        """Ids of a run, of ours below it, and of the models that they logged."""
+        family = {run, *self._below(run)}
+        return family | self._column(sa.select(_LOGGED.c.model_id).where(_LOGGED.c.source_run_id.in_(family)))
+
+    def _below(self, run: str) -> set[str]:
+        """Our runs below a run: people may have put some of their own there, which stay."""
+        parent, ours = _TAGS.alias(), _TAGS.alias()
+        query = sa.select(parent.c.run_uuid).join(ours, ours.c.run_uuid == parent.c.run_uuid)
+        return self._column(query.where(parent.c.key == _PARENT, parent.c.value == run, ours.c.key.in_(_OURS)))
 
     def _unregister(self, going: Collection[int]) -> None:
         with self._engine.begin() as connection:
@@ -158,15 +179,13 @@ class Pruning:
             .outerjoin(asset, _has(asset, "dagster_asset"))
             .outerjoin(parent, _has(parent, _PARENT))
             .where(_EXPERIMENTS.c.name.in_([runs.EXPERIMENT, judged.REPORTS]), ours, parent.c.value.is_(None))
-            .where(_RUNS.c.run_uuid.not_in(sa.select(_VERSIONS.c.run_id).where(_VERSIONS.c.run_id.is_not(None))))
         )
         with self._engine.connect() as connection:
             return [run for run, value in connection.execute(query) if not months.stays(value)]
 
     def _delete_run(self, run: str) -> int:
         """Delete a run with those below it and the models that they logged; how many runs that were."""
-        below = self._column(sa.select(_TAGS.c.run_uuid).where(_TAGS.c.key == _PARENT, _TAGS.c.value == run))
-        return sum(self._delete_one(one) for one in (*below, run))
+        return sum(self._delete_one(one) for one in (*self._below(run), run))
 
     def _delete_one(self, run: str) -> int:
         logged = sa.select(_LOGGED.c.model_id, _LOGGED.c.artifact_location).where(_LOGGED.c.source_run_id == run)

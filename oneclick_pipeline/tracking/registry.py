@@ -328,21 +328,21 @@ class Tracking:
         Raises:
             BadInputError: If there is no previous champion, or a file of it is not the one that was registered.
         """
-        aliases = self.aliases()
-        champion, previous = aliases.get(CHAMPION), aliases.get(PREVIOUS)
-        if champion is None or previous in (None, champion):
-            raise BadInputError(
-                "there is no previous champion to go back to", remedy=f"choose a version: {_LIST}, oneclick model promote"
-            )
-        back = self.version(int(previous))
-        _require_promoted(back, PREVIOUS)
-        self._require_chosen(PREVIOUS, back.version)
-        self._require_chosen(CHAMPION, champion)
-        self.check(back)
-        with self._lock():
+        with self._lock():  # from before they are looked at: another may promote or prune meanwhile
+            aliases = self.aliases()
+            champion, previous = aliases.get(CHAMPION), aliases.get(PREVIOUS)
+            if champion is None or previous in (None, champion):
+                raise BadInputError(
+                    "there is no previous champion to go back to", remedy=f"choose a version: {_LIST}, oneclick model promote"
+                )
+            back = self.version(int(previous))
+            _require_promoted(back, PREVIOUS)
+            self._require_chosen(PREVIOUS, back.version)
+            self._require_chosen(CHAMPION, champion)
+            self.check(back)
             self._promoted(back, "rollback")
             self._choose(back.version, champion)
-        return self.version(int(previous))
+        return self.version(back.version)
 
     def prune(self, newest: int, months: pruning.Months, named: Callable[[], Collection[int]]) -> pruning.Pruned:
         """Delete old versions with their runs and files, and older runs that registered no model.

@@ -13,7 +13,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.types import DaemonHeartbeat
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import daemon, daemon_lock, execute, servers
+from oneclick_pipeline.orchestration import daemon, daemon_lock, execute, locks, servers
 from oneclick_pipeline_tests.orchestration.homes import environment_kept, instance_of
 from oneclick_pipeline_tests.orchestration.test_locks import elsewhere
 from oneclick_pipeline_tests.orchestration.test_servers import wait_until
@@ -33,7 +33,7 @@ def home(tmp_path):
 
 def at_work(home):
     """Another process that is the daemon of a home."""
-    return elsewhere(f"locks.held(Path({str(daemon_lock.lock_file(home / 'dagster'))!r}))")
+    return elsewhere(f"daemon_lock.alone(Path({str(home / 'dagster')!r}))")
 
 
 @pytest.mark.parametrize("arguments", [OURS, DAGSTERS])
@@ -61,6 +61,19 @@ def test_daemon_that_was_killed_is_in_nobodys_way(home):
         with daemon_lock.alone(home / "dagster"):
             assert daemon_lock.lock_file(home / "dagster").read_text() == f"process {os.getpid()}\n"
     assert not daemon_lock.lock_file(home / "dagster").exists()
+
+
+def test_lock_file_that_somebody_removed_lets_no_second_daemon_in(home):
+    folder = home / "dagster"
+    with at_work(home):
+        daemon_lock.lock_file(folder).unlink()
+        with pytest.raises(BadInputError, match="another daemon works on this home"):
+            daemon_lock.refuse_second(folder)
+        with pytest.raises(BadInputError, match="another daemon works on this home"), daemon_lock.alone(folder):
+            pass
+    with daemon_lock.alone(folder), daemon_lock.alone(folder):  # Dagster's own daemon loads a scheduler more than once
+        pass
+    assert not locks.is_held(folder)
 
 
 class Controller:

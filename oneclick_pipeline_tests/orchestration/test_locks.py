@@ -12,7 +12,7 @@ from oneclick_pipeline.orchestration import locks
 HOLD = """
 import sys
 from pathlib import Path
-from oneclick_pipeline.orchestration import locks
+from oneclick_pipeline.orchestration import daemon_lock, locks
 
 with {}:
     print("held", flush=True)

@@ -153,15 +153,42 @@ def test_version_without_a_record_stays(store):
     assert numbers(store) == [4, 1]
 
 
-def test_version_whose_run_made_another_one_stays(store):
-    version = store.version(2)
-    client = store._client()
+@pytest.mark.parametrize("made_of", ["run", "address of the model", "address of the run", "run below"])
+def test_version_that_another_one_was_made_of_stays(store, made_of):
+    """However it was made: MLflow keeps no run of one that was made of an address."""
+    version, client = store.version(2), store._client()
     client.create_registered_model("of somebody else")
     source = client.get_model_version(version.name, "2").source
-    client.create_model_version("of somebody else", source, version.run_id)
+    _, below, _ = ids_of(store, 2)
+    source, run = {
+        "run": (source, version.run_id),
+        "address of the model": (source, None),
+        "address of the run": (f"{client.get_run(version.run_id).info.artifact_uri}/model", None),
+        "run below": (client.get_run(below).info.artifact_uri, below),
+    }[made_of]
+    client.create_model_version("of somebody else", source, run)
     store.prune(1, ALL, set)
     assert numbers(store) == [4, 2, 1]
     store.check(store.version(2))
+
+
+def test_run_that_somebody_put_below_ours_stays(store):
+    client, version = store._client(), store.version(2)
+    experiment = client.get_run(version.run_id).info.experiment_id
+    own = client.create_run(experiment, tags={"mlflow.parentRunId": version.run_id}).info.run_id
+    assert store.prune(1, ALL, set).versions == (2, 3)
+    assert client.get_run(own).info.lifecycle_stage == "active"
+
+
+def test_older_run_that_somebody_made_a_version_of_stays(store):
+    client = store._client()
+    experiment = client.get_experiment_by_name(runs.EXPERIMENT).experiment_id
+    ours = client.create_run(experiment, tags={"month": "2025-01", **TAGS}).info
+    below = client.create_run(experiment, tags={"month": "2025-01", "mlflow.parentRunId": ours.run_id, **TAGS}).info
+    client.create_registered_model("of somebody else")
+    client.create_model_version("of somebody else", below.artifact_uri)
+    assert store.prune(9, pruning.Months("2026-01"), set) == NOTHING
+    client.get_run(below.run_id)
 
 
 def test_alias_that_somebody_set_in_the_pages_keeps_its_version(store):
@@ -267,19 +294,34 @@ def test_home_without_models_gets_none(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_version_is_not_promoted_while_it_is_pruned(store, monkeypatch):
-    """Looked at inside of the lock: what was pruned while somebody waited for it is gone, and no alias leads to it."""
+def while_it_is_waited_for(store, monkeypatch, *others):
+    """Have others work on the registry when the lock is taken the next time: who takes it has waited for them."""
     lock = store._lock
 
-    def pruned_meanwhile():
+    def meanwhile():
         monkeypatch.setattr(Tracking, "_lock", lambda _: lock())
-        store.prune(1, ALL, set)
+        for other in others:
+            other()
         return lock()
 
-    monkeypatch.setattr(Tracking, "_lock", lambda _: pruned_meanwhile())
+    monkeypatch.setattr(Tracking, "_lock", lambda _: meanwhile())
+
+
+def test_version_is_not_promoted_while_it_is_pruned(store, monkeypatch):
+    """Looked at inside of the lock: what was pruned while somebody waited for it is gone, and no alias leads to it."""
+    while_it_is_waited_for(store, monkeypatch, lambda: store.prune(1, ALL, set))
     with pytest.raises(BadInputError, match="there is no model version 3"):
         store.promote(3)
     assert store.require_champion().version == 1
+
+
+def test_rollback_goes_back_from_the_champion_that_others_made_meanwhile(store, monkeypatch):
+    store.promote(2)
+    others = (lambda: store.promote(3), lambda: store.promote(4), lambda: store.prune(1, ALL, set))
+    while_it_is_waited_for(store, monkeypatch, *others)
+    assert store.rollback().version == 3
+    assert {alias: number for alias, number in store.aliases().items() if alias != "challenger"} == {"champion": 3, "previous": 4}
+    assert store.require_champion().version == 3
 
 
 def test_record_of_another_run_than_mlflow_names_stays(store):
