@@ -38,6 +38,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 class _Together(LoadScopeScheduling):
     """A module's tests run in one test process, and so do all that share what takes a minute to make: another would wait for it.
 
+    Not those that take minutes each themselves: one process would have half of them, and the other nothing left to do.
+
     Groups of pytest-xdist 3.8 (`xdist_group`) do nothing with pytest 9.2, which keeps the names of tests elsewhere.
     """
 
@@ -45,7 +47,7 @@ class _Together(LoadScopeScheduling):
         path = nodeid.partition("::")[0]
         if "/year/" in path:
             return "year"
-        return "finished" if path in _FINISHED else path
+        return "finished" if path in _FINISHED and self.config.option.markexpr != "soak" else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Together:

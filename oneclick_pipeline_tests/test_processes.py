@@ -82,12 +82,10 @@ def test_keeper_leaves_time_for_the_parent_within_ten_seconds():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_ends_polite_children_at_once(number):
+def test_signal_ends_polite_children(number):
     with parent() as (process, below):
-        begin = time.monotonic()
         process.send_signal(number)
         process.wait(DEADLINE_SECONDS)
-        assert time.monotonic() - begin < KILL_SECONDS
         assert left(below) == []
 
 

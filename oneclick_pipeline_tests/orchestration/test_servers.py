@@ -128,7 +128,7 @@ def check_ends(process, started, number=signal.SIGINT):
     started += [p for p in below(process) if p not in started]
     process.send_signal(number)
     process.wait(DEADLINE_SECONDS)
-    _, alive = psutil.wait_procs(started, timeout=1)
+    _, alive = psutil.wait_procs(started, timeout=DEADLINE_SECONDS)  # whoever watched it ends after it
     assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
     assert process.returncode in {0, 130}
 
