@@ -37,9 +37,9 @@ def look(patient: Patient) -> Iterator[Finding]:
 
 def _unknown(patient: Patient) -> dict[int, list[str]]:
     """Where versions are named that MLflow does not know; one that has no record is told of by the check of models."""
-    from oneclick_pipeline.tracking.named import named
+    from oneclick_pipeline.tracking.references import references
 
-    places = named(patient.home)
+    places = references(patient.home)
     if not places or (patient.store.exists() and not patient.has_models):
         return {}  # a database that cannot be read: the check of mlflow
     known = set(patient.registered) if patient.has_models else set[int]()

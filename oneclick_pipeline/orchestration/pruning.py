@@ -19,20 +19,18 @@ from filelock import Timeout
 
 from oneclick_pipeline import postgres
 from oneclick_pipeline.campaigns import ledger
-from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.orchestration import locks
 from oneclick_pipeline.orchestration.home import Home
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tables import TABLES, add_months, is_month, table_file
-from oneclick_pipeline.tracking import CHAMPION, PREVIOUS, Tracking, pruning
+from oneclick_pipeline.tracking import CHAMPION, PREVIOUS, Tracking, pruning, references
 
 _MOST_SECONDS = 20.0
 """How long one call deletes; Dagster gives a sensor a minute. The next call goes on."""
 _AT_ONCE = 25
 """Runs whose events are deleted in one transaction: others wait for it."""
 _SUCCESS, _FINISHED = "SUCCESS", frozenset({"SUCCESS", "FAILURE", "CANCELED"})
-_VERSION = "model_version"
 
 
 class Run(NamedTuple):
@@ -177,24 +175,10 @@ def named(home: Path) -> set[int]:
     Raises:
         BadInputError: If one of them cannot be read.
     """
-    folders = [table_file(home, name, "2000-01").parent for name, table in TABLES.items() if _VERSION in table.names]
+    folders = [table_file(home, name, "2000-01").parent for name, table in TABLES.items() if references.COLUMN in table.names]
     folders.append(ledger.ledger_file(home, "2000-01").parent)
     paths = [path for folder in folders for path in sorted(folder.glob("[!.]*.parquet"))]
-    return {version for path in paths for part in files.parts(path) for version in _named_in(part)}
-
-
-def _named_in(part: Path) -> set[int]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(part)
-        if _VERSION not in file.schema_arrow.names:
-            return set()
-        return set(file.read([_VERSION]).column(0).cast(pa.int64()).unique().drop_null().to_pylist())
-    except (pa.ArrowException, OSError) as error:
-        remedy = "put its backup in its place, or run its month again; until then no model version is pruned"
-        raise BadInputError("which model it names cannot be read", file=str(part), remedy=remedy) from error
+    return {version for path in paths for version in references.versions_in(path)}
 
 
 def _at_work(home: Path) -> bool:

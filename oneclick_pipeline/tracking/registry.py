@@ -22,7 +22,7 @@ from oneclick_pipeline import database_copies, postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
-from oneclick_pipeline.tracking import chosen, files, fresh, named, pruning, runs, trust, versions
+from oneclick_pipeline.tracking import chosen, files, fresh, pruning, references, runs, trust, versions
 from oneclick_pipeline.tracking import judged as judging
 from oneclick_pipeline.tracking.quiet import quiet_mlflow
 from oneclick_pipeline.tracking.versions import Family, Version
@@ -623,7 +623,7 @@ class Tracking:
         MLflow counts on from its newest version. Where its database is older than the home, that number is one by which tables,
         plans and records mean another model; it is used up as one of a version that was deleted.
         """
-        places = named.named(self.home)
+        places = references.references(self.home)
         while True:
             version = client.create_model_version(runs.MODEL, source, run_id, tags, description=about)
             number = int(version.version)

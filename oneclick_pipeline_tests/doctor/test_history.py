@@ -10,7 +10,7 @@ from oneclick_pipeline.doctor import history as look_module
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tables import table_file
 from oneclick_pipeline.tracking import CHAMPION, Tracking, chosen, versions
-from oneclick_pipeline.tracking.named import named
+from oneclick_pipeline.tracking.references import references
 from oneclick_pipeline_tests.faults.homes import FAST, copied
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import MONTH, SAMPLE, environment_kept, instance_of, run
@@ -91,7 +91,7 @@ def ahead(home):
 def test_versions_that_mlflow_does_not_know_are_named_and_a_known_one_goes_on(home):
     (home / "settings.yaml").write_text(FAST)
     ahead(home)
-    assert 2 in named(home)
+    assert 2 in references(home)
     findings = [told for _, told, _ in history(home) if "model version 2" in told]
     assert len(findings) == 1
     assert findings[0].startswith(f"MLflow's database does not know model version 2, which customer_scores of {MONTH}")
@@ -117,10 +117,10 @@ def test_number_that_tables_or_records_name_is_given_to_no_other_model(home):
 
 def test_damaged_table_names_no_version(home):
     table_file(home, "customer_scores", MONTH).write_bytes(b"")
-    assert f"customer_scores of {MONTH}" not in named(home).get(1, [])
+    assert f"customer_scores of {MONTH}" not in references(home).get(1, [])
 
 
-def test_months_that_dagster_does_not_know_are_named(home):
+def test_months_that_dagster_does_not_know_are_references(home):
     """The quick core: databases without a run."""
     shutil.rmtree(home / "dagster" / "history")
     ((state, told, _),) = history(home)
