@@ -56,7 +56,7 @@ def test_two_runs_of_a_month_at_once_are_one_after_the_other(tmp_path, finished)
     assert ledger.published_months(home) == [MONTH]
     assert statuses(home) == [dg.DagsterRunStatus.SUCCESS] * 2
     assert files(home / "staging") == []
-    assert files(home / "locks") == [f"{MONTH}.lock"]
+    assert files(home / "locks") == [f"{MONTH}.lock", "whole.lock"]  # of no run, of no step
 
 
 def test_two_processes_make_the_databases_of_dagster_once(tmp_path):
