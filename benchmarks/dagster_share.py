@@ -43,8 +43,8 @@ def call(asset: dg.AssetsDefinition, resources: Any, month: str) -> None:
     """Load the inputs of an asset, call its function, publish its tables."""
     import dagster as dg
 
-    from oneclick_pipeline.orchestration.home import Staged
-    from oneclick_pipeline.orchestration.offers import Replan
+    from oneclick_pipeline.orchestration.assets.offers import Replan
+    from oneclick_pipeline.orchestration.resources import Staged
 
     function = asset.op.compute_fn.decorated_fn
     types = get_type_hints(function)
@@ -68,7 +68,7 @@ def call(asset: dg.AssetsDefinition, resources: Any, month: str) -> None:
 
 def months_of(mapping: Any, month: str) -> list[str]:
     """The months that an asset of a month reads of another."""
-    from oneclick_pipeline.orchestration.describe import MONTHS
+    from oneclick_pipeline.orchestration.asset_specs import MONTHS
 
     months = MONTHS.get_partition_keys()
     here = months.index(month)

@@ -34,12 +34,14 @@ from uuid import uuid4
 import pandas as pd
 
 from benchmarks.month import ONECLICK, Measured, machine, measure, row
-from oneclick_pipeline import model, permissions
+from oneclick_pipeline import model
 from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.home import permissions
+from oneclick_pipeline.home.months import add_months
+from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model import gates, train
-from oneclick_pipeline.model.effects import Explained
+from oneclick_pipeline.model.contributions import Explained
 from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.tables import add_months, table_file
 from oneclick_pipeline.tracking import Tracking
 
 FIRST, MONTHS, HISTORY = "2025-07", 13, 3

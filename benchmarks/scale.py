@@ -40,7 +40,7 @@ PREPARE = """
 import sys
 from pathlib import Path
 from oneclick_pipeline.definitions import build
-from oneclick_pipeline.orchestration import execute
+from oneclick_pipeline.orchestration import execution as execute
 home = Path(sys.argv[1])
 done = execute.execute(build(str(home)).resolve_job_def("prepare"), sys.argv[2], home, lambda *_: None)
 sys.exit(0 if done.success else "; ".join(done.errors))
@@ -49,7 +49,7 @@ REFRESH = """
 import json, sys, time
 from pathlib import Path
 from oneclick_pipeline.definitions import build
-from oneclick_pipeline.orchestration import execute
+from oneclick_pipeline.orchestration import execution as execute
 home, begun, spent = Path(sys.argv[1]), {}, {}
 def progress(step, state):
     begun.setdefault(step, time.process_time())

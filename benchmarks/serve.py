@@ -23,7 +23,8 @@ import pandas as pd
 
 from benchmarks.month import ONECLICK, machine
 from benchmarks.scale import trained
-from oneclick_pipeline.tables import FEATURE_NAMES, table_file
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.home.paths import table_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, get_origin
 
-from oneclick_pipeline.origins import ORIGINS
-from oneclick_pipeline.origins import rows as rows_of_origin
+from oneclick_pipeline.contracts.lineage import ORIGINS
+from oneclick_pipeline.contracts.lineage import rows as rows_of_origin
+from oneclick_pipeline.contracts.schema import STAGES, Column, Table
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.tables import STAGES, TABLES, Column, Table
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -26,7 +27,7 @@ def tables() -> str:
         "# Tables",
         _NOTE,
         (
-            "The contracts stand in `oneclick_pipeline/tables.py`. Every table is held against its contract before it becomes "
+            "The contracts stand in `oneclick_pipeline/contracts.py`. Every table is held against its contract before it becomes "
             "readable. Paths, table names and column names are a public interface:"
         ),
         "```\nHOME/raw/<month>/<file>.csv\nHOME/tables/<stage>/<table>/<month>.parquet\n```",

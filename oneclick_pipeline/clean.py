@@ -21,14 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
 from oneclick_pipeline.engine.files import DTYPES, stands_twice
-from oneclick_pipeline.tables import CORRECTIONS, REJECTED_ROWS, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     import polars as pl
 
+    from oneclick_pipeline.contracts.schema import Column, Table
     from oneclick_pipeline.settings import Cleaning
 
     Compute = Callable[[nw.LazyFrame], nw.LazyFrame]

@@ -6,10 +6,8 @@ import os
 
 import dagster as dg
 
-from oneclick_pipeline import permissions
-from oneclick_pipeline.orchestration import (
-    alerts,
-    automation,
+from oneclick_pipeline.home import permissions
+from oneclick_pipeline.orchestration.assets import (
     campaigns,
     clean,
     exploration,
@@ -17,15 +15,15 @@ from oneclick_pipeline.orchestration import (
     model,
     monitoring,
     offers,
-    pruning,
     raw,
     report,
     scores,
     segments,
 )
-from oneclick_pipeline.orchestration.console import console
-from oneclick_pipeline.orchestration.execute import events_logger
-from oneclick_pipeline.orchestration.home import Home, TableIO
+from oneclick_pipeline.orchestration.automation import alerts, jobs, pruning
+from oneclick_pipeline.orchestration.execution import events_logger
+from oneclick_pipeline.orchestration.resources import Home, TableIO
+from oneclick_pipeline.orchestration.runs.console import console
 
 
 def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Definitions:
@@ -55,9 +53,9 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
             *monitoring.ASSETS,
             *report.ASSETS,
         ],
-        jobs=automation.JOBS,
-        schedules=[automation.monthly_refresh],
-        sensors=[automation.new_snapshot, automation.retrain_due, alerts.alerts, pruning.pruning_sensor],
+        jobs=jobs.JOBS,
+        schedules=[jobs.monthly_refresh],
+        sensors=[jobs.new_snapshot, jobs.retrain_due, alerts.alerts, pruning.pruning_sensor],
         # The third holds what is no table, for nobody; Dagster's own would pickle it into a folder that a launch may choose.
         resources={"home": place, "tables": TableIO(home=place), "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # a process a step costs five seconds of imports each

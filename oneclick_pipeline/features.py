@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from oneclick_pipeline.tables import (
-    CUSTOMER_FEATURES,
-    CUSTOMERS,
-    PERIODS_OF_MINUTES,
-    PERIODS_OF_REVENUE,
-    PROFIT,
-    REVENUE,
-    SITE_MINUTES,
-)
+from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES
+from oneclick_pipeline.contracts.exports import CUSTOMERS, PERIODS_OF_MINUTES, PERIODS_OF_REVENUE, PROFIT, REVENUE, SITE_MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +41,7 @@ def customer_features(
     """Join the four clean tables.
 
     Returns:
-        Columns of `tables.CUSTOMER_FEATURES`, one row a customer seen in any of them; words may be categories.
+        Columns of `contracts.customers.CUSTOMER_FEATURES`, one row a customer seen in any of them; words may be categories.
     """
     if customers.implementation.is_polars():  # which carries categories through joins at a fraction of the cost of texts
         words = [c.name for c in CUSTOMERS.columns if c.kind == "str"]

@@ -20,15 +20,17 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import narwhals as nw
 
+from oneclick_pipeline.contracts.exports import RAW, SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import RAW, SOURCES, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import polars as pl
+
+    from oneclick_pipeline.contracts.schema import Table
 
 Encoding = Literal["utf-8", "cp1251", "utf-8 read as cp1251"]
 
@@ -500,7 +502,7 @@ class Export:
     Attributes:
         path: The CSV file.
         facts: What was detected about it.
-        by_hand: Rows that are not plain (lazy Polars frame; columns of `tables.RAW[file]`).
+        by_hand: Rows that are not plain (lazy Polars frame; columns of `contracts.exports.RAW[file]`).
     """
 
     path: Path
@@ -508,7 +510,7 @@ class Export:
     by_hand: pl.LazyFrame
 
     def lines(self) -> pl.LazyFrame:
-        """The raw table: all rows, as texts, in no promised order (lazy Polars frame; columns of `tables.RAW[file]`)."""
+        """The raw table: all rows, as texts, in any order (lazy Polars frame; columns of `contracts.exports.RAW[file]`)."""
         import polars as pl
 
         if not self.facts.plain_rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.tables import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
+from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,36 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.contracts.schema import Columns
     from oneclick_pipeline.settings import Segments
-    from oneclick_pipeline.tables import Columns
 
 _NORMAL_95 = 1.959964
 _DRAWN = 5000
 """Customers of a segment that are drawn: more points hide one another and weigh megabytes."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A group of customers: its identifier, its names, and its cell of risk (0 low to 2 high) and profit (0 low, 1 high)."""
-
-    id: str
-    ru: str
-    en: str
-    risk: int | None = None
-    profit: int | None = None
-
-
-SEGMENTS = (
-    Segment("save_first", "Удержать в первую очередь", "Save first", risk=2, profit=1),
-    Segment("save_cheaply", "Удержать недорого", "Save at low cost", risk=2, profit=0),
-    Segment("support", "Поддержать", "Support", risk=1, profit=1),
-    Segment("watch", "Наблюдать", "Watch", risk=1, profit=0),
-    Segment("core", "Опора магазина", "Core", risk=0, profit=1),
-    Segment("grow", "Развивать", "Grow", risk=0, profit=0),
-    Segment("irregular", "Нерегулярные покупатели", "Irregular customers"),
-    Segment("unknown", "Недостаточно данных", "Not enough data"),
-)
-"""All segments, the most urgent first."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +49,11 @@ def customer_segments(scores: pd.DataFrame, cuts: Thresholds) -> pd.DataFrame:
     Customers who are not regular are `irregular`; those without a score or without a profit `unknown`.
 
     Args:
-        scores: `tables.CUSTOMER_SCORES`.
+        scores: `contracts.scores.CUSTOMER_SCORES`.
         cuts: See `thresholds`.
 
     Returns:
-        Columns of `tables.CUSTOMER_SEGMENTS`, in the order of `scores`, texts as categories. A row depends on its own
+        Columns of `contracts.segments.CUSTOMER_SEGMENTS`, in the order of `scores`, texts as categories. A row depends on its own
         customer alone, so the batches of a table give what the whole of it would.
     """
     import numpy as np
@@ -110,11 +86,11 @@ def segment_profiles(segments: Columns, features: Columns) -> pd.DataFrame:
     (normal approximation of the Poisson binomial); it does not hold what the model itself may be wrong by.
 
     Args:
-        segments: `tables.CUSTOMER_SEGMENTS`.
-        features: `tables.CUSTOMER_FEATURES` of the same month; of either one column at a time is in memory.
+        segments: `contracts.segments.CUSTOMER_SEGMENTS`.
+        features: `contracts.customers.CUSTOMER_FEATURES` of the same month; of either one column at a time is in memory.
 
     Returns:
-        Columns of `tables.SEGMENT_PROFILES`, in the order of `SEGMENTS`; customers who are in one table only do not count.
+        Columns of `SEGMENT_PROFILES`, in the order of `SEGMENTS`; customers who are in one table only do not count.
     """
     import numpy as np
     import pandas as pd

@@ -18,13 +18,15 @@ os.environ.pop("ONECLICK_POSTGRES", None)  # tests make databases of their own
 
 from oneclick_pipeline import raw
 from oneclick_pipeline.clean import Cleaned, clean
+from oneclick_pipeline.contracts.exports import RAW, SOURCES
 from oneclick_pipeline.settings import Cleaning
-from oneclick_pipeline.tables import RAW, SOURCES, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from xdist.remote import Producer
+
+    from oneclick_pipeline.contracts.schema import Table
 
 # A busy machine is no error, and two cores have a quarter of an hour for all tests.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=50)

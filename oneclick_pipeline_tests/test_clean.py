@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline import clean as stage
 from oneclick_pipeline import raw
+from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
+from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE, SITE_MINUTES, SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.settings import Cleaning
-from oneclick_pipeline.tables import CORRECTIONS, CUSTOMERS, PROFIT, REJECTED_ROWS, REVENUE, SITE_MINUTES, SOURCES
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
 
 TEXT = export_text()

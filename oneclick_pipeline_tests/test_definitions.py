@@ -6,9 +6,9 @@ import sys
 import dagster as dg
 import pytest
 
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.model.gates import GATES
-from oneclick_pipeline.tables import TABLES
 
 ENGINEERS, SCIENTISTS, MARKETERS = "team:data-engineering", "team:data-science", "team:marketing"
 RAW = {"lines_split": False, "known_columns": False}

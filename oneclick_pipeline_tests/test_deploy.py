@@ -19,12 +19,12 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from oneclick_pipeline import postgres
-from oneclick_pipeline.orchestration import execute
-from oneclick_pipeline.orchestration.webhook import VARIABLE as WEBHOOK
-from oneclick_pipeline.tables import TABLES
+from oneclick_pipeline.contracts.tables import TABLES
+from oneclick_pipeline.databases import postgres
+from oneclick_pipeline.orchestration.automation.webhook import VARIABLE as WEBHOOK
+from oneclick_pipeline.orchestration.instance import _INSTANCE, _STORAGE, prepare_instance
 from oneclick_pipeline.tracking import Tracking, upgrade
-from oneclick_pipeline.tracking.quiet import quiet_mlflow
+from oneclick_pipeline.tracking.logs import quiet_mlflow
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests, new_home
 from oneclick_pipeline_tests.topology import COMPOSE, DEPLOY, PORTS, ROOT, SERVICES, SOCKET, running, wait_for
@@ -210,14 +210,14 @@ def test_restore_without_a_name_stops_nothing(tmp_path):
 
 def test_configuration_of_a_team_has_the_storage_of_every_home_and_is_taken_as_edited(monkeypatch, tmp_path):
     ours = yaml.safe_load((DEPLOY / "dagster.yaml").read_text())
-    assert ours.items() >= yaml.safe_load(execute._INSTANCE + execute._STORAGE).items()
+    assert ours.items() >= yaml.safe_load(_INSTANCE + _STORAGE).items()
     (limit,) = ours["concurrency"]["runs"]["tag_concurrency_limits"]
     assert limit == {"key": "dagster/partition", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
     monkeypatch.setenv(postgres.VARIABLE, "postgresql://u:p@h/n")
     (tmp_path / "dagster").mkdir()
     config = tmp_path / "dagster" / "dagster.yaml"
     config.write_bytes((DEPLOY / "dagster.yaml").read_bytes())
-    execute.prepare_instance(tmp_path)
+    prepare_instance(tmp_path)
     assert config.read_bytes() == (DEPLOY / "dagster.yaml").read_bytes()
 
 
@@ -336,7 +336,7 @@ def test_password_is_on_no_page_in_no_log_and_in_no_command(team):
 
 
 def oneclick(team, *arguments, **more):
-    code = "from oneclick_pipeline.cli import main; main()"
+    code = "from oneclick_pipeline.cli.app import main; main()"
     environment = team.environment | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from oneclick_pipeline.cli import app
-from oneclick_pipeline.tables import STAGES, TABLES
+from oneclick_pipeline.cli.app import app
+from oneclick_pipeline.contracts.schema import STAGES
+from oneclick_pipeline.contracts.tables import TABLES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "deploy" / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])

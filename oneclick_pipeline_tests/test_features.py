@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 
 from oneclick_pipeline import features
+from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES
+from oneclick_pipeline.contracts.exports import CUSTOMERS
 from oneclick_pipeline.engine import files
-from oneclick_pipeline.tables import CUSTOMER_FEATURES, CUSTOMERS
 
 PERSON = {
     "activity": "stable", "service_level": "premium", "marketing_consent": True, "contacts_6m": 3.0, "contacts_month": 4,

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline import raw
+from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import CUSTOMERS, PROFIT, REVENUE
 from oneclick_pipeline_tests.conftest import export_text, market_row
 
 TEXT = export_text()

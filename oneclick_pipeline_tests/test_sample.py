@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from oneclick_pipeline.tables import SOURCES
-from oneclick_pipeline.twin.month import write_month
-from oneclick_pipeline.twin.profile import Profile
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.simulator.twin.month import write_month
+from oneclick_pipeline.simulator.twin.profile import Profile
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "raw" / "2026-10"
 

@@ -9,14 +9,15 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from oneclick_pipeline import pictures, segments
+from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES
+from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
 from oneclick_pipeline.settings import Segments
-from oneclick_pipeline.tables import CUSTOMER_FEATURES, CUSTOMER_SEGMENTS, SEGMENT_PROFILES
 
 CUTS = segments.Thresholds(middle_risk=0.3, high_risk=0.6, high_profit=4.0)
 
 
 def scores(rows):
-    """`tables.CUSTOMER_SCORES` of (p_decline, profit, regular)."""
+    """`contracts.scores.CUSTOMER_SCORES` of (p_decline, profit, regular)."""
     frame = pd.DataFrame(rows, columns=["p_decline", "profit", "regular"]).astype({"p_decline": float, "profit": float})
     return frame.assign(customer_id=range(len(frame)), value_at_risk=frame["p_decline"] * frame["profit"].clip(0) * 3)
 
@@ -59,7 +60,7 @@ def test_every_customer_is_in_exactly_one_segment_and_profiles_add_up(people):
     assert table["customer_id"].tolist() == list(range(len(people)))
     profiles = segments.segment_profiles(table, features(len(people)))
     assert profiles["customers"].sum() == len(people)
-    assert profiles["segment"].tolist() == [s.id for s in segments.SEGMENTS]
+    assert profiles["segment"].tolist() == [s.id for s in SEGMENTS]
     assert profiles["value_at_risk"].sum() == pytest.approx(table["value_at_risk"].sum())
 
 
@@ -89,7 +90,7 @@ def test_segment_map_is_a_picture():
 
 
 def test_segment_names_are_unique():
-    for names in ([s.id for s in segments.SEGMENTS], [s.ru for s in segments.SEGMENTS], [s.en for s in segments.SEGMENTS]):
+    for names in ([s.id for s in SEGMENTS], [s.ru for s in SEGMENTS], [s.en for s in SEGMENTS]):
         assert len(set(names)) == len(names)
 
 

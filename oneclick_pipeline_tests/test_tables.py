@@ -9,25 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oneclick_pipeline import tables
+from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
+from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, RAW, SOURCES
+from oneclick_pipeline.contracts.schema import STAGES
+from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import (
-    CUSTOMER_FEATURES,
-    CUSTOMER_SCORES,
-    CUSTOMERS,
-    FEATURE_NAMES,
-    RAW,
-    SOURCES,
-    STAGES,
-    TABLES,
-    add_months,
-    check_month,
-    is_month,
-    is_over,
-    raw_file,
-    report_file,
-    table_file,
-)
+from oneclick_pipeline.home.months import add_months, check_month, is_month, is_over
+from oneclick_pipeline.home.paths import raw_file, report_file, table_file
 
 DTYPES = {"int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean, "str": pl.String}
 HOME = Path("/home")
@@ -205,7 +194,7 @@ def test_rule_speaks_of_the_export_and_promise_of_the_table(column, rule, promis
 
 
 def test_profit_may_be_negative_and_a_probability_may_be_absent():
-    tables.PROFIT.contract().validate(pl.DataFrame({"customer_id": [1], "profit": [-2.5]}))
+    PROFIT.contract().validate(pl.DataFrame({"customer_id": [1], "profit": [-2.5]}))
     assert CUSTOMER_SCORES["p_decline"].nullable
     assert CUSTOMER_FEATURES["profit"].nullable
 

@@ -15,11 +15,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.table import Table
 
-from oneclick_pipeline import cli, terminal
+from oneclick_pipeline import terminal
+from oneclick_pipeline.cli import app
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline_tests.conftest import export_text
+from oneclick_pipeline_tests.home.test_permissions import CLI, command, job
 from oneclick_pipeline_tests.orchestration.homes import MONTH, new_home
-from oneclick_pipeline_tests.test_permissions import CLI, command, job
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\x08\x7f\x9b31m\u202eabc\u2066\u2028\u2029\ud800\nerror: all is well"
 FORBIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
@@ -120,7 +121,7 @@ def test_package_prints_by_the_helpers_alone():
     """Consoles, echo and print of others let everything through."""
     from pathlib import Path
 
-    package = Path(cli.__file__).parent
+    package = Path(app.__file__).parent
     texts = {path.name: path.read_text(encoding="utf-8") for path in package.rglob("*.py") if path.name != "terminal.py"}
     assert not [
         name for name, text in texts.items() if re.search(r"typer\.echo|[^.\w]Console\(|^\s*print\(|stderr\.write", text, re.M)
@@ -172,7 +173,7 @@ def test_commands_show_hostile_files_and_names_plainly(tmp_path, monkeypatch, ca
     monkeypatch.setattr(sys, "argv", ["oneclick", *(str(file) if a == "FILE" else a for a in arguments)])
     monkeypatch.setattr(sys, "stderr", sys.stderr)  # the guard goes with the test
     with pytest.raises(SystemExit) as end:
-        cli.main()
+        app.main()
     out, err = capsys.readouterr()
     assert end.value.code == 1
     assert not FORBIDDEN.search(out + err)

@@ -12,13 +12,14 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import candidates, predict, search, train
-from oneclick_pipeline.model.effects import Explained
+from oneclick_pipeline.model.contributions import Explained
 from oneclick_pipeline.model.evaluation import Learner
 from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.gates import GATES, Gate, edge_rows
 from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, fresh, ignored, judged, runs, versions
+from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, ignored, isolated, runs, versions
+from oneclick_pipeline.tracking import evaluation as judged
 from oneclick_pipeline.tracking.registry import ELSEWHERE
 
 from .model.conftest import QUICK, make_features, make_training
@@ -327,7 +328,7 @@ def test_fresh_process_tells_why_it_gives_no_probabilities(tracking, trained, tr
     assert "is not the one that was registered" in found.error
     path.write_bytes(content)
     assert "features are missing: service_level" in tracking.reopen(version, edge_rows(training).iloc[:, 1:]).error
-    monkeypatch.setattr(fresh, "_PATIENCE", 0.01)
+    monkeypatch.setattr(isolated, "_PATIENCE", 0.01)
     assert tracking.reopen(version, edge_rows(training)).error == "the process did not answer within 0.01 s"
 
 

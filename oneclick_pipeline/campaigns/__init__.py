@@ -4,8 +4,8 @@ The plan of a month goes into the ledger; later snapshots say what became of its
 randomisation says what of that the offers did. Importing this package is cheap.
 """
 
+from oneclick_pipeline.campaigns.dr_learner import Learner, learn
 from oneclick_pipeline.campaigns.outcomes import campaign_outcomes
 from oneclick_pipeline.campaigns.policy_value import PolicyValue, policy_value
-from oneclick_pipeline.campaigns.uplift import Learner, learn
 
 __all__ = ["Learner", "PolicyValue", "campaign_outcomes", "learn", "policy_value"]

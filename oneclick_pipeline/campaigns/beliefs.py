@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from oneclick_pipeline.campaigns.dr_learner import fits
 from oneclick_pipeline.campaigns.effects import ALL, DTYPES
-from oneclick_pipeline.campaigns.uplift import fits
+from oneclick_pipeline.contracts.campaigns import OFFER_BELIEFS
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import OFFER_BELIEFS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,13 +35,13 @@ def offer_beliefs(
 
     Args:
         priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline).
-        effects: `tables.OFFER_EFFECTS`; offers that are not in `priors` (withdrawn ones) are left out.
+        effects: `contracts.campaigns.OFFER_EFFECTS`; offers that are not in `priors` (withdrawn ones) are left out.
         response: See `response.learn`.
-        outcomes: `tables.CAMPAIGN_OUTCOMES`, n rows.
+        outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES`, n rows.
         before: What was known of the same customers, see `outcomes.known_before`.
 
     Returns:
-        `tables.OFFER_BELIEFS`, in order of its key. It depends on nothing but the arguments: beliefs of last month
+        `contracts.campaigns.OFFER_BELIEFS`, in order of its key. It depends on nothing but the arguments: beliefs of last month
         are no part of it, so that no campaign is counted twice.
 
     Raises:
@@ -80,7 +80,7 @@ def apart(beliefs: pd.DataFrame) -> float:
     """Largest distance of a belief of an offer as a whole from its measurement, in standard errors; 0 without any.
 
     Args:
-        beliefs: `tables.OFFER_BELIEFS`.
+        beliefs: `contracts.campaigns.OFFER_BELIEFS`.
     """
     whole = beliefs[(beliefs["segment"] == ALL) & (beliefs["measured_sd"] > 0)]
     distance = (whole["mean"] - whole["measured_mean"]).abs() / (whole["measured_sd"] ** 2 + whole["sd"] ** 2) ** 0.5

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from oneclick_pipeline.tables import OFFER_EFFECTS, SHARES
+from oneclick_pipeline.contracts.campaigns import OFFER_EFFECTS
+from oneclick_pipeline.contracts.offers import SHARES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ OUTCOMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "revenue": ("revenue_after", ("revenue_before", "p_decline")),
     "profit": ("profit_after", ("profit_before", "p_decline")),
 }
-"""Outcome -> its column in `tables.CAMPAIGN_OUTCOMES`, and what was known before: its own past, the model's score."""
+"""Outcome -> its column in `CAMPAIGN_OUTCOMES`, and what was known before: its own past, the model's score."""
 
 DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "str": "str"}
 """Kind of a column -> its type in pandas, also where a table has no rows."""
@@ -269,7 +270,7 @@ def _aggregates(y: Floats, x: Floats, far: float, widen: float) -> Aggregates:
 
 
 class _Shares(NamedTuple):
-    """What a month was drawn with: `tables.SHARES`."""
+    """What a month was drawn with: `contracts.offers.SHARES`."""
 
     control: float
     exploration: float
@@ -359,11 +360,11 @@ def offer_effects(outcomes: pd.DataFrame, settings: Campaigns) -> pd.DataFrame:
     share customers are positively dependent, which the procedure stands.
 
     Args:
-        outcomes: `tables.CAMPAIGN_OUTCOMES`; the expected ratios are those of the shares that each month was drawn with.
+        outcomes: `CAMPAIGN_OUTCOMES`; the expected ratios are those of the shares that each month was drawn with.
         settings: How effects are measured.
 
     Returns:
-        `tables.OFFER_EFFECTS`, in order of its key; comparisons nobody's outcome is known of have no row.
+        `contracts.campaigns.OFFER_EFFECTS`, in order of its key; comparisons nobody's outcome is known of have no row.
     """
     import pandas as pd
 

@@ -16,8 +16,10 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, SHARES
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
-from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, OFFER_PLAN, SHARES, check_month
+from oneclick_pipeline.home.months import check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.contracts.schema import Column
     from oneclick_pipeline.settings import Offers
-    from oneclick_pipeline.tables import Column
 
 COLUMNS = tuple(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names)
 """What a month of the ledger holds: of the columns of the plan those from which outcomes are made."""
@@ -96,7 +98,7 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
     Args:
         home: The home.
         month: Month of the plan.
-        plan: Rows of `tables.OFFER_PLAN`.
+        plan: Rows of `contracts.offers.OFFER_PLAN`.
         replan: Whether another plan may take the place of one that was published; the old file is kept beside.
 
     Raises:
@@ -159,7 +161,7 @@ def handed_over(home: Path, month: str) -> pd.DataFrame:
     """All that the ledger holds of a month.
 
     Returns:
-        Columns of `tables.OFFER_PLAN`, by customer; those that the file does not have, as a CRM's own log, are empty.
+        Columns of `contracts.offers.OFFER_PLAN`, by customer; those that the file does not have, as a CRM's own log, are empty.
 
     Raises:
         BadInputError: If the month was not published, or its file breaks the rules of the ledger.

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import add_months, check_month
 from oneclick_pipeline.model.labels import CLASSES, REVENUES, RULE_HORIZON, revenue_rule
-from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, FEATURE_NAMES, add_months, check_month
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +54,7 @@ def campaign_outcomes(
         history: Months that campaigns go back at most.
 
     Returns:
-        Rows of `tables.CAMPAIGN_OUTCOMES`: every customer of every campaign that a later snapshot shows anything of,
+        Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`: every customer of every campaign that a later snapshot shows anything of,
         by campaign and customer.
 
     Raises:
@@ -200,7 +202,7 @@ def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) 
     """What was known of the customers of campaigns when they were held: features and score, row by row.
 
     Args:
-        outcomes: Rows of `tables.CAMPAIGN_OUTCOMES`, n of them.
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`, n of them.
         snapshots: `customer_features` by month; those of the campaigns' months are used.
 
     Returns:

@@ -25,7 +25,7 @@ def cumulative(effects: pd.DataFrame, offer: str) -> pd.DataFrame:
     months that are too small to be read alone, and knows which customers stood in several).
 
     Args:
-        effects: `tables.OFFER_EFFECTS`.
+        effects: `contracts.campaigns.OFFER_EFFECTS`.
         offer: Offer, or `all`.
 
     Returns:
@@ -48,7 +48,7 @@ def forest(effects: pd.DataFrame) -> Figure:
     have an empty panel that says so.
 
     Args:
-        effects: `tables.OFFER_EFFECTS`.
+        effects: `contracts.campaigns.OFFER_EFFECTS`.
     """
     offers = sorted(set(effects["offer_id"]) - {ALL})
     shown = [ALL, *offers] if (effects["offer_id"] == ALL).any() else offers

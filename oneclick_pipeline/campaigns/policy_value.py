@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.campaigns.uplift import fits as fitting
+from oneclick_pipeline.campaigns.dr_learner import fits as fitting
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def policy_value(
     """Judge policies on earlier campaigns.
 
     Args:
-        outcomes: Rows of `tables.CAMPAIGN_OUTCOMES`; those without a known `declined` are left out.
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`; those without a known `declined` are left out.
         chosen: By name of the policy the offer it gives to each row of `outcomes`, None for nothing.
         costs: Cost by offer, finance units; an offer that is in it may be chosen.
         clip: Largest weight; the default is just below that of one of eighteen offers in an exploration of a tenth.

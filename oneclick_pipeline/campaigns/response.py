@@ -125,7 +125,7 @@ def learn(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame) ->
     """Learn how customers respond from all campaigns whose horizon is over.
 
     Args:
-        outcomes: Rows of `tables.CAMPAIGN_OUTCOMES`; those without a known `declined` teach nothing, nor do offers that
+        outcomes: Rows of `CAMPAIGN_OUTCOMES`; those without a known `declined` teach nothing, nor do offers that
             are not in `priors`.
         before: Features and `p_decline` of the same customers when the campaign was held, row by row.
         priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline), m rows.
@@ -322,8 +322,8 @@ class _Ramps:
     @classmethod
     def of(cls, customers: pd.DataFrame) -> _Ramps:
         """Learn quantiles, texts and means."""
+        from oneclick_pipeline.contracts.customers import FEATURE_NAMES
         from oneclick_pipeline.model.training_set import TEXTS
-        from oneclick_pipeline.tables import FEATURE_NAMES
 
         knots = {}
         for name in [n for n in FEATURE_NAMES if n not in TEXTS] + ["p_decline"]:

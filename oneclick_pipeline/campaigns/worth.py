@@ -17,8 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.contracts.customers import FEATURES
+from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model import labels
-from oneclick_pipeline.tables import FEATURES, add_months
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
+    from oneclick_pipeline.contracts.schema import Table
     from oneclick_pipeline.engine.batches import Batches, Beside
-    from oneclick_pipeline.tables import Table
 
     _Out = TypeVar("_Out")
 

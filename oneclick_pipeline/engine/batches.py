@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from oneclick_pipeline.contracts.schema import Table
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.threads import pool
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import TABLES, Table
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

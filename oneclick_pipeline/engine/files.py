@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.tables import Table
+    from oneclick_pipeline.contracts.schema import Table
 
 DTYPES = {"int": nw.Int64, "float": nw.Float64, "bool": nw.Boolean, "str": nw.String}
 
@@ -222,7 +222,7 @@ def damage(path: Path) -> str | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from oneclick_pipeline.tables import TABLES
+    from oneclick_pipeline.contracts.tables import TABLES
 
     if not path.exists():
         return None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from oneclick_pipeline.tables import Table
+    from oneclick_pipeline.contracts.schema import Table
 
 
 class PandasEngine(OneMachine):

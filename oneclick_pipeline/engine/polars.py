@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from oneclick_pipeline.tables import Column, Table
+    from oneclick_pipeline.contracts.schema import Column, Table
 
 
 def _typed(column: Column) -> pl.Expr:

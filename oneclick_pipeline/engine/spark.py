@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import narwhals as nw
 
-from oneclick_pipeline import permissions
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import ROWS, Batches, Beside, differs
 from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.processes import SAFE_PATH
-from oneclick_pipeline.tables import TABLES
+from oneclick_pipeline.home import permissions
+from oneclick_pipeline.processes.group import SAFE_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-    from oneclick_pipeline.tables import Table
+    from oneclick_pipeline.contracts.schema import Table
 
 _Out = TypeVar("_Out")
 

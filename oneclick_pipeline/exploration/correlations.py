@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.exploration import CORRELATIONS
 from oneclick_pipeline.exploration.sample import EXPLORED, is_number, regular_sample, typed
-from oneclick_pipeline.tables import CORRELATIONS, FEATURE_NAMES, Column
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.contracts.schema import Column, Columns
     from oneclick_pipeline.settings import Exploration
-    from oneclick_pipeline.tables import Columns
 
 _MISSING = -1
 

@@ -6,8 +6,8 @@ from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline import pictures
+from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.exploration.sample import EXPLORED, is_number, regular_sample
-from oneclick_pipeline.tables import FEATURES, Column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.patches import Patch
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.contracts.schema import Column, Columns
     from oneclick_pipeline.settings import Exploration
-    from oneclick_pipeline.tables import Columns
 
 _COLUMNS_OF_PICTURES = 4
 _BINS = 24

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.contracts.exploration import DATA_PROFILE
 from oneclick_pipeline.exploration.sample import EXPLORED, is_number, regular_sample, typed
-from oneclick_pipeline.tables import DATA_PROFILE
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.contracts.schema import Columns
     from oneclick_pipeline.settings import Exploration
-    from oneclick_pipeline.tables import Columns
 
 _SHAPIRO_MINIMUM = 3
 _SHAPIRO_MAXIMUM = 5_000

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.tables import CUSTOMER_FEATURES, FEATURE_NAMES, Column, Table
+from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from oneclick_pipeline.contracts.schema import Column, Columns, Table
     from oneclick_pipeline.settings import Exploration
-    from oneclick_pipeline.tables import Columns
 
 EXPLORED: tuple[Column, ...] = tuple(c for c in CUSTOMER_FEATURES.columns if c.name in {*FEATURE_NAMES, "activity", "profit"})
 """The columns that are explored, in the order of `customer_features`: features, activity and profit."""

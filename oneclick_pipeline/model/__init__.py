@@ -5,7 +5,7 @@ function of tables and settings; MLflow is the business of `oneclick_pipeline.tr
 is cheap: scikit-learn is imported when something is trained or drawn.
 """
 
-from oneclick_pipeline.model.effects import Effects, Explained, effects
+from oneclick_pipeline.model.contributions import Effects, Explained, effects
 from oneclick_pipeline.model.explanation import beeswarm, dependence, importance, model_explanation
 from oneclick_pipeline.model.metrics import METRICS, Interval
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel

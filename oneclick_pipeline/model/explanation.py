@@ -6,11 +6,12 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline import pictures
-from oneclick_pipeline.model.effects import CONTRIBUTION, NumberCurve
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.model import MODEL_EXPLANATION
+from oneclick_pipeline.model.contributions import CONTRIBUTION, NumberCurve
 from oneclick_pipeline.model.folds import fold_numbers, splits
 from oneclick_pipeline.model.metrics import corrected_interval, log_loss, roc_auc
 from oneclick_pipeline.model.training_set import TEXTS, in_canonical_order, inputs, sample
-from oneclick_pipeline.tables import FEATURE_NAMES, MODEL_EXPLANATION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.model.effects import Effects
+    from oneclick_pipeline.model.contributions import Effects
     from oneclick_pipeline.settings import Model
 
 _SHUFFLES = 2
@@ -47,12 +48,12 @@ def model_explanation(
 
     Args:
         pipeline: Fitted model; its parameters are used, its fit is not.
-        training: Rows of `tables.TRAINING_SET` that it was trained on.
+        training: Rows of `contracts.model.TRAINING_SET` that it was trained on.
         sample_of_values: `effects.Explained.sample` of the model.
         settings: Folds, seed, limits.
 
     Returns:
-        Columns of `tables.MODEL_EXPLANATION`, the most important feature first.
+        Columns of `contracts.model.MODEL_EXPLANATION`, the most important feature first.
     """
     import numpy as np
     import pandas as pd

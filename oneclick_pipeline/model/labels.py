@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.contracts.exports import PERIODS_OF_REVENUE
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import add_months, check_month
 from oneclick_pipeline.model.metrics import Interval
-from oneclick_pipeline.tables import PERIODS_OF_REVENUE, add_months, check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -112,7 +113,7 @@ def labels(features: pd.DataFrame, later: pd.DataFrame, *, horizon: int, setting
         settings: Limit of the rule, and what a vanished customer counts as.
 
     Returns:
-        One row a customer with a label: `customer_id`, `declined` (0 or 1), `label_source` (`tables.LABEL_SOURCES`).
+        One row a customer with a label: `customer_id`, `declined` (0 or 1), `label_source` (`contracts.model.LABEL_SOURCES`).
     """
     import numpy as np
     import pandas as pd
@@ -192,7 +193,7 @@ def told(training: pd.DataFrame, settings: Labels) -> str:
     """The rule by which a training set was labelled, in words.
 
     Args:
-        training: Rows of `tables.TRAINING_SET`.
+        training: Rows of `contracts.model.TRAINING_SET`.
         settings: Settings of its labels.
     """
     months = training[["feature_month", "label_month"]].drop_duplicates().sort_values("feature_month")

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.exports import CUSTOMERS, REVENUE, SITE_MINUTES
+from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.folds import fold_numbers, splits
 from oneclick_pipeline.model.metrics import roc_auc
 from oneclick_pipeline.model.training_set import NUMBERS, TEXTS, inputs, sample
-from oneclick_pipeline.tables import CUSTOMERS, FEATURE_NAMES, REVENUE, SITE_MINUTES, TRAINING_SET, add_months
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +69,7 @@ def single_feature_auc(training: pd.DataFrame) -> pd.Series:
     ones a bin of their own), learnt on other folds, which sees also what goes up and down again.
 
     Args:
-        training: Rows of `tables.TRAINING_SET`; of more than `MAX_ROWS` a sample is judged.
+        training: Rows of `contracts.model.TRAINING_SET`; of more than `MAX_ROWS` a sample is judged.
 
     Returns:
         ROC-AUC, at least 0.5, by feature, highest first; empty with fewer than `ENOUGH` distinct customers of a class.
@@ -115,7 +118,7 @@ def future_shares(training: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame],
     the features tell nothing (they may pay the same for ever) and are left out, as are zeros and unknown values.
 
     Args:
-        training: Rows of `tables.TRAINING_SET`; of more than `MAX_ROWS` of a month the first are judged.
+        training: Rows of `contracts.model.TRAINING_SET`; of more than `MAX_ROWS` of a month the first are judged.
         snapshots: `customer_features` by month; at least `COLUMNS`.
         horizon: Months from features to label: how far the comparison goes.
 
@@ -162,7 +165,7 @@ def order_leaks(training: pd.DataFrame, market_file: pd.DataFrame, market_money:
     The real file stands in blocks of classes, so positions are cut into 50 bins and every bin has its share.
 
     Args:
-        training: Rows of `tables.TRAINING_SET` of one label month; of more than `MAX_ROWS` a sample is judged.
+        training: Rows of `contracts.model.TRAINING_SET` of one label month; of more than `MAX_ROWS` a sample is judged.
         market_file: `line` and `customer_id` of the raw file of that month.
         market_money: `line`, `customer_id` and `period` of the raw file of that month.
 

@@ -36,7 +36,7 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
     which are many, stop after the first `nested_draws` candidates: what they report is, if anything, too modest.
 
     Args:
-        training: Rows of `tables.TRAINING_SET`, in any order.
+        training: Rows of `contracts.model.TRAINING_SET`, in any order.
         settings: Folds, draws, seed, limits.
 
     Returns:

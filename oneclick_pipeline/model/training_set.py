@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
+from oneclick_pipeline.contracts.exports import CUSTOMERS
+from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.labels import CLASSES, labels, pairs, refuse_later
-from oneclick_pipeline.tables import CUSTOMERS, FEATURE_NAMES, FEATURES, TRAINING_SET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +81,7 @@ def in_canonical_order(table: pd.DataFrame) -> pd.DataFrame:
     and would be the same had the store numbered its customers in another way; ids only order identical rows.
 
     Args:
-        table: Rows of `tables.TRAINING_SET`, with or without `copies`.
+        table: Rows of `contracts.model.TRAINING_SET`, with or without `copies`.
 
     Returns:
         The rows, index 0…n-1.
@@ -117,7 +119,7 @@ def training_set(snapshots: Mapping[str, pd.DataFrame], *, month: str, horizon: 
         settings: Rule of the labels, and how far to go back.
 
     Returns:
-        Rows of `tables.TRAINING_SET`: regular customers with a label, in canonical order, `declined` 0 or 1.
+        Rows of `contracts.model.TRAINING_SET`: regular customers with a label, in canonical order, `declined` 0 or 1.
 
     Raises:
         BadInputError: If a snapshot lies after `month`, or no regular customer has a label.

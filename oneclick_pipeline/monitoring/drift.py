@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.contracts.customers import FEATURES
+from oneclick_pipeline.contracts.monitoring import DRIFT
 from oneclick_pipeline.exploration.sample import typed
 from oneclick_pipeline.model.labels import wilson
 from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.monitoring import psi as index
-from oneclick_pipeline.tables import DRIFT, FEATURES
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from oneclick_pipeline.contracts.schema import Column, Columns
     from oneclick_pipeline.settings import Monitoring
-    from oneclick_pipeline.tables import Column, Columns
 
 SCORE = "p_decline"
 _NAMED = 10  # new categories of a feature that are listed one by one
@@ -30,8 +31,8 @@ class Snapshot:
 
     Attributes:
         month: Snapshot month.
-        features: `tables.CUSTOMER_FEATURES`.
-        scores: `tables.CUSTOMER_SCORES` of the same customers in the same order; None where there is none.
+        features: `contracts.customers.CUSTOMER_FEATURES`.
+        scores: `contracts.scores.CUSTOMER_SCORES` of the same customers in the same order; None where there is none.
         rows: Rows read of all exports.
         quarantined: How many of them were rejected.
     """
@@ -60,7 +61,7 @@ def drift(
         seed: Seed of the bootstrap.
 
     Returns:
-        Rows of `tables.DRIFT`: every feature of `tables.FEATURES`, the score, the shares, and of every feature that is
+        Rows of `DRIFT`: every feature of `FEATURES`, the score, the shares, and of every feature that is
         a category the new ones.
     """
     import pandas as pd
@@ -113,7 +114,7 @@ def _moved(values: pd.Series, others: pd.Series | None, column: Column | None, s
 
 
 def level(size: float, moderate: float, shifted: float) -> str:
-    """Which of `tables.LEVELS` a size is of."""
+    """Which of `contracts.monitoring.LEVELS` a size is of."""
     return "shifted" if size >= shifted else "moderate" if size >= moderate else "stable"
 
 

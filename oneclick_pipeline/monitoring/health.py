@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from oneclick_pipeline.contracts.monitoring import MODEL_HEALTH
 from oneclick_pipeline.exploration.sample import typed
+from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.labels import CLASSES, labels, refuse_later
 from oneclick_pipeline.model.metrics import BINS, Interval
 from oneclick_pipeline.monitoring.drift import level
 from oneclick_pipeline.monitoring.untreated import weights
-from oneclick_pipeline.tables import MODEL_HEALTH, add_months
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +91,7 @@ def model_health(
         seed: Seed of the bootstrap of the calibration error.
 
     Returns:
-        Rows of `tables.MODEL_HEALTH`, by version and month, those of all months last; none where nothing has come true.
+        Rows of `MODEL_HEALTH`, by version and month, those of all months last; none where nothing has come true.
 
     Raises:
         BadInputError: If a table lies after `month`.

@@ -26,7 +26,7 @@ def drift_map(tables: Mapping[str, pd.DataFrame], settings: Monitoring) -> Figur
     chance, and a dot where there was nothing to compare.
 
     Args:
-        tables: `tables.DRIFT` by month.
+        tables: `contracts.monitoring.DRIFT` by month.
         settings: The limits.
     """
     months = sorted(tables)
@@ -79,7 +79,7 @@ def kept_promises(health: pd.DataFrame) -> Figure | None:
     """Predicted against observed share of decliners by month of the scores, with 95 % intervals; None where none is known.
 
     Args:
-        health: `tables.MODEL_HEALTH`.
+        health: `contracts.monitoring.MODEL_HEALTH`.
     """
     known = health[(health["feature_month"] != ALL) & health["observed"].notna()].sort_values("feature_month")
     if known.empty:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.contracts.offers import OFFER_PLAN
+from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import check_month
 from oneclick_pipeline.offers import targets
-from oneclick_pipeline.tables import CUSTOMER_SEGMENTS, OFFER_PLAN, check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import sqlalchemy as sa
 
-    from oneclick_pipeline.tables import Table
+    from oneclick_pipeline.contracts.schema import Table
 
 NAMES = {"oneclick_offer_plan": OFFER_PLAN, "oneclick_customer_segments": CUSTOMER_SEGMENTS}
 """The tables in the database, and what their columns are; the key is month and customer_id."""
@@ -54,8 +56,8 @@ def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame, ho
     Args:
         url: SQLAlchemy URL, for example sqlite:////srv/store.db or postgresql://user:password@host/store.
         month: Snapshot month.
-        plan: `tables.OFFER_PLAN`.
-        segments: `tables.CUSTOMER_SEGMENTS`.
+        plan: `contracts.offers.OFFER_PLAN`.
+        segments: `contracts.segments.CUSTOMER_SEGMENTS`.
         home: The home, whose own databases and folders are refused.
 
     Raises:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.catalogue import messages
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
-from oneclick_pipeline.offers import messages
-from oneclick_pipeline.tables import add_months, check_month
+from oneclick_pipeline.home.months import add_months, check_month
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-    from oneclick_pipeline.offers.catalogue import Catalogue
+    from oneclick_pipeline.catalogue.reader import Catalogue
 
 COLUMNS = ("customer_id", "offer_id", "message", "channel", "valid_from", "valid_to")
 """Columns of the file."""
@@ -62,8 +62,8 @@ def offers_frame(plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogu
     """Who gets which offer, with the message to send.
 
     Args:
-        plan: `tables.OFFER_PLAN` of the month.
-        features: `tables.CUSTOMER_FEATURES` of it.
+        plan: `contracts.offers.OFFER_PLAN` of the month.
+        features: `contracts.customers.CUSTOMER_FEATURES` of it.
         catalogue: Where the offers' messages stand.
         month: Snapshot month. The offers are made in the month after it, so they are valid from its first day to its last.
 

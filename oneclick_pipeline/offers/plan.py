@@ -16,9 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from oneclick_pipeline.offers import assignment, eligibility, experiment
+from oneclick_pipeline.catalogue import eligibility
+from oneclick_pipeline.contracts.offers import ARMS, ASSIGNMENTS, OFFER_PLAN, REASONS_OF_PLAN
+from oneclick_pipeline.home.months import check_month
+from oneclick_pipeline.offers import assignment, experiment
 from oneclick_pipeline.scores.profit import value_of
-from oneclick_pipeline.tables import ARMS, ASSIGNMENTS, OFFER_PLAN, REASONS_OF_PLAN, check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.offers.catalogue import Offer
+    from oneclick_pipeline.catalogue.offer import Offer
     from oneclick_pipeline.settings import Campaigns, Settings
     from oneclick_pipeline.settings import Offers as OfferSettings
 
@@ -103,7 +105,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Plan:
-    """A month's plan: `tables.OFFER_PLAN` in the order of the customers, and its summary."""
+    """A month's plan: `contracts.offers.OFFER_PLAN` in the order of the customers, and its summary."""
 
     table: pd.DataFrame
     summary: Summary
@@ -133,7 +135,7 @@ def offer_plan(
     Args:
         customers: See `eligibility.join`: features, p_decline, segment and model_version, one row a customer, n rows.
         offers: Offers valid in the month, m of them; their order changes nothing.
-        beliefs: `tables.OFFER_BELIEFS`; an offer without a row of the segment is believed by its row `all`, without
+        beliefs: `contracts.campaigns.OFFER_BELIEFS`; an offer without a row of the segment is believed by its row `all`, without
             that, or without beliefs, by the catalogue's prior.
         settings: Budget, shares, caps, horizon.
         month: Snapshot month.
@@ -409,7 +411,7 @@ class Decided:
             yield self.table(begin, begin + rows)
 
     def table(self, begin: int, end: int) -> pd.DataFrame:
-        """`tables.OFFER_PLAN` of some customers, in the order in which they came; texts are categories."""
+        """`contracts.offers.OFFER_PLAN` of some customers, in the order in which they came; texts are categories."""
         import numpy as np
         import pandas as pd
 

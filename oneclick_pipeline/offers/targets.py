@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from oneclick_pipeline import postgres
+from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:

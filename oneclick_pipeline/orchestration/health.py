@@ -1,4 +1,4 @@
-"""What a home's Dagster instance tells of its health, without opinions: see `oneclick_pipeline.doctor`."""
+"""What a home's Dagster instance tells of its health, without opinions: see `oneclick_pipeline.cli.doctor`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from oneclick_pipeline import database_copies, postgres
+from oneclick_pipeline.contracts.tables import TABLES
+from oneclick_pipeline.databases import copies, postgres
 from oneclick_pipeline.engine import digest, files
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.orchestration.execute import check_storage
-from oneclick_pipeline.tables import TABLES, table_file
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.orchestration.instance import check_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ AT_WORK = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus
 
 _READER = f"""\
 telemetry: {{enabled: false}}
-storage: {{custom: {{module: oneclick_pipeline.orchestration.storage, class: PostgresReader,
+storage: {{custom: {{module: oneclick_pipeline.orchestration.runs.storage, class: PostgresReader,
   config: {{postgres_url: {{env: {postgres.VARIABLE}}}}}}}}}
 """
 _EVENTS = "history/runs/index.db"
@@ -79,14 +80,14 @@ def look(home: Path, months: Sequence[str]) -> Health:
         BadInputError: If a database cannot be used, or the instance's configuration is none, or of another storage.
     """
     events = home / "dagster" / _EVENTS
-    if postgres.given() is None and (state := database_copies.at_rest(events)) is not None:
+    if postgres.given() is None and (state := copies.at_rest(events)) is not None:
         try:
             found = _look(home, months, in_place=True)
         except BadInputError:
-            if database_copies.at_rest(events) == state:
+            if copies.at_rest(events) == state:
                 raise
         else:
-            if database_copies.at_rest(events) == state:
+            if copies.at_rest(events) == state:
                 return found
     return _look(home, months, in_place=False)
 
@@ -131,7 +132,7 @@ def _reader(home: Path, *, in_place: bool) -> Iterator[tuple[dg.DagsterInstance,
                         (folder / "dagster.yaml").write_text(_READER, encoding="utf-8")
             else:
                 for database in (*_COPIED, *([] if in_place else [_EVENTS])):
-                    database_copies.copy(home / "dagster" / database, folder / database)
+                    copies.copy(home / "dagster" / database, folder / database)
                 if in_place:
                     (folder / "dagster.yaml").write_text(_in_place(home, folder), encoding="utf-8")
             with dg.DagsterInstance.from_config(name) as instance:
@@ -155,7 +156,7 @@ def _in_place(home: Path, folder: Path) -> str:
                 "config": {"base_dir": base},
             },
             "event_log_storage": {
-                "module": "oneclick_pipeline.orchestration.events",
+                "module": "oneclick_pipeline.orchestration.runs.events",
                 "class": "EventsReader",
                 "config": {"base_dir": f"{base}/runs", "home": str((home / "dagster" / _EVENTS).parent.absolute())},
             },
@@ -171,7 +172,7 @@ def _in_place(home: Path, folder: Path) -> str:
 def _working(instance: dg.DagsterInstance, run: dg.DagsterRun, live: Path, folder: Path) -> Working:
     if postgres.given() is None:  # events of a run are in a database of their own
         own = f"history/runs/{run.run_id}.db"
-        database_copies.copy(live / own, folder / own)
+        copies.copy(live / own, folder / own)
     last = instance.event_log_storage.get_logs_for_run(run.run_id, limit=1, ascending=False)
     heard = datetime.fromtimestamp(last[0].timestamp if last else 0, UTC)
     return Working(run.run_id, run.job_name, run.tags.get("dagster/partition", ""), heard)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
 from oneclick_pipeline.report import estimates
 from oneclick_pipeline.report.frames import numbers, segment_places, worth
-from oneclick_pipeline.segments import SEGMENTS, Segment
 
 if TYPE_CHECKING:
+    from oneclick_pipeline.contracts.schema import Columns
     from oneclick_pipeline.model.metrics import Interval
-    from oneclick_pipeline.tables import Columns
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def changes(before: str, then: Columns, now: Columns, *, other_model: bool) -> C
 
     Args:
         before: The earlier month.
-        then: Its `tables.CUSTOMER_SEGMENTS`.
+        then: Its `contracts.segments.CUSTOMER_SEGMENTS`.
         now: The same of the month.
         other_model: Whether another version of the model scored then.
     """

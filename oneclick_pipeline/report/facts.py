@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
 from oneclick_pipeline.report import estimates
 from oneclick_pipeline.report.changes import Changes, changes
 from oneclick_pipeline.report.focus import Focus, focus
 from oneclick_pipeline.report.frames import coded, interval, known, numbers, rows, segment_places, text, worth
-from oneclick_pipeline.report.planned import Campaigns, Plan, campaigns, plan
-from oneclick_pipeline.report.trust import Trust, trust
-from oneclick_pipeline.report.watched import Watched, watched
-from oneclick_pipeline.segments import SEGMENTS, Segment
+from oneclick_pipeline.report.monitoring import Watched, watched
+from oneclick_pipeline.report.offers import Campaigns, Plan, campaigns, plan
+from oneclick_pipeline.report.quality import Trust, trust
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from oneclick_pipeline.catalogue.offer import Offer
     from oneclick_pipeline.model.metrics import Interval
-    from oneclick_pipeline.offers.catalogue import Offer
     from oneclick_pipeline.report.estimates import Floats
     from oneclick_pipeline.report.source import Month
     from oneclick_pipeline.settings import Settings

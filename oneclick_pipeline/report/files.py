@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.offers.catalogue import Catalogue
 from oneclick_pipeline.report import page, source
 from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.settings import Settings

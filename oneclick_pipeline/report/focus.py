@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from oneclick_pipeline.contracts.customers import FEATURES
+from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
 from oneclick_pipeline.report import estimates
 from oneclick_pipeline.report.frames import numbers, segment_places, worth
-from oneclick_pipeline.segments import SEGMENTS, Segment
-from oneclick_pipeline.tables import FEATURES, Column
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.contracts.schema import Column, Columns
     from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.estimates import Floats
-    from oneclick_pipeline.tables import Columns
 
 SAMPLE = 50_000
 """Customers that tests and pictures look at, at most."""
@@ -122,8 +122,8 @@ def focus(segments: Columns, features: Columns, *, most: int = SAMPLE) -> Focus 
     """Find and describe the focus group; None where no customer is in a segment of risk and profit.
 
     Args:
-        segments: `tables.CUSTOMER_SEGMENTS`.
-        features: `tables.CUSTOMER_FEATURES` of the same customers in the same order; a column at a time is in memory.
+        segments: `contracts.segments.CUSTOMER_SEGMENTS`.
+        features: `contracts.customers.CUSTOMER_FEATURES` of the same customers in the same order; a column at a time is read.
         most: Customers that tests and pictures look at.
     """
     place, at_risk = segment_places(segments["segment"]), numbers(segments["value_at_risk"])

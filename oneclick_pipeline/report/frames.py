@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.model.metrics import Interval
-from oneclick_pipeline.segments import SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,14 +16,14 @@ from oneclick_pipeline.report.languages import NO_BREAK, Language, cut, language
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from oneclick_pipeline.contracts.segments import Segment
     from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.changes import Move
     from oneclick_pipeline.report.facts import Facts, Group, Reason
     from oneclick_pipeline.report.focus import Histogram, Shares
-    from oneclick_pipeline.report.planned import Belief, Measured
-    from oneclick_pipeline.report.trust import Pair, Slice
-    from oneclick_pipeline.report.watched import Moved
-    from oneclick_pipeline.segments import Segment
+    from oneclick_pipeline.report.monitoring import Moved
+    from oneclick_pipeline.report.offers import Belief, Measured
+    from oneclick_pipeline.report.quality import Pair, Slice
 
 SECTIONS = ("changes", "declines", "focus", "segments", "reasons", "offers", "campaigns", "trust", "appendix")
 BOUGHT = (

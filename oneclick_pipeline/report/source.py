@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline import raw
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import SOURCES, TABLES, add_months, table_file
+from oneclick_pipeline.home.months import add_months
+from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from oneclick_pipeline.tables import Columns
-    from oneclick_pipeline.tracking.judged import Judged
+    from oneclick_pipeline.contracts.schema import Columns
+    from oneclick_pipeline.tracking.evaluation import Judged
 
 PLAN = ("customer_id", "arm", "offer_id", "reason", "segment", "p_decline", "value", "expected_effect", "expected_gain", "cost")
 
@@ -29,7 +32,7 @@ class Before:
 
     Attributes:
         month: Which it is.
-        segments: Its `tables.CUSTOMER_SEGMENTS`.
+        segments: Its `contracts.segments.CUSTOMER_SEGMENTS`.
         model_version: Version of the model that scored it.
         quarantined: Rejected lines by export.
         read: Rows read by export.
@@ -48,26 +51,26 @@ class Month:
 
     Attributes:
         month: Snapshot month.
-        features: `tables.CUSTOMER_FEATURES`.
-        scores: `tables.CUSTOMER_SCORES` of the same customers in the same order, as all tables of customers.
-        segments: `tables.CUSTOMER_SEGMENTS`.
-        profiles: `tables.SEGMENT_PROFILES`.
-        plan: `tables.OFFER_PLAN`.
-        effects: `tables.OFFER_EFFECTS`.
-        beliefs: `tables.OFFER_BELIEFS`.
+        features: `contracts.customers.CUSTOMER_FEATURES`.
+        scores: `contracts.scores.CUSTOMER_SCORES` of the same customers in the same order, as all tables of customers.
+        segments: `contracts.segments.CUSTOMER_SEGMENTS`.
+        profiles: `contracts.segments.SEGMENT_PROFILES`.
+        plan: `contracts.offers.OFFER_PLAN`.
+        effects: `contracts.campaigns.OFFER_EFFECTS`.
+        beliefs: `contracts.campaigns.OFFER_BELIEFS`.
         campaigns: Customers of earlier campaigns by month: offered, controls, matured.
-        curve: `tables.PROFIT_CURVE`.
-        profile: `tables.DATA_PROFILE`.
-        correlations: `tables.CORRELATIONS`.
-        explanation: `tables.MODEL_EXPLANATION` of the month in which the model was trained; None where it is not there.
+        curve: `contracts.scores.PROFIT_CURVE`.
+        profile: `contracts.exploration.DATA_PROFILE`.
+        correlations: `contracts.exploration.CORRELATIONS`.
+        explanation: `contracts.model.MODEL_EXPLANATION` of the month in which the model was trained; None where it is not there.
         read: Rows read by export.
         quarantined: Rejected lines by export.
         corrected: Corrections by rule.
         before: The month before; None where it was not run.
         model: What MLflow holds of the model that scored.
         out_of_fold: p_decline and declined of those the model was trained on; None where the training set is gone.
-        drift: `tables.DRIFT`; None where the month was run before it was watched.
-        health: `tables.MODEL_HEALTH`; None likewise.
+        drift: `contracts.monitoring.DRIFT`; None where the month was run before it was watched.
+        health: `contracts.monitoring.MODEL_HEALTH`; None likewise.
     """
 
     month: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES
 from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.scores.reasons import reasons, words
-from oneclick_pipeline.tables import CUSTOMER_SCORES, FEATURE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from oneclick_pipeline.model.effects import Effects
+    from oneclick_pipeline.model.contributions import Effects
 
 
 def customer_scores(
@@ -35,8 +36,8 @@ def customer_scores(
     registered model, also for an out-of-fold probability; that then is what they add up to.
 
     Args:
-        features: `tables.CUSTOMER_FEATURES` of the month.
-        predict: Probability of `declined` for rows with the columns `tables.FEATURE_NAMES`.
+        features: `contracts.customers.CUSTOMER_FEATURES` of the month.
+        predict: Probability of `declined` for rows with the columns `contracts.customers.FEATURE_NAMES`.
         effects: What the features contribute to the model's log-odds.
         out_of_fold: customer_id and p_decline of the customers of this month the model was trained on.
         model_name: Name of the registered model.
@@ -44,7 +45,7 @@ def customer_scores(
         horizon_months: Months over which the profit is at risk.
 
     Returns:
-        Columns of `tables.CUSTOMER_SCORES`, in the order of `features`, texts as categories. A row depends on its own
+        Columns of `contracts.scores.CUSTOMER_SCORES`, in the order of `features`, texts as categories. A row depends on its own
         customer alone, so the batches of a table give what the whole of it would.
     """
     import numpy as np

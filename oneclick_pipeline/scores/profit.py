@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.tables import PROFIT_CURVE
+from oneclick_pipeline.contracts.scores import PROFIT_CURVE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.contracts.schema import Columns
     from oneclick_pipeline.settings import Value
-    from oneclick_pipeline.tables import Columns
 
     Numbers = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class ProfitCurve:
     """The profit over the share of customers that is treated.
 
     Attributes:
-        table: Columns of `tables.PROFIT_CURVE`, 0 % to 100 % in whole percents.
+        table: Columns of `contracts.scores.PROFIT_CURVE`, 0 % to 100 % in whole percents.
         best: The most profitable treatment: everybody whose expected gain is above 0, and nobody else.
         break_even: p_decline from which treating a customer of median value pays; infinite where it never does.
         customers: Customers on the curve: regular, with a score and a known profit.
@@ -138,7 +138,7 @@ def profit_curve(scores: Columns, classes: pd.DataFrame, settings: Value) -> Pro
     the model or the assumptions may be wrong by.
 
     Args:
-        scores: `tables.CUSTOMER_SCORES`, of which single columns are looked at; who is not regular or lacks a score or
+        scores: `contracts.scores.CUSTOMER_SCORES`, of which single columns are looked at; who is not regular or lacks a score or
             a profit is left out.
         classes: customer_id and activity (declined, stable or empty) that the scores were to foretell; may lack
             customers. Counted for out-of-fold scores only: the model itself was fitted to the classes that it knows.
@@ -179,7 +179,7 @@ def profit_curve(scores: Columns, classes: pd.DataFrame, settings: Value) -> Pro
 
 
 def _treating(customers: NDArray[np.int_], p: Numbers, value: Numbers, declined: Numbers, settings: Value) -> pd.DataFrame:
-    """What treating so many customers brings: `tables.PROFIT_CURVE` without the share, one row a number of customers."""
+    """What treating so many customers brings: `contracts.scores.PROFIT_CURVE` without the share, one row per number."""
     import numpy as np
     import pandas as pd
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.model.effects import NumberCurve
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.scores import REASONS
+from oneclick_pipeline.model.contributions import NumberCurve
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tables import FEATURE_NAMES, REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.model.effects import Effects
+    from oneclick_pipeline.model.contributions import Effects
 
 LANGUAGES = ("ru", "en")
 NEGLIGIBLE = 0.005
@@ -174,7 +175,7 @@ def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], effects: Eff
         effects: Effects of the model that scores.
 
     Returns:
-        The columns of `tables.REASONS`, one row a customer, index 0…n-1: feature, contribution in log-odds and
+        The columns of `contracts.scores.REASONS`, one row a customer, index 0…n-1: feature, contribution in log-odds and
         texts, the largest absolute contribution first, ties in the order of the features. Where a contribution is
         negligible there is no reason. Texts are categories.
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.contracts.customers import FEATURES
+from oneclick_pipeline.contracts.exports import CUSTOMER_ID
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import CUSTOMER_ID, FEATURES, Column, check_month, is_month, is_over, table_file
+from oneclick_pipeline.home.months import check_month, is_month, is_over
+from oneclick_pipeline.home.paths import table_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from oneclick_pipeline.contracts.schema import Column
     from oneclick_pipeline.model import Effects
     from oneclick_pipeline.tracking import Tracking, Version
 
@@ -42,7 +46,7 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
         horizon_months: Months over which the profit is at risk.
 
     Returns:
-        The columns of `tables.CUSTOMER_SCORES` but the reasons, `month`, and `reasons` as a list.
+        The columns of `contracts.scores.CUSTOMER_SCORES` but the reasons, `month`, and `reasons` as a list.
 
     Raises:
         BadInputError: If there is no champion, no table of the month, or no such customer in it.
@@ -141,7 +145,7 @@ def score_records(home: Path, records: Sequence[Mapping[str, object]]) -> list[d
 
     Args:
         home: The home of the champion.
-        records: Features by name, as `tables.FEATURES` describes them; what is absent or None is filled by the
+        records: Features by name, as `contracts.customers.FEATURES` describes them; what is absent or None is filled by the
             model. `customer_id` may stand among them and comes back.
 
     Returns:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.guard import Guard
 from oneclick_pipeline.serving.scoring import parse_json
+from oneclick_pipeline.web.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

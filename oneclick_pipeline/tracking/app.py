@@ -1,6 +1,6 @@
 """The application behind MLflow's pages: the guard, then the allow-list, then MLflow's own application.
 
-    Guard        the request comes from a person at this machine: see `oneclick_pipeline.guard`
+    Guard        the request comes from a person at this machine: see `oneclick_pipeline.web.guard`
     Pages        what the request may ask for: see `allowed`; headers for files; `/health`
     MLflow       its FastAPI and Flask application, with artifacts to read only: see `artifacts`
 
@@ -18,12 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline import permissions, terminal
+from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.guard import Guard, Rules, refuse
-from oneclick_pipeline.tracking import allowed
-from oneclick_pipeline.tracking.quiet import quiet_mlflow
+from oneclick_pipeline.home import permissions
+from oneclick_pipeline.tracking import allow_list
+from oneclick_pipeline.tracking.logs import quiet_mlflow
 from oneclick_pipeline.tracking.registry import Tracking
+from oneclick_pipeline.web.guard import Guard, Rules, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,13 +66,13 @@ class Pages:
             await refuse(scope, send, "the pages use no WebSocket")
         elif scope["path"] == HEALTH and scope["method"] in {"GET", "HEAD"}:
             await self._health(send)
-        elif constant := allowed.CONSTANT.get((scope["method"], scope["path"], scope["query_string"])):
+        elif constant := allow_list.CONSTANT.get((scope["method"], scope["path"], scope["query_string"])):
             await _answer(send, 200, constant)
         else:
             try:
-                rule = allowed.rule(scope["method"], scope["path"])
+                rule = allow_list.rule(scope["method"], scope["path"])
                 body = rule.body(await _body(receive) if rule.methods.isdisjoint({"GET"}) else b"")
-            except allowed.RefusedError as refusal:
+            except allow_list.RefusedError as refusal:
                 await _answer(send, 403, _error("PERMISSION_DENIED", str(refusal)))
             else:
                 await self._mlflow(_with_length(scope, len(body)), _replay(body), _with_policy(scope["path"], send))
@@ -141,7 +142,7 @@ async def _body(receive: Receive) -> bytes:
         content += message.get("body", b"")
         more = message.get("more_body", False)
         if len(content) > _MOST_BYTES:
-            raise allowed.RefusedError("the body is larger than 1 MiB", remedy=allowed.INSTEAD)
+            raise allow_list.RefusedError("the body is larger than 1 MiB", remedy=allow_list.INSTEAD)
     return content
 
 
@@ -158,7 +159,7 @@ def _with_length(scope: Scope, length: int) -> Scope:
 
 
 def _with_policy(path: str, send: Send) -> Send:
-    policy = _FILE_POLICY if allowed.is_artifact(path) else _PAGE_POLICY
+    policy = _FILE_POLICY if allow_list.is_artifact(path) else _PAGE_POLICY
     own = [(b"content-security-policy", policy)]
     if policy is _FILE_POLICY:
         own.append((b"content-disposition", b"attachment"))
@@ -186,7 +187,7 @@ async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"applicat
 
 def main(arguments: list[str]) -> None:
     """Serve the pages of `ONECLICK_HOME` on `--host` and `--port`."""
-    from oneclick_pipeline import http_server
+    from oneclick_pipeline.web import server
 
     parser = ArgumentParser(prog="python -m oneclick_pipeline.tracking.server")
     parser.add_argument("--host", default="127.0.0.1")
@@ -194,7 +195,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     try:
         permissions.restrict()
-        http_server.run(create(Tracking(Path(os.environ["ONECLICK_HOME"]))), host=options.host, port=options.port)
+        server.run(create(Tracking(Path(os.environ["ONECLICK_HOME"]))), host=options.host, port=options.port)
     except BadInputError as error:
         terminal.error(f"error: {error}")
         sys.exit(1)

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tracking import judged, runs, trust, versions
+from oneclick_pipeline.tracking import evaluation, runs, unrecorded, versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -171,14 +171,14 @@ class Pruning:
     def _without_version(self, months: Months) -> list[str]:
         """Runs of ours, of months that do not stay, that no version was made by, and that are no part of another one."""
         month, asset, parent = _TAGS.alias(), _TAGS.alias(), _TAGS.alias()
-        ours = (_EXPERIMENTS.c.name == judged.REPORTS) | asset.c.value.is_not(None)  # people may log runs of their own
+        ours = (_EXPERIMENTS.c.name == evaluation.REPORTS) | asset.c.value.is_not(None)  # people may log runs of their own
         query = (
             sa.select(_RUNS.c.run_uuid, month.c.value)
             .join(_EXPERIMENTS, _EXPERIMENTS.c.experiment_id == _RUNS.c.experiment_id)
             .join(month, _has(month, "month"))
             .outerjoin(asset, _has(asset, "dagster_asset"))
             .outerjoin(parent, _has(parent, _PARENT))
-            .where(_EXPERIMENTS.c.name.in_([runs.EXPERIMENT, judged.REPORTS]), ours, parent.c.value.is_(None))
+            .where(_EXPERIMENTS.c.name.in_([runs.EXPERIMENT, evaluation.REPORTS]), ours, parent.c.value.is_(None))
         )
         with self._engine.connect() as connection:
             return [run for run, value in connection.execute(query) if not months.stays(value)]
@@ -216,7 +216,7 @@ class Pruning:
 
     def _remove_artifacts(self, uri: str, owner: str) -> None:
         """Remove the files of a run or a model: MLflow names the folder `artifacts` in the folder that bears the owner's id."""
-        place = self._folder / trust.below(self._folder, uri)
+        place = self._folder / unrecorded.below(self._folder, uri)
         _remove(place.parent if place.parent.name == owner else place)
 
     def _column(self, query: sa.Select[Any]) -> set[Any]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import TABLES, is_month, table_file
+from oneclick_pipeline.home.months import is_month
+from oneclick_pipeline.home.paths import table_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,13 +18,15 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from oneclick_pipeline import database_copies, postgres
+from oneclick_pipeline.databases import copies as database_copies
+from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.card import card
-from oneclick_pipeline.tracking import chosen, files, fresh, pruning, references, runs, trust, versions
-from oneclick_pipeline.tracking import judged as judging
-from oneclick_pipeline.tracking.quiet import quiet_mlflow
+from oneclick_pipeline.tracking import aliases as chosen
+from oneclick_pipeline.tracking import evaluation as judging
+from oneclick_pipeline.tracking import files, isolated, pruning, references, runs, unrecorded, versions
+from oneclick_pipeline.tracking.logs import quiet_mlflow
 from oneclick_pipeline.tracking.versions import Family, Version
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    from oneclick_pipeline.model.effects import Explained
+    from oneclick_pipeline.model.contributions import Explained
     from oneclick_pipeline.model.results import TrainedModel
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -225,7 +227,7 @@ class Tracking:
             tags |= runs.scores(trained)
             version = self._registered_anew(client, source, run_id, tags, card(trained))
             number, tables = int(version.version), runs.customer_tables(trained, explained)
-            artifacts = trust.below(self.folder, run.info.artifact_uri)
+            artifacts = unrecorded.below(self.folder, run.info.artifact_uri)
             kept = {n: versions.Kept(path=f"{artifacts}/{n}", content=versions.Content.of(c)) for n, c in logged.items()}
             record = Version(
                 name=runs.MODEL,
@@ -235,7 +237,7 @@ class Tracking:
                 tags=tags,
                 metrics=trained.metrics,
                 families=tuple(Family(name=f.name, label=f.label, metrics=f.metrics) for f in trained.families),
-                folder=trust.below(self.folder, source),
+                folder=unrecorded.below(self.folder, source),
                 files=content,
                 kept=kept | {name: versions.beside(number, name, table) for name, table in tables.items()},
             )
@@ -269,7 +271,7 @@ class Tracking:
 
     def reopen(self, version: Version, rows: pd.DataFrame) -> gates.Reopened:
         """Have a fresh process load a version from the registry and predict some rows."""
-        return fresh.reopen(self.home.absolute(), version.version, rows)
+        return isolated.reopen(self.home.absolute(), version.version, rows)
 
     def log_gates(self, version: Version, judged: Sequence[gates.Gate]) -> Version:
         """Record how a version did at every gate, and tag it and its run with that; numbers become metrics of the run.
@@ -437,7 +439,7 @@ class Tracking:
         """
         return self._recorded(self._registered(number))
 
-    def candidate(self, number: int) -> trust.Candidate:
+    def candidate(self, number: int) -> unrecorded.Candidate:
         """A version without a record, to be looked over and, with `accept`, given one.
 
         Raises:
@@ -449,16 +451,16 @@ class Tracking:
             self.check(self.version(number))
             raise BadInputError(f"model version {number} has a record, and its files agree with it", file=str(path))
         aliases = tuple(sorted(alias for alias, version in self.aliases().items() if version == number))
-        return replace(trust.candidate(self._client(), self.folder, registered), aliases=aliases)
+        return replace(unrecorded.candidate(self._client(), self.folder, registered), aliases=aliases)
 
-    def accept(self, candidate: trust.Candidate) -> Version:
+    def accept(self, candidate: unrecorded.Candidate) -> Version:
         """Write the record of a version that was looked over; what it shows of customers goes out of MLflow's sight.
 
         If it has the alias champion or previous, and nobody was chosen for that yet, it has it by the person's choice now.
         """
         with self._lock():
             with quiet_mlflow():
-                accepted = trust.accept(self.folder, candidate)
+                accepted = unrecorded.accept(self.folder, candidate)
             number, known = accepted.version, chosen.read(self.folder)
             given = {alias: [number] for alias in candidate.aliases if alias in (CHAMPION, PREVIOUS) and alias not in known}
             if given:

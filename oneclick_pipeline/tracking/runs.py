@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
-    from oneclick_pipeline.model.effects import Explained
+    from oneclick_pipeline.model.contributions import Explained
     from oneclick_pipeline.model.gates import Gate
     from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.model.results import FamilyResult, TrainedModel

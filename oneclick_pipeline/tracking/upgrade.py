@@ -11,9 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-from oneclick_pipeline import permissions, terminal
+from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tracking.quiet import quiet_mlflow
+from oneclick_pipeline.home import permissions
+from oneclick_pipeline.tracking.logs import quiet_mlflow
 from oneclick_pipeline.tracking.registry import Tracking
 
 

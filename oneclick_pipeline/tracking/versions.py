@@ -176,14 +176,14 @@ def read(mlflow: Path, version: int) -> Version:
         raise BadInputError(
             f"model version {version} has no record in this home: older software registered it, or somebody else",
             file=str(path),
-            remedy=f"see what it is and accept it: oneclick model trust {version}; or {INSTEAD}",
+            remedy=f"see what it is and accept it: oneclick model accept {version}; or {INSTEAD}",
         ) from error
     except (ValidationError, OSError) as error:
         raise BadInputError(
             f"the record of model version {version} is damaged",
             file=str(path),
             remedy="put its backup in its place; or move it away and look the version over: "
-            f"oneclick model trust {version}; or {INSTEAD}",
+            f"oneclick model accept {version}; or {INSTEAD}",
         ) from error
     if record.version != version or MODEL_FILE not in record.files:
         raise BadInputError(

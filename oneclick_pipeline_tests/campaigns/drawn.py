@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, add_months
+from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
+from oneclick_pipeline.home.months import add_months
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ def campaign_outcomes(
     drift: float = 1.0,
     explored: float | None = None,
 ) -> pd.DataFrame:
-    """`tables.CAMPAIGN_OUTCOMES` of months that follow one another.
+    """`contracts.campaigns.CAMPAIGN_OUTCOMES` of months that follow one another.
 
     Args:
         effects: Offer -> its effect on P(decline); on revenue it is -1000 times as much, on profit -1 times.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
 from oneclick_pipeline.settings import Offers
-from oneclick_pipeline.tables import FEATURE_NAMES, FEATURES
 
 OFFERS = ("voucher", "bundle", "premium", "apology")
 MEANS = np.array([-0.06, -0.03, 0.0, -0.04])

@@ -7,10 +7,11 @@ import pytest
 
 from oneclick_pipeline.campaigns import beliefs, response
 from oneclick_pipeline.campaigns.effects import offer_effects
+from oneclick_pipeline.contracts.campaigns import OFFER_BELIEFS
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.training_set import TEXTS
 from oneclick_pipeline.settings import Campaigns, Offers
-from oneclick_pipeline.tables import FEATURE_NAMES, OFFER_BELIEFS
 from oneclick_pipeline_tests.campaigns.drawn import campaign_outcomes
 
 TRUE = {"voucher": -0.08, "nuisance": 0.08}

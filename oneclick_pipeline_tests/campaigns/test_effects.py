@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns import effects, pictures
+from oneclick_pipeline.contracts.campaigns import OFFER_EFFECTS
 from oneclick_pipeline.pictures import png
 from oneclick_pipeline.settings import Campaigns, Offers
-from oneclick_pipeline.tables import OFFER_EFFECTS
 from oneclick_pipeline_tests.campaigns.drawn import campaign_outcomes
 
 SETTINGS = Campaigns()

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from oneclick_pipeline.campaigns.outcomes import FOLDS, folds, known_before, sampled
-from oneclick_pipeline.tables import FEATURE_NAMES
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 
 
 def outcomes(*rows):

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, SHARES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.settings import Offers
-from oneclick_pipeline.tables import OFFER_PLAN, SHARES
 
 TODAY = Offers(control_share=0.25, exploration_share=0.5, offer_control_share=0.125)
 MONTH = "2026-10"

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.campaigns.outcomes import campaign_outcomes
+from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.labels import REVENUES, labels
 from oneclick_pipeline.settings import Labels
-from oneclick_pipeline.tables import CAMPAIGN_OUTCOMES, add_months
 
 NAN = float("nan")
 

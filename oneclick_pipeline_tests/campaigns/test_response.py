@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal
 
 from oneclick_pipeline.campaigns import response
 from oneclick_pipeline.campaigns.response import ERROR, LEVEL_SD, learn
-from oneclick_pipeline.tables import FEATURE_NAMES, FEATURES
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
 
 TEXTS = [c.name for c in FEATURES if c.kind == "str"]
 TRUE = {"a": -0.08, "b": 0.0, "c": 0.06}

@@ -6,13 +6,13 @@ import pytest
 
 from oneclick_pipeline.campaigns import worth
 from oneclick_pipeline.campaigns.worth import learn
+from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.labels import REVENUES
 from oneclick_pipeline.scores.profit import value_of
 from oneclick_pipeline.settings import Settings, Value
-from oneclick_pipeline.tables import add_months
-from oneclick_pipeline.twin.panel import Panel
-from oneclick_pipeline.twin.profile import Profile
-from oneclick_pipeline.year.worth import Worth
+from oneclick_pipeline.simulator.twin.panel import Panel
+from oneclick_pipeline.simulator.twin.profile import Profile
+from oneclick_pipeline.simulator.year.worth import Worth
 
 FIRST, NOW, END = "2024-01", "2024-08", "2024-10"
 SETTINGS = Settings()

@@ -9,16 +9,17 @@ import polars as pl
 import pytest
 
 from oneclick_pipeline import engine
+from oneclick_pipeline.contracts.exports import PROFIT
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches, in_order
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import PROFIT, TABLES
 
 SEGMENTS = TABLES["customer_segments"]
 
 
 def people(ids):
-    """`tables.CUSTOMER_SEGMENTS` of customers by number."""
+    """`contracts.segments.CUSTOMER_SEGMENTS` of customers by number."""
     ids = np.asarray(ids, dtype=np.int64)
     texts = {name: pd.Series([f"{name} {i % 3}" for i in ids], dtype="str") for name in ("segment", "segment_ru", "segment_en")}
     numbers = {"p_decline": ids / 100, "profit": np.where(ids % 2, ids, np.nan), "value_at_risk": ids / 10}

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneclick_pipeline import engine
+from oneclick_pipeline.contracts.clean import CORRECTIONS
+from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import CORRECTIONS, CUSTOMERS, PROFIT, REVENUE
 
 HERE = ("polars", "pandas")  # test_spark.py has the one that needs a cluster
 FRAME = pl.DataFrame(

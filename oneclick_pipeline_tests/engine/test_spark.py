@@ -12,12 +12,14 @@ import pytest
 
 from oneclick_pipeline import engine, raw
 from oneclick_pipeline.clean import clean
+from oneclick_pipeline.contracts.exports import REVENUE
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files, spark
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration.home import Step
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.orchestration.resources import Step
 from oneclick_pipeline.settings import Cleaning
-from oneclick_pipeline.tables import REVENUE, TABLES, table_file
 from oneclick_pipeline_tests.conftest import HEADERS
 from oneclick_pipeline_tests.engine.cluster import cluster, wait
 from oneclick_pipeline_tests.orchestration import homes

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from oneclick_pipeline.tables import CUSTOMER_FEATURES
+from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES
 
 CATEGORIES = np.array(["Товары для детей", "Домашний текстиль", "Кухонная посуда"])
 

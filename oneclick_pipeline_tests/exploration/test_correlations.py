@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oneclick_pipeline.contracts.exploration import CORRELATIONS
 from oneclick_pipeline.exploration import EXPLORED, Correlations, correlations
 from oneclick_pipeline.settings import Exploration
-from oneclick_pipeline.tables import CORRELATIONS
 from oneclick_pipeline_tests.exploration.conftest import customers
 
 SETTINGS = Exploration(phik_bins=5)  # a quarter of the time of ten

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from oneclick_pipeline import pictures
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.exploration import CORRELATIONS
 from oneclick_pipeline.exploration import distributions, phik_matrix, phik_with_target
 from oneclick_pipeline.settings import Exploration
-from oneclick_pipeline.tables import CORRELATIONS, FEATURE_NAMES
 
 SETTINGS = Exploration()
 PAIRS = [

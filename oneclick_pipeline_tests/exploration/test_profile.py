@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES
+from oneclick_pipeline.contracts.exploration import DATA_PROFILE
 from oneclick_pipeline.exploration import EXPLORED, data_profile
 from oneclick_pipeline.exploration.profile import normality
 from oneclick_pipeline.settings import Exploration
-from oneclick_pipeline.tables import CUSTOMER_FEATURES, DATA_PROFILE
 
 SETTINGS = Exploration()
 RNG = np.random.default_rng(7)

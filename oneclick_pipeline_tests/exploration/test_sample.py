@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.exploration import EXPLORED, regular_sample
 from oneclick_pipeline.settings import Exploration
-from oneclick_pipeline.tables import FEATURE_NAMES
 
 SETTINGS = Exploration()
 SMALL = Exploration(max_rows=1000)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from oneclick_pipeline.campaigns.ledger import ledger_file
+from oneclick_pipeline.contracts.exports import RAW
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine.files import damage
+from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.offers.export import offers_file
-from oneclick_pipeline.orchestration import (
+from oneclick_pipeline.orchestration.assets import (
     campaigns,
     clean,
     exploration,
@@ -25,7 +28,6 @@ from oneclick_pipeline.orchestration import (
     scores,
     segments,
 )
-from oneclick_pipeline.tables import RAW, TABLES, table_file
 from oneclick_pipeline_tests.orchestration import homes
 
 if TYPE_CHECKING:

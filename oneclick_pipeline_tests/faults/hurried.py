@@ -20,10 +20,11 @@ def _job(name, selection, **options):
 
 with mock.patch.object(dg, "define_asset_job", _job):
     from oneclick_pipeline import definitions
-    from oneclick_pipeline.orchestration import alerts, automation, runs
+    from oneclick_pipeline.orchestration.automation import alerts, jobs
+    from oneclick_pipeline.orchestration.runs import active
 
-runs._SILENCE = timedelta(seconds=20)
-for _sensor in (automation.new_snapshot, automation.retrain_due, alerts.alerts):
+active._SILENCE = timedelta(seconds=20)
+for _sensor in (jobs.new_snapshot, jobs.retrain_due, alerts.alerts):
     _sensor._min_interval = 1
 
 defs = definitions.build(os.environ["ONECLICK_HOME"])

@@ -35,11 +35,11 @@ _PRELOADED = (
         "sklearn.linear_model",
         "dagster._daemon.cli",
         "oneclick_pipeline.definitions",
-        "oneclick_pipeline.cli",
+        "oneclick_pipeline.cli.app",
     ),
     *(
-        "oneclick_pipeline.orchestration.backup",
-        "oneclick_pipeline.orchestration.handover",
+        "oneclick_pipeline.orchestration.backup.home_backup",
+        "oneclick_pipeline.orchestration.publication",
         "oneclick_pipeline.tracking.registry",
     ),
     __name__,
@@ -180,7 +180,7 @@ def oneclick_until(number: str, *arguments: str) -> None:
 
 def oneclick(*arguments: str) -> None:
     """The command, as its script starts it."""
-    from oneclick_pipeline import start
+    from oneclick_pipeline.cli import start
 
     sys.argv = ["oneclick", *arguments]
     start.main()
@@ -189,9 +189,9 @@ def oneclick(*arguments: str) -> None:
 def month(home: str, job: str, name: str) -> None:
     """A run of a month, as the command makes it; says which steps begin and end."""
     from oneclick_pipeline.definitions import build
-    from oneclick_pipeline.orchestration import execute
+    from oneclick_pipeline.orchestration import execution
 
-    outcome = execute.execute(
+    outcome = execution.execute(
         build(home).resolve_job_def(job), name, Path(home), lambda step, state: print(step, state, flush=True)
     )
     print(*outcome.errors, sep="\n", flush=True)

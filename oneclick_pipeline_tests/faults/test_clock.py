@@ -2,7 +2,7 @@
 
 The clock is our own seam, and not libfaketime: under its version 0.9.10 `time.sleep` of Python 3.11 fails. Dagster's own
 sensors and schedules are asked here, on the home's own databases; their runs are queued and not worked on. The process of
-the daemon under such a clock is in `orchestration/test_daemon.py`.
+the daemon under such a clock is in `orchestration/automation/test_daemon.py`.
 """
 
 import datetime as dt
@@ -22,8 +22,8 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from oneclick_pipeline.orchestration import alerts, automation, clock
-from oneclick_pipeline.orchestration.execute import prepare_instance
+from oneclick_pipeline.orchestration.automation import alerts, clock, jobs
+from oneclick_pipeline.orchestration.instance import prepare_instance
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, new_home
 
@@ -40,7 +40,7 @@ class Daemon:
     def __init__(self, home, workspace, monkeypatch):
         self.home, self.workspace, self.now = home, workspace, RIGHT
         ours = SimpleNamespace(now=lambda _: self.now, fromisoformat=dt.datetime.fromisoformat)
-        for module in (automation, alerts):
+        for module in (jobs, alerts):
             monkeypatch.setattr(module, "datetime", ours)
 
     @property

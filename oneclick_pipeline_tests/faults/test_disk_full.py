@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tables import TABLES
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.faults.homes import FAST, copied
 from oneclick_pipeline_tests.faults.mounts import KB, fill, small_disk

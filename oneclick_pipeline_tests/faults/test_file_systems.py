@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import home as homes_of_runs
-from oneclick_pipeline.tables import TABLES
+from oneclick_pipeline.orchestration import resources as homes_of_runs
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.faults.homes import ASSETS, FAST, copied
 from oneclick_pipeline_tests.faults.homes import materialize as materialize_some

@@ -12,11 +12,11 @@ import dagster as dg
 import pytest
 
 from oneclick_pipeline import pictures
+from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.offers.catalogue import Catalogue
+from oneclick_pipeline.home.paths import raw_file, report_file
 from oneclick_pipeline.report import files as pages
 from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.tables import raw_file, report_file
 from oneclick_pipeline_tests.conftest import export_text, market_row
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import MONTH, SAMPLE, files, instance_of, table, told
@@ -26,7 +26,7 @@ MARKUP = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[x](java
 PLACES = ["../../../etc/passwd", "..\\..\\x", "/etc/passwd"]
 CATEGORIES = FORMULAS + MARKUP + PLACES
 MILLION = "x" * 1_000_000
-COMMAND = "import sys; from oneclick_pipeline.cli import main; sys.exit(main())"
+COMMAND = "import sys; from oneclick_pipeline.cli.app import main; sys.exit(main())"
 PASSWORD, TOKEN = "correct-horse-battery-staple", "xoxb-hook-4711"
 SECRETS = {
     "ONECLICK_DATABASE": f"postgresql://store:{PASSWORD}@127.0.0.1:1/crm",
@@ -120,7 +120,7 @@ def test_addresses_in_settings_are_addresses(tmp_path, text, told):
 
 @pytest.mark.parametrize("slug", ["../../x", "=cmd()", "<script>", "a b", "A" * 100])
 def test_id_of_an_offer_cannot_be_a_path_a_formula_or_markup(tmp_path, slug):
-    bundled = (files_of("oneclick_pipeline.offers") / "catalogue.yaml").read_text(encoding="utf-8")
+    bundled = (files_of("oneclick_pipeline.catalogue") / "catalogue.yaml").read_text(encoding="utf-8")
     bundled = re.sub(r"^(\s*- id: ).*$", rf"\g<1>'{slug}'", bundled, count=1, flags=re.MULTILINE)
     (tmp_path / "catalogue.yaml").write_text(bundled, encoding="utf-8")
     with pytest.raises(BadInputError, match="small latin letters"):

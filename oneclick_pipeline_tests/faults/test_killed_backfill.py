@@ -7,10 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from oneclick_pipeline.tables import add_months
+from oneclick_pipeline.home.months import add_months
+from oneclick_pipeline.simulator.twin.panel import write_months
+from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline.tracking import Tracking
-from oneclick_pipeline.twin.panel import write_months
-from oneclick_pipeline.twin.profile import Profile
 from oneclick_pipeline_tests.faults.homes import FAST, visible
 from oneclick_pipeline_tests.faults.killing import SEED, month, run
 from oneclick_pipeline_tests.orchestration import homes

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model import pictures, train
 from oneclick_pipeline.offers import database
-from oneclick_pipeline.orchestration import backup, copies
-from oneclick_pipeline.orchestration.manifest import MANIFEST
-from oneclick_pipeline.tables import table_file
-from oneclick_pipeline.tracking import CHAMPION, PREVIOUS, Tracking, chosen
+from oneclick_pipeline.orchestration.backup import copies, home_backup
+from oneclick_pipeline.orchestration.backup.manifest import MANIFEST
+from oneclick_pipeline.tracking import CHAMPION, PREVIOUS, Tracking, aliases
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.faults.killing import changes, kills, oneclick, oneclick_until, run
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
@@ -137,7 +137,7 @@ def restored(home):
 def test_restore_killed_at_any_moment_brings_the_whole_home_or_nothing(finished, tmp_path, times):
     folder, home = tmp_path / "backup", tmp_path / "homes" / "new"
     with environment_kept():
-        backup.backup(finished.home, folder)
+        home_backup.backup(finished.home, folder)
     command("restore", folder, "--home", home)
     lasts, everything, tables = command("restore", folder, "--home", tmp_path / "other").seconds, restored(home), digests(home)
 
@@ -152,7 +152,7 @@ def test_restore_killed_at_any_moment_brings_the_whole_home_or_nothing(finished,
         for _ in killed(times // 2, lasts, partial(attempt, mounted=mounted)):
             if (home / "staging" / "restored").exists():
                 with pytest.raises(BadInputError, match="a restore of this home was interrupted"), environment_kept():
-                    backup.backup(home, tmp_path / "no")
+                    home_backup.backup(home, tmp_path / "no")
             else:
                 assert restored(home) in ([], ["dagster/dagster.yaml"], everything)
             if restored(home) != everything or (home / "staging" / "restored").exists():
@@ -195,7 +195,7 @@ def test_model_promote_killed_at_any_moment_leaves_one_champion_the_old_or_the_n
         attempt(None)
         assert store.require_champion().version == new
         assert store.aliases() == {CHAMPION: new, PREVIOUS: old}
-        assert chosen.read(store.folder) == {CHAMPION: [new], PREVIOUS: [old]}
+        assert aliases.read(store.folder) == {CHAMPION: [new], PREVIOUS: [old]}
         assert [version.version for version in store.versions()] == [2, 1]
         assert not [name for name in files(store.folder) if name.endswith((".new", ".part"))]
         new, old = old, new

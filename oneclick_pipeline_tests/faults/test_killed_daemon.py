@@ -22,16 +22,16 @@ import psutil
 import pytest
 
 from oneclick_pipeline.campaigns import ledger
-from oneclick_pipeline.orchestration import servers
-from oneclick_pipeline.orchestration.execute import configuration, prepare_instance
-from oneclick_pipeline.orchestration.webhook import VARIABLE
-from oneclick_pipeline.tables import add_months
-from oneclick_pipeline.twin.panel import write_months
-from oneclick_pipeline.twin.profile import Profile
+from oneclick_pipeline.home.months import add_months
+from oneclick_pipeline.orchestration.automation.webhook import VARIABLE
+from oneclick_pipeline.orchestration.instance import configuration, prepare_instance
+from oneclick_pipeline.orchestration.pages import servers
+from oneclick_pipeline.simulator.twin.panel import write_months
+from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline_tests.faults.homes import copied, visible
 from oneclick_pipeline_tests.faults.killing import SEED, Process, month, run
+from oneclick_pipeline_tests.orchestration.automation.test_delivery import Receiver
 from oneclick_pipeline_tests.orchestration.homes import environment_kept, files, instance_of
-from oneclick_pipeline_tests.orchestration.test_delivery import Receiver
 
 FIRST, CUSTOMERS, LIFE_SECONDS, PATIENCE_SECONDS = "2025-01", 300, 3.0, 300
 RUN_SECONDS = 8.0

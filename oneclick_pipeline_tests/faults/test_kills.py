@@ -6,7 +6,8 @@ import random
 import dagster as dg
 import pytest
 
-from oneclick_pipeline.tables import TABLES, report_file
+from oneclick_pipeline.contracts.tables import TABLES
+from oneclick_pipeline.home.paths import report_file
 from oneclick_pipeline.tracking import CHAMPION, Tracking
 from oneclick_pipeline_tests.faults.homes import FAST, visible
 from oneclick_pipeline_tests.faults.killing import SEED, month, run, step

@@ -12,8 +12,8 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from oneclick_pipeline.orchestration import alerts
-from oneclick_pipeline.orchestration.home import Home
+from oneclick_pipeline.orchestration.automation import alerts
+from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.faults.homes import FAST
 from oneclick_pipeline_tests.orchestration.homes import digests, files, instance_of, materialize, new_home, run, told
@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import execute
+from oneclick_pipeline.orchestration import execution as execute
 from oneclick_pipeline_tests.faults import test_memory
 from oneclick_pipeline_tests.orchestration.homes import MONTH
 home, (step, state, what, megabytes) = Path(sys.argv[1]), sys.argv[2:]

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration.troubles import in_plain_words
+from oneclick_pipeline.orchestration.failures import in_plain_words
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.faults.homes import FAST, materialize, refused
 from oneclick_pipeline_tests.orchestration.homes import digests, run

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from oneclick_pipeline import postgres
+from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tracking import CHAMPION, MODEL, Tracking, runs
 from oneclick_pipeline_tests import servers

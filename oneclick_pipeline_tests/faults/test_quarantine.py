@@ -6,9 +6,9 @@ import shutil
 import polars as pl
 import pytest
 
-from oneclick_pipeline import summary
+from oneclick_pipeline.cli import summary
+from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.report import files as pages
-from oneclick_pipeline.tables import table_file
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import MONTH, table, told

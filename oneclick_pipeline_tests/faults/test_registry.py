@@ -93,7 +93,7 @@ CASES = [
     (model_file_changed, (*CHANGED, versions.MODEL_FILE)),
     (model_file_of_foreign_types, CHANGED),
     (code_added, ("code/evil.py", "this was not registered with model version 1", "move it away")),
-    (record_deleted, ("model version 1 has no record in this home", "oneclick model trust 1")),
+    (record_deleted, ("model version 1 has no record in this home", "oneclick model accept 1")),
     (record_of_foreign_types, ("holds types that are not trusted", "do not use this file")),
     (out_of_fold_deleted, (*GONE, runs.OUT_OF_FOLD)),
     (out_of_fold_changed, (*CHANGED, runs.OUT_OF_FOLD)),

@@ -9,7 +9,8 @@ import pytest
 
 from oneclick_pipeline import clean as cleaning
 from oneclick_pipeline import raw as stage
-from oneclick_pipeline.tables import SOURCES, raw_file
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.home.paths import raw_file
 from oneclick_pipeline_tests.faults.homes import CLEAN, materialize, refused
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import FROM_RAW_TO_FEATURES, MONTH, digests, table, told

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from oneclick_pipeline import tables
+from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES
+from oneclick_pipeline.contracts.exports import CUSTOMERS, PERIODS_OF_REVENUE
 from oneclick_pipeline.model import TrainedModel, train, training_set
 from oneclick_pipeline.settings import Labels, Model
 
@@ -53,7 +54,7 @@ def make_features(customers: int = 240, seed: int = 1, *, signal: float = 1.0) -
         }
     ).sort_values("activity", ignore_index=True)
     frame["customer_id"] = np.arange(215_000, 215_000 + customers)
-    return frame[tables.CUSTOMER_FEATURES.names]
+    return frame[CUSTOMER_FEATURES.names]
 
 
 def label(features: pd.DataFrame) -> pd.DataFrame:
@@ -82,12 +83,12 @@ def trained(training: pd.DataFrame) -> TrainedModel:
 
 def real_features(folder: Path) -> pd.DataFrame:
     """The store's real export as `customer_features`, by the shortest way."""
-    market = pd.read_csv(folder / "market_file.csv").rename(columns={c.header: c.name for c in tables.CUSTOMERS.columns})
+    market = pd.read_csv(folder / "market_file.csv").rename(columns={c.header: c.name for c in CUSTOMERS.columns})
     market["activity"] = market["activity"].map({"Снизилась": "declined", "Прежний уровень": "stable"})
     market["marketing_consent"] = market["marketing_consent"] == "да"
     for file, column, name in (("market_money", "Выручка", "revenue"), ("market_time", "минут", "minutes")):
         rows = pd.read_csv(folder / f"{file}.csv")
-        period = rows["Период"].str.replace("предыдцщий", "предыдущий").map(tables.PERIODS_OF_REVENUE)
+        period = rows["Период"].str.replace("предыдцщий", "предыдущий").map(PERIODS_OF_REVENUE)
         wide = rows.assign(period=period).pivot_table(index="id", columns="period", values=column).add_prefix(f"{name}_")
         market = market.merge(wide, left_on="customer_id", right_index=True)
     market.loc[market["revenue_m0"] > 100_000, "revenue_m0"] = market["revenue_m0"].median()

@@ -10,12 +10,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from oneclick_pipeline import pictures
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.model import MODEL_EXPLANATION
 from oneclick_pipeline.model.candidates import preprocessor
-from oneclick_pipeline.model.effects import CONTRIBUTION, effects
+from oneclick_pipeline.model.contributions import CONTRIBUTION, effects
 from oneclick_pipeline.model.explanation import _spread, beeswarm, dependence, importance, model_explanation
 from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.settings import Model
-from oneclick_pipeline.tables import FEATURE_NAMES, MODEL_EXPLANATION
 
 SETTINGS = Model(folds=4)
 

@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
+from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.labels import REVENUES, agreement, labels, pairs, revenue_rule, told, wilson
 from oneclick_pipeline.model.training_set import digest, training_set
 from oneclick_pipeline.settings import Labels
-from oneclick_pipeline.tables import FEATURE_NAMES, FEATURES, TRAINING_SET, add_months
-from oneclick_pipeline.twin.draw import sample
-from oneclick_pipeline.twin.profile import Profile
+from oneclick_pipeline.simulator.twin.draw import sample
+from oneclick_pipeline.simulator.twin.profile import Profile
 
 MONTHS = ["2026-04", "2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10"]
 CUSTOMERS = 60

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.labels import labels
 from oneclick_pipeline.model.leakage import (
     CHANCE,
@@ -21,7 +23,6 @@ from oneclick_pipeline.model.leakage import (
 )
 from oneclick_pipeline.model.training_set import training_set
 from oneclick_pipeline.settings import Labels
-from oneclick_pipeline.tables import FEATURE_NAMES, add_months
 
 from .conftest import label, make_features, make_training, real_features
 

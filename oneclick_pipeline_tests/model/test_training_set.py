@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from oneclick_pipeline import tables
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.training_set import copies, digest, in_canonical_order, inputs, require_enough, sample, training_set
 from oneclick_pipeline.settings import Labels
@@ -13,7 +14,7 @@ from .conftest import label, make_features, make_training
 def test_training_set_keeps_its_contract(training):
     import polars as pl
 
-    tables.TRAINING_SET.contract().validate(pl.from_pandas(training))
+    TRAINING_SET.contract().validate(pl.from_pandas(training))
     assert training["declined"].mean() == pytest.approx(0.45, abs=0.15)
 
 
@@ -62,20 +63,20 @@ def test_copies_have_one_group_and_nobody_else():
     frame = make_features(6)
     frame.loc[4] = frame.loc[1]
     frame.loc[[2, 5], "revenue_m0"] = np.nan
-    frame.loc[5, list(tables.FEATURE_NAMES)] = frame.loc[2, list(tables.FEATURE_NAMES)]
+    frame.loc[5, list(FEATURE_NAMES)] = frame.loc[2, list(FEATURE_NAMES)]
     assert copies(frame).to_list() == [0, 1, 2, 3, 1, 2]
 
 
 def test_copies_hold_all_months_of_a_customer_and_whatever_they_link():
     frame = make_features(6)
     frame["customer_id"] = [1, 2, 3, 1, 4, 5]
-    frame.loc[4, list(tables.FEATURE_NAMES)] = frame.loc[3, list(tables.FEATURE_NAMES)]
+    frame.loc[4, list(FEATURE_NAMES)] = frame.loc[3, list(FEATURE_NAMES)]
     assert copies(frame).to_list() == [0, 1, 2, 0, 0, 3]
 
 
 def test_copies_tell_no_zero_from_another_and_no_missing_value_from_another():
     frame = make_features(3).astype({"favourite_category": object})
-    frame.loc[[1, 2], list(tables.FEATURE_NAMES)] = frame.loc[0, list(tables.FEATURE_NAMES)].to_list()
+    frame.loc[[1, 2], list(FEATURE_NAMES)] = frame.loc[0, list(FEATURE_NAMES)].to_list()
     frame["revenue_m0"] = [0.0, -0.0, 0.0]
     frame["favourite_category"] = [None, np.nan, None]
     assert copies(frame).to_list() == [0, 0, 0]

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.monitoring import DRIFT
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.monitoring import Snapshot, drift
 from oneclick_pipeline.monitoring.drift import level, newcombe
 from oneclick_pipeline.settings import Monitoring
-from oneclick_pipeline.tables import DRIFT, FEATURE_NAMES
 from oneclick_pipeline_tests.report.months import features, scores
 
 N = 1000

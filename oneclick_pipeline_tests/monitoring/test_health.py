@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
+from oneclick_pipeline.contracts.monitoring import MODEL_HEALTH
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.metrics import ece
 from oneclick_pipeline.monitoring import Judged, alone, model_health
 from oneclick_pipeline.monitoring.health import ALL, Outcomes, measured
 from oneclick_pipeline.settings import Labels, Monitoring
-from oneclick_pipeline.tables import MODEL_HEALTH, add_months
 
 FIRST, THEN, LAST = "2026-01", "2026-04", "2026-05"
 FORECAST = {1: Judged("2025-12", ("2025-09",), same_month=False, roc_auc=0.75)}

@@ -15,12 +15,14 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from oneclick_pipeline import cli
 from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.cli import app
+from oneclick_pipeline.contracts.offers import OFFER_PLAN
+from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.offers import database
-from oneclick_pipeline.orchestration import handover
-from oneclick_pipeline.tables import CUSTOMER_SEGMENTS, OFFER_PLAN, table_file
+from oneclick_pipeline.orchestration import publication
 
 MONTH = "2026-10"
 PASSWORD = "s3cr3t/ @x"  # noqa: S105 - of the test's own server
@@ -34,7 +36,7 @@ def oneclick(monkeypatch, tmp_path):
 
     def call(*arguments, **environment):
         command = ["offers", "publish", "--home", str(tmp_path), "--month", MONTH, *arguments]
-        return CliRunner().invoke(cli.app, command, env=environment)
+        return CliRunner().invoke(app.app, command, env=environment)
 
     return call
 
@@ -83,7 +85,7 @@ def url(request, tmp_path):
 
 
 def plan(ids, arm="offer", **columns):
-    """`tables.OFFER_PLAN`."""
+    """`contracts.offers.OFFER_PLAN`."""
     values = {
         "arm": arm,
         "offer_id": "basket_voucher" if arm != "none" else None,
@@ -106,7 +108,7 @@ def plan(ids, arm="offer", **columns):
 
 
 def segments(ids, **columns):
-    """`tables.CUSTOMER_SEGMENTS`."""
+    """`contracts.segments.CUSTOMER_SEGMENTS`."""
     values = {"segment": "core", "segment_ru": "Опора магазина", "segment_en": "Core", "p_decline": 0.25, "profit": 4.0}
     return pd.DataFrame({"customer_id": list(ids), **(values | {"value_at_risk": 3.0} | columns)})[CUSTOMER_SEGMENTS.names]
 
@@ -443,7 +445,7 @@ def test_command_waits_for_the_run_that_works_on_the_month(tmp_path):
     )
     assert holder.stdout.readline() == b"held\n"
     with ThreadPoolExecutor() as pool:
-        published = pool.submit(handover.publish, tmp_path, MONTH, url, waiting.set)
+        published = pool.submit(publication.publish, tmp_path, MONTH, url, waiting.set)
         assert waiting.wait(30)
         ledger.publish(tmp_path, MONTH, plan([2], "control"), replan=True)
         holder.communicate(b"\n", timeout=30)

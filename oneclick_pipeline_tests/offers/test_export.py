@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.offers import export
-from oneclick_pipeline.offers.catalogue import Catalogue
 
 MONTH = "2026-10"
 CATALOGUE = Catalogue.bundled()
 
 
 def plan(*rows):
-    """`tables.OFFER_PLAN`, as far as the export reads it, of (customer_id, arm, offer_id)."""
+    """`contracts.offers.OFFER_PLAN`, as far as the export reads it, of (customer_id, arm, offer_id)."""
     frame = pd.DataFrame(rows, columns=["customer_id", "arm", "offer_id"])
     return frame.astype({"customer_id": "int64", "arm": "str", "offer_id": "object"})
 

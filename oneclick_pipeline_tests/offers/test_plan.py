@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from oneclick_pipeline.catalogue import eligibility
+from oneclick_pipeline.catalogue.offer import Condition, Offer
+from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.offers import eligibility
-from oneclick_pipeline.offers.catalogue import Condition, Offer
 from oneclick_pipeline.offers.plan import Planner, digest, offer_plan
 from oneclick_pipeline.settings import Offers, Settings
-from oneclick_pipeline.tables import OFFER_PLAN
 
 MONTH = "2026-10"
 ALL = Offers(control_share=0, offer_control_share=0, budget=1e6)

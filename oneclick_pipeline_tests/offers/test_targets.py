@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oneclick_pipeline import postgres
+from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.offers import database, targets
 from oneclick_pipeline_tests import servers

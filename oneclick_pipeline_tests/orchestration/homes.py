@@ -15,12 +15,16 @@ import dagster as dg
 import polars as pl
 from filelock import FileLock
 
+from oneclick_pipeline.contracts.exports import RAW, SOURCES
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.engine import digest
-from oneclick_pipeline.orchestration import clean, execute, features, raw, runs
-from oneclick_pipeline.orchestration.home import Home, TableIO
+from oneclick_pipeline.home.paths import raw_file, table_file
+from oneclick_pipeline.orchestration import execution
+from oneclick_pipeline.orchestration.assets import clean, features, raw
+from oneclick_pipeline.orchestration.resources import Home, TableIO
+from oneclick_pipeline.orchestration.runs import active
 from oneclick_pipeline.raw import reopen
-from oneclick_pipeline.tables import RAW, SOURCES, TABLES, raw_file, table_file
 from oneclick_pipeline.tracking import MODEL, Tracking
 
 if TYPE_CHECKING:
@@ -64,7 +68,7 @@ def run(home: Path, job: str = "retrain", *, month: str = MONTH, engine: str = "
     """Run a job as the command does."""
     with environment_kept():
         graph = build(str(home), engine, spark_master)
-        return execute.execute(graph.resolve_job_def(job), month, home, progress or (lambda *_: None))
+        return execution.execute(graph.resolve_job_def(job), month, home, progress or (lambda *_: None))
 
 
 def materialize(home: Path, *, selection=None, engine: str = "polars", spark_master: str = "", month: str = MONTH, assets=None):
@@ -89,7 +93,7 @@ def told(result) -> str:
             data = event.event_specific_data
             assert data.user_failure_data is not None, f"{event.step_key} ended with a traceback: {data.error}"
             messages.append(data.user_failure_data.description)
-    return "\n".join(messages or [runs.reason(event) for event in result.all_events if event.is_failure])
+    return "\n".join(messages or [active.reason(event) for event in result.all_events if event.is_failure])
 
 
 def table(home: Path, name: str, month: str = MONTH) -> pl.DataFrame:

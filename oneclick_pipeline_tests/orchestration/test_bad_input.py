@@ -7,12 +7,14 @@ import polars as pl
 import pytest
 
 from oneclick_pipeline import raw as stage
-from oneclick_pipeline import summary
 from oneclick_pipeline.clean import CONFLICT
+from oneclick_pipeline.cli import summary
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import clean, features, model, raw, scores
-from oneclick_pipeline.orchestration.execute import prepare_instance
-from oneclick_pipeline.tables import SOURCES, TABLES, table_file
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
+from oneclick_pipeline.orchestration.instance import prepare_instance
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
 from oneclick_pipeline_tests.orchestration.homes import (
     FROM_RAW_TO_FEATURES,

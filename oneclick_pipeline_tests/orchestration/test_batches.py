@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from oneclick_pipeline.engine.batches import Batches
+from oneclick_pipeline_tests.orchestration.assets.test_offers import remade
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests
-from oneclick_pipeline_tests.orchestration.test_offers import remade
 
 MADE = ["customer_scores", "profit_curve", "customer_segments", "segment_profiles", "offer_plan"]
 
@@ -15,6 +15,6 @@ MADE = ["customer_scores", "profit_curve", "customer_segments", "segment_profile
 def test_size_of_batches_changes_no_table(finished, tmp_path, monkeypatch, rows):
     home = shutil.copytree(finished.home, tmp_path / "home")
     monkeypatch.setattr(Batches.__init__, "__defaults__", (None, rows))
-    monkeypatch.setattr("oneclick_pipeline.orchestration.offers.ROWS", rows)
+    monkeypatch.setattr("oneclick_pipeline.orchestration.assets.offers.ROWS", rows)
     remade(home, MADE)
     assert digests(home, MADE, MONTH) == {name: finished.digests["refresh"][name] for name in MADE}

@@ -12,9 +12,10 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import pictures, predict, train, training_set
-from oneclick_pipeline.model.effects import effects
+from oneclick_pipeline.model.contributions import effects
 from oneclick_pipeline.model.gates import GATES, Reopened, edge_rows, judge
-from oneclick_pipeline.orchestration import alerts, clean, features, model, raw, scores
+from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
+from oneclick_pipeline.orchestration.automation import alerts
 from oneclick_pipeline.settings import Gates, Labels
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.model.conftest import QUICK, make_features

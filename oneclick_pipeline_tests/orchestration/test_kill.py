@@ -24,7 +24,7 @@ from oneclick_pipeline_tests.orchestration.homes import (
     run,
 )
 
-RUN = "import sys; from oneclick_pipeline.cli import main; sys.exit(main())"
+RUN = "import sys; from oneclick_pipeline.cli.app import main; sys.exit(main())"
 
 
 class Watcher(threading.Thread):

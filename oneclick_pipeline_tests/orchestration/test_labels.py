@@ -10,11 +10,13 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from oneclick_pipeline.orchestration import clean, features, model, raw
-from oneclick_pipeline.orchestration.home import Home, Months, TableIO
-from oneclick_pipeline.orchestration.model import _WINDOW
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.home.months import add_months
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.orchestration.assets import clean, features, model, raw
+from oneclick_pipeline.orchestration.assets.model import _WINDOW
+from oneclick_pipeline.orchestration.resources import Home, Months, TableIO
 from oneclick_pipeline.settings import Labels, Value
-from oneclick_pipeline.tables import SOURCES, add_months, table_file
 from oneclick_pipeline_tests.conftest import HEADERS, market_row
 from oneclick_pipeline_tests.orchestration.homes import environment_kept, materialize, new_home, table, told
 

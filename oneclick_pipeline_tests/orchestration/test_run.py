@@ -8,16 +8,18 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from oneclick_pipeline import summary
+from oneclick_pipeline.catalogue.reader import Catalogue
+from oneclick_pipeline.cli import summary
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.contracts.segments import SEGMENTS
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import validate
+from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model.gates import GATES
 from oneclick_pipeline.model.search import VOTE
-from oneclick_pipeline.offers.catalogue import Catalogue
-from oneclick_pipeline.orchestration import clean, features, model, raw, scores
+from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
 from oneclick_pipeline.orchestration.checks import CHECKS
-from oneclick_pipeline.segments import SEGMENTS
 from oneclick_pipeline.settings import Model
-from oneclick_pipeline.tables import SOURCES, TABLES, table_file
 from oneclick_pipeline.tracking import CHAMPION, MODEL, Tracking, versions
 from oneclick_pipeline_tests.orchestration.homes import (
     FROM_RAW_TO_FEATURES,

@@ -8,9 +8,10 @@ import dagster as dg
 import pytest
 
 from oneclick_pipeline.campaigns import ledger
-from oneclick_pipeline.orchestration import snapshots
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.orchestration.automation import snapshots
 from oneclick_pipeline.raw import read_facts
-from oneclick_pipeline.tables import SOURCES, table_file
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.orchestration.homes import MONTH, SAMPLE, digests, files, instance_of, new_home, run
 from oneclick_pipeline_tests.orchestration.test_kill import RUN
@@ -61,7 +62,7 @@ def test_two_runs_of_a_month_at_once_are_one_after_the_other(tmp_path, finished)
 
 def test_two_processes_make_the_databases_of_dagster_once(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from oneclick_pipeline.orchestration.execute import prepare_instance; "
+        "import sys; from pathlib import Path; from oneclick_pipeline.orchestration.instance import prepare_instance; "
         "prepare_instance(Path(sys.argv[1]))"
     )
     racers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True) for _ in range(3)]

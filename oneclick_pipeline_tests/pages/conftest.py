@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from oneclick_pipeline.orchestration import servers
+from oneclick_pipeline.orchestration.pages import servers
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.pages.browser import chromium
 

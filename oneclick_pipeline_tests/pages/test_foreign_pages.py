@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from oneclick_pipeline.orchestration import servers
+from oneclick_pipeline.orchestration.pages import servers
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.pages.browser import needs_browser
 

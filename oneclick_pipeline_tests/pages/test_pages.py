@@ -8,11 +8,11 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from oneclick_pipeline.orchestration import servers
-from oneclick_pipeline.tables import STAGES
+from oneclick_pipeline.contracts.schema import STAGES
+from oneclick_pipeline.orchestration.pages import servers
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.orchestration import homes
-from oneclick_pipeline_tests.orchestration.test_servers import refused
+from oneclick_pipeline_tests.orchestration.pages.test_servers import refused
 from oneclick_pipeline_tests.pages.browser import needs_browser
 
 pytestmark = needs_browser

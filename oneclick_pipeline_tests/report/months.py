@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
+from oneclick_pipeline.catalogue.reader import Catalogue
+from oneclick_pipeline.contracts.campaigns import OFFER_BELIEFS, OFFER_EFFECTS
+from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
+from oneclick_pipeline.contracts.exploration import CORRELATIONS, DATA_PROFILE
+from oneclick_pipeline.contracts.monitoring import DRIFT, MODEL_HEALTH
+from oneclick_pipeline.contracts.offers import OFFER_PLAN
+from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES, PROFIT_CURVE
 from oneclick_pipeline.model.metrics import METRICS, Interval
-from oneclick_pipeline.offers.catalogue import Catalogue
 from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.report.source import Before, Month
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
 from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.tables import (
-    CORRELATIONS,
-    CUSTOMER_FEATURES,
-    CUSTOMER_SCORES,
-    DATA_PROFILE,
-    DRIFT,
-    FEATURE_NAMES,
-    MODEL_HEALTH,
-    OFFER_BELIEFS,
-    OFFER_EFFECTS,
-    OFFER_PLAN,
-    PROFIT_CURVE,
-    Table,
-)
-from oneclick_pipeline.tracking.judged import Family, Judged
+from oneclick_pipeline.tracking.evaluation import Family, Judged
+
+if TYPE_CHECKING:
+    from oneclick_pipeline.contracts.schema import Table
 
 MONTH, EARLIER = "2026-10", "2026-09"
 CUSTOMERS = 120

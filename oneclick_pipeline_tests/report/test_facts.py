@@ -6,16 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from oneclick_pipeline.contracts.campaigns import OFFER_EFFECTS
+from oneclick_pipeline.contracts.offers import OFFER_PLAN
+from oneclick_pipeline.contracts.scores import PROFIT_CURVE
 from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.report.changes import changes
 from oneclick_pipeline.report.estimates import difference
 from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.report.focus import focus
-from oneclick_pipeline.report.planned import campaigns, plan
-from oneclick_pipeline.report.trust import trust
+from oneclick_pipeline.report.offers import campaigns, plan
+from oneclick_pipeline.report.quality import trust
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
 from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.tables import OFFER_EFFECTS, OFFER_PLAN, PROFIT_CURVE
 from oneclick_pipeline_tests.report.months import (
     BELIEFS,
     CUSTOMERS,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from oneclick_pipeline.model.effects import CLOSED_FORM, Effects, Fidelity, NumberCurve, TextCurve
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.model.contributions import CLOSED_FORM, Effects, Fidelity, NumberCurve, TextCurve
 from oneclick_pipeline.model.training_set import NUMBERS
-from oneclick_pipeline.tables import FEATURE_NAMES
 
 
 def make_effects(**slopes: float) -> Effects:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES
 from oneclick_pipeline.scores import customer_scores
-from oneclick_pipeline.tables import CUSTOMER_SCORES, FEATURE_NAMES
 
 from .conftest import make_effects
 

@@ -9,10 +9,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from oneclick_pipeline import pictures
+from oneclick_pipeline.contracts.scores import PROFIT_CURVE
 from oneclick_pipeline.scores import profit_curve, profit_picture
 from oneclick_pipeline.scores.profit import break_even, gain, value_of
 from oneclick_pipeline.settings import Value
-from oneclick_pipeline.tables import PROFIT_CURVE
 
 OFFER = Value(offer_cost=1.0, saved_share=0.5, horizon_months=2)
 EXPECTED = ["expected_profit", "by_risk_profit", "random_profit"]
@@ -21,7 +21,7 @@ MONEY = ["last_gain", "expected_profit_low", "expected_profit_high", *EXPECTED, 
 
 
 def customers(rows):
-    """`tables.CUSTOMER_SCORES` and classes of (p_decline, monthly profit, activity)."""
+    """`contracts.scores.CUSTOMER_SCORES` and classes of (p_decline, monthly profit, activity)."""
     frame = pd.DataFrame(rows, columns=["p_decline", "profit", "activity"]).astype({"p_decline": float, "profit": float})
     scores = frame.assign(customer_id=range(100, 100 + len(frame)), score_basis="out_of_fold", regular=True)
     return scores.drop(columns="activity"), scores[["customer_id", "activity"]]

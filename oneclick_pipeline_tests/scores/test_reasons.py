@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.exports import CUSTOMERS
+from oneclick_pipeline.contracts.scores import REASONS
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.scores.reasons import AMOUNTS, VALUES, reasons
-from oneclick_pipeline.tables import CUSTOMERS, FEATURE_NAMES, REASONS
 
 from .conftest import make_effects
 

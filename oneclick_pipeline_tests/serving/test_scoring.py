@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.serving import read_records, score_customer, score_records
 from oneclick_pipeline.serving.scoring import _features_file
-from oneclick_pipeline.tables import table_file
 
 MONTH = "2026-10"
 

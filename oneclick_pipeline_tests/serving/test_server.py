@@ -254,9 +254,9 @@ def test_server_ends_at_once_even_with_a_request_that_does_not_come(championed, 
 def test_port_that_is_taken_is_said_so(server, championed):
     from typer.testing import CliRunner
 
-    from oneclick_pipeline import cli
+    from oneclick_pipeline.cli import app
 
-    told = CliRunner().invoke(cli.app, ["serve", "--home", str(championed), "--port", str(server.port)])
+    told = CliRunner().invoke(app.app, ["serve", "--home", str(championed), "--port", str(server.port)])
     assert "the port cannot be used: Address already in use. What to do: choose another port" in str(told.exception)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import pictures
-from oneclick_pipeline.tracking import Tracking, judged, pruning, runs, versions
+from oneclick_pipeline.tracking import Tracking, evaluation, pruning, runs, versions
 from oneclick_pipeline_tests.test_tracking import PASSED, log
 
 ALL = pruning.Months("2000-01")
@@ -212,7 +212,7 @@ def test_runs_without_a_version_go_by_their_month_and_those_of_people_stay(store
     for run in (reports["2025-06"], reports["2026-09"], *peoples):
         client.get_run(run)
     assert numbers(store) == [4, 3, 2, 1]
-    assert client.get_experiment_by_name(judged.REPORTS) is not None
+    assert client.get_experiment_by_name(evaluation.REPORTS) is not None
 
 
 def test_runs_of_versions_stay_however_old_their_month(store):

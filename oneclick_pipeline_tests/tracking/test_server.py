@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from oneclick_pipeline import postgres
+from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.tracking.listening import listening

@@ -1,13 +1,13 @@
 """Every tag that the pipeline writes is one that the pages may not change."""
 
-from oneclick_pipeline.tracking import Tracking, allowed
+from oneclick_pipeline.tracking import Tracking, allow_list
 from oneclick_pipeline_tests.orchestration import homes
 
 
 def editable(key):
     try:
-        allowed._require_editable(key)
-    except allowed.RefusedError:
+        allow_list._require_editable(key)
+    except allow_list.RefusedError:
         return False
     return True
 

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 from typer.testing import CliRunner
 
-from oneclick_pipeline.cli import app
+from oneclick_pipeline.cli.app import app
+from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.example import invented_customers
 from oneclick_pipeline.model.gates import edge_rows
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tables import FEATURES
 from oneclick_pipeline.tracking import CHAMPION, MODEL, PREVIOUS, Tracking, runs, versions
 from oneclick_pipeline_tests.test_tracking import FAILED, log
 
@@ -275,7 +275,7 @@ def test_version_that_somebody_else_registered_is_not_used(store):
     client.create_model_version(MODEL, own.source, own.run_id, {"gates": "passed", "promoted_by": "me"})
     client.set_registered_model_alias(MODEL, CHAMPION, "3")
     for use in (store.champion, lambda: store.version(3), lambda: store.promote(3, force=True)):
-        with pytest.raises(BadInputError, match=r"model version 3 has no record in this home.*oneclick model trust 3"):
+        with pytest.raises(BadInputError, match=r"model version 3 has no record in this home.*oneclick model accept 3"):
             use()
     assert [version.version for version in store.versions()] == [2, 1]
     assert list(store.unusable()) == [3]

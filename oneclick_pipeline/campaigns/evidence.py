@@ -1,0 +1,54 @@
+"""All that earlier campaigns teach about single customers: how they respond to offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.campaigns import dr_learner, response
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from oneclick_pipeline.campaigns.dr_learner import Learner
+    from oneclick_pipeline.campaigns.response import Response
+    from oneclick_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What is known of the effects on single customers.
+
+    Attributes:
+        response: What is believed; None while no campaign has matured.
+        learner: What the DR-learner found beyond it; None while it has too few customers.
+        held_out: Effects on the customers of the outcomes, from regressions that have not seen them, shape (n, m).
+    """
+
+    response: Response | None
+    learner: Learner | None
+    held_out: NDArray[np.float64]
+
+    def effects(self, customers: pd.DataFrame) -> NDArray[np.float64] | None:
+        """Expected effect of every offer on every customer, shape (rows, m); None while no campaign has matured."""
+        if self.response is None:
+            return None
+        expected = self.response.effects(customers)
+        return expected if self.learner is None else self.learner.effects(customers, expected)
+
+
+def learn(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame, settings: Settings) -> Learnt:
+    """Learn from all campaigns whose horizon is over.
+
+    Args:
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`, n of them.
+        before: What was known of the same customers, see `outcomes.known_before`.
+        priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline), m rows.
+        settings: Seed; when the DR-learner begins.
+    """
+    believed = response.learn(outcomes, before, priors)
+    expected = response.held_out(outcomes, before, priors, settings.model.seed)
+    learner = None if believed is None else dr_learner.learn(outcomes, before, expected, list(priors["offer_id"]), settings)
+    return Learnt(believed, learner, expected if learner is None else learner.held_out)

@@ -1,0 +1,18 @@
+"""What the script `oneclick` calls: the command line, loaded so that Ctrl-C ends it at once.
+
+Python's own handler raises `KeyboardInterrupt` wherever the interpreter is. While modules are imported that is, now and then,
+in a callback of the import system, which prints the exception and goes on: the wish to stop is lost.
+"""
+
+import signal
+
+
+def main() -> None:
+    """Load the command line and run it."""
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is signal.default_int_handler:  # in the background of a shell it is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from oneclick_pipeline.cli import app
+
+    signal.signal(signal.SIGINT, usual)
+    app.main()

@@ -1,0 +1,161 @@
+"""What a run has made, for the terminal: read back from the home, so that it says what is really there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.contracts.offers import ARMS
+from oneclick_pipeline.contracts.tables import TABLES
+from oneclick_pipeline.home.paths import report_file, table_file
+from oneclick_pipeline.terminal import markup, plain
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Group
+
+_LISTED = 20
+_REMEDY = "correct the value in the export and run the month again; until then the row is left out"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the month's tables and the champion say.
+
+    Attributes:
+        home: The home.
+        month: Snapshot month.
+        read: Rows read by export.
+        quarantined: Rejected rows by export.
+        corrected: Corrections by rule.
+        customers: Customers in customer_features.
+        regular: Regular ones.
+        segments: The table segment_profiles.
+        model: What the champion says of itself, a line each.
+        plan: Customers of the table offer_plan by arm, and what their offers cost.
+        expected_gain: What they are expected to gain with its 95 % interval, finance units; as the run has told it, since it
+            rests on what was believed then.
+    """
+
+    home: Path
+    month: str
+    read: dict[str, int]
+    quarantined: dict[str, int]
+    corrected: dict[str, int]
+    customers: int
+    regular: int
+    segments: pl.DataFrame
+    model: tuple[tuple[str, str], ...]
+    plan: dict[str, float]
+    expected_gain: str
+
+
+def read(home: Path, month: str, expected_gain: str) -> Summary:
+    """Read the summary of a month that has run; for `expected_gain` see `Summary`."""
+    import polars as pl
+
+    from oneclick_pipeline import raw, tracking
+
+    def table(name: str) -> pl.LazyFrame:
+        return pl.scan_parquet(table_file(home, name, month), glob=False)
+
+    rejected = table("rejected_rows").unique(["file", "line"]).group_by("file").len().collect()
+    corrections = table("corrections").group_by("rule").len().sort("rule").collect()
+    customers = table("customer_features").select(pl.len(), pl.col("regular").sum()).collect()
+    return Summary(
+        home=home,
+        month=month,
+        read={s.file: raw.rows(table_file(home, s.file, month)) for s in SOURCES},
+        quarantined=dict(rejected.iter_rows()),
+        corrected=dict(corrections.iter_rows()),
+        customers=int(customers.item(0, 0)),
+        regular=int(customers.item(0, 1)),
+        segments=table("segment_profiles").collect(),
+        model=tracking.Tracking(home).describe_champion(),
+        plan=_plan(table("offer_plan")),
+        expected_gain=expected_gain,
+    )
+
+
+def _plan(plan: pl.LazyFrame) -> dict[str, float]:
+    """Customers by arm; cost of the offers given."""
+    import polars as pl
+
+    arms = dict(plan.group_by("arm").len().collect().iter_rows())
+    cost = plan.filter(pl.col("arm") == "offer").select(pl.col("cost").sum()).collect().item()
+    return {**{arm: arms.get(arm, 0) for arm in ARMS}, "cost": float(cost)}
+
+
+def quarantined(home: Path, month: str) -> list[str]:
+    """One message a rejected value, the first ones, and how many there are in all."""
+    import polars as pl
+
+    from oneclick_pipeline.errors import BadInputError
+
+    path = table_file(home, "rejected_rows", month)
+    rows = pl.read_parquet(path, glob=False)
+    messages = [
+        str(BadInputError(row["rule"], f"{row['file']}.csv", row["line"], row["column"], row["value"], _REMEDY))
+        for row in rows.sort("file", "line").head(_LISTED).iter_rows(named=True)
+    ]
+    if len(rows) > _LISTED:
+        messages.append(f"and {len(rows) - _LISTED} more in {path}")
+    return messages
+
+
+def render(summary: Summary, seconds: float) -> Group:
+    """The summary as tables for a terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("Rows read", ", ".join(f"{file} {n:,}" for file, n in summary.read.items()))
+    facts.add_row("Quarantined", ", ".join(f"{file} {n:,}" for file, n in sorted(summary.quarantined.items())) or "none")
+    facts.add_row("Corrected", ", ".join(f"{markup(rule)} {n:,}" for rule, n in summary.corrected.items()) or "nothing")
+    facts.add_row("Customers", f"{summary.customers:,}, of whom regular {summary.regular:,}")
+    for name, text in summary.model:
+        facts.add_row(name, markup(text))
+    counts = "{offer:,.0f} offered, {control:,.0f} held out, {none:,.0f} neither; cost {cost:.1f}".format(**summary.plan)
+    facts.add_row("Offers", f"{counts}, expected gain {summary.expected_gain} finance units")
+
+    segments = Table(title="Segments", title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    segments.add_column("Segment", no_wrap=True)
+    for name in ("Customers", "Mean p", "Will decline", "Profit", "At risk"):
+        segments.add_column(name, justify="right", no_wrap=True)
+    for row in summary.segments.iter_rows(named=True):
+        declines = "{expected_declines:.0f} ({expected_declines_low:.0f}…{expected_declines_high:.0f})"
+        known = row["expected_declines"] is not None
+        segments.add_row(
+            markup(row["segment_ru"]),
+            f"{row['customers']:,}",
+            f"{row['mean_p_decline']:.2f}" if known else "–",
+            declines.format(**row) if known else "–",
+            "–" if row["mean_profit"] is None else f"{row['mean_profit']:.2f}",
+            f"{row['value_at_risk']:,.1f}",
+        )
+    note = Text("Mean p: mean p_decline. Will decline: expected, with 95 % interval. Money in finance units.", "dim")
+
+    outputs = Table.grid(padding=(0, 2))
+    outputs.add_column(no_wrap=True)
+    outputs.add_column(overflow="fold")
+    outputs.add_row("monthly report", _near(report_file(summary.home, summary.month)))
+    outputs.add_row("offers for the CRM", _near(summary.home / "exports" / summary.month / "offers.csv"))
+    for name in ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections"):
+        outputs.add_row(name, _near(table_file(summary.home, name, summary.month)))
+    outputs.add_row(
+        f"all {len(TABLES)} tables", _near(summary.home / "tables" / "<stage>" / "<table>" / f"{summary.month}.parquet")
+    )
+    outputs.add_row("models and runs", f"{_near(summary.home / 'mlflow')}, {_near(summary.home / 'dagster')}")
+
+    end = Text(f"\nDone in {seconds:.0f} s. Open next: oneclick ui --home {_near(summary.home)}")
+    return Group(Text(), facts, Text(), segments, note, Text(), outputs, end)
+
+
+def _near(path: Path) -> str:
+    """The path as seen from where the reader stands, if that is shorter."""
+    here = Path.cwd()
+    return plain(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,34 @@
+"""What cleaning leaves beside the typed tables: rows that were rejected, values that were corrected."""
+
+from __future__ import annotations
+
+from oneclick_pipeline.contracts.exports import FILE, LINE
+from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
+
+REJECTED_ROWS = Table(
+    "rejected_rows",
+    "clean",
+    "One row a broken rule of a rejected input line; a line that breaks several has several rows",
+    (
+        FILE,
+        LINE,
+        Column("column", "str", "Header of the column in the export; empty where the whole line is broken", nullable=True),
+        Column("value", "str", "Value as it came, without surrounding blanks (cut after 200 characters)", nullable=True),
+        Column("rule", "str", "Rule that the value breaks"),
+    ),
+)
+
+
+CORRECTIONS = Table(
+    "corrections",
+    "clean",
+    "One row a value that was changed, or a line that was dropped as an exact copy",
+    (
+        FILE,
+        LINE,
+        Column("column", "str", "Header of the column in the export; empty for a dropped copy", nullable=True),
+        Column("old", "str", "Value as it came", nullable=True),
+        Column("new", "str", "Value that took its place", nullable=True),
+        Column("rule", "str", "Why", values=vocabulary("spelling", "exact_duplicate", "outlier")),
+    ),
+)

@@ -1,0 +1,80 @@
+"""The plan of a month."""
+
+from __future__ import annotations
+
+from oneclick_pipeline.contracts.exports import CUSTOMER_ID
+from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
+
+ARMS = ("offer", "control", "none")
+
+
+ASSIGNMENTS = ("plan", "exploration", "hold_out", "none")
+
+
+REASONS_OF_PLAN = (
+    "offered",
+    "control",
+    "hold_out",
+    "not_regular",
+    "not_scored",
+    "no_profit",
+    "no_consent",
+    "contact_cap",
+    "no_offer_fits",
+    "not_worth",
+    "no_room",
+)
+
+
+SHARES = tuple(
+    Column(name, "float", f"{share}; the same for the whole month", unit="share", minimum=0, maximum=1)
+    for name, share in (
+        ("control_share", "Share of customers who were held out for good when the month was drawn"),
+        (
+            "exploration_share",
+            "Share of the others up to which arms were drawn at random: the settings', less where room ran out",
+        ),
+        ("offer_control_share", "Share of those chosen for an offer who were held out of it for the month"),
+    )
+)
+"""The shares that a month was drawn with: they belong to its plan, whatever the settings say later."""
+
+
+OFFER_PLAN = Table(
+    "offer_plan",
+    "offers",
+    "One row a customer: one offer, or control, or nothing, and why",
+    (
+        CUSTOMER_ID,
+        Column(
+            "arm",
+            "str",
+            "offer: gets it; control: held out at random, gets nothing; none: gets nothing",
+            values=vocabulary(*ARMS),
+        ),
+        Column("offer_id", "str", "The offer; of a control the one that would have been given, empty where none", nullable=True),
+        Column("assignment", "str", "How the arm came about", values=vocabulary(*ASSIGNMENTS)),
+        Column("reason", "str", "Why this arm", values=vocabulary(*REASONS_OF_PLAN)),
+        Column(
+            "propensity",
+            "float",
+            "Probability with which the customer got this arm and offer, the month's prices given; empty where nothing was drawn",
+            unit="probability",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        *SHARES,
+        Column("fits", "str", "Offers that fit the customer and could be drawn, by commas; empty where none"),
+        Column("segment", "str", "See customer_segments"),
+        Column("p_decline", "float", "See customer_scores", unit="probability", nullable=True, minimum=0, maximum=1),
+        Column(
+            "value", "float", "What keeping the customer from declining is worth", unit="finance units", nullable=True, minimum=0
+        ),
+        Column("expected_effect", "float", "Believed change of P(decline) by the offer; negative is good", nullable=True),
+        Column("expected_gain", "float", "Expected gain of the offer less its cost", unit="finance units", nullable=True),
+        Column("cost", "float", "Cost of the offer given, 0 for everybody else", unit="finance units", minimum=0),
+        Column("model_version", "int", "Version of the model that scored", minimum=1),
+    ),
+    key=("customer_id",),
+)

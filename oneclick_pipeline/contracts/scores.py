@@ -1,0 +1,147 @@
+"""Scores of customers, their reasons, and the profit curve."""
+
+from __future__ import annotations
+
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.exports import CUSTOMER_ID
+from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
+
+SCORE_BASES = ("out_of_fold", "model", "not_scored")
+
+
+REASONS: tuple[Column, ...] = tuple(
+    column
+    for k, which in ((1, "Strongest"), (2, "Second"), (3, "Third"))
+    for column in (
+        Column(
+            f"reason_{k}",
+            "str",
+            f"{which} reason of the score: feature with the largest absolute contribution but {k - 1}; empty where negligible",
+            nullable=True,
+            values=vocabulary(*FEATURE_NAMES),
+        ),
+        Column(
+            f"reason_{k}_effect",
+            "float",
+            "Its contribution against the mean customer; above 0: higher risk. By the effects of the registered model, "
+            "whatever the score_basis",
+            unit="log-odds",
+            nullable=True,
+        ),
+        Column(f"reason_{k}_ru", "str", "The reason in words, Russian", nullable=True),
+        Column(f"reason_{k}_en", "str", "The reason in words, English", nullable=True),
+    )
+)
+"""The three strongest reasons of a score."""
+
+
+CUSTOMER_SCORES = Table(
+    "customer_scores",
+    "scores",
+    "One row a customer: how likely their activity declines, and what that is worth",
+    (
+        CUSTOMER_ID,
+        Column(
+            "p_decline",
+            "float",
+            "Probability that the activity declines within the horizon; empty for customers missing from market_file",
+            unit="probability",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "score_basis",
+            "str",
+            "out_of_fold: by models that did not see the customer; model: by the registered model; not_scored: no features",
+            values=vocabulary(*SCORE_BASES),
+        ),
+        Column("regular", "bool", "Bought something in each of the snapshot's three months"),
+        Column("profit", "float", "Mean monthly profit", unit="finance units", nullable=True),
+        Column(
+            "value_at_risk",
+            "float",
+            "p_decline x monthly profit x horizon months; 0 where the customer earns nothing or less",
+            unit="finance units",
+            nullable=True,
+            minimum=0,
+        ),
+        Column("model_name", "str", "Registered model that made the score"),
+        Column("model_version", "int", "Its version", minimum=1),
+        *REASONS,
+    ),
+    key=("customer_id",),
+)
+
+
+PROFIT_CURVE = Table(
+    "profit_curve",
+    "scores",
+    "One row a treated share of the regular customers with a score and a profit: what offering to them, the highest expected "
+    "gain first, would earn under the settings' offer cost and saved share; consent, budget and capacity aside",
+    (
+        Column("treated_share", "float", "Share that is treated, in whole percents", unit="share", minimum=0, maximum=1),
+        Column("customers", "int", "Customers treated", minimum=0),
+        Column(
+            "last_gain",
+            "float",
+            "Expected gain of the last customer treated: p_decline x saved share x value - cost; treating more pays while it is "
+            "above 0, that is while p_decline is above the customer's break-even; empty where nobody is treated",
+            unit="finance units",
+            nullable=True,
+        ),
+        Column("expected_profit", "float", "Sum of the expected gains of the treated", unit="finance units"),
+        Column(
+            "expected_profit_low",
+            "float",
+            "Lower end of its 95 % interval: chance of who declines and whom the offer keeps, not of a wrong model or assumption",
+            unit="finance units",
+        ),
+        Column("expected_profit_high", "float", "Upper end of its 95 % interval", unit="finance units"),
+        Column(
+            "by_risk_profit",
+            "float",
+            "Expected profit of treating as many customers by p_decline alone, the highest first",
+            unit="finance units",
+        ),
+        Column(
+            "by_risk_threshold",
+            "float",
+            "Lowest p_decline among those; empty where nobody is treated",
+            unit="probability",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("random_profit", "float", "Expected profit of treating as many customers drawn at random", unit="finance units"),
+        Column(
+            "realised_customers",
+            "int",
+            "Customers treated whose class is known and whose score is out-of-fold; others have no honest comparison",
+            minimum=0,
+        ),
+        Column(
+            "realised_profit",
+            "float",
+            "Profit from the realised_customers alone, given who of them declined; empty where no customer counts",
+            unit="finance units",
+            nullable=True,
+        ),
+        Column(
+            "realised_profit_low",
+            "float",
+            "Lower end of its 95 % interval: chance of whom the offer keeps",
+            unit="finance units",
+            nullable=True,
+        ),
+        Column("realised_profit_high", "float", "Upper end of its 95 % interval", unit="finance units", nullable=True),
+        Column(
+            "realised_random_profit",
+            "float",
+            "Profit from as many such customers drawn at random",
+            unit="finance units",
+            nullable=True,
+        ),
+    ),
+    key=("treated_share",),
+)

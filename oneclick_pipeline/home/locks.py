@@ -1,0 +1,172 @@
+"""Locks of a home: who is at work, known however a process ends.
+
+The operating system lets go of a lock when its process ends. Whoever ends in order removes the file of its lock
+first; so a written file whose lock can be taken was left behind by a process that was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import check_month
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def held(path: Path, seconds: float = -1) -> Iterator[None]:
+    """Hold a lock that is ours alone; its file vanishes with it, unless the process is killed. It may be entered again.
+
+    Args:
+        path: Its file.
+        seconds: How long to wait for another process; as long as it takes by default.
+
+    Raises:
+        BadInputError: If another user has put something in its place: they could have us wait for ever.
+        OSError: If the file cannot be made.
+        filelock.Timeout: If another process holds it for longer.
+    """
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path) and not _is_ours(path):
+        remedy = "find out who put it there and remove it, or choose another place"
+        raise BadInputError("this is in the way of a lock of ours, and is not our file", file=str(path), remedy=remedy)
+    with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds) as lock:
+        try:
+            path.write_text(f"process {os.getpid()}\n", encoding="utf-8")
+            yield
+        finally:
+            if lock.lock_counter == 1:
+                with suppress(OSError):  # what stays behind on a disk that turned read-only is removed as if we were killed
+                    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def held_folder(place: Path) -> Iterator[None]:
+    """Hold a folder itself: whoever removes a file in it lets nobody else in. Not where the system cannot lock folders.
+
+    Args:
+        place: The folder.
+
+    Raises:
+        OSError: If it cannot be opened.
+        filelock.Timeout: If another process holds it.
+    """
+    try:
+        import fcntl  # systems that have no such locks have no such module
+    except ImportError:
+        yield
+        return
+    from filelock import Timeout
+
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Timeout(str(place)) from error
+        except OSError:  # a network file system locks what may be written to, and a folder is no such thing
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
+    """Files of locks whose processes were killed; each is removed once the caller has dealt with it.
+
+    What other users put into the folder, which may be one for everybody, says nothing of what we left.
+    """
+    from filelock import FileLock, Timeout
+
+    for path in filter(_is_ours, sorted(folder.glob(pattern))):
+        try:
+            with FileLock(path, timeout=0):
+                if path.stat().st_size:  # empty: it ended in order since we looked, and taking the lock made the file anew
+                    yield path
+                path.unlink(missing_ok=True)
+        except Timeout:
+            continue  # its process is alive
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a plain one of this user, or of the user who owns its folder; it may have gone meanwhile."""
+    try:
+        found, folder = path.lstat(), path.parent.stat()
+    except FileNotFoundError:
+        return True
+    owners = {os.geteuid(), folder.st_uid} if hasattr(os, "geteuid") else {found.st_uid}
+    return stat.S_ISREG(found.st_mode) and found.st_uid in owners
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds a file or a folder; to ask changes nothing, and does not make a file where there is none."""
+    try:
+        import fcntl  # systems that have no such locks have no such module
+    except ImportError:
+        return True  # nobody can tell without taking it
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not make us wait
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as it is closed
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextmanager
+def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Be the only run that works on a month of a home; other processes wait, the same process may enter again.
+
+    Args:
+        home: The home.
+        name: Snapshot month.
+        waiting: Called once if another process has to be waited for.
+
+    Raises:
+        BadInputError: If `name` is not a calendar month: a run's tag may say anything.
+    """
+    from filelock import FileLock, Timeout
+
+    path = home / "locks" / f"{check_month(name)}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, is_singleton=True, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()  # the file stays: whoever waits for it would else hold a lock that nobody else sees
+
+
+@contextmanager
+def whole(home: Path, seconds: float = -1) -> Iterator[None]:
+    """Be the only one who deletes of a home, or copies all of it: a copy must not miss what its databases still name.
+
+    Args:
+        home: The home.
+        seconds: How long to wait for another process; for ever by default.
+
+    Raises:
+        filelock.Timeout: If another process held it all that time.
+    """
+    from filelock import FileLock
+
+    path = home / "locks" / "whole.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds):
+        yield  # the file stays, as that of a month does

@@ -1,0 +1,23 @@
+"""A home whose restore was interrupted: nothing works on it until the restore has gone on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.errors import BadInputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RESTORED = "restored"
+
+
+def refuse_unfinished(home: Path) -> None:
+    """Refuse to work on a home whose restore was killed among its last renames.
+
+    Raises:
+        BadInputError: If it was.
+    """
+    if (home / "staging" / RESTORED).exists():
+        remedy = "run `oneclick restore` with the same backup again: it goes on from there"
+        raise BadInputError("a restore of this home was interrupted", file=str(home), remedy=remedy)

@@ -1,0 +1,140 @@
+"""Assets of stage campaigns: what earlier offers did, and what the next plan may believe of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from oneclick_pipeline import campaigns, contracts, pictures
+from oneclick_pipeline.campaigns import beliefs, effects, ledger, outcomes, response
+from oneclick_pipeline.campaigns import pictures as drawn
+from oneclick_pipeline.catalogue import reader
+from oneclick_pipeline.catalogue.reader import Catalogue
+from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_version, picture, table_asset
+from oneclick_pipeline.orchestration.checks import check
+from oneclick_pipeline.orchestration.resources import Home, Months
+
+_CODE = code_version(campaigns, pictures, contracts)
+_WINDOW = 60 + 12 - 1
+"""Months before its own that outcomes may reach: the most that the settings allow, history and horizon."""
+PAST = dg.TimeWindowPartitionMapping(start_offset=-_WINDOW)
+
+campaign_ledger = dg.AssetSpec(
+    "campaign_ledger",
+    group_name="campaigns",
+    description=(
+        "What was really sent in every month, and to whom nothing was sent on purpose: HOME/ledger/<month>.parquet. Publishing a "
+        "plan writes it, once; a CRM's own log may stand in a month's place. External: the loop closes outside the graph, "
+        "where it closes in life."
+    ),
+    owners=[OWNERS["campaigns"]],
+    kinds={"parquet"},
+    partitions_def=MONTHS,
+)
+
+
+@dg.asset(
+    ins={"customer_features": dg.AssetIn(partition_mapping=PAST)},
+    deps=[dg.AssetDep(campaign_ledger, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-_WINDOW, end_offset=-1))],
+    **table_asset("campaign_outcomes", _CODE, {"pandas"}),
+)
+def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_features: Months) -> Iterator[Any]:
+    """Join earlier plans with what later snapshots show; see `campaigns.outcomes`."""
+    with home.step(context) as step:
+        settings = home.settings()
+        months = [m for m in ledger.published_months(home.root) if m < step.month][-settings.campaigns.history_months :]
+        sent = ledger.read(home.root, months, settings.offers)
+        table = outcomes.campaign_outcomes(
+            sent,
+            customer_features.only(*outcomes.COLUMNS),
+            month=step.month,
+            horizon=settings.value.horizon_months,
+            limit=settings.labels.decline_limit,
+            vanished_declined=settings.labels.vanished_declined,
+            history=settings.campaigns.history_months,
+        )
+        campaigns_seen = table["campaign_month"].nunique()
+        expected = int(sent["campaign_month"].isin(table["campaign_month"].unique()).sum())
+        yield from step.publish(
+            step.stage("campaign_outcomes", table),
+            checks=[
+                check("campaign_outcomes", "nobody_lost", passed=len(table) == expected, customers=len(table), in_ledger=expected)
+            ],
+            metadata={
+                "campaign_outcomes": {
+                    "campaigns published": len(months),
+                    "campaigns with an outcome": campaigns_seen,
+                    "campaigns matured": table.loc[table["declined"].notna(), "campaign_month"].nunique(),
+                    "vanished": int(table["vanished"].sum()),
+                }
+            },
+        )
+
+
+@dg.asset(**table_asset("offer_effects", _CODE, {"pandas"}))
+def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcomes: pd.DataFrame) -> Iterator[Any]:
+    """Measure what the offers changed; see `campaigns.effects`."""
+    with home.step(context) as step:
+        settings = home.settings()
+        table = effects.offer_effects(campaign_outcomes, settings.campaigns)
+        broken = table[table["status"] == "sample_ratio_mismatch"]
+        shown: dict[str, Any] = {str(status): int(n) for status, n in table["status"].value_counts().sort_index().items()}
+        if (table["status"] == "measured").any():
+            shown["effects over time"] = picture(drawn.forest(table), "Effect of every offer with its interval")
+        yield from step.publish(
+            step.stage("offer_effects", table),
+            checks=[
+                check(
+                    "offer_effects",
+                    "split_as_planned",
+                    passed=broken.empty,
+                    broken=len(broken),
+                    which=", ".join(sorted({f"{r.offer_id} {r.campaigns}" for r in broken.itertuples()})),
+                )
+            ],
+            metadata={"offer_effects": shown},
+        )
+
+
+@dg.asset(ins={"customer_features": dg.AssetIn(partition_mapping=PAST)}, **table_asset("offer_beliefs", _CODE, {"pandas"}))
+def offer_beliefs(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    customer_features: Months,
+    campaign_outcomes: pd.DataFrame,
+    offer_effects: pd.DataFrame,
+) -> Iterator[Any]:
+    """Start from what the catalogue expects, and learn from all campaigns how customers respond; see `campaigns.beliefs`."""
+    with home.step(context) as step:
+        settings = home.settings()
+        priors = reader.priors(Catalogue.load(home.root).valid_in(step.month))
+        rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
+        before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
+        found = response.learn(rows, before, priors)
+        table = beliefs.offer_beliefs(priors, offer_effects, found, rows, before)
+        whole = table[table["segment"] == "all"].set_index("offer_id")
+        apart = beliefs.apart(table)
+        told = {} if found is None else found.told()
+        yield from step.publish(
+            step.stage("offer_beliefs", table),
+            checks=[
+                check(
+                    "offer_beliefs",
+                    "every_offer",
+                    passed=set(whole.index) == set(priors["offer_id"]),
+                    offers=len(priors),
+                    believed=len(whole),
+                ),
+                check("offer_beliefs", "as_measured", passed=apart <= beliefs.FAR, standard_errors_apart=apart),
+            ],
+            metadata={
+                "offer_beliefs": {
+                    f"{name}: effect on P(decline)": f"{b['mean']:+.3f} ± {b['sd']:.3f}" for name, b in whole.iterrows()
+                }
+                | told
+            },
+        )
+
+
+ASSETS = [campaign_ledger, campaign_outcomes, offer_effects, offer_beliefs]

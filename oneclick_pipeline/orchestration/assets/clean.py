@@ -1,0 +1,127 @@
+"""Assets of stage clean: four typed tables, and what was rejected and corrected on the way to them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import narwhals as nw
+import pandas as pd
+
+from oneclick_pipeline import clean, contracts, raw
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.contracts.tables import TABLES
+from oneclick_pipeline.orchestration.asset_specs import MONTHS, code_version, table_spec
+from oneclick_pipeline.orchestration.checks import CHECKS, check
+from oneclick_pipeline.orchestration.resources import Home
+
+_CODE = code_version(clean, contracts)
+_LISTS = ("rejected_rows", "corrections")
+_EXAMPLES = 5
+_REMEDY = "correct these values in the export and deliver the files again, or raise cleaning.max_rejected_share in settings.yaml"
+
+
+def _outputs() -> dict[str, dg.AssetOut]:
+    kinds = {"narwhals", "pandera"}
+    return {name: dg.AssetOut(**table_spec(name, _CODE, kinds)) for name in (*(s.name for s in SOURCES), *_LISTS)}
+
+
+def worst_rules(rejected: pd.DataFrame) -> str:
+    """The rules most often broken, each with examples, as lines of text.
+
+    >>> import pandas as pd
+    >>> row = {"file": "money", "line": 3, "column": "Прибыль", "value": "abc", "rule": "is no number"}
+    >>> print(worst_rules(pd.DataFrame([row])))
+    1 x money.csv, column «Прибыль»: is no number
+        line 3: 'abc'
+    """
+    lines = []
+    groups = rejected.fillna({"column": ""}).groupby(["file", "column", "rule"], sort=False)
+    for (file, column, rule), rows in sorted(groups, key=lambda g: -len(g[1]))[:_EXAMPLES]:
+        where = f"{file}.csv" + (f", column «{column}»" if column else "")
+        lines.append(f"{len(rows)} x {where}: {rule}")
+        lines += [f"    line {row.line}: {str(row.value)[:80]!r}" for row in rows.head(_EXAMPLES).itertuples()]
+    return "\n".join(lines)
+
+
+@dg.multi_asset(
+    name="clean",
+    outs=_outputs(),
+    internal_asset_deps={
+        **{s.name: {dg.AssetKey(s.file)} for s in SOURCES},
+        **{name: {dg.AssetKey(s.file) for s in SOURCES} for name in _LISTS},
+    },
+    partitions_def=MONTHS,
+    check_specs=[spec for name in _outputs() for spec in CHECKS.get(name, [])],
+)
+def clean_tables(
+    context: dg.AssetExecutionContext,
+    home: Home,
+    market_file: raw.Export,
+    market_money: raw.Export,
+    market_time: raw.Export,
+    money: raw.Export,
+) -> Iterator[Any]:
+    """Clean the four exports."""
+    exports = {export.facts.file: export for export in (market_file, market_money, market_time, money)}
+    with home.step(context) as step:
+        settings = home.settings().cleaning
+        with raw.side_by_side(exports.values()):
+            lines = {file: step.take(export) for file, export in exports.items()}
+            cleaned = {s.name: clean.clean(lines[s.file], s, settings, step.compute) for s in SOURCES}
+            lists = [
+                step.stage("rejected_rows", nw.concat([c.rejected for c in cleaned.values()])),
+                step.stage("corrections", nw.concat([c.corrections for c in cleaned.values()])),
+            ]
+            staged = [step.stage(name, c.table) for name, c in cleaned.items()]
+        rejected = step.engine.scan(lists[0].path).collect().to_pandas()
+        corrections = step.engine.scan(lists[1].path).group_by("file", "column", "rule").agg(nw.len().alias("rows"))
+        worst = worst_rules(rejected)
+        # The lists go first: when too many rows are rejected they are what the reader needs.
+        yield from step.publish(
+            *lists,
+            checks=[check("rejected_rows", "nothing_rejected", passed=rejected.empty, rejected=lists[0].rows)],
+            metadata={
+                "rejected_rows": {"worst rules": dg.MetadataValue.md(f"```\n{worst}\n```")} if worst else {},
+                "corrections": {
+                    f"{r} {f} {c or ''}".strip(): n for f, c, r, n in corrections.collect().sort("file", "rule").iter_rows()
+                },
+            },
+        )
+        too_many = [
+            name for name, c in cleaned.items() if c.rejected_share > settings.max_rejected_share or not _rows(staged, name)
+        ]
+        yield from step.publish(
+            *staged,
+            checks=[
+                result for name, c in cleaned.items() for result in _checks(name, c, _rows(staged, name), name not in too_many)
+            ],
+            metadata={
+                name: {"rows read": c.rows, "rows rejected": c.rejected_rows, "exact copies dropped": c.duplicates}
+                for name, c in cleaned.items()
+            },
+            why=_too_many(cleaned, too_many, settings.max_rejected_share, worst) if too_many else "",
+        )
+
+
+def _rows(staged: list[Any], name: str) -> int:
+    return next(int(table.rows) for table in staged if table.table == name)
+
+
+def _checks(name: str, cleaned: clean.Cleaned, rows: int, within: bool) -> Iterator[dg.AssetCheckResult]:  # noqa: FBT001
+    counts = {"rows_read": cleaned.rows, "clean": rows, "rejected": cleaned.rejected_rows, "exact_copies": cleaned.duplicates}
+    yield check(name, "rows_accounted", passed=cleaned.rows == rows + cleaned.rejected_rows + cleaned.duplicates, **counts)
+    yield check(name, "rejected_share", passed=within, share=cleaned.rejected_share, rejected=cleaned.rejected_rows)
+
+
+def _too_many(cleaned: dict[str, clean.Cleaned], names: list[str], limit: float, worst: str) -> str:
+    files = "; ".join(
+        f"{TABLES[n].file}.csv: {cleaned[n].rejected_rows} of {cleaned[n].rows} rows ({cleaned[n].rejected_share:.1%})"
+        for n in names
+    )
+    return (
+        f"too many rows were rejected (limit {limit:.1%}): {files}. The rules most often broken:\n{worst}\n"
+        f"All of them are in the table rejected_rows. What to do: {_REMEDY}"
+    )
+
+
+ASSETS = [clean_tables]

@@ -1,0 +1,80 @@
+"""Asset of stage report: the page that marketers read."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from oneclick_pipeline import contracts, pictures, report, tracking
+from oneclick_pipeline.home.paths import report_file
+from oneclick_pipeline.orchestration.asset_specs import FRESH, MONTHS, OWNERS, code_version
+from oneclick_pipeline.orchestration.checks import CHECKS, check, failed_blocking
+from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.report import files, languages
+
+_CODE = code_version(report, languages, pictures, contracts)
+_OF_THE_MONTH = (
+    "market_file", "market_money", "market_time", "money", "corrections", "customer_features", "data_profile", "correlations",
+    "training_set", "activity_model", "model_explanation", "profit_curve", "segment_profiles",
+    "campaign_outcomes", "offer_effects", "offer_beliefs", "offer_plan", "drift", "model_health",
+)  # fmt: skip
+_AND_BEFORE = ("rejected_rows", "customer_scores", "customer_segments")
+"""Tables that are compared with those of the month before, where that was run."""
+
+
+@dg.asset(
+    name="monthly_report",
+    deps=[
+        *_OF_THE_MONTH,
+        *(dg.AssetDep(name, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1)) for name in _AND_BEFORE),
+    ],
+    partitions_def=MONTHS,
+    group_name="report",
+    description=(
+        "HOME/reports/<month>.html: the month for marketers, on one page that needs nothing else. What changed, who will decline "
+        "and what that is worth, the focus group, reasons, offers, what campaigns brought, how far to trust it; an appendix for "
+        "analysts. Read from the tables, and kept in MLflow too."
+    ),
+    owners=[OWNERS["report"]],
+    kinds={"html", "mlflow"},
+    code_version=_CODE,
+    check_specs=CHECKS["monthly_report"],
+    freshness_policy=FRESH,
+)
+def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
+    """Write the page; see `report`."""
+    with home.step(context) as step:
+        settings = home.settings()
+        made = files.make(home.root, step.month, settings=settings)
+        facts, shown, loads = made.facts, files.shown(made.html), files.loads(made.html)
+        counted = {
+            "on_the_page": int(shown["customers"]),
+            "segments": sum(group.customers for group in facts.groups),
+            "plan": facts.plan.offered + facts.plan.controls + sum(n for _, n in facts.plan.refused),
+        }
+        checks = [
+            check("monthly_report", "self_contained", passed=not loads, references=len(loads), which=", ".join(loads)),
+            check("monthly_report", "figures_agree", passed=len(set(counted.values())) == 1, **counted),
+        ]
+        yield from checks
+        if failed := failed_blocking(checks):
+            names = ", ".join(str(c.check_name) for c in failed)
+            raise dg.Failure(f"blocking checks failed: {names}", allow_retries=False)
+        path = report_file(home.root, step.month)
+        files.write(made.html, path)
+        store = tracking.Tracking(home.root)
+        yield dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(path),
+                "kilobytes": len(made.html.encode()) / 1000,
+                "customers": facts.customers,
+                "expected declines": facts.declines.estimate,
+                "value at risk, finance units": facts.at_risk.estimate,
+                "in MLflow": dg.MetadataValue.url(
+                    settings.report.mlflow_url + store.run_path(store.log_report(path, step.month))
+                ),
+            }
+        )
+
+
+ASSETS = [monthly_report]

@@ -1,0 +1,163 @@
+"""Assets of stage scores."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from oneclick_pipeline import contracts, model, pictures, scores, tracking
+from oneclick_pipeline.engine.batches import Batches
+from oneclick_pipeline.orchestration.asset_specs import FRESH, code_version, origin, picture, table_asset
+from oneclick_pipeline.orchestration.checks import check
+from oneclick_pipeline.orchestration.resources import Home
+
+_NEAR = 0.05
+
+
+@dg.asset(
+    deps=["activity_model"],  # through the registry: the champion may be of another month
+    freshness_policy=FRESH,
+    **table_asset("customer_scores", code_version(scores, contracts, model), {"pandas", "mlflow"}),
+)
+def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_features: Batches) -> Iterator[Any]:
+    """Score every customer with the champion; see `scores.customer_scores`."""
+    with home.step(context) as step:
+        store = tracking.Tracking(home.root)
+        champion = store.require_champion()
+        held_out = store.out_of_fold(champion)
+        predict = store.shipped(champion)
+        score = partial(
+            scores.customer_scores,
+            predict=predict,
+            effects=model.Effects.from_json(store.effects(champion)),
+            out_of_fold=held_out[held_out["feature_month"] == step.month],
+            model_name=champion.name,
+            model_version=champion.version,
+            horizon_months=home.settings().value.horizon_months,
+        )
+        threads = 1 if model.changes_warnings(predict.open()) else None
+        staged = step.apply("customer_scores", customer_features, score, threads)
+        # A model of later classes foretells those: the class of this month would be the wrong one to hold it against.
+        told = _told(Batches("customer_scores", staged.path), customer_features, classes=champion.foretells_same_month)
+        yield from step.publish(
+            staged,
+            checks=[
+                check(
+                    "customer_scores",
+                    "every_customer",
+                    passed=staged.rows == len(customer_features) and told.without_p == 0,
+                    customers=len(customer_features),
+                    rows=staged.rows,
+                    scored=told.scored,
+                ),
+                check(
+                    "customer_scores",
+                    "scores_match_reality",
+                    passed=not told.classed or abs(told.declined - told.expected) < _NEAR,
+                    **({"share_declined": told.declined, "mean_p_decline": told.expected} if told.classed else {"classed": 0}),
+                ),
+            ],
+            metadata={
+                "customer_scores": {
+                    "model": f"{champion.name} version {champion.version}",
+                    "trained on": ", ".join(champion.feature_months),
+                    **{f"scored {basis}": n for basis, n in sorted(told.bases.items())},
+                    "value at risk, finance units": told.value_at_risk,
+                    **origin("customer_scores"),
+                }
+            },
+        )
+
+
+class _Told(NamedTuple):
+    """What a table of scores comes to, and the classes that it can be held against.
+
+    Attributes:
+        bases: Customers by basis of the score.
+        without_p: Customers who are scored and have no probability: none, or something is wrong.
+        value_at_risk: Of all customers, finance units.
+        classed: Regular customers with a score and a class.
+        declined: Share of them who declined.
+        expected: Their mean probability.
+    """
+
+    bases: Mapping[str, int]
+    without_p: int
+    value_at_risk: float
+    classed: int
+    declined: float
+    expected: float
+
+    @property
+    def scored(self) -> int:
+        """Customers with a score."""
+        return sum(n for basis, n in self.bases.items() if basis != "not_scored")
+
+
+def _told(table: Batches, features: Batches, *, classes: bool) -> _Told:
+    """What a table of scores comes to; one column at a time is in memory."""
+    p, scored = table["p_decline"], (table["score_basis"] != "not_scored").to_numpy()
+    activity = features["activity"] if classes else pd.Series(index=p.index, dtype=object)
+    classed = scored & table["regular"].to_numpy(dtype=bool) & activity.notna().to_numpy()
+    known = bool(classed.any())
+    return _Told(
+        bases={str(basis): int(n) for basis, n in table["score_basis"].value_counts().items() if n},
+        without_p=int(p[scored].isna().sum()),
+        value_at_risk=float(table["value_at_risk"].sum()),
+        classed=int(classed.sum()),
+        declined=float((activity[classed] == "declined").mean()) if known else np.nan,
+        expected=float(p[classed].mean()) if known else np.nan,
+    )
+
+
+@dg.asset(freshness_policy=FRESH, **table_asset("profit_curve", code_version(scores, pictures, contracts), {"pandas", "mlflow"}))
+def profit_curve(
+    context: dg.AssetExecutionContext, home: Home, customer_scores: Batches, customer_features: Batches
+) -> Iterator[Any]:
+    """Weigh what offers would earn against what they cost; see `scores.profit_curve`."""
+    with home.step(context) as step:
+        store, assumed = tracking.Tracking(home.root), home.settings().value
+        comparable = all(store.version(int(number)).foretells_same_month for number in customer_scores["model_version"].unique())
+        classes = pd.DataFrame({name: customer_features[name] for name in ("customer_id", "activity")})
+        curve = scores.profit_curve(customer_scores, classes if comparable else classes.head(0), assumed)
+        best = curve.best
+        realised: dict[str, float] = {"treated with a known class": best.realised_customers}
+        if best.realised_customers:
+            realised |= {"realised, finance units": best.realised, "realised at random, finance units": best.realised_random}
+        yield from step.publish(
+            step.stage("profit_curve", curve.table),
+            checks=[
+                check("profit_curve", "worth_treating", passed=best.customers > 0, customers=best.customers, best=str(best)),
+                check(
+                    "profit_curve",
+                    "beats_random",
+                    passed=not best.realised < best.realised_random,  # neither is known where no class is
+                    **realised,
+                ),
+            ],
+            metadata={
+                "profit_curve": {
+                    "profit by share treated": picture(
+                        scores.profit_picture(curve, assumed), "Profit over the share of customers treated"
+                    ),
+                    "best: treat": str(best),
+                    "expected profit, finance units": best.profit,
+                    "break-even p_decline at the median value": (
+                        f"{curve.break_even:.1%}" if curve.break_even <= 1 else "above 100 %: treating does not pay"
+                    ),
+                    "assumption": (
+                        f"an offer costs {assumed.offer_cost:g} finance units and keeps {assumed.saved_share:.0%} of the "
+                        f"decliners for {assumed.horizon_months} months; assumed in the settings until campaigns measure it"
+                    ),
+                    "customers on the curve": curve.customers,
+                    "customers left out: not regular, no score or no profit": curve.left_out,
+                    **realised,
+                }
+            },
+        )
+
+
+ASSETS = [customer_scores, profit_curve]

@@ -1,0 +1,84 @@
+"""Snapshots as they arrive in HOME/raw: which months are there, whole, and already run.
+
+Whether a month has been run is told by the content of its exports and not by a clock. The clock says only which months have
+ended: a folder of one that has not is no snapshot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import is_month, is_over
+from oneclick_pipeline.home.paths import raw_file, table_file
+from oneclick_pipeline.raw import read_facts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def delivered(home: Path, now: datetime | None = None) -> list[str]:
+    """Months that are over and have a folder, oldest first; whatever else lies in HOME/raw is left alone.
+
+    Args:
+        home: The home.
+        now: The time, in UTC; the clock's by default.
+    """
+    now = now or datetime.now(UTC)
+    folders = sorted((home / "raw").glob("*"))
+    return [f.name for f in folders if is_month(f.name) and is_over(f.name, now) and os.path.isdir(f)]  # noqa: PTH112 - never raises
+
+
+def absent(home: Path, month: str) -> list[str]:
+    """Names of the exports that are missing, empty, or no files that can be looked at."""
+    paths = [raw_file(home, month, source.file) for source in SOURCES]
+    return [path.name for path in paths if _stat(path) is None]
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """Size and times of a file that is not empty; None for anything else."""
+    try:
+        found = path.stat()
+    except OSError:  # it is not there, a link leads nowhere, the folder is a file or may not be entered
+        return None
+    return found if stat.S_ISREG(found.st_mode) and found.st_size else None
+
+
+def state(home: Path, month: str) -> str | None:
+    """What tells that the exports of a month are being written to: sizes and times; None until all four are there."""
+    stats = [_stat(raw_file(home, month, source.file)) for source in SOURCES]
+    times = [(found.st_size, found.st_mtime_ns, found.st_ctime_ns) for found in stats if found is not None]
+    return json.dumps(times) if len(times) == len(SOURCES) else None
+
+
+def content(home: Path, month: str) -> list[str] | None:
+    """SHA-256 of each of the four exports; None if one of them cannot be read."""
+    hashes = []
+    for source in SOURCES:
+        try:
+            with raw_file(home, month, source.file).open("rb") as file:
+                hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError:
+            return None
+    return hashes
+
+
+def already_run(home: Path, month: str, hashes: list[str]) -> bool:
+    """Whether the month's segments were made from exports of this content, whoever made them."""
+    tables = [table_file(home, source.file, month) for source in SOURCES]
+    segments = table_file(home, "customer_segments", month)
+    if not all(path.is_file() for path in (*tables, segments)):
+        return False
+    # dated in the order in which they were made, whatever the clock said: `files.date_after`
+    if any(segments.stat().st_mtime_ns < table.stat().st_mtime_ns for table in tables):
+        return False
+    try:
+        return [read_facts(table).sha256 for table in tables] == hashes
+    except BadInputError:
+        return False  # a damaged table has not been run

@@ -1,0 +1,50 @@
+"""What fails because of the input or of the machine, told to Dagster in plain words."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from oneclick_pipeline.contracts.tables import TABLES
+from oneclick_pipeline.engine import files
+from oneclick_pipeline.errors import BadInputError, of_the_machine
+from oneclick_pipeline.home.months import is_month
+from oneclick_pipeline.home.paths import table_file
+
+
+@contextmanager
+def in_plain_words(home: Path, tables: Iterable[Path] = ()) -> Iterator[None]:
+    """Fail a step in plain words and without retries, where the reason is known.
+
+    Args:
+        home: The home.
+        tables: Tables that the block reads; looked at only when it fails.
+
+    Raises:
+        dagster.Failure: If the input is wrong, the disk full, MLflow's database of no use, or one of the tables damaged.
+    """
+    try:
+        with files.whole(tables):
+            yield
+    except dg.Failure:
+        raise
+    except Exception as error:
+        told = of_the_machine(error, home, home / "mlflow" / "mlflow.db") or error
+        if not isinstance(told, BadInputError):
+            raise
+        raise _failure(told) from error
+
+
+def _failure(error: BadInputError) -> dg.Failure:
+    places = {name: getattr(error, name) for name in ("problem", "file", "line", "column", "value", "remedy")}
+    known = {name: value for name, value in places.items() if value not in (None, "")}
+    return dg.Failure(str(error), metadata=known, allow_retries=False)
+
+
+def read_by(context: dg.AssetExecutionContext, home: Path) -> Iterator[Path]:
+    """The tables that a step may read: those that it depends on, of its month and earlier ones."""
+    month = context.partition_key
+    for name in sorted(key.path[-1] for key in context.assets_def.dependency_keys if key.path[-1] in TABLES):
+        files_of_table = table_file(home, name, month).parent.glob("*.parquet")
+        yield from sorted(p for p in files_of_table if is_month(p.stem) and p.stem <= month)

@@ -1,0 +1,160 @@
+"""The Dagster instance of a home: its folder, its configuration, its databases, made at first use."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from oneclick_pipeline import yaml
+from oneclick_pipeline.databases import postgres
+from oneclick_pipeline.errors import BadInputError, of_the_machine
+from oneclick_pipeline.home import permissions
+from oneclick_pipeline.home.unfinished import refuse_unfinished
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BEFORE = """\
+# Written once by oneclick_pipeline; yours to change.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+"""
+"""What homes of earlier versions have."""
+_INSTANCE = f"""\
+{_BEFORE}scheduler: # files of every process that opens this instance are for their owner alone, see ONECLICK_GROUP
+  module: oneclick_pipeline.orchestration.automation.scheduler
+  class: OwnersScheduler
+"""
+_STORAGE = f"""\
+storage: # the address, which has a password, stays in the environment
+  custom:
+    module: oneclick_pipeline.orchestration.runs.storage
+    class: PostgresStorage
+    config:
+      postgres_url:
+        env: {postgres.VARIABLE}
+"""
+_STORAGE_LINE = (
+    "storage: {custom: {module: oneclick_pipeline.orchestration.runs.storage, class: PostgresStorage, "
+    f"config: {{postgres_url: {{env: {postgres.VARIABLE}}}}}}}}}"
+)
+"""The same on one line, for messages."""
+_MODULES = {
+    "oneclick_pipeline.orchestration.scheduler": "oneclick_pipeline.orchestration.automation.scheduler",
+    "oneclick_pipeline.orchestration.storage": "oneclick_pipeline.orchestration.runs.storage",
+}
+"""Where modules that homes of earlier versions name are today."""
+
+
+def prepare_instance(home: Path) -> Path:
+    """The Dagster folder of a home, with its configuration, made at first use.
+
+    The configuration says where runs are kept, as `ONECLICK_POSTGRES` says it. A file that somebody edited stays as it is.
+
+    Raises:
+        BadInputError: If the home cannot be written, or the variable and the file disagree in a way that would hide the
+            home's runs: the file was edited and has no PostgreSQL, or it has, and the variable is gone; or if a restore of the
+            home was interrupted.
+    """
+    refuse_unfinished(home)
+    folder = home / "dagster"
+    try:
+        permissions.prepare(home)
+        folder.mkdir(parents=True, exist_ok=True)
+        _configure(folder / "dagster.yaml")
+        if postgres.given() is None:  # PostgreSQL has a lock of its own, see `storage`
+            _make_databases(folder)
+    except OSError as error:
+        raise of_the_machine(error, home) or BadInputError(
+            f"the home cannot be written: {error.strerror}",
+            file=str(home),
+            remedy="choose another --home, or mend its permissions",
+        ) from error
+    return folder
+
+
+def _configure(config: Path) -> None:
+    """Write the configuration where there is none, or one that we wrote and nobody edited."""
+    wanted = configuration()
+    if _edited(config) is None:
+        if not config.exists() or config.read_text(encoding="utf-8") != wanted:
+            own = config.with_name(f".dagster.yaml.{os.getpid()}")
+            own.write_text(wanted, encoding="utf-8")
+            own.replace(config)  # the pages and a run may come first together
+    else:
+        check_storage(config)
+
+
+def configuration() -> str:
+    """What `dagster.yaml` of a home says."""
+    return _INSTANCE if postgres.given() is None else _INSTANCE + _STORAGE
+
+
+def _edited(config: Path) -> str | None:
+    """A configuration that somebody edited, or that keeps runs in PostgreSQL, which is not left unasked; None for all others."""
+    text = yaml.read_text(config) or ""
+    ours = {"", _BEFORE, _INSTANCE} | ({_BEFORE + _STORAGE, _INSTANCE + _STORAGE} if postgres.given() is not None else set())
+    return None if _of_today(text) in ours else text
+
+
+def _of_today(text: str) -> str:
+    """A configuration with the modules' names of today."""
+    for old, new in _MODULES.items():
+        text = re.sub(rf"{re.escape(old)}\b", new, text)
+    return text
+
+
+def _make_databases(folder: Path) -> None:
+    """Make Dagster's SQLite databases, where there are none: two programs that come first together would race."""
+    from filelock import FileLock
+
+    with FileLock(folder / ".lock"):
+        if not (folder / "history").exists():
+            dg.DagsterInstance.from_config(str(folder)).dispose()
+
+
+def check_storage(config: Path) -> None:
+    """Refuse a configuration that keeps the runs elsewhere than the variable says.
+
+    Raises:
+        BadInputError: If it does, or is no configuration.
+    """
+    text = _edited(config)
+    if text is None:
+        return
+    if (today := _of_today(text)) != text:
+        old, new = next(pair for pair in _MODULES.items() if pair[0] in text and pair[1] in today)
+        raise BadInputError(
+            "the file, which was edited, names a module of an older version",
+            file=str(config),
+            value=old,
+            remedy=f"write {new} in its place",
+        )
+    try:
+        root = yaml.parse(text, str(config))
+    except BadInputError as error:
+        raise replace(error, problem="it is no configuration of Dagster that can be read") from error
+    fields = {yaml.shown(key): value for key, value in root.value} if root is not None and yaml.is_mapping(root) else None
+    if root is not None and fields is None:
+        remedy = "fix it, or delete it: it is made anew"
+        raise yaml.wrong(str(config), root, "it is no configuration of Dagster that can be read", remedy=remedy, value=False)
+    node = (fields or {}).get("storage")
+    storage = "" if node is None else text[node.start_mark.index : node.end_mark.index]
+    if postgres.given() is None and postgres.VARIABLE in storage:
+        raise BadInputError(
+            f"the runs and models of this home are in PostgreSQL, and {postgres.VARIABLE} is not set",
+            file=str(config),
+            remedy=f"set {postgres.VARIABLE}; to begin anew in SQLite, delete the file",
+        )
+    if postgres.given() is not None and "postgres" not in storage.lower():
+        raise BadInputError(
+            f"{postgres.VARIABLE} is set, and the file, which was edited, keeps the runs elsewhere",
+            file=str(config),
+            remedy=f"unset {postgres.VARIABLE}, or write into the file instead of its own `storage`: {_STORAGE_LINE}",
+        )

@@ -1,0 +1,154 @@
+"""Whether the customers are still those the model learnt from, and whether earlier scores came true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from oneclick_pipeline.monitoring.health import ALL
+from oneclick_pipeline.report.frames import interval, known, rows, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from oneclick_pipeline.model.metrics import Interval
+    from oneclick_pipeline.settings import Monitoring
+
+_NAMED = 5
+_MONTHS = 6
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far a feature, or the score, has moved since the model was trained; see `contracts.monitoring.DRIFT`."""
+
+    name: str
+    psi: Interval
+    chance: float
+    status: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A share now and then, and by how much it changed."""
+
+    now: float
+    before: float
+    change: Interval
+
+
+@dataclass(frozen=True)
+class Matured:
+    """What scores promised and what came, of customers without offers; see `contracts.monitoring.MODEL_HEALTH`.
+
+    Attributes:
+        month: Month of the scores; `all` for all of a model's.
+        version: Version of the model.
+        customers: Customers.
+        left_out: Customers who got an offer and do not count.
+        expected: Share of decliners that was promised.
+        observed: Share that came.
+        roc_auc: How well the scores told decliners from others.
+        calibration: `stable`, or worse.
+        ranking: The same of `roc_auc` against that of the training.
+    """
+
+    month: str
+    version: int
+    customers: int
+    left_out: int
+    expected: Interval
+    observed: Interval
+    roc_auc: Interval
+    calibration: str
+    ranking: str
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What monitoring says of a month.
+
+    Attributes:
+        reference: Month in which the model was trained; None where there is nothing to compare with.
+        own: Whether that is the month itself.
+        compared: What was compared, the furthest moved first.
+        limit: PSI from which something counts as moved.
+        new: New categories: feature, category, customers.
+        consent: Share of customers who allow messages; None where unknown.
+        months: Months of scores that have come true, the newest ones, in order.
+        together: All that have, of the newest version that can be judged; None where none can.
+    """
+
+    reference: str | None
+    own: bool
+    compared: tuple[Moved, ...]
+    limit: float
+    new: tuple[tuple[str, str, int], ...]
+    consent: Change | None
+    months: tuple[Matured, ...]
+    together: Matured | None
+
+    @property
+    def moved(self) -> tuple[Moved, ...]:
+        """What has moved beyond a limit and beyond chance."""
+        return tuple(m for m in self.compared if m.status != "stable")
+
+    @property
+    def shown(self) -> tuple[Moved, ...]:
+        """What stands in the table: all that moved, and some more where few did."""
+        return self.compared[: max(_NAMED, len(self.moved))]
+
+
+def watched(drift: pd.DataFrame | None, health: pd.DataFrame | None, month: str, settings: Monitoring) -> Watched:
+    """What monitoring says of a month.
+
+    Args:
+        drift: `contracts.monitoring.DRIFT` of the month; None where it was not made.
+        health: `contracts.monitoring.MODEL_HEALTH` of it; None where it was not made.
+        month: The month.
+        settings: The limits.
+    """
+    found = [] if drift is None else rows(drift)
+    matured = [] if health is None else [m for row in rows(health) if (m := _matured(row)) is not None]
+    compared = [
+        Moved(row["name"], x, row["psi_chance"], row["status"])
+        for row in found
+        if row["kind"] in ("feature", "score") and (x := interval(row, "psi")) is not None
+    ]
+    reference = next((text(row, "reference_month") for row in found), None)
+    together = sorted((m for m in matured if m.month == ALL), key=lambda m: m.version)
+    return Watched(
+        reference=reference,
+        own=reference == month,
+        compared=tuple(sorted(compared, key=lambda m: (m.status == "stable", -m.psi.estimate, m.name))),
+        limit=settings.psi_moderate,
+        new=tuple((r["name"], r["category"], int(r["count"])) for r in found if r["kind"] == "category" and r["category"]),
+        consent=next((c for row in found if row["name"] == "consent_share" and (c := _change(row)) is not None), None),
+        months=tuple(sorted((m for m in matured if m.month != ALL), key=lambda m: m.month)[-_MONTHS:]),
+        together=together[-1] if together else None,
+    )
+
+
+def _change(row: Mapping[str, Any]) -> Change | None:
+    now, before, change = known(row, "value"), known(row, "reference"), interval(row, "difference")
+    return None if now is None or before is None or change is None else Change(now, before, change)
+
+
+def _matured(row: Mapping[str, Any]) -> Matured | None:
+    """A row of `contracts.monitoring.MODEL_HEALTH` that can be judged."""
+    expected, observed, auc = (interval(row, name) for name in ("expected", "observed", "roc_auc"))
+    if expected is None or observed is None or auc is None:
+        return None
+    return Matured(
+        month=row["feature_month"],
+        version=int(row["model_version"]),
+        customers=int(row["customers"]),
+        left_out=int(row["offered_left_out"]),
+        expected=expected,
+        observed=observed,
+        roc_auc=auc,
+        calibration=row["calibration"],
+        ranking=row["ranking"],
+    )

@@ -1,0 +1,225 @@
+"""What the policies earned in the year, and what was measured against what is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from oneclick_pipeline.pictures import DECLINED, GREY, INK, PALE, SMALL, STABLE, TEXT, TITLE, figure, png, printable, tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+    from oneclick_pipeline.simulator.year.ours import Ours
+    from oneclick_pipeline.simulator.year.play import Play
+
+NOBODY, OURS, ORACLE = "nobody", "ours", "oracle"
+_COLOURS = {OURS: STABLE, ORACLE: INK, "risk_profit": DECLINED, "random": GREY, NOBODY: PALE}
+_TARGETED, _FITTING = ("plan", "hold_out"), ("exploration",)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The year in tables.
+
+    Attributes:
+        policies: One row a policy: gain (profit over that of nobody, less cost), of_oracle (share of the oracle's gain),
+            regret (what the oracle gains more), cost, offers, saved (expected declines less), harmful (share of offers sent
+            that truly raise the probability of declining).
+        months: One row a policy and month: `Play.months`, with gain (profit over nobody's, less cost) and its sum so far.
+        effects: See `compare`.
+    """
+
+    policies: pd.DataFrame
+    months: pd.DataFrame
+    effects: pd.DataFrame
+
+
+def report(plays: Mapping[str, Play], ours: Ours) -> Report:
+    """Bring the plays together.
+
+    Args:
+        plays: Year by policy, `nobody` and `oracle` among them.
+        ours: Our policy after its year, with what it measured.
+    """
+    base = plays[NOBODY]
+    best = plays[ORACLE].profit() - base.profit()
+    rows, parts = [], []
+    for name, play in plays.items():
+        gain = play.profit() - base.profit()
+        by_month = (play.months["profit"] - base.months["profit"] - play.months["cost"]).to_numpy()
+        parts.append(play.months.assign(policy=name, gain=by_month, gain_so_far=by_month.cumsum()))
+        rows.append(
+            {
+                "policy": name,
+                "gain": gain,
+                "of_oracle": gain / best if best > 0 else np.nan,
+                "regret": best - gain,
+                "cost": play.months["cost"].sum(),
+                "offers": len(play.sent),
+                "saved": play.months["saved"].sum(),
+                "harmful": (play.sent["effect"] > 0).mean() if len(play.sent) else np.nan,
+            }
+        )
+    return Report(pd.DataFrame(rows), pd.concat(parts, ignore_index=True), compare(ours.effects, ours.outcomes, ours.truths))
+
+
+def compare(effects: pd.DataFrame, outcomes: pd.DataFrame, truths: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Measured effects on decline, campaign by campaign, beside the true ones.
+
+    The truth of a comparison is the mean true effect on the customers who are offered in it. Over several comparisons
+    (`pooled`, all campaigns) it is weighted as the measurement is: by n_offered x n_controls / n.
+
+    Args:
+        effects: `contracts.campaigns.OFFER_EFFECTS`.
+        outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES` they were measured on.
+        truths: True effects by month: customer_id as index, a column an offer.
+
+    Returns:
+        campaigns, offer_id, comparison, effect, effect_low, effect_high, true_effect, inside: the measured ones of single
+        offers in all segments, in the order of `effects`.
+    """
+    columns = ["campaigns", "offer_id", "comparison", "effect", "effect_low", "effect_high"]
+    if effects.empty:
+        return pd.DataFrame(columns=[*columns, "true_effect", "inside"])
+    measured = effects[
+        (effects["outcome"] == "declined")
+        & (effects["status"] == "measured")
+        & (effects["segment"] == "all")
+        & (effects["offer_id"] != "all")
+    ][columns].reset_index(drop=True)
+    parts = _true_parts(outcomes[outcomes["declined"].notna()], truths)
+    measured["true_effect"] = [_truth(parts, *row) for row in measured[columns[:3]].itertuples(index=False)]
+    inside = measured["true_effect"].between(measured["effect_low"], measured["effect_high"])
+    return measured.assign(inside=inside.where(measured["true_effect"].notna()))
+
+
+def _true_parts(outcomes: pd.DataFrame, truths: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row a month, offer and comparison (targeted, fitting): weight and mean true effect on the offered."""
+    rows = []
+    for month, group in outcomes.groupby("campaign_month"):
+        truth = truths[str(month)]
+        offered = group["arm"].to_numpy() == "offer"
+        for offer in truth.columns:
+            chosen = group["offer_id"].to_numpy() == offer
+            fitting = group["fits"].fillna("").str.split(",").map(lambda fits, name=offer: name in fits).to_numpy()
+            for comparison, kinds in (("targeted", _TARGETED), ("fitting", _FITTING)):
+                drawn = group["assignment"].isin(kinds).to_numpy()
+                got = drawn & offered & chosen
+                held = drawn & ~offered & (fitting if comparison == "fitting" else chosen)
+                if got.any() and held.any():
+                    weight = got.sum() * held.sum() / (got.sum() + held.sum())
+                    mean = truth.loc[group["customer_id"].to_numpy()[got], offer].mean()
+                    rows.append((str(month), offer, comparison, weight, mean))
+    return pd.DataFrame(rows, columns=["campaigns", "offer_id", "comparison", "weight", "mean"])
+
+
+def _truth(parts: pd.DataFrame, campaigns: str, offer: str, comparison: str) -> float:
+    """The true effect of a comparison; NaN where nobody was offered anything in it."""
+    mine = parts[parts["offer_id"] == offer]
+    if campaigns != "all":
+        mine = mine[mine["campaigns"] == campaigns]
+    if comparison != "pooled":
+        mine = mine[mine["comparison"] == comparison]
+    return float(np.average(mine["mean"], weights=mine["weight"])) if len(mine) else float("nan")
+
+
+def write(folder: Path, found: Report, beliefs: Mapping[str, pd.DataFrame]) -> Path:
+    """Write the tables (Parquet and CSV) and the picture into a folder; returns where the picture stands."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = [table.assign(month=month) for month, table in beliefs.items() if len(table)]
+    tables = {"policies": found.policies, "months": found.months, "effects": found.effects}
+    if known:
+        tables["beliefs"] = pd.concat(known, ignore_index=True)
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    path = folder / "year.png"
+    path.write_bytes(png(picture(found)))
+    return path
+
+
+def picture(found: Report) -> Figure:
+    """Gain so far and declines by month, the gain of all policies, and measured against true effects."""
+    drawn = figure(11, 7.5)
+    gains, declines, totals, forest = drawn.subplots(2, 2).ravel()
+    for name, months in found.months.groupby("policy", sort=False):
+        colour = _COLOURS.get(str(name), GREY)
+        width = 2 if name == OURS else 1
+        if name != NOBODY:
+            gains.plot(months["month"], months["gain_so_far"], color=colour, linewidth=width, label=str(name))
+        # beside each other: without offers the share moves by chance alone, alike for all policies
+        declines.plot(months["month"], 100 * months["declined"], color=colour if name != NOBODY else GREY, linewidth=width)
+    gains.legend(frameon=False, fontsize=SMALL, labelcolor=INK)
+    _titled(gains, "Gain over nobody, less cost, so far, finance units")
+    _titled(declines, "Customers who decline in the next three months, %")
+    for axes in (gains, declines):
+        axes.tick_params(axis="x", labelrotation=90)
+    shown = found.policies[found.policies["policy"] != NOBODY].sort_values("gain")
+    totals.barh(shown["policy"], shown["gain"], color=[_COLOURS.get(name, GREY) for name in shown["policy"]])
+    for place, (gain, share) in enumerate(zip(shown["gain"], shown["of_oracle"], strict=True)):
+        totals.text(max(gain, 0), place, f"  {gain:,.0f} ({share:.0%})", va="center", fontsize=SMALL, color=INK)
+    totals.margins(x=0.25)
+    _titled(totals, "Gain of the year, finance units (share of the oracle's)")
+    _forest(forest, found.effects)
+    return drawn
+
+
+def _forest(axes: Axes, effects: pd.DataFrame) -> None:
+    """Each offer's effect over all campaigns with its interval, and the truth."""
+    rows = effects[(effects["campaigns"] == "all") & (effects["comparison"] == "pooled")].sort_values("offer_id", ascending=False)
+    place = np.arange(len(rows))
+    middle, low, high = (100 * rows[name].to_numpy(dtype=float) for name in ("effect", "effect_low", "effect_high"))
+    axes.errorbar(middle, place, xerr=[middle - low, high - middle], fmt="o", markersize=4, color=STABLE, label="measured, 95 %")
+    axes.plot(100 * rows["true_effect"], place, "D", markersize=4, color=DECLINED, label="true")
+    axes.axvline(0, color=PALE, zorder=0)
+    axes.set_yticks(place, [printable(name) for name in rows["offer_id"]])
+    if len(rows):
+        axes.legend(frameon=False, fontsize=SMALL, labelcolor=INK)
+    share = effects["inside"].dropna()
+    told = f" ({share.mean():.0%} of {len(share)} intervals hold the truth)" if len(share) else ""
+    _titled(axes, f"Change of P(decline), percentage points{told}")
+
+
+def _titled(axes: Axes, title: str) -> None:
+    tidy(axes).set_title(
+        title, loc="left", fontsize=TITLE if len(title) < len("Change of P(decline), percentage points") else TEXT, color=INK
+    )
+
+
+def render(found: Report) -> Table:
+    """The policies as a table for a terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title="The year", title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    table.add_column("Policy", no_wrap=True)
+    for name in ("Gain", "Of oracle", "Regret", "Cost", "Offers", "Declines less", "Harmful offers"):
+        table.add_column(name, justify="right")
+    for row in found.policies.sort_values("gain", ascending=False).to_dict("records"):
+        counts = [f"{row[name]:,.0f}" for name in ("gain", "regret", "cost", "offers", "saved")]
+        of_oracle, harmful = ("–" if np.isnan(row[name]) else f"{row[name]:.0%}" for name in ("of_oracle", "harmful"))
+        table.add_row(str(row["policy"]), counts[0], of_oracle, *counts[1:], harmful)
+    return table
+
+
+def lines(found: Report, left: Mapping[str, str | None], control_share: float) -> Iterable[str]:
+    """What the tables come to, in sentences."""
+    gain = found.policies.set_index("policy")["gain"]
+    share = gain[OURS] / (gain[ORACLE] * (1 - control_share)) if gain[ORACLE] > 0 else float("nan")
+    yield f"Our policy gained {share:.0%} of what the oracle gains, less the hold-out's share."
+    if gain.get("risk_profit", 0) > 0:
+        yield f"It gained {gain[OURS] / gain['risk_profit']:.2f} times what risk x profit gains."
+    known = found.effects["inside"].dropna()
+    if len(known):
+        yield f"{known.mean():.1%} of {len(known)} intervals of effects hold the truth."
+    gone = [f"{name} from {month}" for name, month in left.items() if month is not None]
+    yield f"No longer in the plan: {', '.join(gone) or 'none'}."

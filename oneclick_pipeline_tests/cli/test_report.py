@@ -1,0 +1,128 @@
+"""The page in the real graph, and written again by the command."""
+
+import re
+import shutil
+import sys
+
+import dagster as dg
+import pytest
+
+from oneclick_pipeline.cli import app
+from oneclick_pipeline.home.paths import report_file, table_file
+from oneclick_pipeline.orchestration.assets import report
+from oneclick_pipeline.report import files, source
+from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline.tracking.files import local
+from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, instance_of, materialize, table, told
+
+
+@pytest.fixture
+def oneclick(capsys, monkeypatch):
+    """Run the command as the shell does: exit code, standard output, standard error."""
+
+    def call(*arguments):
+        monkeypatch.delenv("ONECLICK_HOME", raising=False)
+        monkeypatch.setattr(sys, "argv", ["oneclick", *map(str, arguments)])
+        code = 0
+        with environment_kept():
+            try:
+                app.main()
+            except SystemExit as end:
+                code = end.code or 0
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def home(finished, tmp_path):
+    """The finished home without its report."""
+    return shutil.copytree(finished.home, tmp_path / "home", ignore=shutil.ignore_patterns("dagster", "reports"))
+
+
+def test_run_leaves_one_page_and_keeps_it_in_mlflow(finished):
+    html = report_file(finished.home, MONTH).read_text(encoding="utf-8")
+    assert html.startswith("<!DOCTYPE html>")
+    assert files.loads(html) == []
+    assert files.shown(html) == {"customers": table(finished.home, "customer_features").height}
+    store = Tracking(finished.home)
+    kept = local(store._client().get_run(store.require_champion().run_id).info.artifact_uri) / "report" / f"{MONTH}.html"
+    assert kept.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_checks_and_figures_stand_in_dagster(finished):
+    with instance_of(finished.home) as instance:
+        metadata = instance.get_latest_materialization_event(dg.AssetKey("monthly_report")).asset_materialization.metadata
+    profiles = table(finished.home, "segment_profiles")
+    assert metadata["expected declines"].value == pytest.approx(profiles["expected_declines"].sum())
+    assert metadata["value at risk, finance units"].value == pytest.approx(profiles["value_at_risk"].sum())
+    assert metadata["path"].value == str(report_file(finished.home, MONTH))
+
+
+def test_figures_of_a_real_month_agree_with_its_tables(finished):
+    facts = files.make(finished.home, MONTH).facts
+    plan, profiles = table(finished.home, "offer_plan"), table(finished.home, "segment_profiles")
+    assert facts.plan.offered == (plan["arm"] == "offer").sum()
+    assert facts.plan.cost == pytest.approx(plan["cost"].sum())
+    gain = finished.outcomes["retrain"]["expected_gain"]
+    assert [round(x, 1) for x in (facts.plan.gain.estimate, facts.plan.gain.low, facts.plan.gain.high)] == [
+        float(x) for x in re.findall(r"-?[\d.]+", gain)
+    ]
+    assert [g.customers for g in facts.groups] == profiles["customers"].to_list()
+    assert facts.trust.current.customers == table(finished.home, "training_set").height
+    assert facts.changes is None
+    assert facts.reasons.importance
+    assert len(facts.trust.calibration) > 5
+    assert facts.trust.model.metrics["roc_auc"].low < facts.trust.model.metrics["roc_auc"].high
+    assert {s.feature for s in facts.trust.slices} == {
+        "service_level", "favourite_category", "marketing_consent", "tenure_days",
+    }  # fmt: skip
+
+
+def test_command_writes_the_same_page_again_and_the_other_language_beside_it(oneclick, finished, home):
+    code, out, _ = oneclick("report", "--month", MONTH, "--home", home)
+    assert (code, out.strip()) == (0, str(report_file(home, MONTH)))
+    assert report_file(home, MONTH).read_bytes() == report_file(finished.home, MONTH).read_bytes()
+    code, out, _ = oneclick("report", "--month", MONTH, "--home", home, "--language", "en")
+    assert code == 0
+    assert '<html lang="en">' in report_file(home, MONTH, "en").read_text(encoding="utf-8")
+    assert '<html lang="ru">' in report_file(home, MONTH).read_text(encoding="utf-8")
+
+
+def test_language_of_the_settings_is_that_of_the_page(oneclick, home):
+    with (home / "settings.yaml").open("a") as settings:
+        settings.write("report: {language: en}\n")
+    assert oneclick("report", "--month", MONTH, "--home", home)[0] == 0
+    assert '<html lang="en">' in report_file(home, MONTH).read_text(encoding="utf-8")
+
+
+def test_month_that_was_not_run_is_told(oneclick, home):
+    code, _, err = oneclick("report", "--month", "2026-09", "--home", home)
+    assert code == 1
+    assert "there is no customer_scores of 2026-09" in err
+    assert "oneclick run --month 2026-09" in err
+
+
+def test_month_before_is_read_where_it_was_run(home):
+    for name in ("customer_segments", "customer_scores", "rejected_rows", "market_file"):
+        path = table_file(home, name, "2026-09")
+        shutil.copyfile(table_file(home, name, MONTH), path)
+    before = source.read(home, MONTH).before
+    assert (before.month, before.model_version, before.quarantined) == ("2026-09", 1, {})
+    assert before.read["market_file"] == 1300
+
+
+def test_page_that_is_not_complete_in_itself_is_not_published(home, monkeypatch):
+    monkeypatch.setattr(report.files, "loads", lambda _: ["img src=https://example.org"])
+    result = materialize(home, assets=report.ASSETS)
+    assert not result.success
+    assert "self_contained" in told(result)
+    assert not report_file(home, MONTH).exists()
+
+
+def test_page_whose_figures_disagree_is_not_published(home):
+    path = table_file(home, "offer_plan", MONTH)
+    table(home, "offer_plan").head(1000).write_parquet(path)
+    result = materialize(home, assets=report.ASSETS)
+    assert "figures_agree" in told(result)
+    assert not report_file(home, MONTH).exists()

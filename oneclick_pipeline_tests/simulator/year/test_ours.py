@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.simulator.year.ours import Fast, Full, no_longer_planned
+from oneclick_pipeline.simulator.year.play import play
+
+
+def test_fast_learns_from_matured_campaigns_only(year, plays, ours):
+    assert ours.outcomes.loc[ours.outcomes["declined"].notna(), "campaign_month"].unique().tolist() == ["2024-06"]
+    assert sorted(ours.beliefs) == sorted(ours.truths) == ["2024-06", "2024-07", "2024-08", "2024-09"]
+    measured = ours.beliefs["2024-09"]["measured_mean"].notna()
+    assert measured.any()
+    assert not ours.beliefs["2024-08"]["measured_mean"].notna().any()
+
+
+def test_fast_holds_customers_out(plays, ours):
+    held = set(ours.outcomes.loc[ours.outcomes["assignment"] == "hold_out", "customer_id"])
+    assert held
+    assert held.isdisjoint(plays["ours"].sent["customer_id"])
+
+
+def test_fast_is_the_same_twice(year, plays):
+    pd.testing.assert_frame_equal(play(year, Fast()).sent, plays["ours"].sent)
+
+
+def test_watch_keeps_the_history_and_learns_the_worth_from_it(year):
+    """With four months behind it, the first plan knows what a kept customer is worth; without, it assumes it."""
+    short = replace(year, months=1, history=4)
+    told = {}
+    for name, watched in (("assumed", False), ("learnt", True)):
+        ours = Fast()
+        values = []
+
+        def policy(now, ours=ours, values=values):
+            choice = ours(now)
+            values.append(ours._ledger[-1].set_index("customer_id")["value"])
+            return choice
+
+        play(short, policy, watch=ours.watch if watched else None)
+        told[name] = values[0]
+    both = pd.concat(told, axis=1, join="inner").dropna()
+    assert len(both) > 100
+    assert both.corr().loc["assumed", "learnt"] < 0.9
+
+
+def test_full_exports_the_history_and_prepares_it(year, tmp_path):
+    ran = []
+    now = SimpleNamespace(panel=year.open(), month="2024-06")
+    Full(tmp_path, lambda job, month: ran.append((job, month)), retrain_every=3).watch(now)
+    assert ran == [("prepare", "2024-06")]
+    assert (tmp_path / "raw" / "2024-06" / "market_file.csv").exists()
+
+
+def test_full_refuses_to_train_never(tmp_path):
+    with pytest.raises(BadInputError, match="trained every month at most"):
+        Full(tmp_path, print, retrain_every=0)
+
+
+def test_no_longer_planned_counts_from_the_last_time():
+    given = {"2024-01": {"a": 0, "b": 5}, "2024-02": {"a": 2, "b": 0}, "2024-03": {"a": 0, "b": 0}}
+    assert no_longer_planned(given) == {"a": "2024-03", "b": "2024-02"}
+
+
+def test_full_exports_runs_and_sends_what_the_plan_says(year, plays, tmp_path):
+    ran = []
+
+    def run(job, month):
+        """Stands for the graph: it finds the month's exports and plans an offer for nobody."""
+        ran.append((job, month, len((tmp_path / "raw" / month / "market_file.csv").read_text().splitlines()) - 1))
+        customers = pd.read_parquet(tmp_path / "twin" / f"{month}.parquet")["customer_id"]
+        nothing = pd.DataFrame({"customer_id": customers, "arm": "none", "offer_id": None, "assignment": "none"})
+        for name in ("offer_plan", "offer_beliefs", "campaign_outcomes", "offer_effects"):
+            path = table_file(tmp_path, name, month)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (nothing if name == "offer_plan" else nothing.iloc[:0]).to_parquet(path)
+
+    played = play(year, Full(tmp_path, run, retrain_every=3))
+    jobs = ["retrain", "refresh", "refresh", "retrain"]
+    there = plays["nobody"].months[["month", "customers"]].iloc[: year.months]
+    assert ran == [(job, row.month, row.customers) for job, row in zip(jobs, there.itertuples(), strict=True)]
+    pd.testing.assert_frame_equal(played.months, plays["nobody"].months)
+    truth = pd.read_parquet(tmp_path / "twin" / "effects" / "2024-09.parquet")
+    assert list(truth.columns) == ["customer_id", *(offer.id for offer in year.catalogue.offers)]
