@@ -1,7 +1,7 @@
 """What the next plan believes of every offer: how customers respond to it on average, and in every segment.
 
 The beliefs are averages of one regression over all matured campaigns (`campaigns.response`), which starts from what the
-catalogue expects; beside them stands what the campaigns measured without it (`campaigns.effects`), by chance alone.
+catalogue expects; beside them stands what the campaigns measured without it (`campaigns.offer_effects`), by chance alone.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oneclick_pipeline.campaigns.dr_learner import fits
-from oneclick_pipeline.campaigns.effects import ALL, DTYPES
+from oneclick_pipeline.campaigns.comparisons import fits
+from oneclick_pipeline.campaigns.offer_effects import ALL, DTYPES
 from oneclick_pipeline.contracts.campaigns import OFFER_BELIEFS
 from oneclick_pipeline.errors import BadInputError
 

@@ -4,15 +4,9 @@ What is believed (`campaigns.response`) is linear in ramps of the features and t
 This learner trusts chance alone and finds any shape, at the price of much more noise; so it starts from enough
 customers on, and adds to the beliefs only what it can predict of customers it has not seen.
 
-Chance alone says who was compared with whom, and its odds are known. An offer j is measured on two kinds of rows:
+Chance alone says who was compared with whom, and its odds are known: see `comparisons.pairs`.
 
-- *fitting*: explored customers whom j fits. They drew one of their offers or nothing, each as likely, so of those who
-  drew j or nothing, half drew j.
-- *targeted*: customers for whom the plan chose j, offered or held out of it (the hold-out among them). With the shares h
-  held out for good, e explored and c held out of their offer in that month, the odds are (1-h)(1-e)(1-c) to
-  h + (1-h)(1-e)c.
-
-For such a row with outcome y, arm w, odds as probability π and outcomes μ1, μ0 expected with and without the offer
+For a row that is compared, with outcome y, arm w, odds as probability π and outcomes μ1, μ0 expected with and without the offer
 
     ψ = μ1 - μ0 + (w - π) / (π (1 - π)) · (y - μ_w)
 
@@ -33,8 +27,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.campaigns.comparisons import Pairs, pairs
 from oneclick_pipeline.campaigns.outcomes import FOLDS, folds
-from oneclick_pipeline.contracts.offers import SHARES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +87,7 @@ class Learner:
     _coder: _Coder
     _models: tuple[Any, ...]
 
-    def effects(self, customers: pd.DataFrame, expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    def customer_effects(self, customers: pd.DataFrame, expected: NDArray[np.float64]) -> NDArray[np.float64]:
         """Effect of every offer on every customer's probability of decline; negative is good.
 
         Args:
@@ -133,9 +127,8 @@ def learn(
     seed = settings.model.seed
     known = np.flatnonzero(outcomes["declined"].notna().to_numpy())
     rows = outcomes.iloc[known]
-    pairs = comparisons(rows, offers)
-    pairs = _large_enough(pairs, len(offers), settings.campaigns.min_group)
-    used = np.unique(pairs.row)
+    compared = _large_enough(pairs(rows, offers), len(offers), settings.campaigns.min_group)
+    used = np.unique(compared.row)
     if len(used) < settings.campaigns.heterogeneous_from:
         return None
     coder = _Coder.of(before.iloc[known[used]])
@@ -143,98 +136,16 @@ def learn(
     inputs, fold = everybody[known], folds(outcomes["customer_id"].to_numpy(), seed)
     y, customer = rows["declined"].to_numpy(dtype=float), rows["customer_id"].to_numpy()
     with threadpool_limits(limits=1):  # small trees: threads would wait for each other longer than they work
-        psi = _pseudo_outcomes(pairs, inputs, y, fold[known], seed) - expected[known[pairs.row], pairs.offer]
-        means, errors = _means(psi, pairs, customer, len(offers))
-        centred = psi - means[pairs.offer]
-        models = tuple(_second_stage(centred, pairs, inputs, fold[known] != k, seed) for k in range(FOLDS))
+        psi = _pseudo_outcomes(compared, inputs, y, fold[known], seed) - expected[known[compared.row], compared.offer]
+        means, errors = _means(psi, compared, customer, len(offers))
+        centred = psi - means[compared.offer]
+        models = tuple(_second_stage(centred, compared, inputs, fold[known] != k, seed) for k in range(FOLDS))
         differences = np.empty((len(outcomes), len(offers)))
         for k, model in enumerate(models):
             differences[fold == k] = _differences(model, everybody[fold == k], means)
-    slope = _slope(psi, differences[known[pairs.row], pairs.offer], pairs, customer)
+    slope = _slope(psi, differences[known[compared.row], compared.offer], compared, customer)
     held_out = expected + slope.used * differences
     return Learner(tuple(offers), means, errors, slope, len(used), held_out, coder, models)
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Who is compared for which offer, one entry a customer of a campaign and offer.
-
-    Attributes:
-        row: Place in the outcomes.
-        offer: Number of the offer.
-        offered: Whether the customer was offered it, or held out.
-        odds: Probability of the former, given that it was one of the two.
-    """
-
-    row: NDArray[np.intp]
-    offer: NDArray[np.intp]
-    offered: NDArray[np.bool_]
-    odds: NDArray[np.float64]
-
-    def where(self, kept: NDArray[np.bool_]) -> Pairs:
-        """Some of the entries."""
-        return Pairs(self.row[kept], self.offer[kept], self.offered[kept], self.odds[kept])
-
-
-def comparisons(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
-    """The comparisons that chance licenses, see above.
-
-    An offer that nobody explored in a month was not among those drawn: that month's explored controls are none of its.
-
-    Args:
-        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`; the shares of each month say the odds of its targeted.
-        offers: Ids of the offers.
-    """
-    import numpy as np
-    import pandas as pd
-
-    number = {offer: j for j, offer in enumerate(offers)}
-    own = outcomes["offer_id"].map(number).fillna(-1).to_numpy(dtype=np.intp)
-    offered = (outcomes["arm"] == "offer").to_numpy()
-    explored = (outcomes["assignment"] == "exploration").to_numpy()
-    month = pd.factorize(outcomes["campaign_month"])[0]
-    fitting = np.flatnonzero(explored)
-    row, offer = np.nonzero(fits(outcomes["fits"].iloc[fitting], offers))
-    row = fitting[row]
-    drawn = np.zeros((month.max(initial=-1) + 1, len(offers)), dtype=bool)
-    got = explored & offered & (own >= 0)
-    drawn[month[got], own[got]] = True
-    kept = drawn[month[row], offer] & (~offered[row] | (own[row] == offer))
-    row, offer = row[kept], offer[kept]
-    share = odds_of_targeted(*(outcomes[c.name].to_numpy(dtype=float) for c in SHARES))
-    targeted = np.flatnonzero(~explored & (own >= 0) & (share < 1))  # where nobody is held out there is no comparison
-    places = np.concatenate([row, targeted])
-    odds = np.concatenate([np.full(len(row), 0.5), share[targeted]])
-    return Pairs(places, np.concatenate([offer, own[targeted]]), offered[places], odds)
-
-
-def odds_of_targeted(
-    control_share: NDArray[np.float64], exploration_share: NDArray[np.float64], offer_control_share: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Probability that a customer whom the plan chose for an offer got it, given that they were not explored.
-
-    >>> import numpy as np
-    >>> odds_of_targeted(*np.array([[0.1, 0.0], [0.1, 0.1], [0.1, 0.0]])).round(4).tolist()
-    [0.8011, 1.0]
-    """
-    planned = (1 - control_share) * (1 - exploration_share)
-    sent, kept_back = planned * (1 - offer_control_share), control_share + planned * offer_control_share
-    return sent / (sent + kept_back)
-
-
-def fits(lists: pd.Series, offers: Sequence[str]) -> NDArray[np.bool_]:
-    """Which offers stand in the lists, by commas: (n, m).
-
-    >>> import pandas as pd
-    >>> fits(pd.Series(["a,b", "", "b"]), ["b", "a"]).tolist()
-    [[True, True], [False, False], [True, False]]
-    """
-    import numpy as np
-    import pandas as pd
-
-    code, texts = pd.factorize(lists)
-    named = [set(text.split(",")) for text in texts]
-    return np.array([[offer in names for offer in offers] for names in named], dtype=bool).reshape(len(named), len(offers))[code]
 
 
 def _large_enough(pairs: Pairs, offers: int, min_group: int) -> Pairs:

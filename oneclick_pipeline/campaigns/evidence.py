@@ -31,12 +31,12 @@ class Learnt:
     learner: Learner | None
     held_out: NDArray[np.float64]
 
-    def effects(self, customers: pd.DataFrame) -> NDArray[np.float64] | None:
+    def customer_effects(self, customers: pd.DataFrame) -> NDArray[np.float64] | None:
         """Expected effect of every offer on every customer, shape (rows, m); None while no campaign has matured."""
         if self.response is None:
             return None
-        expected = self.response.effects(customers)
-        return expected if self.learner is None else self.learner.effects(customers, expected)
+        expected = self.response.customer_effects(customers)
+        return expected if self.learner is None else self.learner.customer_effects(customers, expected)
 
 
 def learn(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame, settings: Settings) -> Learnt:

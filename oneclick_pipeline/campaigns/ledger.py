@@ -4,8 +4,8 @@
     HOME/ledger/<month>.replaced-<n>.parquet  what stood there before a replan, never read again
 
 The loop closes here: a plan is written, later months read it back. A CRM's own log may stand in a month's place, so
-whatever is read is held against the same rules as what is written. The shares that a month was drawn with are the
-one thing it may leave out, all or some: they count as those of today's settings.
+whatever is read is checked against the same rules as what is written. It may leave out the shares that the month was
+drawn with, all or some, which count as those of today's settings, and the probabilities, which are then inferred.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
-from oneclick_pipeline.contracts.offers import OFFER_PLAN, SHARES
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
+from oneclick_pipeline.experiment import old_ledgers
 from oneclick_pipeline.home.months import check_month
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from oneclick_pipeline.contracts.schema import Column
     from oneclick_pipeline.settings import Offers
 
-COLUMNS = tuple(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names)
-"""What a month of the ledger holds: of the columns of the plan those from which outcomes are made."""
+COLUMNS = (*(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names), *PROBABILITIES)
+"""What a month of the ledger holds: of the columns of the plan those from which outcomes are made, and the probabilities."""
 
-SENT = tuple(c for c in COLUMNS if c not in SHARES)
-"""What it must hold: who was meant to get what, and how likely that was. The shares follow from that in all that was drawn."""
+SENT = tuple(c for c in COLUMNS if c not in SHARES + PROBABILITIES)
+"""What it must hold: who was meant to get what, and how likely that was. The rest follows from that in all that was drawn."""
 
 _NAMES = tuple(c.name for c in COLUMNS)
 _REPLACED = re.compile(r"[0-9]{4}-[0-9]{2}\.replaced-[0-9]+")
@@ -108,7 +109,7 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
     from filelock import FileLock
 
     path = ledger_file(home, month)
-    rows = plan.loc[plan["arm"] != "none", OFFER_PLAN.names]
+    rows = plan.loc[plan["arm"] != "none", [c.name for c in OFFER_PLAN.columns if c.name in plan or c not in PROBABILITIES]]
     rows = rows.assign(**_frame(_checked(rows, path)).set_index(rows.index)).sort_values("customer_id", ignore_index=True)
     arms = rows["arm"].value_counts()
     counts = int(arms.get("offer", 0)), int(arms.get("control", 0))
@@ -140,7 +141,8 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
         settings: The shares of months that do not say theirs: a CRM's own log, or what was published before they were kept.
 
     Returns:
-        `campaign_month` and `COLUMNS`, by month and customer; no row without months.
+        `campaign_month` and `COLUMNS`, by month and customer; no row without months. Probabilities that a month does not
+        hold are inferred, see `without_probabilities`.
 
     Raises:
         BadInputError: If a month was not published, or its file breaks the rules of the ledger.
@@ -152,9 +154,18 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
     for month in sorted(set(months)):
         rows = _month(ledger_file(home, month)).sort_values("customer_id")
         unknown = {name: share for name, share in today.items() if name not in rows}
-        parts.append(rows.assign(campaign_month=month, **unknown))
+        parts.append(old_ledgers.with_probabilities(rows.assign(campaign_month=month, **unknown)))
     empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: _DTYPES[c.kind] for c in COLUMNS})
     return pd.concat(parts or [empty], ignore_index=True)[["campaign_month", *_NAMES]]
+
+
+def without_probabilities(home: Path, months: Iterable[str]) -> list[str]:
+    """The months whose file does not hold the probabilities of its draw, so that they are inferred.
+
+    Raises:
+        BadInputError: If a month was not published, or its file breaks the rules of the ledger.
+    """
+    return [month for month in months if not {c.name for c in PROBABILITIES} <= set(_frame_of(ledger_file(home, month)))]
 
 
 def handed_over(home: Path, month: str) -> pd.DataFrame:

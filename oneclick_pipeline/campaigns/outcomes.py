@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.experiment import old_ledgers
 from oneclick_pipeline.home.months import add_months, check_month
 from oneclick_pipeline.model.labels import CLASSES, REVENUES, RULE_HORIZON, revenue_rule
 
@@ -196,6 +197,18 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     dtypes = {c.name: kinds[c.kind] for c in CAMPAIGN_OUTCOMES.columns} | {"declined": "Int64"}
     texts = {"offer_id": rows["offer_id"].astype(object).where(rows["offer_id"].notna(), None)}
     return rows.assign(**texts)[CAMPAIGN_OUTCOMES.names].astype(dtypes)
+
+
+def with_probabilities(outcomes: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the probabilities of their draw: those of the ledger, and inferred of customers who are in it no longer.
+
+    Args:
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`.
+        sent: What `ledger.read` gives of their months.
+    """
+    keys = ["campaign_month", "customer_id"]
+    joined = outcomes.merge(sent[[*keys, *old_ledgers.NAMES]], on=keys, how="left", validate="one_to_one")
+    return old_ledgers.with_probabilities(joined.set_axis(outcomes.index))
 
 
 def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

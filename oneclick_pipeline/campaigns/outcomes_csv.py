@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oneclick_pipeline import raw
-from oneclick_pipeline.campaigns.effects import Effect, estimate, significant
+from oneclick_pipeline.campaigns.estimate import Effect, estimate
+from oneclick_pipeline.campaigns.offer_effects import significant
 from oneclick_pipeline.contracts.schema import Column, Table
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.terminal import plain
@@ -138,7 +139,7 @@ def estimates(campaign: Imported, settings: Campaigns, ratios: Mapping[str, floa
             checked for a broken split.
 
     Returns:
-        offer_id, outcome, adjusted (whether there is a covariate), the fields of `effects.Effect`, significant:
+        offer_id, outcome, adjusted (whether there is a covariate), the fields of `estimate.Effect`, significant:
         a row an offer and outcome. `significant` allows for the number of offers, outcome by outcome.
 
     Raises:

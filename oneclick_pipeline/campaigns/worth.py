@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model import labels
+from oneclick_pipeline.stats import Z_95, normal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,6 @@ MAX_ROWS = 50_000
 _LEAST = 250
 """Customers of either class below which nothing is learnt."""
 _TREES = {"max_iter": 60, "max_leaf_nodes": 12, "min_samples_leaf": 100, "early_stopping": False, "random_state": 0}
-_NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Worth:
 
     def __str__(self) -> str:
         """The mean with its interval, and what it rests on."""
-        half = _NORMAL_95 * self.standard_error
-        interval = f"{self.mean:.2f} ({self.mean - half:.2f} to {self.mean + half:.2f}) finance units"
+        ends = normal(self.mean, self.standard_error)
+        interval = f"{self.mean:.2f} ({ends.low:.2f} to {ends.high:.2f}) finance units"
         return f"{interval}, chance alone, over {self.months} months, from {self.customers} customers"
 
 
@@ -112,7 +112,7 @@ def learn(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settin
     means = np.array([_worth((pair,), inputs).mean() for pair in models])
     error = float(np.sqrt((GROUPS - 1) / GROUPS * ((means - means.mean()) ** 2).sum()))
     found = Worth(float(means.mean()), error, months, len(customer), models)
-    return found if found.mean > _NORMAL_95 * found.standard_error else None
+    return found if found.mean > Z_95 * found.standard_error else None
 
 
 def _history(

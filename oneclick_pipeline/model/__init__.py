@@ -7,7 +7,7 @@ is cheap: scikit-learn is imported when something is trained or drawn.
 
 from oneclick_pipeline.model.contributions import Effects, Explained, effects
 from oneclick_pipeline.model.explanation import beeswarm, dependence, importance, model_explanation
-from oneclick_pipeline.model.metrics import METRICS, Interval
+from oneclick_pipeline.model.metrics import METRICS
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
 from oneclick_pipeline.model.training import changes_warnings, predict, train
 from oneclick_pipeline.model.training_set import inputs, training_set
@@ -17,7 +17,6 @@ __all__ = [
     "Effects",
     "Explained",
     "FamilyResult",
-    "Interval",
     "TrainedModel",
     "beeswarm",
     "changes_warnings",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.campaigns.dr_learner import fits as fitting
+from oneclick_pipeline.campaigns.comparisons import fits as fitting
 from oneclick_pipeline.campaigns.policy_value import PolicyValue, policy_value
 
 if TYPE_CHECKING:

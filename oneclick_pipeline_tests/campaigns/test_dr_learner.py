@@ -148,14 +148,14 @@ def test_new_customers_get_effects_of_the_same_kind(world, learner):
     customers = world.snapshots["2026-02"].assign(p_decline=world.outcomes.loc[month, "p_decline"].to_numpy())
     customers.loc[:3, "favourite_category"] = ["never seen", None, "a", "b"]
     expected = np.tile(MEANS, (20_000, 1))
-    got = learner.effects(customers, expected)
+    got = learner.customer_effects(customers, expected)
     assert got.shape == (20_000, 4)
     assert np.isfinite(got).all()
     fits = ~np.isnan(world.effects[month])
     assert np.corrcoef((got - MEANS)[fits], (world.effects[month] - MEANS)[fits])[0, 1] > 0.4
-    believed = learner.effects(customers, expected - np.array([0.2, 0, 0, 0]))
+    believed = learner.customer_effects(customers, expected - np.array([0.2, 0, 0, 0]))
     np.testing.assert_allclose(got - believed, np.tile([0.2, 0, 0, 0], (20_000, 1)), atol=1e-12)
-    assert learner.effects(customers.iloc[:0], expected[:0]).shape == (0, 4)
+    assert learner.customer_effects(customers.iloc[:0], expected[:0]).shape == (0, 4)
 
 
 def test_without_heterogeneity_effects_are_nearly_constant():
@@ -175,7 +175,7 @@ def test_too_few_rows_and_unmeasured_offers():
     assert np.isnan(found.means).tolist() == [False, True]
     assert (found.held_out[:, 1] == -0.03).all()
     customers = small.snapshots["2026-01"].assign(p_decline=0.3)
-    assert found.effects(customers, np.full((1000, 2), -0.03))[:, 1] == pytest.approx(-0.03)
+    assert found.customer_effects(customers, np.full((1000, 2), -0.03))[:, 1] == pytest.approx(-0.03)
 
 
 def test_same_seed_same_effects():

@@ -28,9 +28,10 @@ from oneclick_pipeline.model.gates import (
     slices_hold,
     standing,
 )
-from oneclick_pipeline.model.metrics import Interval, ece, log_loss, roc_auc
+from oneclick_pipeline.model.metrics import ece, log_loss, roc_auc
 from oneclick_pipeline.model.training_set import NUMBERS, TEXTS
 from oneclick_pipeline.settings import Gates
+from oneclick_pipeline.stats import Interval
 
 
 def champion(trained, p=None, *, roc_auc=0.9):

@@ -8,7 +8,7 @@ from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.monitoring import DRIFT
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.monitoring import Snapshot, drift
-from oneclick_pipeline.monitoring.drift import level, newcombe
+from oneclick_pipeline.monitoring.drift import level
 from oneclick_pipeline.settings import Monitoring
 from oneclick_pipeline_tests.report.months import features, scores
 
@@ -170,14 +170,6 @@ def test_consent_is_held_against_the_reference(share, status):
 def test_number_of_customers_is_held_against_the_reference(customers, status):
     row = one(compared(snapshot(wide(2, customers))), "share", "customers")
     assert (row["status"], row["difference"]) == (status, pytest.approx(customers / N - 1))
-
-
-def test_difference_of_shares_is_that_of_newcombe():
-    """Newcombe (1998), table II, (a): 56/70 less 48/80 is 0.2 (0.0524 to 0.3339)."""
-    from oneclick_pipeline.model.labels import wilson
-
-    found = newcombe(wilson(56, 70), wilson(48, 80))
-    assert (found.low, found.high) == (pytest.approx(0.0524, abs=1e-4), pytest.approx(0.3339, abs=1e-4))
 
 
 def test_limits_belong_to_what_is_beyond_them():

@@ -6,8 +6,9 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import campaigns, contracts, pictures
-from oneclick_pipeline.campaigns import beliefs, effects, ledger, outcomes, response
+from oneclick_pipeline import campaigns, contracts, experiment, pictures, stats
+from oneclick_pipeline.campaigns import beliefs, ledger, outcomes, response
+from oneclick_pipeline.campaigns import offer_effects as measured
 from oneclick_pipeline.campaigns import pictures as drawn
 from oneclick_pipeline.catalogue import reader
 from oneclick_pipeline.catalogue.reader import Catalogue
@@ -15,7 +16,7 @@ from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_ver
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home, Months
 
-_CODE = code_version(campaigns, pictures, contracts)
+_CODE = code_version(campaigns, experiment, stats, pictures, contracts)
 _WINDOW = 60 + 12 - 1
 """Months before its own that outcomes may reach: the most that the settings allow, history and horizon."""
 PAST = dg.TimeWindowPartitionMapping(start_offset=-_WINDOW)
@@ -54,6 +55,7 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
             vanished_declined=settings.labels.vanished_declined,
             history=settings.campaigns.history_months,
         )
+        inferred = ledger.without_probabilities(home.root, months)
         campaigns_seen = table["campaign_month"].nunique()
         expected = int(sent["campaign_month"].isin(table["campaign_month"].unique()).sum())
         yield from step.publish(
@@ -67,6 +69,7 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
                     "campaigns with an outcome": campaigns_seen,
                     "campaigns matured": table.loc[table["declined"].notna(), "campaign_month"].nunique(),
                     "vanished": int(table["vanished"].sum()),
+                    **({"old ledgers, whose probabilities are inferred": ", ".join(inferred)} if inferred else {}),
                 }
             },
         )
@@ -74,10 +77,10 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
 
 @dg.asset(**table_asset("offer_effects", _CODE, {"pandas"}))
 def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcomes: pd.DataFrame) -> Iterator[Any]:
-    """Measure what the offers changed; see `campaigns.effects`."""
+    """Measure what the offers changed; see `campaigns.offer_effects`."""
     with home.step(context) as step:
         settings = home.settings()
-        table = effects.offer_effects(campaign_outcomes, settings.campaigns)
+        table = measured.offer_effects(campaign_outcomes, settings.campaigns)
         broken = table[table["status"] == "sample_ratio_mismatch"]
         shown: dict[str, Any] = {str(status): int(n) for status, n in table["status"].value_counts().sort_index().items()}
         if (table["status"] == "measured").any():

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import contracts, model, pictures, raw, tracking
+from oneclick_pipeline import contracts, model, pictures, raw, stats, tracking
 from oneclick_pipeline.contracts.model import LABEL_SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, labels, leakage
@@ -15,7 +15,7 @@ from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_ver
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home, Months
 
-_CODE = code_version(model, tracking, pictures, contracts)
+_CODE = code_version(model, stats, tracking, pictures, contracts)
 _AGREES, _TOP = 0.7, 5
 _SAME_REASON = 0.7
 _DRAWN = 10

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import campaigns, contracts, offers, pictures
+from oneclick_pipeline import campaigns, contracts, experiment, offers, pictures, stats
 from oneclick_pipeline.campaigns import evidence, ledger, outcomes, worth
 from oneclick_pipeline.campaigns.policy_value import PolicyValue
 from oneclick_pipeline.catalogue import eligibility, reader
@@ -23,7 +23,7 @@ from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home, Months
 from oneclick_pipeline.settings import Settings
 
-_CODE = code_version(offers, campaigns, pictures, contracts)
+_CODE = code_version(offers, campaigns, experiment, stats, pictures, contracts)
 _CERTIFIED = 0.001
 
 
@@ -52,6 +52,7 @@ def offer_plan(
         settings, valid = home.settings(), Catalogue.load(home.root).valid_in(step.month)
         features = customer_features.batches(step.month)
         rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
+        rows = outcomes.with_probabilities(rows, ledger.read(home.root, rows["campaign_month"].unique(), settings.offers))
         before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
         lessons = evidence.learn(rows, before, reader.priors(valid), settings)
         past = customer_features.sample(worth.MAX_ROWS, settings.model.seed)
@@ -68,7 +69,8 @@ def offer_plan(
             by_segment=lessons.response is None,
         )
         looked = step.engine.map(
-            customers, lambda some: planner.look(some, lessons.effects(some), None if keeping is None else keeping.of(some))
+            customers,
+            lambda some: planner.look(some, lessons.customer_effects(some), None if keeping is None else keeping.of(some)),
         )
         for part in looked:
             planner.add(part)

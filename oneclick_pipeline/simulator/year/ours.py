@@ -12,7 +12,7 @@ import pandas as pd
 
 from oneclick_pipeline.campaigns import evidence, worth
 from oneclick_pipeline.campaigns.beliefs import offer_beliefs
-from oneclick_pipeline.campaigns.effects import offer_effects
+from oneclick_pipeline.campaigns.offer_effects import offer_effects
 from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before
 from oneclick_pipeline.catalogue import reader
 from oneclick_pipeline.contracts.exports import SOURCES
@@ -84,7 +84,7 @@ class Fast(Ours):
             priors = reader.priors(now.offers)
             before = known_before(self.outcomes, self._snapshots)
             lessons = evidence.learn(self.outcomes, before, priors, settings)
-            effects = lessons.effects(now.customers)
+            effects = lessons.customer_effects(now.customers)
             beliefs = offer_beliefs(priors, self.effects, lessons.response, self.outcomes, before)
         keeping = worth.learn(self._snapshots, month=month, settings=settings)
         plan = offer_plan(
@@ -93,7 +93,7 @@ class Fast(Ours):
             beliefs,
             settings,
             month=month,
-            effects=effects,
+            customer_effects=effects,
             worth=None if keeping is None else keeping.of(now.customers),
         ).table
         self._ledger.append(plan[plan["arm"] != "none"].assign(campaign_month=month))

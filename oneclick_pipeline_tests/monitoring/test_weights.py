@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-
 from oneclick_pipeline.monitoring.untreated import COLUMNS, alone, weights
+
 from oneclick_pipeline.offers import experiment
 from oneclick_pipeline.settings import Offers
 

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
-
 from oneclick_pipeline.offers.experiment import (
     CONTROL,
     NOTHING,
@@ -16,6 +14,8 @@ from oneclick_pipeline.offers.experiment import (
     propensities,
     uniforms,
 )
+from scipy import stats
+
 from oneclick_pipeline.settings import Offers
 
 IDS = np.arange(100_000)
