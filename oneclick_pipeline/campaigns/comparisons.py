@@ -72,13 +72,12 @@ def parts(outcomes: pd.DataFrame, settings: Campaigns) -> list[Part]:
             withheld = propensity[both[~offered[both]]]
             exact = c > 0 and len(withheld)
             share = targeted_share_of(withheld, h, c) if exact else float(targeted_share(h, e, c))
-            candidates = [(drawn, 1 - c), (both, share)]
             part: Part | None = None
-            for chosen, share in candidates:
-                if 0 < share < 1 and len(chosen):  # else nobody is held out that way
-                    wider = Part(month, name, "targeted", chosen, share, _sound(offered[chosen], share, settings), part)
+            for chosen, aimed in ((drawn, 1 - c), (both, share)):
+                if 0 < aimed < 1 and len(chosen):  # else nobody is held out that way
+                    wider = Part(month, name, "targeted", chosen, aimed, _sound(offered[chosen], aimed, settings), part)
                     part = wider if wider.sound or part is None or not part.sound else part
-                found += [part] if part else []
+            found += [part] if part else []
             took = explored[offered[explored] & (offer[explored] == name)]
             if len(took):  # else the offer was not in the draw: those whom it fits are controls of other offers
                 could = np.array([name in sets[text] for text in fits[explored]], dtype=bool)

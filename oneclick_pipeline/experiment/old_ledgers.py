@@ -34,7 +34,7 @@ def with_probabilities(drawn: pd.DataFrame) -> pd.DataFrame:
     if lacking.any():
         inferred = _inferred(stored[lacking])
         for name in NAMES:
-            values = stored[name].to_numpy(dtype=float, na_value=np.nan)
+            values = stored[name].to_numpy(dtype=float, na_value=np.nan, copy=True)
             values[lacking] = inferred[name]
             stored[name] = values
     return stored

@@ -334,7 +334,7 @@ def test_batches_change_nothing(rows, given_effects):
     worth = rng.gamma(2, 2, 300) if given_effects else None
     whole = offer_plan(customers, (*THREE, RICH), None, Settings(), month=MONTH, customer_effects=effects, worth=worth)
     assert whole.table["offer_id"].nunique() == 4
-    found, summary = batched(customers, rows, customer_effects=effects, worth=worth)
+    found, summary = batched(customers, rows, effects=effects, worth=worth)
     assert digest(found.astype(whole.table.dtypes)) == digest(whole.table)
     assert str(summary) == str(whole.summary)  # the text, since NaN is not equal to itself
 
