@@ -27,13 +27,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from threadpoolctl import threadpool_limits
+
 from oneclick_pipeline.campaigns.comparisons import Pairs, pairs
 from oneclick_pipeline.campaigns.outcomes import FOLDS, folds
+from oneclick_pipeline.model.training_set import TEXTS, inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -97,8 +100,6 @@ class Learner:
         Returns:
             `expected` and what was found beyond it, shape (n, m).
         """
-        import numpy as np
-
         if self.slope.used == 0 or not len(customers):
             return expected
         inputs = self._coder(customers)
@@ -112,7 +113,8 @@ def learn(
     """Learn the effects customer by customer, if there are enough randomised customers.
 
     Args:
-        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`, n of them; those without a known `declined` teach nothing.
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES` with the probabilities of their draw, n of them; those without
+            a known `declined` teach nothing.
         before: What was known of the customers before, see `outcomes.known_before`.
         expected: Effects that are believed of them, from regressions that have not seen them; shape (n, m).
         offers: Ids of the offers, m of them: the columns of all effects.
@@ -121,9 +123,6 @@ def learn(
     Returns:
         The learner; None with fewer than `heterogeneous_from` rows that any comparison uses.
     """
-    import numpy as np
-    from threadpoolctl import threadpool_limits
-
     seed = settings.model.seed
     known = np.flatnonzero(outcomes["declined"].notna().to_numpy())
     rows = outcomes.iloc[known]
@@ -150,8 +149,6 @@ def learn(
 
 def _large_enough(pairs: Pairs, offers: int, min_group: int) -> Pairs:
     """The comparisons of offers with so many customers in either arm."""
-    import numpy as np
-
     sizes = [np.bincount(pairs.offer[pairs.offered == arm], minlength=offers) for arm in (True, False)]
     return pairs.where(np.minimum(*sizes)[pairs.offer] >= min_group)
 
@@ -165,23 +162,15 @@ class _Coder:
     @classmethod
     def of(cls, customers: pd.DataFrame) -> _Coder:
         """Learn the texts."""
-        from oneclick_pipeline.model.training_set import TEXTS
-
         return cls({name: {text: k for k, text in enumerate(sorted(customers[name].dropna().unique()))} for name in TEXTS})
 
     def __call__(self, customers: pd.DataFrame) -> NDArray[np.float32]:
         """The numbers, one row a customer, in 32 bits: trees need no more."""
-        import numpy as np
-
-        from oneclick_pipeline.model.training_set import inputs
-
         numbers = inputs(customers).assign(**{name: customers[name].map(codes) for name, codes in self.texts.items()})
         return numbers.assign(p_decline=customers["p_decline"]).to_numpy(dtype=np.float32, na_value=np.nan)
 
 
 def _with_arm(inputs: NDArray[np.float32], arm: NDArray[np.intp] | int) -> NDArray[np.float32]:
-    import numpy as np
-
     return np.column_stack([inputs, np.broadcast_to(np.asarray(arm, dtype=np.float32), len(inputs))])
 
 
@@ -189,7 +178,6 @@ def _pseudo_outcomes(
     pairs: Pairs, inputs: NDArray[np.float32], y: NDArray[np.float64], fold: NDArray[np.intp], seed: int
 ) -> NDArray[np.float64]:
     """ψ of every comparison, from outcome models that have not seen the customer."""
-    import numpy as np
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     rows, first = np.unique(pairs.row, return_index=True)
@@ -215,8 +203,6 @@ def _means(
     psi: NDArray[np.float64], pairs: Pairs, customer: NDArray, offers: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weighted mean of ψ of every offer and its standard error, clustered by customer; NaN without comparisons."""
-    import numpy as np
-
     weight = _precision(pairs)
     total = np.bincount(pairs.offer, weights=weight, minlength=offers)
     measured = np.where(total > 0, total, np.nan)
@@ -242,8 +228,6 @@ def _second_stage(
 
 def _differences(model: Any, inputs: NDArray[np.float32], means: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ANN401
     """Predicted effects less the offers' means, (n, m); 0 for offers that were not measured."""
-    import numpy as np
-
     columns = [
         model.predict(_with_arm(inputs, j)) if np.isfinite(mean) else np.zeros(len(inputs)) for j, mean in enumerate(means)
     ]
@@ -252,8 +236,6 @@ def _differences(model: Any, inputs: NDArray[np.float32], means: NDArray[np.floa
 
 def _slope(psi: NDArray[np.float64], predicted: NDArray[np.float64], pairs: Pairs, customer: NDArray) -> Slope:
     """How much of the predicted differences is real: weighted regression within the offers, see above."""
-    import numpy as np
-
     weight = _precision(pairs)
     total = np.bincount(pairs.offer, weights=weight)
 

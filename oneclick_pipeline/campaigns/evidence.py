@@ -43,7 +43,7 @@ def learn(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame, se
     """Learn from all campaigns whose horizon is over.
 
     Args:
-        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`, n of them.
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES` with the probabilities of their draw, n of them.
         before: What was known of the same customers, see `outcomes.known_before`.
         priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline), m rows.
         settings: Seed; when the DR-learner begins.

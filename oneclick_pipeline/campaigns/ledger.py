@@ -16,6 +16,8 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -160,12 +161,11 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
 
 
 def without_probabilities(home: Path, months: Iterable[str]) -> list[str]:
-    """The months whose file does not hold the probabilities of its draw, so that they are inferred.
+    """Those of the published months whose file does not hold the probabilities of its draw, so that they are inferred."""
+    import pyarrow.parquet as pq
 
-    Raises:
-        BadInputError: If a month was not published, or its file breaks the rules of the ledger.
-    """
-    return [month for month in months if not {c.name for c in PROBABILITIES} <= set(_frame_of(ledger_file(home, month)))]
+    names = {c.name for c in PROBABILITIES}
+    return [month for month in months if not names <= set(pq.read_schema(ledger_file(home, month)).names)]
 
 
 def handed_over(home: Path, month: str) -> pd.DataFrame:
@@ -292,8 +292,6 @@ def _frame(columns: Mapping[str, NDArray]) -> pd.DataFrame:
 
 def _checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
     """Those of the `COLUMNS` that a month has in their types, every rule kept; or what is wrong, where, and how to mend it."""
-    import numpy as np
-
     missing = [c.name for c in SENT if c.name not in frame.columns]
     if missing:
         raise BadInputError(
@@ -351,7 +349,6 @@ def _checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
 
 def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
     """One column in its type, within its range and vocabulary; texts as objects, None where there is none."""
-    import numpy as np
     from pandas.api import types
 
     def refuse(problem: str, value: object) -> BadInputError:
@@ -391,7 +388,6 @@ def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
 
 def _among(offers: NDArray, fits: NDArray) -> NDArray[np.bool_]:
     """Whether each offer stands in the list beside it; every pair is looked at once."""
-    import numpy as np
     import pandas as pd
 
     pairs = pd.DataFrame({"offer": offers, "fits": fits})

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
@@ -19,7 +21,6 @@ from oneclick_pipeline.model.labels import CLASSES, REVENUES, RULE_HORIZON, reve
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -89,8 +90,6 @@ class _Snapshot:
     """What a month shows of outcomes, found by customer: sorted once, looked up for every campaign."""
 
     def __init__(self, features: pd.DataFrame) -> None:
-        import numpy as np
-
         ids = features["customer_id"].to_numpy(dtype="int64")
         self._order = np.argsort(ids, kind="stable")
         self._ids, self._features = ids[self._order], features
@@ -98,8 +97,6 @@ class _Snapshot:
 
     def _column(self, name: str) -> NDArray[np.float64]:
         """A column in the order of the ids, made when it is first asked for."""
-        import numpy as np
-
         if name not in self._columns:
             column = self._features[name].map(CLASSES) if name == "activity" else self._features[name]
             self._columns[name] = np.asarray(column.to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)[self._order]
@@ -107,8 +104,6 @@ class _Snapshot:
 
     def __call__(self, customers: NDArray[np.int64], *names: str) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
         """Who of the customers is there, and their values in some columns, NaN for who is not."""
-        import numpy as np
-
         if not len(self._ids):
             return np.zeros(len(customers), dtype=bool), [np.full(len(customers), np.nan) for _ in names]
         place = np.minimum(np.searchsorted(self._ids, customers), len(self._ids) - 1)
@@ -120,8 +115,6 @@ def _observed(
     rows: pd.DataFrame, seen: Mapping[str, _Snapshot], campaign: str, *, month: str, horizon: int
 ) -> dict[str, NDArray | int] | None:
     """What the months after a campaign show of its customers, and what was known before; None if they show nothing."""
-    import numpy as np
-
     customers = rows["customer_id"].to_numpy(dtype="int64")
     window = [m for k in range(1, horizon + 1) if (m := add_months(campaign, k)) <= month]
     revenues = [r for m in window if (r := _revenue(customers, seen, m)) is not None]
@@ -145,8 +138,6 @@ def _observed(
 
 def _revenue(customers: NDArray[np.int64], seen: Mapping[str, _Snapshot], month: str) -> NDArray[np.float64] | None:
     """Revenue of one month: of its snapshot or the next two that carry it; 0 for who is in none; None without any."""
-    import numpy as np
-
     carrying = [(seen[m], name) for k, name in enumerate(REVENUES) if (m := add_months(month, k)) in seen]
     if not carrying:
         return None
@@ -159,8 +150,6 @@ def _revenue(customers: NDArray[np.int64], seen: Mapping[str, _Snapshot], month:
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean down the columns over what is known; NaN where nothing is."""
-    import numpy as np
-
     known = (~np.isnan(values)).sum(axis=0)
     return np.where(known > 0, np.nansum(values, axis=0) / np.maximum(known, 1), np.nan)
 
@@ -175,7 +164,6 @@ def _declined(
     vanished_declined: bool,
 ) -> NDArray[np.float64]:
     """The class at the end of the horizon, NaN where it is not known (yet)."""
-    import numpy as np
     import pandas as pd
 
     customers = rows["customer_id"].to_numpy(dtype="int64")
@@ -221,7 +209,6 @@ def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) 
     Returns:
         `FEATURE_NAMES` and `p_decline`, n rows with the index 0…n-1; missing where the month or the customer is not there.
     """
-    import numpy as np
     import pandas as pd
 
     place = np.arange(len(outcomes))
@@ -238,16 +225,12 @@ def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) 
 
 def folds(customer: NDArray, seed: int, number: int = FOLDS) -> NDArray[np.intp]:
     """Fold of every row, 0 to `number` - 1: all rows of a customer in one."""
-    import numpy as np
-
     ids, code = np.unique(customer, return_inverse=True)
     return np.random.default_rng([seed, 1]).permutation(len(ids))[code] % number
 
 
 def sampled(outcomes: pd.DataFrame, max_rows: int, seed: int) -> pd.DataFrame:
     """At most about `max_rows` rows: all rows of customers drawn at random, index 0…n-1."""
-    import numpy as np
-
     if len(outcomes) <= max_rows:
         return outcomes.reset_index(drop=True)
     ids = np.unique(outcomes["customer_id"].to_numpy())

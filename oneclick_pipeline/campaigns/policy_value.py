@@ -24,6 +24,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from oneclick_pipeline.campaigns.comparisons import fits as fitting
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.stats import normal
@@ -31,7 +33,6 @@ from oneclick_pipeline.stats import normal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -94,8 +95,6 @@ def policy_value(
         BadInputError: If a policy chooses an unknown offer, does not speak of every row, or no explored or held-out
             row has a known class.
     """
-    import numpy as np
-
     offers = list(costs)
     known = outcomes["declined"].notna().to_numpy()
     rows = outcomes[known]
@@ -131,8 +130,6 @@ class _Log:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, offers: Sequence[str], clip: float) -> _Log:
-        import numpy as np
-
         h, explore, control = (rows[name].to_numpy(dtype=float) for name in ("control_share", "p_explore", "p_control"))
         offered = (rows["arm"] == "offer").to_numpy()
         number = rows["offer_id"].map({offer: j for j, offer in enumerate(offers)}).fillna(-1).to_numpy(dtype=np.intp)
@@ -153,14 +150,11 @@ class _Log:
 
 def _inverse(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 / probability; 0 where there is none: such a row stands for nobody."""
-    import numpy as np
-
     return np.divide(1.0, probability, out=np.zeros_like(probability), where=probability > 0)
 
 
 def _numbers(name: str, given: Sequence[str | None], offers: Sequence[str], known: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The offers of a policy as numbers, -1 for nothing, on the rows whose class is known."""
-    import numpy as np
     import pandas as pd
 
     if len(given) != len(known):
@@ -181,8 +175,6 @@ def _outcome_model(rows: pd.DataFrame, log: _Log, offers: int, seed: int) -> NDA
 
     Controls: linear in score and value. An offer: what it adds to that, linear in the score, with a small ridge.
     """
-    import numpy as np
-
     score = rows["p_decline"].to_numpy(dtype=float)
     base = np.column_stack([np.ones(len(score)), score, score**2, log.value / max(log.value.mean(), 1e-12)])
     added = np.column_stack([np.ones(len(score)), score])
@@ -205,8 +197,6 @@ def _outcome_model(rows: pd.DataFrame, log: _Log, offers: int, seed: int) -> NDA
 
 def _judged(name: str, policy: NDArray[np.intp], log: _Log, mu: NDArray[np.float64], prices: NDArray[np.float64]) -> PolicyValue:
     """One policy, see above; `influence` is what every row adds to value - estimate, linearised."""
-    import numpy as np
-
     row = np.arange(len(policy))
     treats = policy >= 0
     gain = np.where(treats, -(mu[row, policy + 1] - mu[:, 0]) * log.value - np.where(treats, prices[policy], 0.0), 0.0)

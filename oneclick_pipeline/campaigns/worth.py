@@ -17,6 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from threadpoolctl import threadpool_limits
+
 from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model import labels
@@ -25,7 +28,6 @@ from oneclick_pipeline.stats import Z_95, normal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -66,8 +68,6 @@ class Worth:
         Args:
             customers: `customer_features`, n rows.
         """
-        import numpy as np
-
         profit = customers["profit"].to_numpy(dtype=float, na_value=np.nan)
         if not len(customers):
             return profit
@@ -91,9 +91,6 @@ def learn(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settin
     Returns:
         The worth; None while there are too few customers of either class, or their mean worth cannot be told from 0.
     """
-    import numpy as np
-    from threadpoolctl import threadpool_limits
-
     parts = _history(snapshots, month, settings)
     if not parts:
         return None
@@ -141,8 +138,6 @@ def _part(
     features: pd.DataFrame, later: pd.DataFrame, after: list[pd.DataFrame], months: int, settings: Settings
 ) -> tuple[NDArray[np.int64], Floats, Floats, int, Floats]:
     """The customers of one snapshot of whom class and profit are known; who vanished brings nothing."""
-    import numpy as np
-
     found = labels.labels(features, later, horizon=settings.value.horizon_months, settings=settings.labels)
     rows = features.set_index("customer_id").loc[found["customer_id"]]
     total = np.zeros(len(rows))
@@ -157,12 +152,8 @@ def _part(
 
 def _known(customers: pd.DataFrame) -> Floats:
     """What the regressions are shown: profit, how it moved within its months (as revenue did), the numbers among the features."""
-    import numpy as np
-
-    from oneclick_pipeline.model.labels import REVENUES
-
     profit = customers["profit"].to_numpy(dtype=float, na_value=np.nan)
-    revenue = customers[list(REVENUES)].to_numpy(dtype=float, na_value=np.nan)
+    revenue = customers[list(labels.REVENUES)].to_numpy(dtype=float, na_value=np.nan)
     mean = revenue.mean(axis=1, keepdims=True)
     trend = np.divide(revenue, mean, out=np.ones_like(revenue), where=mean > 0)
     numbers = customers[[c.name for c in FEATURES if c.kind in ("int", "float")]].to_numpy(dtype=float, na_value=np.nan)
@@ -182,6 +173,4 @@ def _fit(inputs: Floats, declined: Floats, profit: Floats, rows: NDArray[np.bool
 
 def _worth(models: tuple[tuple[Any, Any], ...], inputs: Floats) -> Floats:
     """Mean over the models of what those who stay bring more."""
-    import numpy as np
-
     return np.asarray(np.mean([stayed.predict(inputs) - lost.predict(inputs) for stayed, lost in models], axis=0))

@@ -52,7 +52,10 @@ def offer_plan(
         settings, valid = home.settings(), Catalogue.load(home.root).valid_in(step.month)
         features = customer_features.batches(step.month)
         rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
-        rows = outcomes.with_probabilities(rows, ledger.read(home.root, rows["campaign_month"].unique(), settings.offers))
+        sent = ledger.read(
+            home.root, set(rows["campaign_month"]).intersection(ledger.published_months(home.root)), settings.offers
+        )
+        rows = outcomes.with_probabilities(rows, sent)
         before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
         lessons = evidence.learn(rows, before, reader.priors(valid), settings)
         past = customer_features.sample(worth.MAX_ROWS, settings.model.seed)

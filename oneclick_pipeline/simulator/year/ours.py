@@ -13,7 +13,7 @@ import pandas as pd
 from oneclick_pipeline.campaigns import evidence, worth
 from oneclick_pipeline.campaigns.beliefs import offer_beliefs
 from oneclick_pipeline.campaigns.offer_effects import offer_effects
-from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before
+from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before, with_probabilities
 from oneclick_pipeline.catalogue import reader
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
@@ -83,7 +83,8 @@ class Fast(Ours):
             self.look_back(now)
             priors = reader.priors(now.offers)
             before = known_before(self.outcomes, self._snapshots)
-            lessons = evidence.learn(self.outcomes, before, priors, settings)
+            rows = with_probabilities(self.outcomes, pd.concat(self._ledger, ignore_index=True))
+            lessons = evidence.learn(rows, before, priors, settings)
             effects = lessons.customer_effects(now.customers)
             beliefs = offer_beliefs(priors, self.effects, lessons.response, self.outcomes, before)
         keeping = worth.learn(self._snapshots, month=month, settings=settings)
