@@ -16,18 +16,16 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
-from oneclick_pipeline.experiment import old_ledgers
 from oneclick_pipeline.home.months import check_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -150,12 +148,14 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from oneclick_pipeline.experiment.old_ledgers import with_probabilities
+
     today = {c.name: getattr(settings, c.name) for c in SHARES}
     parts = []
     for month in sorted(set(months)):
         rows = _month(ledger_file(home, month)).sort_values("customer_id")
         unknown = {name: share for name, share in today.items() if name not in rows}
-        parts.append(old_ledgers.with_probabilities(rows.assign(campaign_month=month, **unknown)))
+        parts.append(with_probabilities(rows.assign(campaign_month=month, **unknown)))
     empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: _DTYPES[c.kind] for c in COLUMNS})
     return pd.concat(parts or [empty], ignore_index=True)[["campaign_month", *_NAMES]]
 
@@ -292,6 +292,8 @@ def _frame(columns: Mapping[str, NDArray]) -> pd.DataFrame:
 
 def _checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
     """Those of the `COLUMNS` that a month has in their types, every rule kept; or what is wrong, where, and how to mend it."""
+    import numpy as np
+
     missing = [c.name for c in SENT if c.name not in frame.columns]
     if missing:
         raise BadInputError(
@@ -349,6 +351,7 @@ def _checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
 
 def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
     """One column in its type, within its range and vocabulary; texts as objects, None where there is none."""
+    import numpy as np
     from pandas.api import types
 
     def refuse(problem: str, value: object) -> BadInputError:
@@ -388,6 +391,7 @@ def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
 
 def _among(offers: NDArray, fits: NDArray) -> NDArray[np.bool_]:
     """Whether each offer stands in the list beside it; every pair is looked at once."""
+    import numpy as np
     import pandas as pd
 
     pairs = pd.DataFrame({"offer": offers, "fits": fits})

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.experiment import old_ledgers
 from oneclick_pipeline.home.months import add_months, check_month
 from oneclick_pipeline.model.labels import CLASSES, REVENUES, RULE_HORIZON, revenue_rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -90,6 +88,8 @@ class _Snapshot:
     """What a month shows of outcomes, found by customer: sorted once, looked up for every campaign."""
 
     def __init__(self, features: pd.DataFrame) -> None:
+        import numpy as np
+
         ids = features["customer_id"].to_numpy(dtype="int64")
         self._order = np.argsort(ids, kind="stable")
         self._ids, self._features = ids[self._order], features
@@ -97,6 +97,8 @@ class _Snapshot:
 
     def _column(self, name: str) -> NDArray[np.float64]:
         """A column in the order of the ids, made when it is first asked for."""
+        import numpy as np
+
         if name not in self._columns:
             column = self._features[name].map(CLASSES) if name == "activity" else self._features[name]
             self._columns[name] = np.asarray(column.to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)[self._order]
@@ -104,6 +106,8 @@ class _Snapshot:
 
     def __call__(self, customers: NDArray[np.int64], *names: str) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
         """Who of the customers is there, and their values in some columns, NaN for who is not."""
+        import numpy as np
+
         if not len(self._ids):
             return np.zeros(len(customers), dtype=bool), [np.full(len(customers), np.nan) for _ in names]
         place = np.minimum(np.searchsorted(self._ids, customers), len(self._ids) - 1)
@@ -115,6 +119,8 @@ def _observed(
     rows: pd.DataFrame, seen: Mapping[str, _Snapshot], campaign: str, *, month: str, horizon: int
 ) -> dict[str, NDArray | int] | None:
     """What the months after a campaign show of its customers, and what was known before; None if they show nothing."""
+    import numpy as np
+
     customers = rows["customer_id"].to_numpy(dtype="int64")
     window = [m for k in range(1, horizon + 1) if (m := add_months(campaign, k)) <= month]
     revenues = [r for m in window if (r := _revenue(customers, seen, m)) is not None]
@@ -138,6 +144,8 @@ def _observed(
 
 def _revenue(customers: NDArray[np.int64], seen: Mapping[str, _Snapshot], month: str) -> NDArray[np.float64] | None:
     """Revenue of one month: of its snapshot or the next two that carry it; 0 for who is in none; None without any."""
+    import numpy as np
+
     carrying = [(seen[m], name) for k, name in enumerate(REVENUES) if (m := add_months(month, k)) in seen]
     if not carrying:
         return None
@@ -150,6 +158,8 @@ def _revenue(customers: NDArray[np.int64], seen: Mapping[str, _Snapshot], month:
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean down the columns over what is known; NaN where nothing is."""
+    import numpy as np
+
     known = (~np.isnan(values)).sum(axis=0)
     return np.where(known > 0, np.nansum(values, axis=0) / np.maximum(known, 1), np.nan)
 
@@ -164,6 +174,7 @@ def _declined(
     vanished_declined: bool,
 ) -> NDArray[np.float64]:
     """The class at the end of the horizon, NaN where it is not known (yet)."""
+    import numpy as np
     import pandas as pd
 
     customers = rows["customer_id"].to_numpy(dtype="int64")
@@ -194,6 +205,8 @@ def with_probabilities(outcomes: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFra
         outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`.
         sent: What `ledger.read` gives of their months.
     """
+    from oneclick_pipeline.experiment import old_ledgers
+
     keys = ["campaign_month", "customer_id"]
     joined = outcomes.merge(sent[[*keys, *old_ledgers.NAMES]], on=keys, how="left", validate="one_to_one")
     return old_ledgers.with_probabilities(joined.set_axis(outcomes.index))
@@ -209,6 +222,7 @@ def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) 
     Returns:
         `FEATURE_NAMES` and `p_decline`, n rows with the index 0…n-1; missing where the month or the customer is not there.
     """
+    import numpy as np
     import pandas as pd
 
     place = np.arange(len(outcomes))
@@ -225,12 +239,16 @@ def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) 
 
 def folds(customer: NDArray, seed: int, number: int = FOLDS) -> NDArray[np.intp]:
     """Fold of every row, 0 to `number` - 1: all rows of a customer in one."""
+    import numpy as np
+
     ids, code = np.unique(customer, return_inverse=True)
     return np.random.default_rng([seed, 1]).permutation(len(ids))[code] % number
 
 
 def sampled(outcomes: pd.DataFrame, max_rows: int, seed: int) -> pd.DataFrame:
     """At most about `max_rows` rows: all rows of customers drawn at random, index 0…n-1."""
+    import numpy as np
+
     if len(outcomes) <= max_rows:
         return outcomes.reset_index(drop=True)
     ids = np.unique(outcomes["customer_id"].to_numpy())

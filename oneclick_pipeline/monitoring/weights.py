@@ -10,13 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from oneclick_pipeline.experiment.probabilities import no_offer_in_all
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -37,6 +34,10 @@ def weights(customers: pd.Series, months: Sequence[pd.DataFrame]) -> tuple[NDArr
     Returns:
         Flags and weights, both of shape (n,).
     """
+    import numpy as np
+
+    from oneclick_pipeline.experiment.probabilities import no_offer_in_all
+
     n = len(customers)
     offered, probabilities, held_out = np.zeros(n, dtype=bool), [], []
     for month in months:
