@@ -411,6 +411,9 @@ def test_log_of_a_crm_is_published_without_what_it_does_not_hold(oneclick, tmp_p
     found = rows(url, "oneclick_offer_plan")[0]
     lacking = {
         "reason",
+        "p_no_offer",
+        "p_control",
+        "p_explore",
         "control_share",
         "exploration_share",
         "offer_control_share",
