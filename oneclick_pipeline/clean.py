@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
-from oneclick_pipeline.engine.files import DTYPES, stands_twice
+from oneclick_pipeline.engine.files import dtype, stands_twice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -126,16 +126,16 @@ def _chosen(key: nw.Expr, by_key: Mapping[Any, Any], dtype: nw.dtypes.DType) -> 
 
 def _typed(column: Column, spellings: dict[str, str]) -> nw.Expr:
     """The value of the text, null where it has none."""
-    text, dtype = nw.col(column.name), DTYPES[column.kind]()
+    text, kind = nw.col(column.name), dtype(column)
     if _is_word(column):
-        return _chosen(text, {text: column.values.get(word, word) for text, word in spellings.items()}, dtype)
+        return _chosen(text, {text: column.values.get(word, word) for text, word in spellings.items()}, kind)
     if column.kind == "str":
         return text
     if column.kind == "int":
         number = nw.when(text.str.contains(_INTEGER)).then(text).str.replace_all(r"^\+|[.,]0+$", "")
     else:
         number = nw.when(text.str.contains(_NUMBER)).then(text).str.replace_all(",", ".", literal=True)
-    return number.cast(dtype)
+    return number.cast(kind)
 
 
 def _rules(column: Column) -> list[tuple[str, nw.Expr]]:
@@ -147,7 +147,7 @@ def _rules(column: Column) -> list[tuple[str, nw.Expr]]:
     rules = [] if column.nullable else [("is missing", empty)]
     if column.values:
         return [*rules, (f"is not {column.rule}", ~empty & value.is_null())]
-    if column.kind in ("int", "float"):
+    if column.type.is_number:
         # 1e400 fits the pattern and is infinite.
         rules.append(
             (f"is no {'integer' if column.kind == 'int' else 'number'}", ~empty & (value.is_null() | ~value.is_finite()))
@@ -161,10 +161,10 @@ def _rules(column: Column) -> list[tuple[str, nw.Expr]]:
 
 def _listing(table: Table, file: str, parts: Iterable[nw.LazyFrame], like: nw.LazyFrame) -> nw.LazyFrame:
     """Parts of `rejected_rows` or `corrections` under one another; an empty one where there are none."""
-    columns = [nw.col(c.name).cast(DTYPES[c.kind]()) for c in table.columns if c.name != "file"]
+    columns = [nw.col(c.name).cast(dtype(c)) for c in table.columns if c.name != "file"]
     listed = [part.select(nw.lit(file).alias("file"), *columns) for part in parts]
     if not listed:
-        nothing = [nw.lit(None, DTYPES[c.kind]()).alias(c.name) for c in table.columns if c.name != "line"]
+        nothing = [nw.lit(None, dtype(c)).alias(c.name) for c in table.columns if c.name != "line"]
         return like.head(0).select("line", *nothing).select(table.names)
     return nw.concat(listed).select(table.names)
 

@@ -41,7 +41,6 @@ _Out = TypeVar("_Out")
 
 _HERE = ("local", "spark://127.0.0.1:", "spark://localhost:")
 _SECONDS_TO_ANSWER = 10
-_TYPES = {"int": "bigint", "float": "double", "bool": "boolean", "str": "string"}
 
 
 class SparkEngine:
@@ -110,16 +109,13 @@ class SparkEngine:
         threads: int | None = None,  # noqa: ARG002 # a task has one
     ) -> None:
         """See `Engine.apply`."""
-        import pyarrow as pa
-
-        kinds = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "str": pa.string()}
-        plain = pa.schema([(c.name, kinds[c.kind]) for c in table.columns])
+        plain = files.schema(table)
 
         def made(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for out in _alone(function, batches):
                 yield from files.arrow(out, table).cast(plain).to_batches()
 
-        schema = ", ".join(f"`{c.name}` {_TYPES[c.kind]}" for c in table.columns)
+        schema = ", ".join(f"`{c.name}` {c.type.spark}" for c in table.columns)
         self.write(nw.from_native(self._rows(rows).mapInArrow(made, schema)), path)
 
     def _rows(self, rows: Batches | Beside) -> DataFrame:

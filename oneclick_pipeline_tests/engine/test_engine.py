@@ -186,7 +186,7 @@ def test_conform_selects_orders_and_casts():
     )
     done = files.conform(nw.from_native(frame.lazy()), CUSTOMERS).collect()
     assert done.columns == CUSTOMERS.names
-    assert list(done.schema.dtypes()) == [files.DTYPES[c.kind]() for c in CUSTOMERS.columns]
+    assert list(done.schema.dtypes()) == [files.dtype(c) for c in CUSTOMERS.columns]
 
 
 def test_conform_refuses_a_frame_that_lacks_a_column():
