@@ -231,14 +231,15 @@ LINE = Column("line", "int", "Line number in the file, the header being line 1",
 
 
 def _raw_table(source: Table) -> Table:
-    """The raw table of an export: its lines, split into the columns' texts, nothing judged yet."""
+    """The raw table of an export: the lines that are no plain ones, split into the columns' texts, nothing judged yet."""
     texts = tuple(Column(c.name, "str", f"«{c.header}» as it came", header=c.header, nullable=True) for c in source.columns)
     problem = Column("problem", "str", "Why the line could not be split into its columns", nullable=True)
     excerpt = Column("excerpt", "str", "Beginning of a line that could not be split", nullable=True)
     return Table(
         source.file,
         "raw",
-        f"One row a line of {source.file}.csv, as text",
+        f"One row per line of {source.file}.csv that is not plain: with quotes, another number of fields than the header, or not "
+        "UTF-8; every line, where the whole file had to be rewritten. Plain lines are not copied: they are read from the file",
         (LINE, *texts, problem, excerpt),
         file=source.file,  # no key: the reader numbers the lines, so they need no check
     )
