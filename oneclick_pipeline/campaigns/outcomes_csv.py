@@ -308,7 +308,7 @@ def _judge(
     rejected = []
     for row in rows.filter(pl.col("broken").is_not_null()).iter_rows(named=True):
         if row["broken"] < 0:
-            rejected.append(Rejected(row["line"], None, row["excerpt"], row["problem"], "mend the line"))
+            rejected.append(Rejected(row["line"], None, row["excerpt"], row["problem"], "fix the line"))
             continue
         column, _, problem, remedy = rules[row["broken"]]
         rejected.append(Rejected(row["line"], column, row[f"={column}"] or "", problem, remedy))

@@ -20,7 +20,7 @@ PERIODS_OF_MINUTES: dict[str, str | bool] = {k: v for k, v in PERIODS_OF_REVENUE
 CUSTOMERS = Table(
     "customers",
     "clean",
-    "One row a customer: who they are and how they behave",
+    "One row per customer: who they are and how they behave",
     (
         CUSTOMER_ID,
         Column(
@@ -145,7 +145,7 @@ CUSTOMERS = Table(
 REVENUE = Table(
     "revenue",
     "clean",
-    "One row a customer and month: what they paid",
+    "One row per customer and month: what they paid",
     (
         CUSTOMER_ID,
         Column(
@@ -175,7 +175,7 @@ REVENUE = Table(
 SITE_MINUTES = Table(
     "site_minutes",
     "clean",
-    "One row a customer and month: how long they were on the site",
+    "One row per customer and month: how long they were on the site",
     (
         CUSTOMER_ID,
         Column(
@@ -204,7 +204,7 @@ SITE_MINUTES = Table(
 PROFIT = Table(
     "profit",
     "clean",
-    "One row a customer: what they earn the store",
+    "One row per customer: what they earn the store",
     (
         CUSTOMER_ID,
         Column(
@@ -231,7 +231,7 @@ LINE = Column("line", "int", "Line number in the file, the header being line 1",
 
 
 def _raw_table(source: Table) -> Table:
-    """The raw table of an export: the lines that are no plain ones, split into the columns' texts, nothing judged yet."""
+    """The raw table of an export: the lines that are not plain, split into the columns' texts."""
     texts = tuple(Column(c.name, "str", f"«{c.header}» as it came", header=c.header, nullable=True) for c in source.columns)
     problem = Column("problem", "str", "Why the line could not be split into its columns", nullable=True)
     excerpt = Column("excerpt", "str", "Beginning of a line that could not be split", nullable=True)

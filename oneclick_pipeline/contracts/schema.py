@@ -129,7 +129,7 @@ class Table:
     def contract(self) -> pa.DataFrameSchema:
         """The pandera schema of the table (Polars backend): types, nulls, ranges, vocabulary, column order.
 
-        Uniqueness of the key is not in it: a schema sees one batch of rows at a time, so `engine.validate`
+        Uniqueness of the key is not in it: a schema sees one batch of rows at a time, so `engine.files.verify`
         checks the key over the whole table.
         """
         import pandera.polars as pa

@@ -6,6 +6,7 @@ pandas and Spark read either by the same path.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -70,8 +72,6 @@ def arrow(frame: pd.DataFrame, table: Table) -> pa.Table:
 
 def read_as_texts(table: Table) -> dict[str, str]:
     """Metadata for a Parquet file of the table: whatever was written as categories is read as texts."""
-    import base64
-
     import pyarrow as pa
 
     types = schema(table, pa.large_string()).serialize().to_pybytes()
@@ -223,7 +223,7 @@ def rows(path: Path) -> int:
 def damage(path: Path) -> str | None:
     """Why a table cannot be read from its first row to its last; None if it can, or is not there.
 
-    A value that was changed on the disk, can be read, and is legal, is not noticed: only the digest, which Dagster keeps, tells.
+    A value that was changed on the disk, can be read, and is legal, is not noticed: the digest, which Dagster keeps, shows it.
 
     Args:
         path: The table, `table/month.parquet`.
@@ -231,8 +231,6 @@ def damage(path: Path) -> str | None:
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from oneclick_pipeline.contracts.tables import TABLES
 
     if not path.exists():
         return None
@@ -252,7 +250,7 @@ def damage(path: Path) -> str | None:
 
 @contextmanager
 def whole(paths: Iterable[Path]) -> Iterator[None]:
-    """Look for a damaged table where a block that reads some has failed: what a reader says of one seldom names it.
+    """Look for a damaged table where a block that reads some has failed: a reader's own error seldom names the file.
 
     Args:
         paths: The tables, `table/month.parquet`; looked at when the block fails.
@@ -276,13 +274,8 @@ def whole(paths: Iterable[Path]) -> Iterator[None]:
         raise
 
 
-def validate(path: Path, table: Table) -> None:
-    """Hold a written table against its contract; see `verify`."""
-    verify(path, table)
-
-
 def verify(path: Path, table: Table) -> str:
-    """Hold a written table against its contract, batch by batch, and its key over the whole; return its digest.
+    """Check a written table against its contract, batch by batch, and its key over the whole; return its digest.
 
     Raises:
         BadInputError: If a value breaks the contract. That is an error of the pipeline, not of its input:

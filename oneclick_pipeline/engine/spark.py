@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
 import narwhals as nw
+from threadpoolctl import threadpool_limits
 
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
@@ -73,7 +74,7 @@ class SparkEngine:
         return self.scan(path)
 
     def compute(self, frame: nw.LazyFrame, path: Path) -> nw.LazyFrame:
-        """See `Engine.compute`: a folder of Parquet files, written by the executors; nobody's memory holds the rows."""
+        """See `Engine.compute`: a folder of Parquet files, written by the executors; the rows are in no one's memory."""
         _put(frame, path)
         return self.scan(path)
 
@@ -141,8 +142,6 @@ class SparkEngine:
 
 def _alone(function: Callable[[pd.DataFrame], _Out], batches: Iterable[pa.RecordBatch]) -> Iterator[_Out]:
     """What a task makes of its batches, on its one core: more threads would share work by the size of a batch."""
-    from threadpoolctl import threadpool_limits
-
     for batch in batches:
         with threadpool_limits(limits=1):
             out = function(batch.to_pandas())
@@ -161,7 +160,7 @@ def session(master: str) -> SparkSession:
         master: `spark://HOST:PORT` of an existing standalone cluster, or any other master that Spark knows.
 
     Raises:
-        BadInputError: If pyspark is not installed, or nobody answers at the address.
+        BadInputError: If pyspark is not installed, or nothing answers at the address.
     """
     if find_spec("pyspark") is None:
         raise BadInputError("pyspark is not installed", remedy='install it: pip install "oneclick_pipeline[spark]"')
@@ -184,7 +183,7 @@ def session(master: str) -> SparkSession:
 
 
 def _options(master: str) -> dict[str, str]:
-    """What the results depend on; and, for a cluster on this machine, that nobody else can reach the driver."""
+    """What the results depend on; and, for a cluster on this machine, that no one else can reach the driver."""
     options = {
         "spark.sql.ansi.enabled": "true",  # a cast that fails is an error, as in the other engines
         "spark.sql.session.timeZone": "UTC",

@@ -181,7 +181,7 @@ def test_spark_works_on_rows_where_they_are_and_by_their_key(tmp_path, on_spark)
         return some.assign(profit=some["profit"] + 1000 * (os.getpid() != driver))
 
     on_spark.apply(rows, elsewhere, tmp_path / "out.parquet", TABLES["profit"])
-    files.validate(tmp_path / "out.parquet", TABLES["profit"])
+    files.verify(tmp_path / "out.parquet", TABLES["profit"])
     assert pl.read_parquet(tmp_path / "out.parquet").rows() == [(i, 1000 + i / 7) for i in range(50)]
     found = list(on_spark.map(rows, lambda some: (os.getpid() != driver, some["customer_id"].tolist())))
     assert len(found) >= 50 / ROWS
@@ -203,7 +203,7 @@ def test_spark_makes_an_empty_table_of_an_empty_one(tmp_path, on_spark):
     path = tmp_path / "none.parquet"
     files.write_batches([], path, TABLES["profit"])
     on_spark.apply(Batches("profit", path), lambda some: some, tmp_path / "out.parquet", TABLES["profit"])
-    files.validate(tmp_path / "out.parquet", TABLES["profit"])
+    files.verify(tmp_path / "out.parquet", TABLES["profit"])
     assert files.digest(tmp_path / "out.parquet") == files.digest(path)
 
 
