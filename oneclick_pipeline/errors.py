@@ -136,17 +136,17 @@ def of_the_machine(error: BaseException, home: Path | None = None, database: Pat
     """
     for one in _chain(error):
         place = str(getattr(one, "filename", None) or home or "")
-        if problem := _exhausted(one, place):
-            return problem
+        if limit := _exhausted(one, place):
+            return limit
     is_database = any(isinstance(one, sqlite3.Error) for one in _chain(error))
     # SQLite has other words for it: an I/O error, a file that cannot be opened, a database that is readonly
-    if home is not None and is_database and (problem := _of_file_system(home)):
-        return problem
+    if home is not None and is_database and (limit := _of_file_system(home)):
+        return limit
     if is_database and is_short_of_memory():
         return BadInputError(_NO_MEMORY, remedy=_MEMORY)
     for one in _chain(None if isinstance(error, BadInputError) else error):  # plain words from closer by say more
-        if isinstance(one, OSError) and (problem := _of_file(one, home)):
-            return problem
+        if isinstance(one, OSError) and (fault := _of_file(one, home)):
+            return fault
         if isinstance(one, sqlite3.Error):
             problem, remedy = next((meaning, remedy) for text, meaning, remedy in _DATABASE if text in str(one))
             return BadInputError(problem, file=str(database) if database else None, value=str(one), remedy=remedy)
