@@ -57,12 +57,7 @@ def worst_rules(rejected: pd.DataFrame) -> str:
     check_specs=[spec for name in _outputs() for spec in CHECKS.get(name, [])],
 )
 def clean_tables(
-    context: dg.AssetExecutionContext,
-    home: Home,
-    market_file: Export,
-    market_money: Export,
-    market_time: Export,
-    money: Export,
+    context: dg.AssetExecutionContext, home: Home, market_file: Export, market_money: Export, market_time: Export, money: Export
 ) -> Iterator[Any]:
     """Clean the four exports."""
     exports = {export.facts.file: export for export in (market_file, market_money, market_time, money)}
