@@ -35,10 +35,9 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    #             phrase            NumPy      pandas     with gaps  Polars     Arrow      Spark      SQLAlchemy
-    "int":   Kind("a whole number", "int64",   "int64",   "Int64",   "Int64",   "int64",   "bigint",  "BigInteger", is_number=True),
-    "float": Kind("a number",       "float64", "float64", "float64", "Float64", "float64", "double",  "Double",     is_number=True),
-    "bool":  Kind("true or false",  "bool",    "bool",    "boolean", "Boolean", "bool",    "boolean", "Boolean"),
-    "str":   Kind("a text",         "object",  "str",     "str",     "String",  "string",  "string",  "Text"),
-}  # fmt: skip
+    "int": Kind("a whole number", "int64", "int64", "Int64", "Int64", "int64", "bigint", "BigInteger", is_number=True),
+    "float": Kind("a number", "float64", "float64", "float64", "Float64", "float64", "double", "Double", is_number=True),
+    "bool": Kind("true or false", "bool", "bool", "boolean", "Boolean", "bool", "boolean", "Boolean"),
+    "str": Kind("a text", "object", "str", "str", "String", "string", "string", "Text"),
+}
 """Kinds by the name that a `Column` gives."""
