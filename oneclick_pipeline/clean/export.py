@@ -56,7 +56,7 @@ def _without(frame: nw.LazyFrame, lines: list[int]) -> nw.LazyFrame:
     return frame.filter(~nw.col("line").is_in(lines)) if lines else frame
 
 
-def clean(
+def clean_export(
     raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute = lambda frame: frame.collect().lazy()
 ) -> Cleaned:
     """Clean one export.

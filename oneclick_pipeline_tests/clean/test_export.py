@@ -210,7 +210,7 @@ def test_clean_damaged_file_accounts_for_every_row(tmp_path, source, edits, copi
             frame, _ = read(path, source.file, tmp_path)
         except BadInputError:
             return  # nothing but blank lines is left
-        results.append(stage.clean(backend(frame), source, Cleaning()))
+        results.append(stage.clean_export(backend(frame), source, Cleaning()))
     for result in results:
         assert result.rows == len(result.table.collect()) + result.rejected_rows + result.duplicates
         assert result.rejected.select("line").unique().collect().shape[0] == result.rejected_rows
@@ -275,10 +275,10 @@ def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, f
     frame = pl.DataFrame(texts, schema=dict.fromkeys(source.names, pl.String), orient="row").with_row_index("line", offset=2)
     nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
     lazy = nw.from_native(frame.with_columns(pl.col("line").cast(pl.Int64), *nothing).lazy())
-    cheap = stage.clean(lazy, source, Cleaning())
+    cheap = stage.clean_export(lazy, source, Cleaning())
     with monkeypatch.context() as patch:
         patch.setattr(stage, "read_quickly", lambda *_: None)
-        careful = stage.clean(lazy, source, Cleaning())
+        careful = stage.clean_export(lazy, source, Cleaning())
     for mine, theirs, table in (
         (cheap.table, careful.table, source),
         (cheap.rejected, careful.rejected, REJECTED_ROWS),

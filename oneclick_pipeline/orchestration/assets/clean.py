@@ -8,8 +8,7 @@ import narwhals as nw
 import pandas as pd
 
 from oneclick_pipeline import clean, contracts, raw
-from oneclick_pipeline.clean.export import Cleaned
-from oneclick_pipeline.clean.export import clean as clean_export
+from oneclick_pipeline.clean.export import Cleaned, clean_export
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.orchestration.asset_specs import MONTHS, code_version, table_spec
