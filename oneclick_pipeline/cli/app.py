@@ -494,17 +494,18 @@ def twin_fit(
     """
     import tempfile
 
-    from oneclick_pipeline import engine, features, raw
-    from oneclick_pipeline.clean import clean
+    from oneclick_pipeline import engine, features
+    from oneclick_pipeline.clean.export import clean_export
     from oneclick_pipeline.contracts.exports import SOURCES
+    from oneclick_pipeline.raw.export import read
     from oneclick_pipeline.settings import Settings
     from oneclick_pipeline.simulator.twin.fit import fit
 
     with tempfile.TemporaryDirectory() as scratch:
         tables = {}
         for table in SOURCES:
-            frame, _ = raw.read(source / f"{table.file}.csv", table.file, Path(scratch))
-            cleaned = clean(frame, table, Settings().cleaning)
+            frame, _ = read(source / f"{table.file}.csv", table.file, Path(scratch))
+            cleaned = clean_export(frame, table, Settings().cleaning)
             path = Path(scratch) / f"{table.name}.parquet"
             engine.get("polars").write(cleaned.table, path, table)
             tables[table.name] = engine.get("polars").scan(path)
