@@ -14,7 +14,8 @@ from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
 from oneclick_pipeline.contracts.exports import CUSTOMERS
 from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.labels import CLASSES, labels, pairs, refuse_later
+from oneclick_pipeline.model.decline import CLASSES
+from oneclick_pipeline.model.labels import labels, pairs, refuse_later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

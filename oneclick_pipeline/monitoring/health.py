@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from oneclick_pipeline.contracts.monitoring import MODEL_HEALTH
 from oneclick_pipeline.exploration.sample import typed
 from oneclick_pipeline.home.months import add_months
-from oneclick_pipeline.model.labels import CLASSES, labels, refuse_later
+from oneclick_pipeline.model.decline import CLASSES
+from oneclick_pipeline.model.labels import labels, refuse_later
 from oneclick_pipeline.model.metrics import BINS, Interval
 from oneclick_pipeline.monitoring.drift import level
 from oneclick_pipeline.monitoring.untreated import weights

@@ -11,7 +11,8 @@ from oneclick_pipeline.campaigns.outcomes import campaign_outcomes
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
-from oneclick_pipeline.model.labels import REVENUES, labels
+from oneclick_pipeline.model.decline import REVENUES
+from oneclick_pipeline.model.labels import labels
 from oneclick_pipeline.settings import Labels
 
 NAN = float("nan")
@@ -35,9 +36,9 @@ def snapshot(rows):
     return frame.astype({"activity": object} | dict.fromkeys(columns[2:], float)).assign(regular=True)
 
 
-def outcomes(rows, snapshots, month, **changed):
-    defaults = {"horizon": 3, "limit": 0.1, "vanished_declined": True, "history": 12}
-    return campaign_outcomes(rows, snapshots, month=month, **defaults | changed)
+def outcomes(rows, snapshots, month, *, horizon=3, history=12, vanished=True):
+    rules = Labels(vanished_declined=vanished)
+    return campaign_outcomes(rows, snapshots, month=month, horizon=horizon, history=history, rules=rules)
 
 
 def of(table, customer, *names):
@@ -136,7 +137,7 @@ def test_who_came_back_bought_nothing_while_away_unless_the_store_says_so():
 @pytest.mark.parametrize(("counts", "declined"), [(True, 1), (False, None)])
 def test_vanished_count_as_the_settings_say(counts, declined):
     months = {"2026-01": snapshot({1: STEADY}), "2026-04": snapshot({})}
-    got = outcomes(sent([1]), months, "2026-04", vanished_declined=counts)
+    got = outcomes(sent([1]), months, "2026-04", vanished=counts)
     assert of(got, 1, "declined", "vanished", "revenue_after") == (declined, True, 0)
 
 
@@ -173,7 +174,7 @@ def test_classes_are_those_that_a_model_learns():
     for vanished in (True, False):
         rules = Labels(vanished_declined=vanished)
         known = labels(before, after, horizon=3, settings=rules).set_index("customer_id")["declined"]
-        got = outcomes(sent(ids), {"2026-01": before, "2026-04": after}, "2026-04", vanished_declined=vanished)
+        got = outcomes(sent(ids), {"2026-01": before, "2026-04": after}, "2026-04", vanished=vanished)
         own = got.set_index("customer_id")["declined"].dropna()
         assert own.astype("int64").to_dict() == known.to_dict()
 

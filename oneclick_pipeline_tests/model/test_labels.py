@@ -8,7 +8,8 @@ from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
 from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
-from oneclick_pipeline.model.labels import REVENUES, agreement, labels, pairs, revenue_rule, told, wilson
+from oneclick_pipeline.model.decline import REVENUES
+from oneclick_pipeline.model.labels import agreement, labels, pairs, rule_in_words, wilson
 from oneclick_pipeline.model.training_set import digest, training_set
 from oneclick_pipeline.settings import Labels
 from oneclick_pipeline.simulator.twin.draw import sample
@@ -171,12 +172,6 @@ def test_label_of_a_customer_who_bought_nothing_any_more_is_declined_and_who_was
     assert list(got.itertuples(index=False, name=None)) == [(1, 1, "revenue_rule")]
 
 
-def test_rule_needs_all_six_months():
-    months = pd.DataFrame([[100, 100, 100], [100, None, 100], [90, 120, 90]], columns=REVENUES)
-    after = pd.DataFrame([[None, 100, 100], [100, 100, 100], [80, 80, 80]], columns=REVENUES)
-    assert np.array_equal(revenue_rule(months, after, limit=0.1), [np.nan, np.nan, 1.0], equal_nan=True)
-
-
 def test_agreement_counts_where_both_speak():
     before = snapshot(dict.fromkeys(range(1, 7), (None, 100))).assign(regular=[True] * 5 + [False])
     after = snapshot({1: ("declined", 50), 2: ("declined", 100), 3: ("stable", 100), 4: (None, 50), 5: ("stable", np.nan)})
@@ -213,12 +208,12 @@ def test_wilson_interval_is_scipys():
         assert (wilson(hits, trials).low, wilson(hits, trials).high) == pytest.approx((expected.low, expected.high))
 
 
-def test_rule_is_told_in_words(panel):
+def test_rule_in_words(panel):
     settings = Labels(decline_limit=0.2)
     some = {m: frame.head(50).assign(activity=frame["activity"].where(frame.index < 10)) for m, frame in panel.items()}
     some["2026-10"] = some["2026-10"].tail(30)
-    words = told(built(some), settings)
+    words = rule_in_words(built(some), settings)
     for part in ("2026-07 -> 2026-10", "20% below", "in no file of the label month"):
         assert part in words
-    assert "same snapshot" in told(built({"2026-10": panel["2026-10"]}), settings)
-    assert "empty" not in told(built(panel), settings)
+    assert "same snapshot" in rule_in_words(built({"2026-10": panel["2026-10"]}), settings)
+    assert "empty" not in rule_in_words(built(panel), settings)

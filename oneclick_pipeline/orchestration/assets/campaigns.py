@@ -50,8 +50,7 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
             customer_features.only(*outcomes.COLUMNS),
             month=step.month,
             horizon=settings.value.horizon_months,
-            limit=settings.labels.decline_limit,
-            vanished_declined=settings.labels.vanished_declined,
+            rules=settings.labels,
             history=settings.campaigns.history_months,
         )
         campaigns_seen = table["campaign_month"].nunique()

@@ -71,7 +71,7 @@ def training_set(
                     "rows tied to another, by the same features or the same customer": int(
                         table["copies"].duplicated(keep=False).sum()
                     ),
-                    "label rule": labels.told(table, settings),
+                    "label rule": labels.rule_in_words(table, settings),
                     "feature months": ", ".join(sorted(table["feature_month"].unique())),
                     "label months": ", ".join(sorted(table["label_month"].unique())),
                     **{f"labels {source}": int((table["label_source"] == source).sum()) for source in LABEL_SOURCES},

@@ -108,8 +108,7 @@ class Fast(Ours):
             self._snapshots,
             month=month,
             horizon=settings.value.horizon_months,
-            limit=settings.labels.decline_limit,
-            vanished_declined=settings.labels.vanished_declined,
+            rules=settings.labels,
             history=settings.campaigns.history_months,
         )
         self.effects = offer_effects(self.outcomes, settings.campaigns)
