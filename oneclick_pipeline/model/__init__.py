@@ -5,7 +5,8 @@ function of tables and settings; MLflow is the business of `oneclick_pipeline.tr
 is cheap: scikit-learn is imported when something is trained or drawn.
 """
 
-from oneclick_pipeline.model.contributions import Effects, Explained, effects
+from oneclick_pipeline.model.attribution import Explained, explain
+from oneclick_pipeline.model.contributions import Contributions
 from oneclick_pipeline.model.explanation import beeswarm, dependence, importance, model_explanation
 from oneclick_pipeline.model.metrics import METRICS, Interval
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
@@ -14,7 +15,7 @@ from oneclick_pipeline.model.training_set import inputs, training_set
 
 __all__ = [
     "METRICS",
-    "Effects",
+    "Contributions",
     "Explained",
     "FamilyResult",
     "Interval",
@@ -22,7 +23,7 @@ __all__ = [
     "beeswarm",
     "changes_warnings",
     "dependence",
-    "effects",
+    "explain",
     "importance",
     "inputs",
     "model_explanation",

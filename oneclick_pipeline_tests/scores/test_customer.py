@@ -8,9 +8,9 @@ from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES
 from oneclick_pipeline.scores import customer_scores
 
-from .conftest import make_effects
+from .conftest import make_contributions
 
-EFFECTS = make_effects(minutes_m0=-0.1, unpaid_items=0.2)
+CONTRIBUTIONS = make_contributions(minutes_m0=-0.1, unpaid_items=0.2)
 FEATURES = pd.DataFrame(
     dict.fromkeys(FEATURE_NAMES, 1.0),
     index=range(4),
@@ -24,7 +24,7 @@ HELD_OUT = pd.DataFrame({"customer_id": [10, 99], "p_decline": [0.25, 0.9]})
 
 
 def score(features=FEATURES, predict=lambda rows: np.full(len(rows), 0.5)):
-    return customer_scores(features, predict, EFFECTS, HELD_OUT, model_name="m", model_version=3, horizon_months=3)
+    return customer_scores(features, predict, CONTRIBUTIONS, HELD_OUT, model_name="m", model_version=3, horizon_months=3)
 
 
 def test_customer_scores_takes_the_out_of_fold_probability_where_there_is_one():
