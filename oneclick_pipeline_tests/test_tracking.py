@@ -305,7 +305,7 @@ def test_contributions_come_back_and_are_refused_if_changed(tracking, trained, t
     version = log(tracking, trained, training)
     assert tracking.contributions(version) == EXPLAINED.contributions.to_json()
     pd.testing.assert_frame_equal(tracking.shapley(version), EXPLAINED.sample)
-    (tracking.folder / version.kept[runs.EFFECTS].path).write_text('{"method": "forged"}')
+    (tracking.folder / version.kept[runs.CONTRIBUTIONS].path).write_text('{"method": "forged"}')
     with pytest.raises(BadInputError, match=r"effects.json: the file of model version 1 is not the one that was registered"):
         tracking.contributions(version)
 

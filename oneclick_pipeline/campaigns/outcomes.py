@@ -45,7 +45,7 @@ def campaign_outcomes(
     decided by the snapshot at the end of the horizon, see `model.decline`.
 
     Args:
-        ledger: What `ledger.read` gives: `campaign_month` and `ledger.COLUMNS`, the shares of every month among them.
+        ledger: What `ledger.read` gives: `campaign_month` and `ledger_rules.COLUMNS`, the shares of every month among them.
         snapshots: `customer_features` by month, none after `month`; at least `COLUMNS`.
         month: Month in which the outcomes are looked at.
         horizon: Months from a campaign to the class.

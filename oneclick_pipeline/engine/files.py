@@ -17,7 +17,7 @@ import narwhals as nw
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -39,10 +39,11 @@ def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
     return frame.select(nw.col(c.name).cast(DTYPES[c.kind]()) for c in table.columns)
 
 
-def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table) -> None:
+def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table, metadata: Mapping[str, str] | None = None) -> None:
     """Write the columns of `table`, in its order and types, frame by frame; no frame makes an empty table.
 
-    Texts may be categories: they are written as what they stand for, and cost next to nothing.
+    Texts may be categories: they are written as what they stand for, and cost next to nothing. `metadata` is kept in the
+    file, beside the rows.
     """
     import pyarrow.parquet as pq
 
@@ -50,6 +51,15 @@ def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table) -> N
     with pq.ParquetWriter(path, _schema(table), compression="zstd", compression_level=1, store_schema=False) as writer:
         for frame in frames:
             writer.write_table(arrow(frame, table), row_group_size=max(len(frame), 1))
+        writer.add_key_value_metadata(dict(metadata or {}))
+
+
+def read_metadata(path: Path, key: str) -> str:
+    """What `write_batches` kept under a key in a file; empty where there is none."""
+    import pyarrow.parquet as pq
+
+    kept: dict[bytes, bytes] = pq.read_metadata(path).metadata or {}
+    return kept.get(key.encode(), b"").decode()
 
 
 def arrow(frame: pd.DataFrame, table: Table) -> pa.Table:

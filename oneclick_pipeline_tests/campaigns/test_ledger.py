@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.campaigns.ledger_rules import COLUMNS, SENT
 from oneclick_pipeline.contracts.offers import OFFER_PLAN, SHARES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.settings import Offers
@@ -52,7 +53,7 @@ def test_publish_then_read(tmp_path):
     assert (told.offered, told.controls, told.written, told.replaced) == (2, 2, True, None)
     assert told.path == tmp_path / "ledger" / "2026-10.parquet"
     got = ledger.read(tmp_path, [MONTH], TODAY)
-    assert list(got.columns) == ["campaign_month", *(c.name for c in ledger.COLUMNS)]
+    assert list(got.columns) == ["campaign_month", *(c.name for c in COLUMNS)]
     assert got["customer_id"].tolist() == [1, 2, 3, 5]
     assert got["offer_id"].tolist() == ["voucher", None, "voucher", "bundle"]
     assert got["propensity"].tolist() == [0.2, 0.1, 0.7, 0.03]
@@ -153,7 +154,7 @@ def test_months_that_are_there(tmp_path):
 def test_no_months_and_a_month_that_was_not_published(tmp_path):
     got = ledger.read(tmp_path, [], TODAY)
     assert got.empty
-    assert list(got.columns) == ["campaign_month", *(c.name for c in ledger.COLUMNS)]
+    assert list(got.columns) == ["campaign_month", *(c.name for c in COLUMNS)]
     with pytest.raises(BadInputError, match="no plan was published for 2026-10"):
         ledger.read(tmp_path, [MONTH], TODAY)
 
@@ -232,7 +233,7 @@ def test_errors_name_file_column_value_and_remedy(tmp_path, name, value):
     assert error.value.remedy
 
 
-@pytest.mark.parametrize("name", [c.name for c in ledger.COLUMNS])
+@pytest.mark.parametrize("name", [c.name for c in COLUMNS])
 def test_gaps_are_named(tmp_path, name):
     log = plan()[lambda t: t["arm"] != "none"]
     put(tmp_path, log.assign(**{name: log[name].where(log["customer_id"] != 3)}))
@@ -263,7 +264,7 @@ def test_a_broken_plan_is_never_published(tmp_path):
     assert ledger.published_months(tmp_path) == []
 
 
-@pytest.mark.parametrize("column", [c.name for c in ledger.SENT])
+@pytest.mark.parametrize("column", [c.name for c in SENT])
 def test_missing_columns_are_named(tmp_path, column):
     put(tmp_path, plan().drop(columns=column))
     with pytest.raises(BadInputError, match=f"columns are missing: {column}"):
@@ -325,7 +326,7 @@ def test_digest_sees_every_change_and_no_order(data):
     rows = plan()[lambda t: t["arm"] != "none"].reset_index(drop=True)
     order = data.draw(st.permutations(range(len(rows))))
     assert ledger.digest(rows.iloc[order]) == ledger.digest(rows)
-    place, column = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.sampled_from([c.name for c in ledger.SENT]))
+    place, column = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.sampled_from([c.name for c in SENT]))
     other = rows.astype({column: object})
     other.loc[place, column] = "other" if rows[column].dtype.kind not in "if" else rows.loc[place, column] + 7
     assert ledger.digest(other.astype({column: rows[column].dtype})) != ledger.digest(rows)
@@ -342,7 +343,7 @@ def test_handed_over_is_all_that_the_file_holds_gaps_included(tmp_path):
 
 def test_handed_over_leaves_empty_what_a_log_does_not_hold(tmp_path):
     (tmp_path / "ledger").mkdir()
-    put(tmp_path, plan()[lambda f: f["arm"] != "none"][[c.name for c in ledger.SENT]])
+    put(tmp_path, plan()[lambda f: f["arm"] != "none"][[c.name for c in SENT]])
     got = ledger.handed_over(tmp_path, MONTH)
     assert list(got.columns) == OFFER_PLAN.names
-    assert {name for name in got if got[name].isna().all()} == set(OFFER_PLAN.names) - {c.name for c in ledger.SENT}
+    assert {name for name in got if got[name].isna().all()} == set(OFFER_PLAN.names) - {c.name for c in SENT}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.campaigns.ledger_rules import COLUMNS
 from oneclick_pipeline.campaigns.outcomes import campaign_outcomes
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.errors import BadInputError
@@ -26,7 +26,7 @@ def sent(customers, month="2026-01", **columns):
     )
     frame = frame.assign(offer_id="voucher", assignment="plan", propensity=0.5, fits="voucher", segment="all", p_decline=0.4)
     frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
-    return frame.assign(value=2.0, cost=0.1, **columns)[["campaign_month", *(c.name for c in ledger.COLUMNS)]]
+    return frame.assign(value=2.0, cost=0.1, **columns)[["campaign_month", *(c.name for c in COLUMNS)]]
 
 
 def snapshot(rows):

@@ -178,7 +178,7 @@ def test_effects_that_differ_by_one_feature_are_found():
     for j in range(len(TRUE)):
         assert np.corrcoef(estimated[:, j], true[:, j])[0, 1] > 0.9
     assert np.sqrt(((estimated - true) ** 2).mean()) < 0.03  # 0.058 without it
-    assert got.told()["effects differ by"].startswith("promo_share")
+    assert got.summary()["effects differ by"].startswith("promo_share")
 
 
 def test_where_effects_do_not_differ_few_are_believed_to():
@@ -188,7 +188,7 @@ def test_where_effects_do_not_differ_few_are_believed_to():
         got = learn(outcomes, known, PRIORS)
         differ.append([sd > LEAST for name, sd in got.scales.items() if name != ERROR])
         alike = got.effects(known).std(axis=0).max() < 0.001
-        assert alike == (got.told()["effects differ by"] == "nothing that was seen") == (not any(differ[-1]))
+        assert alike == (got.summary()["effects differ by"] == "nothing that was seen") == (not any(differ[-1]))
     assert np.mean(differ) < 0.06  # nearly half, were all scales as likely before any outcome
     assert np.mean(np.any(differ, axis=1)) <= 0.5
 
@@ -283,7 +283,7 @@ def test_what_is_not_known_of_a_customer_counts_as_the_mean():
     outcomes.loc[special & (outcomes["arm"] == "offer").to_numpy() & (np.arange(len(known)) % 3 == 0), "declined"] = 1
     known.loc[known.index[:50], "tenure_days"] = np.nan
     got = learn(outcomes, known, PRIORS)
-    assert {"promo_share", text} <= set(got.told()["effects differ by"].split(", "))
+    assert {"promo_share", text} <= set(got.summary()["effects differ by"].split(", "))
     for name, unknown in (("promo_share", np.nan), ("tenure_days", np.nan), (text, "never seen"), (text, None)):
         somebody = known.iloc[[100] * len(known)]
         with_every_value = got.effects(somebody.assign(**{name: known[name].to_numpy()}))
