@@ -5,6 +5,8 @@ from __future__ import annotations
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.model import MODEL_EXPLANATION
@@ -59,7 +61,6 @@ def model_explanation(
     import numpy as np
     import pandas as pd
     from sklearn.base import clone
-    from threadpoolctl import threadpool_limits
 
     rows = sample(in_canonical_order(training), min(settings.max_rows, _ROWS))
     frame, declined = inputs(rows), rows["declined"].to_numpy(dtype=int)
@@ -139,7 +140,7 @@ def importance(explanation: pd.DataFrame) -> Figure:
 
 
 def beeswarm(values: pd.DataFrame) -> Figure:
-    """Picture of the Shapley values of a sample: a dot a customer, the feature that matters most on top.
+    """Picture of the Shapley values of a sample: one dot per customer, the feature that matters most on top.
 
     Colour goes with the value's rank among the customers; texts, which have none, are grey.
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,18 +135,6 @@ def test_who_came_back_bought_nothing_while_away_unless_the_store_says_so():
     assert of(outcomes(sent([1]), months, "2026-03"), 1, "revenue_after", "vanished") == (35, False)
 
 
-@pytest.mark.parametrize(("counts", "declined"), [(True, 1), (False, None)])
-def test_vanished_count_as_the_settings_say(counts, declined):
-    months = {"2026-01": snapshot({1: STEADY}), "2026-04": snapshot({})}
-    got = outcomes(sent([1]), months, "2026-04", vanished=counts)
-    assert of(got, 1, "declined", "vanished", "revenue_after") == (declined, True, 0)
-
-
-def test_the_rule_speaks_of_its_own_horizon_only():
-    months = {"2026-01": snapshot({1: STEADY}), "2026-03": snapshot({1: (None, 5, 10, 10, 10)})}
-    assert of(outcomes(sent([1]), months, "2026-03", horizon=2), 1, "declined", "months_observed") == (None, 2)
-
-
 def test_every_month_keeps_the_shares_that_it_was_drawn_with():
     rows = pd.concat([sent([1, 2]), sent([1, 2], "2026-02").assign(control_share=0.4)])
     got = outcomes(rows, {"2026-03": snapshot({1: STEADY, 2: STEADY})}, "2026-03")
@@ -160,8 +149,10 @@ def test_campaigns_go_back_so_many_months():
     assert got["campaign_month"].tolist() == ["2026-02", "2026-03"]
 
 
-def test_classes_are_those_that_a_model_learns():
-    """The same rows by `model.labels`, whose tests hold the order of class, rule and vanished."""
+@pytest.mark.parametrize("vanished", [True, False])
+@pytest.mark.parametrize("horizon", [2, 3])
+def test_classes_are_those_that_a_model_learns(vanished, horizon):
+    """The same rows by `model.labels`: class, rule and vanished are one rule."""
     rng = np.random.default_rng(1)
     ids = range(1, 400)
 
@@ -171,24 +162,19 @@ def test_classes_are_those_that_a_model_learns():
         )
 
     before, after = drawn(1.0), drawn(0.8)
-    for vanished in (True, False):
-        rules = Labels(vanished_declined=vanished)
-        known = labels(before, after, horizon=3, settings=rules).set_index("customer_id")["declined"]
-        got = outcomes(sent(ids), {"2026-01": before, "2026-04": after}, "2026-04", vanished=vanished)
-        own = got.set_index("customer_id")["declined"].dropna()
-        assert own.astype("int64").to_dict() == known.to_dict()
+    known = labels(before, after, horizon=horizon, settings=Labels(vanished_declined=vanished)).set_index("customer_id")
+    end = add_months("2026-01", horizon)
+    got = outcomes(sent(ids), {"2026-01": before, end: after}, end, horizon=horizon, vanished=vanished)
+    own = got.set_index("customer_id")["declined"].dropna()
+    assert own.astype("int64").to_dict() == known["declined"].to_dict()
 
 
 def test_table_keeps_its_contract():
-    import polars as pl
-
     rows = pd.concat([sent(range(1, 9), month) for month in ("2026-01", "2026-03")])
     rows["offer_id"] = rows["offer_id"].astype(object).where(rows["customer_id"] > 2, None)
     months = {m: snapshot(dict.fromkeys(range(2, 9), STEADY)) for m in ("2026-01", "2026-02", "2026-03", "2026-04")}
-    for got in (outcomes(rows, months, "2026-04"), outcomes(rows, {}, "2026-04")):
-        table = pl.from_pandas(got, schema_overrides={"offer_id": pl.String}) if len(got) else None
-        if table is not None:
-            CAMPAIGN_OUTCOMES.contract().validate(table)
+    table = pl.from_pandas(outcomes(rows, months, "2026-04"), schema_overrides={"offer_id": pl.String})
+    CAMPAIGN_OUTCOMES.contract().validate(table)
     assert outcomes(rows, {}, "2026-04").empty
 
 

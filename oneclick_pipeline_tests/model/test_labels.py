@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
@@ -79,18 +80,18 @@ def test_a_month_after_the_models_is_refused(panel, month):
         agreement(panel, month=month, settings=Labels())
 
 
-def test_all_months_of_a_customer_are_one_group(panel):
+def test_training_set_of_several_months_keeps_its_contract_and_a_customer_in_one_group(panel):
     got = built(panel)
+    TRAINING_SET.contract().validate(pl.from_pandas(got))
+    assert not got.duplicated(list(TRAINING_SET.key)).any()
     assert got.groupby("customer_id")["copies"].nunique().max() == 1
     assert got["copies"].nunique() == CUSTOMERS
 
 
-def test_training_set_of_several_months_keeps_its_contract(panel):
-    import polars as pl
-
-    got = built(panel)
-    TRAINING_SET.contract().validate(pl.from_pandas(got))
-    assert not got.duplicated(list(TRAINING_SET.key)).any()
+def test_history_is_limited_by_the_setting_and_a_missing_month_is_not_replaced(panel):
+    assert set(built(panel, history_months=2)["feature_month"]) == {"2026-06", "2026-07"}
+    some = {m: panel[m] for m in MONTHS if m != "2026-08"}
+    assert set(built(some)["feature_month"]) == {"2026-04", "2026-06", "2026-07"}
 
 
 def test_order_of_rows_and_of_months_changes_nothing(panel):
@@ -105,16 +106,6 @@ def test_new_numbers_of_customers_change_no_row_and_no_group(panel):
     one = built(panel)
     assert digest(one) != digest(other)
     pd.testing.assert_frame_equal(one.drop(columns="customer_id"), other.drop(columns="customer_id"))
-
-
-def test_history_is_limited_by_the_setting(panel):
-    got = built(panel, history_months=2)
-    assert set(got["feature_month"]) == {"2026-06", "2026-07"}
-
-
-def test_a_missing_month_is_not_replaced(panel):
-    some = {m: panel[m] for m in MONTHS if m != "2026-08"}
-    assert set(built(some)["feature_month"]) == {"2026-04", "2026-06", "2026-07"}
 
 
 def test_another_horizon_takes_another_month_and_delivered_classes_only(panel):
@@ -172,24 +163,18 @@ def test_label_of_a_customer_who_bought_nothing_any_more_is_declined_and_who_was
     assert list(got.itertuples(index=False, name=None)) == [(1, 1, "revenue_rule")]
 
 
-def test_agreement_counts_where_both_speak():
+def test_agreement_counts_where_both_speak(panel):
     before = snapshot(dict.fromkeys(range(1, 7), (None, 100))).assign(regular=[True] * 5 + [False])
     after = snapshot({1: ("declined", 50), 2: ("declined", 100), 3: ("stable", 100), 4: (None, 50), 5: ("stable", np.nan)})
     got = agreement({"2026-07": before, "2026-10": after}, month="2026-10", settings=Labels())
     assert (got.customers, got.share.estimate) == (3, pytest.approx(2 / 3))
     assert str(got) == "0.667 (0.208 to 0.939) of 3 customers"
-
-
-def test_agreement_speaks_of_the_rule_whichever_label_is_used(panel):
-    got = agreement(panel, month="2026-10", settings=Labels())
-    assert got.customers == 4 * CUSTOMERS
-    assert 0 < got.share.low < got.share.estimate < got.share.high < 1
-
-
-def test_agreement_without_history_says_so(panel):
-    got = agreement(upto(panel, "2026-06"), month="2026-06", settings=Labels())
-    assert (got.customers, got.share) == (0, None)
-    assert str(got).startswith("not enough data")
+    whole = agreement(panel, month="2026-10", settings=Labels())
+    assert whole.customers == 4 * CUSTOMERS
+    assert 0 < whole.share.low < whole.share.estimate < whole.share.high < 1
+    nothing = agreement(upto(panel, "2026-06"), month="2026-06", settings=Labels())
+    assert (nothing.customers, nothing.share) == (0, None)
+    assert str(nothing).startswith("not enough data")
 
 
 def test_pairs_never_reach_past_the_month():

@@ -30,19 +30,17 @@ def test_training_set_of_one_month_takes_the_class_of_the_same_snapshot(features
     assert (training["customer_id"].map(classes) == training["declined"]).all()
 
 
-def test_training_set_without_labels_is_refused(features):
+@pytest.mark.parametrize("month", ["2026-10", "2026-09"])  # no class, and no snapshot of the month
+def test_training_set_without_labels_is_refused(features, month):
     with pytest.raises(BadInputError, match=r"no regular customer of 2026-10 has an activity class") as error:
-        label(features.assign(activity=None))
+        training_set({month: features.assign(activity=None)}, month="2026-10", horizon=3, settings=Labels())
     assert error.value.remedy
-
-
-def test_training_set_without_the_month_and_without_history_is_refused(features):
-    with pytest.raises(BadInputError, match="no regular customer of 2026-10"):
-        training_set({"2026-09": features}, month="2026-10", horizon=3, settings=Labels())
 
 
 def test_training_set_does_not_depend_on_the_order_of_rows(features, training):
     pd.testing.assert_frame_equal(training, label(features.sample(frac=1, random_state=3)))
+    pd.testing.assert_frame_equal(in_canonical_order(training.sample(frac=1, random_state=2)), training)
+    assert training["copies"].drop_duplicates().to_list() == list(range(training["copies"].nunique()))
 
 
 def test_row_order_and_id_tell_nothing(training):
@@ -65,6 +63,7 @@ def test_copies_have_one_group_and_nobody_else():
     frame.loc[[2, 5], "revenue_m0"] = np.nan
     frame.loc[5, list(FEATURE_NAMES)] = frame.loc[2, list(FEATURE_NAMES)]
     assert copies(frame).to_list() == [0, 1, 2, 3, 1, 2]
+    assert copies(frame.head(0)).to_list() == []
 
 
 def test_copies_hold_all_months_of_a_customer_and_whatever_they_link():
@@ -80,14 +79,6 @@ def test_copies_tell_no_zero_from_another_and_no_missing_value_from_another():
     frame["revenue_m0"] = [0.0, -0.0, 0.0]
     frame["favourite_category"] = [None, np.nan, None]
     assert copies(frame).to_list() == [0, 0, 0]
-
-
-def test_copies_of_no_rows():
-    assert copies(make_features(3).head(0)).to_list() == []
-
-
-def test_copies_are_numbered_in_the_order_of_rows(training):
-    assert training["copies"].drop_duplicates().to_list() == list(range(training["copies"].nunique()))
 
 
 def test_inputs_read_any_type_of_the_same_values(features):
@@ -114,10 +105,6 @@ def test_digest_tells_contents_not_order(training):
     assert digest(training) == digest(training.sample(frac=1, random_state=1))
     assert digest(training) != digest(training.assign(declined=1 - training["declined"]))
     assert digest(training) != digest(training.assign(customer_id=training["customer_id"] + 1))
-
-
-def test_canonical_order_is_stable(training):
-    pd.testing.assert_frame_equal(in_canonical_order(training.sample(frac=1, random_state=2)), training)
 
 
 @pytest.mark.parametrize("label", [0, 1])
