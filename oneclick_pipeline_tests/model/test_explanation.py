@@ -77,19 +77,13 @@ def test_the_order_of_the_rows_changes_nothing(labelled, explained, found):
     assert np.allclose(again["log_loss_increase"], explained["log_loss_increase"])
 
 
-def test_importance_is_a_picture(explained):
+def test_importance_and_shapley_values_are_pictures(explained, found):
     assert pictures.png(importance(explained)).startswith(b"\x89PNG")
-
-
-def test_shapley_values_are_pictures(found):
     gaps = found.sample.assign(favourite_category=np.nan, unpaid_items=np.nan, promo_share=0.5)
     for values in (found.sample, gaps, found.sample.head(1)):
         assert pictures.png(beeswarm(values)).startswith(b"\x89PNG")
     assert pictures.png(dependence(found.sample, found.contributions)).startswith(b"\x89PNG")
-
-
-def test_dots_of_a_beeswarm_keep_their_value_and_apart_from_each_other():
-    heights = _spread(np.array([0.0, 0.01, 0.02, 5.0]), step=1.0)
+    heights = _spread(np.array([0.0, 0.01, 0.02, 5.0]), step=1.0)  # dots stand apart from each other
     assert heights.tolist() == pytest.approx([0, 0.07, -0.07, 0])
 
 

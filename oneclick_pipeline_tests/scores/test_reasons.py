@@ -88,17 +88,6 @@ def test_what_contributes_next_to_nothing_is_no_reason():
     assert row[["reason_2", "reason_2_effect", "reason_2_ru", "reason_2_en", "reason_3"]].isna().all()
 
 
-def test_reasons_of_nobody_keep_the_contract():
-    found = told(make_contributions(), customer()).head(0)
-    assert list(found) == [c.name for c in REASONS]
-    assert list(reasons(pd.DataFrame([customer()]).head(0), np.empty(0), make_contributions())) == [c.name for c in REASONS]
-
-
-def test_reasons_need_every_feature():
-    with pytest.raises(BadInputError, match="features are missing: minutes_m1"):
-        reasons(pd.DataFrame([customer()]).drop(columns="minutes_m1"), np.array([0.5]), make_contributions())
-
-
 def test_every_feature_and_every_known_word_has_phrases():
     assert {*AMOUNTS, *VALUES} == set(FEATURE_NAMES)
     assert set(VALUES["favourite_category"]) == set(CUSTOMERS["favourite_category"].known)
@@ -151,13 +140,18 @@ def test_every_reason_is_true(rows, slope):
             assert more == bool(re.match(r"more|a larger", en))
 
 
-def test_reasons_keep_the_contract():
+def test_reasons_keep_the_contract_and_need_every_feature():
     import pandera.polars as pa
 
     rows = [customer(minutes_m0=m, unpaid_items=u, service_level=s) for m in (None, 3) for u, s in ((9, None), (12, "premium"))]
     found = told(make_contributions(minutes_m0=-1, unpaid_items=0.3, service_level=0.2), *rows)
     types = {"str": str, "float": float}
     contract = {c.name: pa.Column(types[c.kind], nullable=True) for c in REASONS}
+    assert list(told(make_contributions(), customer()).head(0)) == [c.name for c in REASONS]
+    nobody = pd.DataFrame([customer()]).head(0)
+    assert list(reasons(nobody, np.empty(0), make_contributions())) == [c.name for c in REASONS]
+    with pytest.raises(BadInputError, match="features are missing: minutes_m1"):
+        reasons(nobody.drop(columns="minutes_m1"), np.empty(0), make_contributions())
     pa.DataFrameSchema(contract, strict=True, ordered=True).validate(
         pl.from_pandas(found.astype({c.name: types[c.kind] for c in REASONS}))
     )
