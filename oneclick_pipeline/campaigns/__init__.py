@@ -1,20 +1,23 @@
-"""Stage campaigns: what was sent, what became of it, what the offers changed, and what the next plan may believe.
+"""Campaigns: what was sent, what became of it, what the offers changed, and what the next plan may believe.
 
-In come the published plans (the ledger) and the snapshots that followed; out go the tables `campaign_outcomes`,
-`offer_effects`, `offer_beliefs`, and for the plan the effects on single customers and the worth of a kept one. Open
-`ledger` first, then `outcomes`. Importing this package is cheap.
+The plan of a month goes into the ledger; later snapshots say what became of its customers; randomisation says what of that
+the offers did. In come the ledger and `customer_features` of several months, out come `campaign_outcomes`, `offer_effects`
+and `offer_beliefs`, and what the plan needs of single customers. Importing this package is cheap. Open outcomes.py first.
 
-    ledger            what was really sent, a file per month, written once
-    outcomes          what became of the customers of earlier campaigns
-    comparisons       who may be compared with whom: what chance alone licenses
-    estimate          the effect on one outcome: offered against controls, adjusted
-    offer_effects     what every offer changed, by month, over all and by segment
-    response          how customers respond: one Bayesian regression of all campaigns
-    beliefs           what the next plan believes of every offer
-    dr_learner        effects on single customers beyond what is believed
-    evidence          both together: all that campaigns teach about single customers
-    policy_value      what a policy would have earned on earlier campaigns
-    worth             what it is worth to keep a customer from declining
-    outcomes_csv      outcomes of a campaign that was run elsewhere
-    pictures          effects over time
+    ledger.py                what was really sent: written once, read back, checked
+    ledger_rules.py          the columns of a month of the ledger, and what must be true of every row
+    outcomes.py              what became of the customers of earlier campaigns, nobody lost; samples and folds of them
+    comparisons.py           who may be compared with whom: what chance alone licenses
+    estimate.py              the effect on one outcome: offered against controls, adjusted
+    offer_effects.py         what each offer changed, by month, over all and by segment
+    response.py              how customers respond: one Bayesian regression of all campaigns
+    dr_learner.py            effects on single customers beyond the regression
+    evidence.py              all that campaigns teach about single customers, for beliefs and plan
+    beliefs.py               what the next plan may believe of every offer and segment
+    worth.py                 what it is worth to keep a customer
+    policy_value.py          what ways of choosing would have earned
+    outcomes_csv.py          a campaign that was run elsewhere: its file is read
+    outcomes_csv_rules.py    the rules that its rows must keep
+    outcomes_csv_effects.py  what its offers changed, for terminal and JSON
+    pictures.py              effects over the campaigns
 """

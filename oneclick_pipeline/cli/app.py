@@ -494,17 +494,18 @@ def twin_fit(
     """
     import tempfile
 
-    from oneclick_pipeline import engine, features, raw
-    from oneclick_pipeline.clean import clean
+    from oneclick_pipeline import engine, features
+    from oneclick_pipeline.clean.export import clean_export
     from oneclick_pipeline.contracts.exports import SOURCES
+    from oneclick_pipeline.raw.export import read
     from oneclick_pipeline.settings import Settings
     from oneclick_pipeline.simulator.twin.fit import fit
 
     with tempfile.TemporaryDirectory() as scratch:
         tables = {}
         for table in SOURCES:
-            frame, _ = raw.read(source / f"{table.file}.csv", table.file, Path(scratch))
-            cleaned = clean(frame, table, Settings().cleaning)
+            frame, _ = read(source / f"{table.file}.csv", table.file, Path(scratch))
+            cleaned = clean_export(frame, table, Settings().cleaning)
             path = Path(scratch) / f"{table.name}.parquet"
             engine.get("polars").write(cleaned.table, path, table)
             tables[table.name] = engine.get("polars").scan(path)
@@ -679,7 +680,8 @@ def campaigns_import(
 
     Exit code: 0 all rows were used; 1 nothing can be read, and the message says what to do; 3 rows were left out.
     """
-    from oneclick_pipeline.campaigns import outcomes_csv
+    from oneclick_pipeline.campaigns import outcomes_csv, outcomes_csv_effects
+    from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL
     from oneclick_pipeline.home.paths import table_file
     from oneclick_pipeline.settings import Settings
 
@@ -693,16 +695,16 @@ def campaigns_import(
             raise BadInputError("the month was not run in this home", file=str(path), remedy="run it first, or leave out --month")
         known = pl.read_parquet(path, columns=["customer_id"], glob=False)["customer_id"].to_list()
     campaign = outcomes_csv.read(file, known=known)
-    ratios = {offer: 1.0 for offer in campaign.sizes if offer != outcomes_csv.CONTROL and equal_split} | _ratios(ratio or [])
-    table = outcomes_csv.estimates(campaign, Settings.load(home).campaigns, ratios)
+    ratios = {offer: 1.0 for offer in campaign.sizes if offer != CONTROL and equal_split} | _ratios(ratio or [])
+    table = outcomes_csv_effects.estimates(campaign, Settings.load(home).campaigns, ratios)
     if json_file is not None:
-        _write(json_file, terminal.as_json(outcomes_csv.as_json(campaign, table)))
+        _write(json_file, terminal.as_json(outcomes_csv_effects.as_json(campaign, table)))
     if json_file != "-":
-        terminal.console().print(outcomes_csv.render(campaign, table))
+        terminal.console().print(outcomes_csv_effects.render(campaign, table))
     errors = terminal.console(stderr=True, soft_wrap=True)
     for column, reason in campaign.ignored.items():
         errors.print(f"[yellow]warning:[/yellow] column «{terminal.markup(column)}» is not used: {terminal.markup(reason)}")
-    for message in outcomes_csv.messages(campaign):
+    for message in outcomes_csv_effects.messages(campaign):
         errors.print(f"[yellow]left out:[/yellow] {terminal.markup(message)}")
     if campaign.rejected:
         raise typer.Exit(QUARANTINED)

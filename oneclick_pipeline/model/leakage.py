@@ -2,7 +2,7 @@
 
 A feature that alone tells the classes apart is the label in disguise, or was written after it. A column that repeats
 what a later month holds was filled from that month. Both stop the training. The order in which the store delivers its
-rows, and the ids that follow it, give the label away too (ROC-AUC 0.98 in the real export): that is measured and told,
+rows, and the ids that follow it, give the label away too (ROC-AUC 0.98 in the real export): that is measured and reported,
 and harms nothing, since rows stand in an order of their own and no model is shown an id.
 """
 
@@ -123,7 +123,7 @@ def future_shares(training: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame],
         horizon: Months from features to label: how far the comparison goes.
 
     Returns:
-        One row a comparison with at least `ENOUGH` customers, highest share first: `feature`, `feature_month`,
+        One row per comparison with at least `ENOUGH` customers, highest share first: `feature`, `feature_month`,
         `later`, `later_month`, `customers` (compared), `share` (of them equal).
     """
     import pandas as pd

@@ -1,16 +1,15 @@
 """Stage monitoring: whether the customers are still those the model learnt from, and whether its scores come true.
 
-In come the tables of the month and of earlier ones; out go the tables `drift` and `model_health`. Pure functions of
-tables and settings. Open `drift` or `health` first.
+In come tables of several months and settings, out come `drift` and `model_health`. Open drift.py or health.py first.
 
-    drift       a month compared with the one in which the champion was trained
-    psi         how far a distribution has moved, and how far chance alone would seem to move it
-    health      earlier scores checked against what became of the customers
-    weights     what a customer without an offer counts for, so that they stand for all
-    pictures    drift and health over time
+    drift.py      a month compared with the one in which the champion was trained
+    psi.py        the population stability index, its interval, and what chance makes of it
+    health.py     scores of earlier months compared with what became of the customers
+    weights.py    what a customer without an offer counts for, so that they stand for all
+    pictures.py   drift over months, promised and observed shares
 """
 
 from oneclick_pipeline.monitoring.drift import Snapshot, drift
-from oneclick_pipeline.monitoring.health import Judged, model_health
+from oneclick_pipeline.monitoring.health import ModelVersion, model_health
 
-__all__ = ["Judged", "Snapshot", "drift", "model_health"]
+__all__ = ["ModelVersion", "Snapshot", "drift", "model_health"]

@@ -82,11 +82,10 @@ class Fast(Ours):
         if self._ledger:
             self.look_back(now)
             priors = reader.priors(now.offers)
-            before = known_before(self.outcomes, self._snapshots)
             rows = with_probabilities(self.outcomes, pd.concat(self._ledger, ignore_index=True))
-            lessons = evidence.learn(rows, before, priors, settings)
-            effects = lessons.customer_effects(now.customers)
-            beliefs = offer_beliefs(priors, self.effects, lessons.response, self.outcomes, before)
+            past = evidence.Past.of(rows, known_before(rows, self._snapshots), priors)
+            effects = evidence.learn(past, settings).customer_effects(now.customers)
+            beliefs = offer_beliefs(priors, self.effects, past.response, past.outcomes, past.before)
         keeping = worth.learn(self._snapshots, month=month, settings=settings)
         plan = offer_plan(
             now.customers,
@@ -109,8 +108,7 @@ class Fast(Ours):
             self._snapshots,
             month=month,
             horizon=settings.value.horizon_months,
-            limit=settings.labels.decline_limit,
-            vanished_declined=settings.labels.vanished_declined,
+            rules=settings.labels,
             history=settings.campaigns.history_months,
         )
         self.effects = offer_effects(self.outcomes, settings.campaigns)

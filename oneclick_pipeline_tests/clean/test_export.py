@@ -7,12 +7,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from oneclick_pipeline import clean as stage
-from oneclick_pipeline import raw
+from oneclick_pipeline.clean import export as stage
+from oneclick_pipeline.clean import quick
+from oneclick_pipeline.clean.quarantine import CONFLICT
 from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
 from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE, SITE_MINUTES, SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.export import read
+from oneclick_pipeline.raw.splitting import NOT_CLOSED
 from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
 
@@ -29,9 +32,7 @@ def market(*lines):
 
 def test_clean_customers_gets_types_and_english_values(cleaned):
     result = cleaned(CUSTOMERS, market(market_row(7, promo_share="0.5")))
-    assert rows(result.table) == [
-        (7, "declined", "standard", True, 3.4, 4, 107, 0.5, "Товары для детей", 3.0, 2, 1, 5.0),
-    ]
+    assert rows(result.table) == [(7, "declined", "standard", True, 3.4, 4, 107, 0.5, "Товары для детей", 3.0, 2, 1, 5.0)]
     assert (result.rows, result.rejected_rows, result.duplicates) == (1, 0, 0)
     CUSTOMERS.contract().validate(in_polars(result.table, CUSTOMERS))
 
@@ -75,7 +76,7 @@ def test_clean_row_that_breaks_two_rules_is_one_row_and_two_reasons(cleaned):
 
 def test_clean_line_that_could_not_be_split_is_rejected(cleaned):
     result = cleaned(PROFIT, 'id;Прибыль\n1;2\n3;"4\n')
-    assert rows(result.rejected) == [("money", 3, None, '3;"4', raw.NOT_CLOSED)]
+    assert rows(result.rejected) == [("money", 3, None, '3;"4', NOT_CLOSED)]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_clean_exact_copy_is_dropped_and_listed(cleaned):
 def test_clean_same_key_with_other_content_rejects_every_row_of_it(cleaned):
     result = cleaned(PROFIT, "id;Прибыль\n1;2\n3;4\n1;5\n")
     assert rows(result.table) == [(3, 4.0)]
-    assert rows(result.rejected) == [("money", 2, "id", "1", stage.CONFLICT), ("money", 4, "id", "1", stage.CONFLICT)]
+    assert rows(result.rejected) == [("money", 2, "id", "1", CONFLICT), ("money", 4, "id", "1", CONFLICT)]
     assert result.rejected_rows == 2
 
 
@@ -182,11 +183,6 @@ def test_clean_good_file_has_empty_lists_of_the_right_form(cleaned):
     CORRECTIONS.contract().validate(result.corrections.collect().to_native())
 
 
-def test_nearest_leaves_what_is_two_edits_away():
-    assert stage.nearest("стандарттт", ["стандарт"]) is None
-    assert stage.nearest("СТАНДАРТ ", ["стандарт"]) == "стандарт"
-
-
 DAMAGE = st.sampled_from(
     ["", "x", "-5", "1e999", '"', ";", "\n", "Выросла", "стандартт", "0,5", "\x00", "９", "1 000", "=cmd()", "ы" * 300]
 )
@@ -211,10 +207,10 @@ def test_clean_damaged_file_accounts_for_every_row(tmp_path, source, edits, copi
     results = []
     for backend in (lambda f: f, to_pandas):
         try:
-            frame, _ = raw.read(path, source.file, tmp_path)
+            frame, _ = read(path, source.file, tmp_path)
         except BadInputError:
             return  # nothing but blank lines is left
-        results.append(stage.clean(backend(frame), source, Cleaning()))
+        results.append(stage.clean_export(backend(frame), source, Cleaning()))
     for result in results:
         assert result.rows == len(result.table.collect()) + result.rejected_rows + result.duplicates
         assert result.rejected.select("line").unique().collect().shape[0] == result.rejected_rows
@@ -240,68 +236,15 @@ def to_pandas(frame):
 
 
 NUMBERS = [
-    "5",
-    "+5",
-    "-5",
-    "007",
-    "5.0",
-    "5,0",
-    "5.5",
-    "5,5",
-    " 5",
-    "5 ",
-    "",
-    "  ",
-    "\u2009",
-    "1 000",
-    "1\u2009000",
-    "1_000",
-    "1e3",
-    "1E+3",
-    "1e400",
-    "1e-400",
-    "0e999",
-    "1e99999999999",
-    "nan",
-    "NaN",
-    "inf",
-    "-Infinity",
-    "+",
-    ".",
-    ".5",
-    "5.",
-    "1,5,2",
-    "1.234,5",
-    "-0",
-    "999999999999999999",
-    "-999999999999999999",
-    "9999999999999999999",
-    "1000000000000000000",
-    "0000000000000000000000000000005",
-    "5.00000",
-    "0x10",
-    "٥",
-    "５",
-    "x",
-]
+    "5", "+5", "-5", "007", "5.0", "5,0", "5.5", "5,5", " 5", "5 ", "", "  ", "\u2009", "1 000", "1\u2009000", "1_000",
+    "1e3", "1E+3", "1e400", "1e-400", "0e999", "1e99999999999", "nan", "NaN", "inf", "-Infinity", "+", ".", ".5", "5.",
+    "1,5,2", "1.234,5", "-0", "999999999999999999", "-999999999999999999", "9999999999999999999", "1000000000000000000",
+    "0000000000000000000000000000005", "5.00000", "0x10", "٥", "５", "x",
+]  # fmt: skip
 WORDS = [
-    "Снизилась",
-    "снизилась",
-    " Снизилась",
-    "Выросла",
-    "",
-    " ",
-    "да",
-    "ДА",
-    "на",
-    "стандартт",
-    "премиум",
-    "Книги",
-    "текущий_месяц",
-    "предыдцщий_месяц",
-    "следующий_месяц",
-    "Косметика и аксесуары",
-]
+    "Снизилась", "снизилась", " Снизилась", "Выросла", "", " ", "да", "ДА", "на", "стандартт", "премиум", "Книги",
+    "текущий_месяц", "предыдцщий_месяц", "следующий_месяц", "Косметика и аксесуары",
+]  # fmt: skip
 
 
 def texts_of(column):
@@ -328,14 +271,14 @@ def raw_tables(draw):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, first):
     source, texts = month
-    monkeypatch.setattr(stage, "_FIRST_ROWS", first)
+    monkeypatch.setattr(quick, "_FIRST_ROWS", first)
     frame = pl.DataFrame(texts, schema=dict.fromkeys(source.names, pl.String), orient="row").with_row_index("line", offset=2)
     nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
     lazy = nw.from_native(frame.with_columns(pl.col("line").cast(pl.Int64), *nothing).lazy())
-    cheap = stage.clean(lazy, source, Cleaning())
+    cheap = stage.clean_export(lazy, source, Cleaning())
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "_quick", lambda *_: None)
-        careful = stage.clean(lazy, source, Cleaning())
+        patch.setattr(stage, "read_quickly", lambda *_: None)
+        careful = stage.clean_export(lazy, source, Cleaning())
     for mine, theirs, table in (
         (cheap.table, careful.table, source),
         (cheap.rejected, careful.rejected, REJECTED_ROWS),
@@ -346,5 +289,5 @@ def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, f
 
 
 def test_clean_of_good_rows_never_takes_the_careful_way(cleaned, monkeypatch):
-    monkeypatch.setattr(stage, "_careful", None)
+    monkeypatch.setattr(stage, "read_carefully", None)
     assert [len(cleaned(s, TEXT[s.file]).table.collect()) for s in SOURCES] == [4, 12, 8, 4]
