@@ -59,7 +59,7 @@ def parts(outcomes: pd.DataFrame, settings: Campaigns) -> list[Part]:
     drawn_with = outcomes[[c.name for c in SHARES]].to_numpy(dtype=float)
     fits = outcomes["fits"].to_numpy(dtype=object, na_value="")
     sets = {text: frozenset(text.split(",")) for text in set(fits)}
-    found = []
+    licensed = []
     for month in sorted(set(months)):
         here = np.flatnonzero(months == month)
         h, e, c = drawn_with[here[0]]
@@ -77,13 +77,13 @@ def parts(outcomes: pd.DataFrame, settings: Campaigns) -> list[Part]:
                 if 0 < aimed < 1 and len(chosen):  # else nobody is held out that way
                     wider = Part(month, name, "targeted", chosen, aimed, _sound(offered[chosen], aimed, settings), part)
                     part = wider if wider.sound or part is None or not part.sound else part
-            found += [part] if part else []
+            licensed += [part] if part else []
             took = explored[offered[explored] & (offer[explored] == name)]
             if len(took):  # else the offer was not in the draw: those whom it fits are controls of other offers
                 could = np.array([name in sets[text] for text in fits[explored]], dtype=bool)
                 rows = np.concatenate([took, explored[could & ~offered[explored]]])
-                found.append(Part(month, name, "fitting", rows, 0.5, _sound(offered[rows], 0.5, settings)))
-    return found
+                licensed.append(Part(month, name, "fitting", rows, 0.5, _sound(offered[rows], 0.5, settings)))
+    return licensed
 
 
 def _sound(offered: Flags, share: float, settings: Campaigns) -> bool:

@@ -13,7 +13,7 @@ For a row that is compared, with outcome y, arm w, odds as probability π and ou
 has the effect as its mean given the features, whatever μ is, since π is known. A second regression of ψ on the
 features is the effect of a customer. Source: Kennedy (2023), Towards optimal doubly robust estimation of
 heterogeneous causal effects, Electronic Journal of Statistics 17(2). All months of a customer are in one fold, and
-both regressions speak of customers from whom they have not learnt.
+both regressions speak of customers from whom they have not learned.
 
 What boosting finds in noise must not drive the offers, so it is shrunken. With τ the effect that is believed of the
 customer, from a regression that has not seen them, and d the second regression's prediction of ψ - τ for a customer
@@ -76,7 +76,7 @@ class Learner:
         means: Mean of ψ - τ of every offer over the customers on whom it was measured; NaN if it was measured on too few.
         standard_errors: Their standard errors, clustered by customer.
         slope: How much of the differences between customers is real.
-        customers: Rows of outcomes that were learnt from.
+        customers: Rows of outcomes that it was learned from.
         held_out: Effects on the customers of the outcomes, row by row (n, m), from regressions that have not seen the
             customer: on these rows a policy made from them can be judged honestly.
     """
@@ -98,7 +98,7 @@ class Learner:
             expected: Effects that are believed of them, shape (n, m).
 
         Returns:
-            `expected` and what was found beyond it, shape (n, m).
+            `expected` and what the learner adds, shape (n, m).
         """
         if self.slope.used == 0 or not len(customers):
             return expected
@@ -165,7 +165,7 @@ class _Coder:
         return cls({name: {text: k for k, text in enumerate(sorted(customers[name].dropna().unique()))} for name in TEXTS})
 
     def __call__(self, customers: pd.DataFrame) -> NDArray[np.float32]:
-        """The numbers, one row a customer, in 32 bits: trees need no more."""
+        """The numbers, one row per customer, in 32 bits: trees need no more."""
         numbers = inputs(customers).assign(**{name: customers[name].map(codes) for name, codes in self.texts.items()})
         return numbers.assign(p_decline=customers["p_decline"]).to_numpy(dtype=np.float32, na_value=np.nan)
 
@@ -184,10 +184,10 @@ def _pseudo_outcomes(
     arm = np.where(pairs.offered, pairs.offer + 1, 0)  # a customer has one arm, in however many comparisons
     mu = np.empty((2, len(pairs.row)))
     for k in range(FOLDS):
-        learnt, asked = fold[rows] != k, fold[pairs.row] == k
+        fitted, asked = fold[rows] != k, fold[pairs.row] == k
         model = HistGradientBoostingClassifier(
             **_TREES, min_samples_leaf=50, categorical_features=[inputs.shape[1]], random_state=seed
-        ).fit(_with_arm(inputs[rows[learnt]], arm[first[learnt]]), y[rows[learnt]])
+        ).fit(_with_arm(inputs[rows[fitted]], arm[first[fitted]]), y[rows[fitted]])
         for w, given in enumerate((0, pairs.offer[asked] + 1)):
             mu[w, asked] = model.predict_proba(_with_arm(inputs[pairs.row[asked]], given))[:, 1]
     own = np.where(pairs.offered, mu[1], mu[0])

@@ -75,12 +75,12 @@ def offer_effects(outcomes: pd.DataFrame, settings: Campaigns) -> pd.DataFrame:
             names = [ALL, *sorted(set(segment[pick]))] if key[0] == ALL else [ALL]
             for name in names:
                 only = known if name == ALL else known & members[name]
-                found = _measure(sound, only, y, x, offered, customers, settings)
-                if found.status == "sample_ratio_mismatch":
-                    found = _measure([part.own or part for part in sound], only, y, x, offered, customers, settings)
-                if found.offered + found.controls:
+                effect = _measure(sound, only, y, x, offered, customers, settings)
+                if effect.status == "sample_ratio_mismatch":
+                    effect = _measure([part.own or part for part in sound], only, y, x, offered, customers, settings)
+                if effect.offered + effect.controls:
                     place = dict(zip(("campaigns", "offer_id", "comparison"), key, strict=True))
-                    rows.append(place | {"segment": name, "outcome": outcome} | asdict(found))
+                    rows.append(place | {"segment": name, "outcome": outcome} | asdict(effect))
     table = pd.DataFrame(rows, columns=[name for name in OFFER_EFFECTS.names if name != "significant"])
     table["significant"] = significant(table, settings)
     table = table.astype({c.name: c.pandas for c in OFFER_EFFECTS.columns})

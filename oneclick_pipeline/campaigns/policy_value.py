@@ -16,7 +16,7 @@ on other customers (cross-fitting); where it is wrong the corrections are right.
 Doubly robust policy evaluation and learning; Swaminathan, Joachims (2015), The self-normalized estimator. The interval is
 normal, from the sum of the linearised contributions of every customer over all months (clustered by customer).
 
-A policy that was learnt from these rows flatters itself on them: choose by `Learner.held_out`.
+A policy that was learned from these rows flatters itself on them: choose by `Learner.held_out`.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ def policy_value(
         )
     mu = _outcome_model(rows, log, len(offers), seed)
     prices = np.array([costs[offer] for offer in offers], dtype=float)
-    found = [PolicyValue(NOBODY, 0.0, 0.0, 0.0, 0.0, len(rows), 0, clip, 0.0, 0.0)]
-    return found + [_judged(name, _numbers(name, given, offers, known), log, mu, prices) for name, given in chosen.items()]
+    nobody = [PolicyValue(NOBODY, 0.0, 0.0, 0.0, 0.0, len(rows), 0, clip, 0.0, 0.0)]
+    return nobody + [_judged(name, _numbers(name, given, offers, known), log, mu, prices) for name, given in chosen.items()]
 
 
 @dataclass(frozen=True)
@@ -185,12 +185,12 @@ def _outcome_model(rows: pd.DataFrame, log: _Log, offers: int, seed: int) -> NDA
         return np.asarray(np.linalg.solve(x.T @ x + _RIDGE * np.eye(x.shape[1]), x.T @ y), dtype=np.float64)
 
     for k in range(_FOLDS):
-        asked, learnt = fold == k, fold != k
-        nothing = learnt & (log.given < 0)
+        asked, others = fold == k, fold != k
+        nothing = others & (log.given < 0)
         beta = fitted(base[nothing], log.y[nothing])
         mu[asked] = (base[asked] @ beta)[:, None]
         for j in range(offers):
-            own = learnt & (log.given == j)
+            own = others & (log.given == j)
             mu[asked, j + 1] += added[asked] @ fitted(added[own], log.y[own] - base[own] @ beta)
     return mu
 

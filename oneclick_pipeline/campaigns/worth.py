@@ -1,8 +1,8 @@
-"""What it is worth to keep a customer from declining, learnt from what became of earlier customers.
+"""What it is worth to keep a customer from declining, learned from what became of earlier customers.
 
 Of two customers alike, one declined and one did not: the profit that they brought afterwards differs by the worth of
 the decline. It is the difference of two regressions of the profit of the months after on all that was known before,
-one learnt from customers who declined and one from those who did not (a T-learner: Künzel, Sekhon, Bickel and Yu
+one learned from customers who declined and one from those who did not (a T-learner: Künzel, Sekhon, Bickel and Yu
 2019, Metalearners for estimating heterogeneous treatment effects, PNAS 116(10)). What a customer brings counts for
 `value.worth_months`, or less where the history is shorter.
 
@@ -42,7 +42,7 @@ GROUPS = 5
 """Groups of customers that are left out in turn, for the standard error and to steady the regressions."""
 MAX_ROWS = 50_000
 _LEAST = 250
-"""Customers of either class below which nothing is learnt."""
+"""Customers of either class below which nothing is learned."""
 _TREES = {"max_iter": 60, "max_leaf_nodes": 12, "min_samples_leaf": 100, "early_stopping": False, "random_state": 0}
 
 
@@ -51,10 +51,10 @@ class Worth:
     """What it is worth to keep a customer from declining.
 
     Attributes:
-        mean: Mean over the customers that were learnt from, finance units.
+        mean: Mean over the customers that it was learned from, finance units.
         standard_error: Its standard error, by leaving out groups of customers (delete-a-group jackknife).
         months: Months after the snapshot whose profit counts.
-        customers: Rows that were learnt from.
+        customers: Rows that it was learned from.
     """
 
     mean: float
@@ -90,7 +90,7 @@ def learn(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settin
         settings: Horizon, months that count, rule of the labels.
 
     Returns:
-        The worth; None while there are too few customers of either class, or their mean worth cannot be told from 0.
+        The worth; None while there are too few customers of either class, or their mean worth cannot be distinguished from 0.
     """
     parts = _history(snapshots, month, settings)
     if not parts:
@@ -109,8 +109,8 @@ def learn(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settin
         models = tuple(_fit(inputs, declined, profit, group != k) for k in range(GROUPS))
     means = np.array([_worth((pair,), inputs).mean() for pair in models])
     error = float(np.sqrt((GROUPS - 1) / GROUPS * ((means - means.mean()) ** 2).sum()))
-    found = Worth(float(means.mean()), error, months, len(customer), models)
-    return found if found.mean > Z_95 * found.standard_error else None
+    worth = Worth(float(means.mean()), error, months, len(customer), models)
+    return worth if worth.mean > Z_95 * worth.standard_error else None
 
 
 def _history(
@@ -139,8 +139,8 @@ def _part(
     features: pd.DataFrame, later: pd.DataFrame, after: list[pd.DataFrame], months: int, settings: Settings
 ) -> tuple[NDArray[np.int64], Floats, Floats, int, Floats]:
     """The customers of one snapshot of whom class and profit are known; who vanished brings nothing."""
-    found = labels.labels(features, later, horizon=settings.value.horizon_months, settings=settings.labels)
-    rows = features.set_index("customer_id").loc[found["customer_id"]]
+    labelled = labels.labels(features, later, horizon=settings.value.horizon_months, settings=settings.labels)
+    rows = features.set_index("customer_id").loc[labelled["customer_id"]]
     total = np.zeros(len(rows))
     for snapshot in after:
         profit = snapshot.set_index("customer_id")["profit"].reindex(rows.index)
@@ -148,7 +148,13 @@ def _part(
         total += PROFIT_MONTHS * np.where(there, profit.to_numpy(dtype=float, na_value=np.nan), 0.0)
     kept = np.isfinite(total) & rows["profit"].notna().to_numpy()
     inputs = _known(rows[kept])
-    return rows.index.to_numpy(dtype=np.int64)[kept], inputs, found["declined"].to_numpy(dtype=float)[kept], months, total[kept]
+    return (
+        rows.index.to_numpy(dtype=np.int64)[kept],
+        inputs,
+        labelled["declined"].to_numpy(dtype=float)[kept],
+        months,
+        total[kept],
+    )
 
 
 def _known(customers: pd.DataFrame) -> Floats:

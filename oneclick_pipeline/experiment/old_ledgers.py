@@ -53,9 +53,9 @@ def _inferred(drawn: pd.DataFrame) -> dict[str, np.ndarray]:
     named = drawn["offer_id"].notna().to_numpy()
     of_plan = np.where(assignment == "exploration", propensity < by_chance + h / 2, named & (arm != "none"))
     nothing_drawn = np.isnan(propensity)
-    found = {
+    inferred = {
         "p_no_offer": no_offer(h + by_chance, h, explored, np.where(of_plan, c, 1.0)),
         "p_control": h + by_chance,
         "p_explore": (1 - h) * explored,
     }
-    return {name: np.where(nothing_drawn, name == "p_no_offer", p) for name, p in found.items()}
+    return {name: np.where(nothing_drawn, name == "p_no_offer", p) for name, p in inferred.items()}

@@ -140,10 +140,10 @@ def assign(
 
 def wanting(gain: NDArray[np.floating], among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
     """Whether each customer gains by any offer, or by any of some; shape (n,), of gains (n, m)."""
-    found = np.zeros(len(gain), dtype=bool)
+    gains = np.zeros(len(gain), dtype=bool)
     for j in range(gain.shape[1]) if among is None else np.flatnonzero(among):  # a copy of all gains would weigh what they do
-        found |= gain[:, j] > 0
-    return found
+        gains |= gain[:, j] > 0
+    return gains
 
 
 def _check(gain: NDArray[np.floating], cost: Numbers, budget: float, capacity: Numbers) -> None:

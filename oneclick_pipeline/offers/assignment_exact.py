@@ -55,18 +55,18 @@ def settle(
     scale = np.maximum(problem.limit, 1e-300)  # solvers judge limits by absolute tolerances
     rows = vstack([each, csr_array(problem.use[:, offer] / scale[:, None])])
     base = problem.value(fixed)
-    found = milp(
+    solution = milp(
         -gain / gain.max(),
         constraints=LinearConstraint(rows, ub=np.concatenate([np.ones(len(people)), left / scale])),
         integrality=np.ones(len(offer), dtype=np.int64),
         bounds=Bounds(0, 1),
         options={"mip_rel_gap": min(1.0, tolerance * value / max(value - base, 1e-300)), "node_limit": _MOST_NODES},
     )
-    if exact and found.mip_dual_bound is not None:
-        bound = min(bound, max(value, base - found.mip_dual_bound * float(gain.max())))
-    if found.x is None:
+    if exact and solution.mip_dual_bound is not None:
+        bound = min(bound, max(value, base - solution.mip_dual_bound * float(gain.max())))
+    if solution.x is None:
         return choice, bound
-    taken = found.x > 0.5  # noqa: PLR2004 - 0 or 1
+    taken = solution.x > 0.5  # noqa: PLR2004 - 0 or 1
     settled = fixed.copy()
     settled[people[person[taken]]] = offer[taken]
     better = problem.fits(settled) and problem.value(settled) > value

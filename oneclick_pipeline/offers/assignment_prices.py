@@ -66,20 +66,20 @@ def _lowest(bound: Callable[[Numbers], tuple[float, Numbers]], start: Numbers, r
         scale = max(abs(lowest), 1e-300)
         planes = LinearConstraint(np.c_[np.array(slopes) / scale, -np.ones(len(slopes))], ub=-np.array(levels) / scale)
         box = Bounds(np.append(np.maximum(at - radius, 0), -np.inf), np.append(np.minimum(at + radius, 1), np.inf))
-        found = milp(aim, constraints=planes, bounds=box)
-        if found.x is None:
+        solution = milp(aim, constraints=planes, bounds=box)
+        if solution.x is None:
             break
-        if 1 - found.fun <= tolerance:
-            if radius >= 1 or (np.abs(found.x[:-1] - at) < radius * 0.99).all():
+        if 1 - solution.fun <= tolerance:
+            if radius >= 1 or (np.abs(solution.x[:-1] - at) < radius * 0.99).all():
                 break  # no more to win within the box nor, the function being convex, far beyond
             radius = min(4 * radius, 1.0)
             continue
-        point = np.clip(found.x[:-1], 0, 1)
+        point = np.clip(solution.x[:-1], 0, 1)
         value, slope = bound(point)
         slopes.append(slope)
         levels.append(value - slope @ point)
         if value < lowest:
-            if lowest - value > 0.5 * (1 - found.fun) * scale:
+            if lowest - value > 0.5 * (1 - solution.fun) * scale:
                 radius = min(2 * radius, 1.0)
             at, lowest = point, value
         else:

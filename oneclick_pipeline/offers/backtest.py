@@ -1,6 +1,6 @@
 """What the plan's way of choosing would have earned on earlier campaigns, beside simpler ways.
 
-The ways are told customer by customer: limits of budget and capacity bind all of them alike and are left out.
+The ways are judged customer by customer: limits of budget and capacity bind all of them alike and are left out.
 """
 
 from __future__ import annotations
