@@ -7,7 +7,9 @@ and `offer_beliefs`, and what the plan needs of single customers. Importing this
     ledger.py                what was really sent: written once, read back, checked
     ledger_rules.py          the columns of a month of the ledger, and what must be true of every row
     outcomes.py              what became of the customers of earlier campaigns, nobody lost; samples and folds of them
-    effects.py               what each offer changed, against customers held out at random
+    comparisons.py           who may be compared with whom: what chance alone licenses
+    estimate.py              the effect on one outcome: offered against controls, adjusted
+    offer_effects.py         what each offer changed, by month, over all and by segment
     response.py              how customers respond: one Bayesian regression of all campaigns
     dr_learner.py            effects on single customers beyond the regression
     evidence.py              all that campaigns teach about single customers, for beliefs and plan
@@ -19,9 +21,3 @@ and `offer_beliefs`, and what the plan needs of single customers. Importing this
     outcomes_csv_effects.py  what its offers changed, for terminal and JSON
     pictures.py              effects over the campaigns
 """
-
-from oneclick_pipeline.campaigns.dr_learner import Learner, learn
-from oneclick_pipeline.campaigns.outcomes import campaign_outcomes
-from oneclick_pipeline.campaigns.policy_value import PolicyValue, policy_value
-
-__all__ = ["Learner", "PolicyValue", "campaign_outcomes", "learn", "policy_value"]

@@ -53,19 +53,19 @@ class Lessons:
     learner: Learner | None
     held_out: NDArray[np.float64]
 
-    def effects(self, customers: pd.DataFrame) -> NDArray[np.float64] | None:
+    def customer_effects(self, customers: pd.DataFrame) -> NDArray[np.float64] | None:
         """Expected effect of every offer on every customer, shape (rows, m); None while no campaign has matured."""
         if self.response is None:
             return None
-        expected = self.response.effects(customers)
-        return expected if self.learner is None else self.learner.effects(customers, expected)
+        expected = self.response.customer_effects(customers)
+        return expected if self.learner is None else self.learner.customer_effects(customers, expected)
 
 
 def learn(past: Past, settings: Settings) -> Lessons:
     """Learn from all campaigns whose horizon is over.
 
     Args:
-        past: The campaigns.
+        past: The campaigns, with the probabilities of their draw.
         settings: Seed; when the DR-learner begins.
     """
     outcomes, before, priors = past.outcomes, past.before, past.priors

@@ -4,8 +4,8 @@
     HOME/ledger/<month>.replaced-<n>.parquet  what stood there before a replan, never read again
 
 The loop closes here: a plan is written, later months read it back. A CRM's own log may stand in a month's place, so
-whatever is read is checked by the same rules as what is written, see `ledger_rules`. The shares that a month was drawn
-with are the one thing it may leave out, all or some: they count as those of today's settings.
+whatever is read is checked by the same rules as what is written, see `ledger_rules`. It may leave out the shares that
+the month was drawn with, all or some, which count as those of today's settings, and the probabilities, which are inferred.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from oneclick_pipeline.campaigns.ledger_rules import COLUMNS, SENT, checked, column_of
-from oneclick_pipeline.contracts.offers import OFFER_PLAN, SHARES
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
 from oneclick_pipeline.home.months import check_month
 
@@ -100,7 +100,7 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
         BadInputError: If rows break the rules of the ledger.
     """
     path = ledger_file(home, month)
-    rows = plan.loc[plan["arm"] != "none", OFFER_PLAN.names]
+    rows = plan.loc[plan["arm"] != "none", [c.name for c in OFFER_PLAN.columns if c.name in plan or c not in PROBABILITIES]]
     rows = rows.assign(**_frame(checked(rows, path)).set_index(rows.index)).sort_values("customer_id", ignore_index=True)
     arms = rows["arm"].value_counts()
     counts = int(arms.get("offer", 0)), int(arms.get("control", 0))
@@ -132,21 +132,32 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
         settings: The shares of months that do not say theirs: a CRM's own log, or what was published before they were kept.
 
     Returns:
-        `campaign_month` and `COLUMNS`, by month and customer; no row without months.
+        `campaign_month` and `COLUMNS`, by month and customer; no row without months. Probabilities that a month does not
+        hold are inferred, see `without_probabilities`.
 
     Raises:
         BadInputError: If a month was not published, or its file breaks the rules of the ledger.
     """
     import pandas as pd
 
+    from oneclick_pipeline.experiment.old_ledgers import with_probabilities
+
     today = {c.name: getattr(settings, c.name) for c in SHARES}
     parts = []
     for month in sorted(set(months)):
         rows = _month(ledger_file(home, month)).sort_values("customer_id")
         unknown = {name: share for name, share in today.items() if name not in rows}
-        parts.append(rows.assign(campaign_month=month, **unknown))
+        parts.append(with_probabilities(rows.assign(campaign_month=month, **unknown)))
     empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: c.type.numpy for c in COLUMNS})
     return pd.concat(parts or [empty], ignore_index=True)[["campaign_month", *_NAMES]]
+
+
+def without_probabilities(home: Path, months: Iterable[str]) -> list[str]:
+    """Those of the published months whose file does not hold the probabilities of its draw, so that they are inferred."""
+    import pyarrow.parquet as pq
+
+    names = {c.name for c in PROBABILITIES}
+    return [month for month in months if not names <= set(pq.read_schema(ledger_file(home, month)).names)]
 
 
 def handed_over(home: Path, month: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
-from oneclick_pipeline.contracts.offers import OFFER_PLAN, SHARES
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.contracts.schema import Column
 
-COLUMNS = tuple(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names)
-"""What a month of the ledger holds: of the columns of the plan those from which outcomes are made."""
+COLUMNS = (*(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names), *PROBABILITIES)
+"""What a month of the ledger holds: of the columns of the plan those from which outcomes are made, and the probabilities."""
 
-SENT = tuple(c for c in COLUMNS if c not in SHARES)
-"""What it must hold: who was meant to get what, and how likely that was. The shares follow from that in all that was drawn."""
+SENT = tuple(c for c in COLUMNS if c not in SHARES + PROBABILITIES)
+"""What it must hold: who was meant to get what, and how likely that was. The rest follows from that in all that was drawn."""
 
 
 @dataclass(frozen=True)

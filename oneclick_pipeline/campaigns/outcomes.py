@@ -185,6 +185,20 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**texts)[CAMPAIGN_OUTCOMES.names].astype(dtypes)
 
 
+def with_probabilities(outcomes: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the probabilities of their draw: those of the ledger, and inferred of customers who are in it no longer.
+
+    Args:
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`.
+        sent: What `ledger.read` gives of their months.
+    """
+    from oneclick_pipeline.experiment import old_ledgers
+
+    keys = ["campaign_month", "customer_id"]
+    joined = outcomes.merge(sent[[*keys, *old_ledgers.NAMES]], on=keys, how="left", validate="one_to_one")
+    return old_ledgers.with_probabilities(joined.set_axis(outcomes.index))
+
+
 def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What was known of the customers of campaigns when they were held: features and score, row by row.
 

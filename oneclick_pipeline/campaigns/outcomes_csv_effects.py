@@ -12,7 +12,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from oneclick_pipeline.campaigns.effects import Effect, estimate, significant
+from oneclick_pipeline.campaigns.estimate import Effect, estimate
+from oneclick_pipeline.campaigns.offer_effects import significant
 from oneclick_pipeline.campaigns.outcomes_csv import BEFORE, OutcomesFile
 from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL
 from oneclick_pipeline.errors import BadInputError
@@ -34,7 +35,7 @@ def estimates(campaign: OutcomesFile, settings: Campaigns, ratios: Mapping[str, 
             checked for a broken split.
 
     Returns:
-        offer_id, outcome, adjusted (whether there is a covariate), the fields of `effects.Effect`, significant:
+        offer_id, outcome, adjusted (whether there is a covariate), the fields of `estimate.Effect`, significant:
         one row per offer and outcome. `significant` allows for the number of offers, outcome by outcome.
 
     Raises:

@@ -81,7 +81,7 @@ class Response:
     _mean: Floats  # of shared coefficients, then of every offer's a_j and c_j
     _covariance: Floats
 
-    def effects(self, customers: pd.DataFrame) -> Floats:
+    def customer_effects(self, customers: pd.DataFrame) -> Floats:
         """Expected change of each customer's P(decline) by each offer, shape (n, m); negative is good.
 
         Args:
@@ -170,7 +170,7 @@ def held_out(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame,
     for k in range(FOLDS):
         found = learn(outcomes[fold != k], before[fold != k], priors)
         if found is not None and (fold == k).any():
-            expected[fold == k] = found.effects(before[fold == k])
+            expected[fold == k] = found.customer_effects(before[fold == k])
     return expected
 
 

@@ -163,6 +163,13 @@ def parts(path: Path) -> list[Path]:
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
+def columns(path: Path) -> set[str]:
+    """The columns of a table as it is stored: an older version's may lack some."""
+    import pyarrow.parquet as pq
+
+    return set(pq.read_schema(parts(path)[0]).names)
+
+
 def gather(folder: Path, path: Path) -> None:
     """Make a table of the part files that a cluster wrote: one file, or, of a large one, the folder.
 

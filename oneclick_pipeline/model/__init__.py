@@ -31,7 +31,7 @@ package is cheap: scikit-learn is imported when something is trained or drawn. O
 from oneclick_pipeline.model.attribution import Explained, explain
 from oneclick_pipeline.model.contributions import Contributions
 from oneclick_pipeline.model.explanation import beeswarm, dependence, importance, model_explanation
-from oneclick_pipeline.model.metrics import METRICS, Interval
+from oneclick_pipeline.model.metrics import METRICS
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
 from oneclick_pipeline.model.training import changes_warnings, predict, train
 from oneclick_pipeline.model.training_set import inputs, training_set
@@ -41,7 +41,6 @@ __all__ = [
     "Contributions",
     "Explained",
     "FamilyResult",
-    "Interval",
     "TrainedModel",
     "beeswarm",
     "changes_warnings",

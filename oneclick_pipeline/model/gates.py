@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.model.results import TrainedModel
     from oneclick_pipeline.settings import Gates
+    from oneclick_pipeline.stats import Interval
 
 GATES = {
     "better_than_chance": "The lower end of the challenger's ROC-AUC interval is above 0.5",
@@ -167,7 +168,7 @@ def standing(
     return Standing(version, roc_auc, p, int(unseen.sum()))
 
 
-def better_than_chance(roc_auc: metrics.Interval) -> Gate:
+def better_than_chance(roc_auc: Interval) -> Gate:
     """Whether the challenger ranks better than a coin, beyond doubt."""
     figures: dict[str, float | str] = {"roc_auc": roc_auc.estimate, "low": roc_auc.low}
     return Gate("better_than_chance", roc_auc.low > _CHANCE, figures, f"ROC-AUC {roc_auc}, chance is {_CHANCE}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, check_month
 from oneclick_pipeline.model.decline import CLASSES, REVENUES, RULE_HORIZON, classes, decided, revenue_rule, revenues
-from oneclick_pipeline.model.metrics import Interval
+from oneclick_pipeline.stats import Interval, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -132,21 +132,6 @@ def agreement(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: La
         customers += int((~np.isnan(rule)).sum())
         agreeing += int((rule == classes(both["activity"])).sum())
     return Agreement(customers, wilson(agreeing, customers) if customers else None)
-
-
-def wilson(hits: int, trials: int) -> Interval:
-    """A share and its 95 % interval, which stays within 0 and 1 and is no point for 0 or all hits.
-
-    Source: Wilson (1927), Probable inference, the law of succession, and statistical inference.
-
-    >>> print(wilson(9, 10))
-    0.900 (0.596 to 0.982)
-    """
-    z = 1.959963984540054
-    share, weight = hits / trials, z * z / trials
-    centre = (share + weight / 2) / (1 + weight)
-    half = z * (share * (1 - share) / trials + weight / trials / 4) ** 0.5 / (1 + weight)
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def rule_in_words(training: pd.DataFrame, settings: Labels) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from oneclick_pipeline.model.metrics import Interval
+    from oneclick_pipeline.stats import Interval
 
 
 @dataclass(frozen=True)

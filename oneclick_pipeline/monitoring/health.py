@@ -10,9 +10,10 @@ from oneclick_pipeline.exploration.sample import typed
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.decline import CLASSES
 from oneclick_pipeline.model.labels import labels, refuse_later
-from oneclick_pipeline.model.metrics import BINS, Interval
+from oneclick_pipeline.model.metrics import BINS
 from oneclick_pipeline.monitoring.drift import level
-from oneclick_pipeline.monitoring.untreated import weights
+from oneclick_pipeline.monitoring.weights import weights
+from oneclick_pipeline.stats import Interval, normal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 ALL = "all"
 COLUMNS = ("customer_id", "p_decline", "score_basis", "model_version")
 """The columns of `customer_scores` that are looked at."""
-_Z = 1.959963984540054
 _DRAWS = 1000
 
 
@@ -76,14 +76,14 @@ def model_health(
 
     What became of a customer is decided by `model.labels.labels`, a horizon later; of a model that foretells the class of
     the same month, by that class. An offer changes what becomes of a customer, and the score says what happens without
-    one: so whoever got an offer in the months between is left out, and the others stand for them; see `untreated`.
+    one: so whoever got an offer in the months between is left out, and the others stand for them; see `weights`.
     Where the model was trained on the month itself, out-of-fold scores alone count. A month that was scored by a model of
     a later month is no forecast and left out; so is one whose version is not known any more.
 
     Args:
         scores: `customer_scores` by month; at least `COLUMNS`.
         features: `customer_features` by month, none after `month`; at least `model.labels.COLUMNS`.
-        drawn: What `untreated.alone` returned of the months in which offers were sent.
+        drawn: By month in which offers were sent the rows of its ledger and plan; at least `weights.COLUMNS`.
         versions: What is known of every version.
         month: The month that looks back.
         horizon: Months from a score to its outcome.
@@ -257,8 +257,7 @@ def _interval(estimate: float, influence: Floats, who: NDArray[np.intp], bounds:
     """Normal interval from what every row adds to the estimate."""
     import numpy as np
 
-    half = _Z * float(np.sqrt((np.bincount(who, weights=influence) ** 2).sum()))
-    return Interval(estimate, max(bounds[0], estimate - half), min(bounds[1], estimate + half))
+    return normal(estimate, float(np.sqrt((np.bincount(who, weights=influence) ** 2).sum())), bounds)
 
 
 def _roc_auc(y: Floats, p: Floats, w: Floats, who: NDArray[np.intp]) -> Interval:

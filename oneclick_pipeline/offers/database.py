@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from oneclick_pipeline.campaigns.ledger_rules import SENT
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
@@ -207,8 +208,6 @@ def _shown(url: sa.URL) -> str:
 
 def _without_password(error: Exception, url: sa.URL) -> str:
     """What the database said, on one line, without the passwords in any spelling."""
-    from urllib.parse import quote, quote_plus
-
     text = " ".join(str(getattr(error, "orig", None) or error).split())
     passwords = {str(url.password or ""), *_secrets(url).values()} - {""}
     spellings = {spelling for p in passwords for spelling in (p, quote(p, safe=""), quote_plus(p))}

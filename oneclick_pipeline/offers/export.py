@@ -68,7 +68,7 @@ def offers_frame(plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogu
         month: Snapshot month. The offers are made in the month after it, so they are valid from its first day to its last.
 
     Returns:
-        The columns `COLUMNS`, texts as they are, one row a customer of arm offer, by customer_id.
+        The columns `COLUMNS`, texts as they are, one row per customer of arm offer, by customer_id.
 
     Raises:
         BadInputError: If the plan offers to a customer without a known consent or who is not in `features`, or an offer

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from oneclick_pipeline.contracts.segments import Segment
-    from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.changes import Move
     from oneclick_pipeline.report.facts import Facts, Group, Reason
     from oneclick_pipeline.report.focus import Histogram, Shares
     from oneclick_pipeline.report.monitoring import Moved
     from oneclick_pipeline.report.offers import Belief, Measured
     from oneclick_pipeline.report.quality import Pair, Slice
+    from oneclick_pipeline.stats import Interval
 
 SECTIONS = ("changes", "declines", "focus", "segments", "reasons", "offers", "campaigns", "trust", "appendix")
 BOUGHT = (

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.model.attribution import Explained
     from oneclick_pipeline.model.gates import Gate
-    from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.model.results import FamilyResult, TrainedModel
+    from oneclick_pipeline.stats import Interval
     from oneclick_pipeline.tracking.versions import Content
 
 EXPERIMENT = "activity decline"

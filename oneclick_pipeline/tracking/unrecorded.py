@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.metrics import METRICS, Interval
+from oneclick_pipeline.model.metrics import METRICS
+from oneclick_pipeline.stats import Interval
 from oneclick_pipeline.tracking import files, runs, versions
 
 if TYPE_CHECKING:

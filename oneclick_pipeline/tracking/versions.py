@@ -24,7 +24,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates
-from oneclick_pipeline.model.metrics import Interval  # noqa: TC001 - pydantic reads the annotations
+from oneclick_pipeline.stats import Interval  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -45,10 +45,10 @@ def test_effects_are_the_beliefs_and_what_was_found_beyond_them(world, before):
     customers = before.head(50)
     alone, both = (evidence.learn(Past.of(world.outcomes, before, PRIORS), s) for s in (ONLY_BELIEVED, BOTH))
     assert alone.learner is None
-    np.testing.assert_array_equal(alone.effects(customers), alone.response.effects(customers))
+    np.testing.assert_array_equal(alone.customer_effects(customers), alone.response.customer_effects(customers))
     np.testing.assert_array_equal(alone.held_out, response.held_out(world.outcomes, before, PRIORS, BOTH.model.seed))
-    believed = both.response.effects(customers)
-    np.testing.assert_array_equal(both.effects(customers), both.learner.effects(customers, believed))
+    believed = both.response.customer_effects(customers)
+    np.testing.assert_array_equal(both.customer_effects(customers), both.learner.customer_effects(customers, believed))
     np.testing.assert_array_equal(both.held_out, both.learner.held_out)
 
 
@@ -65,7 +65,7 @@ def test_nothing_is_learnt_before_a_campaign_has_matured(world, before):
     found = evidence.learn(Past.of(unknown, before, PRIORS), BOTH)
     assert found.response is None
     assert found.learner is None
-    assert found.effects(before) is None
+    assert found.customer_effects(before) is None
     assert (found.held_out == -0.05).all()
     nobody = evidence.learn(Past.of(unknown.head(0), before.head(0), PRIORS), BOTH)
     assert nobody.held_out.shape == (0, 4)
@@ -73,5 +73,5 @@ def test_nothing_is_learnt_before_a_campaign_has_matured(world, before):
 
 def test_a_month_without_offers_learns_nothing(world, before):
     found = evidence.learn(Past.of(world.outcomes, before, PRIORS.head(0)), BOTH)
-    assert found.effects(before) is None
+    assert found.customer_effects(before) is None
     assert found.held_out.shape == (len(before), 0)

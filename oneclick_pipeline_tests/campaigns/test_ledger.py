@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.campaigns.ledger_rules import COLUMNS, SENT
-from oneclick_pipeline.contracts.offers import OFFER_PLAN, SHARES
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.settings import Offers
 
@@ -37,6 +37,7 @@ def plan(rows=ROWS, **columns):
         reason="offered", fits="voucher,bundle", segment="high_risk", p_decline=0.5, value=2.0, expected_effect=-0.1
     )
     frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
+    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2)
     return frame.assign(**{"expected_gain": 0.1, "cost": 0.05, "model_version": 1} | columns)[OFFER_PLAN.names]
 
 
@@ -192,6 +193,23 @@ def test_a_month_published_before_shares_were_kept_is_the_same_plan(tmp_path):
     again = ledger.publish(tmp_path, MONTH, plan())
     assert (again.written, again.digest) == (False, first.digest)
     assert path.read_bytes() == content
+
+
+def test_probabilities_are_those_of_the_plan_and_inferred_where_the_month_does_not_hold_them(tmp_path):
+    names = [c.name for c in PROBABILITIES]
+    first = ledger.publish(tmp_path, MONTH, plan())
+    assert ledger.read(tmp_path, [MONTH], TODAY)[names].drop_duplicates().to_numpy().tolist() == [[0.5, 0.15, 0.2]]
+    assert ledger.without_probabilities(tmp_path, [MONTH]) == []
+    put(tmp_path, pd.read_parquet(first.path).drop(columns=names))
+    got = ledger.read(tmp_path, [MONTH], TODAY).set_index("customer_id")
+    assert got.loc[1, names].tolist() == pytest.approx([0.1 + 0.06 + 0.72 * 0.3, 0.1 + 0.06, 0.18])
+    assert ledger.without_probabilities(tmp_path, [MONTH]) == [MONTH]
+    assert ledger.publish(tmp_path, MONTH, plan()).written is False
+
+
+def test_plan_made_before_probabilities_were_stored_is_published_without_them(tmp_path):
+    ledger.publish(tmp_path, MONTH, plan().drop(columns=[c.name for c in PROBABILITIES]))
+    assert ledger.without_probabilities(tmp_path, [MONTH]) == [MONTH]
 
 
 BROKEN = {

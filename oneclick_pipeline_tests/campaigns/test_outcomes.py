@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns.ledger_rules import COLUMNS
-from oneclick_pipeline.campaigns.outcomes import FOLDS, campaign_outcomes, folds, known_before, sampled
+from oneclick_pipeline.campaigns.outcomes import FOLDS, campaign_outcomes, folds, known_before, sampled, with_probabilities
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
@@ -28,6 +28,7 @@ def sent(customers, month="2026-01", **columns):
     )
     frame = frame.assign(offer_id="voucher", assignment="plan", propensity=0.5, fits="voucher", segment="all", p_decline=0.4)
     frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
+    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2)
     return frame.assign(value=2.0, cost=0.1, **columns)[["campaign_month", *(c.name for c in COLUMNS)]]
 
 
@@ -210,6 +211,15 @@ def test_nobody_is_lost(data):
     assert (got["months_observed"] <= horizon).all()
     assert (got.loc[got["vanished"], "profit_after"] == 0).all()
     assert (got["revenue_after"].dropna() >= 0).all()
+
+
+def test_probabilities_come_from_the_ledger_and_are_inferred_of_who_is_in_it_no_longer():
+    ledgers = pd.concat([sent([1, 2]), sent([1, 2], "2026-02", p_explore=0.25)], ignore_index=True)
+    rows = ledgers.iloc[[3, 0, 2]].drop(columns=["p_no_offer", "p_control", "p_explore"]).set_axis([7, 8, 9])
+    got = with_probabilities(rows, ledgers[ledgers["customer_id"] == 1])
+    assert got.index.tolist() == [7, 8, 9]
+    assert got["p_explore"].tolist() == pytest.approx([0.9 * 0.2, 0.2, 0.25])
+    pd.testing.assert_frame_equal(got[rows.columns], rows)
 
 
 def sent_to(*rows):

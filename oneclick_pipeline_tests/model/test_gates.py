@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline.model import gates, predict
 from oneclick_pipeline.model.gates import GATES, SAME, Gate, Reopened, Standing
-from oneclick_pipeline.model.metrics import Interval, ece, log_loss, roc_auc
+from oneclick_pipeline.model.metrics import ece, log_loss, roc_auc
 from oneclick_pipeline.model.training_set import NUMBERS, TEXTS
 from oneclick_pipeline.settings import Gates
+from oneclick_pipeline.stats import Interval
 
 
 def champion(trained, p=None, *, roc_auc=0.9):

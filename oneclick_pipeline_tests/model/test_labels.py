@@ -10,7 +10,7 @@ from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.decline import REVENUES
-from oneclick_pipeline.model.labels import agreement, labels, pairs, rule_in_words, wilson
+from oneclick_pipeline.model.labels import agreement, labels, pairs, rule_in_words
 from oneclick_pipeline.model.training_set import digest, training_set
 from oneclick_pipeline.settings import Labels
 from oneclick_pipeline.simulator.twin.draw import sample
@@ -183,14 +183,6 @@ def test_pairs_never_reach_past_the_month():
             for feature_month, label_month in pairs(MONTHS, month=month, horizon=horizon, history=60):
                 assert label_month <= month
                 assert add_months(feature_month, horizon) == label_month
-
-
-def test_wilson_interval_is_scipys():
-    from scipy.stats import binomtest
-
-    for hits, trials in ((0, 5), (3, 7), (900, 997), (40, 40)):
-        expected = binomtest(hits, trials).proportion_ci(method="wilson")
-        assert (wilson(hits, trials).low, wilson(hits, trials).high) == pytest.approx((expected.low, expected.high))
 
 
 def test_rule_in_words(panel):

@@ -7,9 +7,8 @@ import pytest
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.monitoring import DRIFT
 from oneclick_pipeline.engine.batches import Batches
-from oneclick_pipeline.model.labels import wilson
 from oneclick_pipeline.monitoring import Snapshot, drift
-from oneclick_pipeline.monitoring.drift import level, newcombe
+from oneclick_pipeline.monitoring.drift import level
 from oneclick_pipeline.settings import Monitoring
 from oneclick_pipeline_tests.report.months import features, scores
 
@@ -174,12 +173,6 @@ def test_consent_is_compared_with_the_reference(share, status):
     assert row["difference"] == pytest.approx(share - 0.7)
     assert row["difference_low"] < share - 0.7 < row["difference_high"]
     assert [level(x, 0.1, 0.25) for x in (0.09, 0.1, 0.25)] == ["stable", "moderate", "shifted"]  # limits are beyond
-
-
-def test_difference_of_shares_is_that_of_newcombe():
-    """Newcombe (1998), table II, (a): 56/70 less 48/80 is 0.2 (0.0524 to 0.3339)."""
-    found = newcombe(wilson(56, 70), wilson(48, 80))
-    assert (found.low, found.high) == (pytest.approx(0.0524, abs=1e-4), pytest.approx(0.3339, abs=1e-4))
 
 
 def test_no_drift_is_called_shifted_rarely():

@@ -9,7 +9,7 @@ from oneclick_pipeline.contracts.monitoring import MODEL_HEALTH
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.metrics import ece
-from oneclick_pipeline.monitoring import ModelVersion, alone, model_health
+from oneclick_pipeline.monitoring import ModelVersion, model_health
 from oneclick_pipeline.monitoring.health import ALL, Outcomes, measured
 from oneclick_pipeline.settings import Labels, Monitoring
 
@@ -184,8 +184,7 @@ def treated(n=20_000, effect=-0.25, seed=1):
     declined = (rng.random(n) < np.clip(truth + np.where(offered, effect, 0.0), 0, 1)).astype(int)
     drawn = pd.DataFrame({
         "customer_id": np.arange(n), "arm": np.where(offered, "offer", "control"), "offer_id": "a",
-        "assignment": np.where(held, "hold_out", "plan"), "propensity": h + (1 - h) * c, "control_share": h,
-        "exploration_share": 0.0, "offer_control_share": c, "fits": "a",
+        "assignment": np.where(held, "hold_out", "plan"), "p_no_offer": h + (1 - h) * c, "control_share": h,
     })[planned]  # fmt: skip
     return truth, declined, drawn, offered
 
@@ -197,7 +196,7 @@ def test_weights_take_the_influence_of_offers_out():
     naive = judged(scores, features).iloc[0]
     assert naive["calibration"] != "stable"
     assert naive["gap"] > 0.03
-    weighted = judged(scores, features, {FIRST: alone(drawn)}).iloc[0]
+    weighted = judged(scores, features, {FIRST: drawn}).iloc[0]
     assert weighted["calibration"] == "stable"
     assert weighted["gap_low"] < 0 < weighted["gap_high"]
     assert weighted["offered_left_out"] == offered.sum()
@@ -212,4 +211,4 @@ def test_offers_of_any_month_before_the_outcome_count_and_those_after_it_do_not(
     truth, declined, drawn, offered = treated()
     scores, features = tables(truth, declined)
     for month, counts in (("2025-12", 0), (FIRST, offered.sum()), ("2026-03", offered.sum()), (THEN, 0)):
-        assert judged(scores, features, {month: alone(drawn)})["offered_left_out"][0] == counts
+        assert judged(scores, features, {month: drawn})["offered_left_out"][0] == counts

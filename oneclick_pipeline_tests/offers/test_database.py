@@ -93,6 +93,9 @@ def plan(ids, arm="offer", **columns):
         "assignment": "plan",
         "reason": "offered",
         "propensity": 0.8,
+        "p_no_offer": 0.2,
+        "p_control": 0.13,
+        "p_explore": 0.09,
         "control_share": 0.1,
         "exploration_share": 0.1,
         "offer_control_share": 0.1,
@@ -409,6 +412,9 @@ def test_log_of_a_crm_is_published_without_what_it_does_not_hold(oneclick, tmp_p
     found = rows(url, "oneclick_offer_plan")[0]
     lacking = {
         "reason",
+        "p_no_offer",
+        "p_control",
+        "p_explore",
         "control_share",
         "exploration_share",
         "offer_control_share",

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from oneclick_pipeline import report
-from oneclick_pipeline.campaigns.effects import OUTCOMES
+from oneclick_pipeline.campaigns.offer_effects import OUTCOMES
 from oneclick_pipeline.contracts.clean import CORRECTIONS
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.monitoring import LEVELS
 from oneclick_pipeline.contracts.offers import REASONS_OF_PLAN
 from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.model.candidates import FAMILIES
-from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.model.search import VOTE_LABEL
 from oneclick_pipeline.report.languages import LANGUAGES, LONGEST, cut, en, language, ru
+from oneclick_pipeline.stats import Interval
 
 RU, EN = language("ru"), language("en")
 SPACES = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")

@@ -6,15 +6,16 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import campaigns, contracts, pictures
-from oneclick_pipeline.campaigns import beliefs, effects, evidence, ledger, outcomes
+from oneclick_pipeline import campaigns, contracts, experiment, pictures, stats
+from oneclick_pipeline.campaigns import beliefs, evidence, ledger, outcomes
+from oneclick_pipeline.campaigns import offer_effects as measured
 from oneclick_pipeline.campaigns import pictures as drawn
 from oneclick_pipeline.catalogue import reader
 from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_version, picture, table_asset
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home, Months
 
-_CODE = code_version(campaigns, pictures, contracts)
+_CODE = code_version(campaigns, experiment, stats, pictures, contracts)
 _WINDOW = 60 + 12 - 1
 """Months before its own that outcomes may reach: the most that the settings allow, history and horizon."""
 PAST_CAMPAIGNS = "past campaigns"
@@ -53,6 +54,7 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
             rules=settings.labels,
             history=settings.campaigns.history_months,
         )
+        inferred = ledger.without_probabilities(home.root, months)
         campaigns_seen = table["campaign_month"].nunique()
         expected = int(sent["campaign_month"].isin(table["campaign_month"].unique()).sum())
         yield from step.publish(
@@ -66,6 +68,7 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
                     "campaigns with an outcome": campaigns_seen,
                     "campaigns matured": table.loc[table["declined"].notna(), "campaign_month"].nunique(),
                     "vanished": int(table["vanished"].sum()),
+                    **({"old ledgers, whose probabilities are inferred": ", ".join(inferred)} if inferred else {}),
                 }
             },
         )
@@ -73,10 +76,10 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
 
 @dg.asset(**table_asset("offer_effects", _CODE, {"pandas"}))
 def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcomes: pd.DataFrame) -> Iterator[Any]:
-    """Measure what the offers changed; see `campaigns.effects`."""
+    """Measure what the offers changed; see `campaigns.offer_effects`."""
     with home.step(context) as step:
         settings = home.settings()
-        table = effects.offer_effects(campaign_outcomes, settings.campaigns)
+        table = measured.offer_effects(campaign_outcomes, settings.campaigns)
         broken = table[table["status"] == "sample_ratio_mismatch"]
         shown: dict[str, Any] = {str(status): int(n) for status, n in table["status"].value_counts().sort_index().items()}
         if (table["status"] == "measured").any():
@@ -102,6 +105,8 @@ def past_campaigns(home: Home, month: str, campaign_outcomes: pd.DataFrame, cust
     def read() -> evidence.Past:
         settings = home.settings()
         rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
+        months = set(rows["campaign_month"]).intersection(ledger.published_months(home.root))
+        rows = outcomes.with_probabilities(rows, ledger.read(home.root, months, settings.offers))
         before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
         return evidence.Past.of(rows, before, reader.priors(home.catalogue().valid_in(month)))
 

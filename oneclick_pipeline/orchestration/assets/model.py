@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import contracts, model, pictures, tracking
+from oneclick_pipeline import contracts, model, pictures, stats, tracking
 from oneclick_pipeline.contracts.model import LABEL_SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, labels, leakage
@@ -16,7 +16,7 @@ from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home, Months
 from oneclick_pipeline.raw.export import Export
 
-_CODE = code_version(model, tracking, pictures, contracts)
+_CODE = code_version(model, stats, tracking, pictures, contracts)
 _AGREES, _TOP = 0.7, 5
 _SAME_REASON = 0.7
 _DRAWN = 10

@@ -8,14 +8,16 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import contracts, model, monitoring, pictures, tracking
+from oneclick_pipeline import contracts, experiment, model, monitoring, pictures, stats, tracking
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.monitoring import WATCHED
+from oneclick_pipeline.engine import files
+from oneclick_pipeline.experiment import old_ledgers
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model import labels
-from oneclick_pipeline.monitoring import health, untreated
+from oneclick_pipeline.monitoring import health, weights
 from oneclick_pipeline.monitoring import pictures as drawn
 from oneclick_pipeline.orchestration.asset_specs import code_version, picture, table_asset
 from oneclick_pipeline.orchestration.assets.campaigns import PAST
@@ -24,7 +26,7 @@ from oneclick_pipeline.orchestration.resources import Home, Months
 from oneclick_pipeline.report import source
 from oneclick_pipeline.settings import Settings
 
-_CODE = code_version(monitoring, model, pictures, contracts)
+_CODE = code_version(monitoring, model, experiment, stats, pictures, contracts)
 _BEFORE = dg.TimeWindowPartitionMapping(start_offset=PAST.start_offset, end_offset=-1)
 _INTAKE = [*(s.file for s in SOURCES), "rejected_rows"]
 _SHOWN = 12
@@ -220,7 +222,7 @@ def _told(rows: pd.DataFrame, *figures: str) -> dict[str, float]:
 
 
 class _Drawn(Mapping[str, pd.DataFrame]):
-    """Who got no offer, and how likely that was, by month; a month is read when it is asked for, the newest ones are kept."""
+    """Who got no offer, and its probability, by month; a month is read when it is asked for, the newest ones are kept."""
 
     def __init__(self, home: Path, month: str, settings: Settings) -> None:
         oldest = add_months(month, -settings.monitoring.history_months)
@@ -242,15 +244,18 @@ class _Drawn(Mapping[str, pd.DataFrame]):
 
 def _drawn(home: Path, settings: Settings, month: str) -> pd.DataFrame:
     """What the ledger says of a month, and of customers of whom it says nothing the plan."""
-    sent = ledger.read(home, [month], settings.offers)[list(untreated.COLUMNS)]
+    sent = ledger.read(home, [month], settings.offers)[list(weights.COLUMNS)]
     path = table_file(home, "offer_plan", month)
     if path.exists():
         # of one month the sample is at least as large as of all of them: whoever is in theirs is in it
-        sampled = Months("offer_plan", {month: path}, untreated.COLUMNS).sample(settings.monitoring.max_rows, settings.model.seed)
+        stored = set(weights.COLUMNS) <= files.columns(path)
+        columns = weights.COLUMNS if stored else old_ledgers.READ
+        sampled = Months("offer_plan", {month: path}, columns).sample(settings.monitoring.max_rows, settings.model.seed)
         plan = sampled[month]
         rest = plan[(plan["arm"] == "none") & ~plan["customer_id"].isin(sent["customer_id"])]
+        rest = rest if stored else old_ledgers.with_probabilities(rest)[list(weights.COLUMNS)]
         sent = pd.concat([sent.astype(object), rest.astype(object)], ignore_index=True)
-    return untreated.alone(sent)
+    return sent
 
 
 ASSETS = [drift, model_health]

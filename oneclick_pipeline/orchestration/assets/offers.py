@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import campaigns, contracts, offers, pictures
+from oneclick_pipeline import campaigns, contracts, experiment, offers, pictures, stats
 from oneclick_pipeline.campaigns import evidence, ledger, worth
 from oneclick_pipeline.campaigns.policy_value import PolicyValue
 from oneclick_pipeline.catalogue import eligibility
@@ -23,7 +23,7 @@ from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home, Months
 from oneclick_pipeline.settings import Settings
 
-_CODE = code_version(offers, campaigns, pictures, contracts)
+_CODE = code_version(offers, campaigns, experiment, stats, pictures, contracts)
 _CERTIFIED = 0.001
 _CATALOGUE = "oneclick_catalogue"
 """Key of the catalogue's digest in the file of the plan."""
@@ -70,7 +70,8 @@ def offer_plan(
             by_segment=lessons.response is None,
         )
         looked = step.engine.map(
-            customers, lambda some: planner.look(some, lessons.effects(some), None if keeping is None else keeping.of(some))
+            customers,
+            lambda some: planner.look(some, lessons.customer_effects(some), None if keeping is None else keeping.of(some)),
         )
         for part in looked:
             planner.add(part)

@@ -5,14 +5,14 @@ from typing import Any
 
 import dagster as dg
 
-from oneclick_pipeline import contracts, pictures, report, tracking
+from oneclick_pipeline import contracts, pictures, report, stats, tracking
 from oneclick_pipeline.home.paths import report_file
 from oneclick_pipeline.orchestration.asset_specs import FRESH, MONTHS, OWNERS, code_version
 from oneclick_pipeline.orchestration.checks import CHECKS, check, failed_blocking
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.report import files, languages
 
-_CODE = code_version(report, languages, pictures, contracts)
+_CODE = code_version(report, languages, stats, pictures, contracts)
 _OF_THE_MONTH = (
     "market_file", "market_money", "market_time", "money", "corrections", "customer_features", "data_profile", "correlations",
     "training_set", "activity_model", "model_explanation", "profit_curve", "segment_profiles",

@@ -12,8 +12,8 @@ import pandas as pd
 
 from oneclick_pipeline.campaigns import evidence, worth
 from oneclick_pipeline.campaigns.beliefs import offer_beliefs
-from oneclick_pipeline.campaigns.effects import offer_effects
-from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before
+from oneclick_pipeline.campaigns.offer_effects import offer_effects
+from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before, with_probabilities
 from oneclick_pipeline.catalogue import reader
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
@@ -82,8 +82,9 @@ class Fast(Ours):
         if self._ledger:
             self.look_back(now)
             priors = reader.priors(now.offers)
-            past = evidence.Past.of(self.outcomes, known_before(self.outcomes, self._snapshots), priors)
-            effects = evidence.learn(past, settings).effects(now.customers)
+            rows = with_probabilities(self.outcomes, pd.concat(self._ledger, ignore_index=True))
+            past = evidence.Past.of(rows, known_before(rows, self._snapshots), priors)
+            effects = evidence.learn(past, settings).customer_effects(now.customers)
             beliefs = offer_beliefs(priors, self.effects, past.response, past.outcomes, past.before)
         keeping = worth.learn(self._snapshots, month=month, settings=settings)
         plan = offer_plan(
@@ -92,7 +93,7 @@ class Fast(Ours):
             beliefs,
             settings,
             month=month,
-            effects=effects,
+            customer_effects=effects,
             worth=None if keeping is None else keeping.of(now.customers),
         ).table
         self._ledger.append(plan[plan["arm"] != "none"].assign(campaign_month=month))

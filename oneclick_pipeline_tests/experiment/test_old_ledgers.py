@@ -1,11 +1,13 @@
-"""The probability of no offer: by hand, and against draws of the real plan."""
+"""Probabilities of months that do not hold them: by hand, and against those of the real plan."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from oneclick_pipeline.monitoring.untreated import COLUMNS, alone, weights
-from oneclick_pipeline.offers import experiment
+from oneclick_pipeline.experiment.draws import draw
+from oneclick_pipeline.experiment.exploration import NOTHING, explore
+from oneclick_pipeline.experiment.old_ledgers import with_probabilities
+from oneclick_pipeline.experiment.probabilities import probabilities
 from oneclick_pipeline.settings import Offers
 
 H, E, C = 0.1, 0.2, 0.05
@@ -37,13 +39,16 @@ OF_PLAN, OF_NONE = H + BY_CHANCE + REST * C, H + BY_CHANCE + REST
         ({"offer_id": "a", "fits": ""}, H + (1 - H) * C),
     ],
 )
-def test_probability_of_no_offer_by_hand(changes, expected):
-    (found,) = alone(pd.DataFrame([row(**changes)])).to_dict("records")
-    assert found == {"customer_id": 1, "offered": False, "p_alone": pytest.approx(expected), "held_out": H}
+def test_probabilities_by_hand(changes, expected):
+    inferred = with_probabilities(pd.DataFrame([row(**changes)])).iloc[0]
+    assert inferred["p_no_offer"] == pytest.approx(expected)
+    drawn = expected < 1
+    assert inferred["p_control"] == pytest.approx((H + (BY_CHANCE if row(**changes)["fits"] else 0)) * drawn)
+    assert inferred["p_explore"] == pytest.approx((1 - H) * E * drawn * bool(row(**changes)["fits"]))
 
 
-def test_probability_is_that_of_the_plan():
-    """Sixty kinds of customers, 3,000 of each, drawn as the plan draws: so many are left alone as was told."""
+def test_inferred_probabilities_are_those_of_the_plan():
+    """Sixty kinds of customers, 3,000 of each, drawn as the plan draws: what is inferred is what the plan would have stored."""
     kinds, each, m = 60, 3000, 3
     rng = np.random.default_rng(3)
     kind_fits = rng.random((kinds, m)) < 0.7
@@ -52,15 +57,15 @@ def test_probability_is_that_of_the_plan():
     kind = np.repeat(np.arange(kinds), each)
     n, fits, policy = len(kind), kind_fits[kind], chosen[kind].astype(np.int16)
     settings = Offers(control_share=H, exploration_share=E, offer_control_share=C)
-    draws = experiment.draw(np.arange(n), settings, "2026-10")
+    draws = draw(np.arange(n), settings, "2026-10")
     plenty = {"cost": np.ones(m), "budget": 1e9, "capacity": np.full(m, 1e9)}
-    explored, waves = experiment.explore(fits, draws, settings, **plenty)
-    chances = experiment.propensities(fits, policy, explored, waves, settings)
+    explored, waves = explore(fits, draws, settings, **plenty)
+    chances = probabilities(fits, policy, explored, waves, settings)
     held = draws.hold_out < H
-    exploring = ~held & (explored != experiment.NOTHING)
+    exploring = ~held & (explored != NOTHING)
     kept = ~held & ~exploring & (draws.control < C) & (policy >= 0)
     given = np.where(exploring, explored, np.where(held | kept, -1, policy))
-    logged = np.select([held | kept, exploring, policy >= 0], [chances.hold_out, chances.explored, chances.plan], chances.nothing)
+    logged = np.select([held | kept, exploring, policy >= 0], [chances.withheld, chances.explored, chances.plan], chances.nothing)
     words = np.array([",".join(f"o{j}" for j in np.flatnonzero(f)) for f in kind_fits])
     named = np.where(exploring, explored, policy)
     table = pd.DataFrame(
@@ -76,27 +81,21 @@ def test_probability_is_that_of_the_plan():
             "fits": words[kind],
         }
     )
-    found = alone(table).assign(kind=kind)
-    assert (found["offered"] == (given >= 0)).all()
-    left = found[~found["offered"]].groupby("kind")["p_alone"]
-    told = left.mean().to_numpy()
-    assert left.std().max() < 1e-9  # one and the same, whichever way they were left alone
-    assert np.abs(left.size() / each - told).max() < 4 * np.sqrt(0.25 / each)
-    # together those who are left stand for all
-    assert (1 / found.loc[~found["offered"], "p_alone"]).sum() == pytest.approx(n, rel=0.01)
-    assert set(COLUMNS) == set(table.columns)
+    inferred = with_probabilities(table)
+    without = given < 0  # an offer that was explored does not say whether the policy had another one
+    np.testing.assert_allclose(inferred.loc[without, "p_no_offer"], chances.no_offer[without], atol=1e-12)
+    np.testing.assert_allclose(inferred["p_control"], chances.control, atol=1e-12)
+    np.testing.assert_allclose(inferred["p_explore"], chances.explore, atol=1e-12)
+    left = inferred[without].groupby(kind[without])["p_no_offer"]
+    assert np.abs(left.size() / each - left.mean()).max() < 4 * np.sqrt(0.25 / each)
+    # together those without an offer stand for all
+    assert (1 / inferred.loc[without, "p_no_offer"]).sum() == pytest.approx(n, rel=0.01)
 
 
-def test_weights_of_one_month_are_inverse_probabilities():
-    month = alone(pd.DataFrame([row(1, offer_id="a"), row(2, arm="offer", offer_id="a", assignment="plan")]))
-    offered, weight = weights(pd.Series([2, 1, 3]), [month])
-    assert offered.tolist() == [True, False, False]
-    assert weight[1:] == pytest.approx([1 / OF_PLAN, 1.0])
-
-
-def test_weights_of_months_know_that_the_hold_out_is_for_good():
-    months = [alone(pd.DataFrame([row(1, offer_id="a")]))] * 3
-    _, weight = weights(pd.Series([1]), months)
-    each = (OF_PLAN - H) / (1 - H)
-    assert weight == pytest.approx([1 / (H + (1 - H) * each**3)])
-    assert weights(pd.Series([1]), [])[1].tolist() == [1.0]
+def test_what_is_stored_is_kept_and_only_the_rest_is_inferred():
+    stored = {"p_no_offer": 0.5, "p_control": 0.4, "p_explore": 0.3}
+    rows = pd.DataFrame([row(1, **stored), row(2)])
+    got = with_probabilities(rows).set_index("customer_id")[list(stored)]
+    assert got.loc[1].to_dict() == stored
+    assert got.loc[2, "p_control"] == pytest.approx(H + BY_CHANCE)
+    pd.testing.assert_frame_equal(with_probabilities(rows.head(1)), rows.head(1))
