@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,8 @@ from oneclick_pipeline.cli.report import report
 from oneclick_pipeline.cli.serve import serve
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.home import permissions
+from oneclick_pipeline.home.months import is_over
+from oneclick_pipeline.home.paths import raw_file, raw_folder, simulation_folder, truth_file
 from oneclick_pipeline.processes.group import SAFE_PATH, Group, leave
 
 if TYPE_CHECKING:
@@ -122,7 +125,7 @@ def run(
     from oneclick_pipeline.orchestration import execution
 
     home = home.absolute()
-    execution.check_runnable(month)
+    execution.check_runnable(home, month)
     graph = build(str(home), engine.value, spark_master).resolve_job_def(job.value)
     progress = _Progress(out, execution.steps(graph))
     outcome = execution.execute(graph, month, home, progress, replan=replan)
@@ -367,7 +370,7 @@ def simulate(
             bar.update(task, description=name)
             plays[name] = play(year, policy, lambda _: bar.advance(task), mine.watch if policy is mine else None)
     found = report.report(plays, mine)
-    path = report.write(home / "twin" / "year", found, mine.beliefs)
+    path = report.write(simulation_folder(home), found, mine.beliefs)
     out = terminal.console()
     out.print(report.render(found))
     for line in report.lines(found, ours.no_longer_planned(mine.given), year.settings.offers.control_share):
@@ -384,11 +387,13 @@ def _runner(home: Path, last: str, tell: Callable[[str], None]) -> Callable[[str
     from oneclick_pipeline.definitions import build
     from oneclick_pipeline.orchestration import execution
 
-    execution.check_runnable(last)
-    graph = build(str(home))
+    if not is_over(last, datetime.now(UTC)):
+        remedy = "choose an earlier --from or fewer --months: a month can be run once it is over"
+        raise BadInputError(f"the month {last} is not over", remedy=remedy)
 
     def run_month(job: str, month: str) -> None:
         begin = time.monotonic()
+        graph = build(str(home))  # anew: its first month follows from the snapshots that are there
         outcome = execution.execute(graph.resolve_job_def(job), month, home, lambda *_: None)
         if not outcome.success:
             raise BadInputError(
@@ -420,13 +425,12 @@ def twin_month(
     """
     from rich.progress import Progress
 
-    from oneclick_pipeline.home.paths import raw_file
     from oneclick_pipeline.simulator.twin.month import write_month
     from oneclick_pipeline.simulator.twin.profile import Profile
 
     home = home.absolute()
     folder = raw_file(home, month, "market_file").parent
-    truth = home / "twin" / f"{month}.parquet"
+    truth = truth_file(home, month)
     with Progress(transient=True, console=terminal.console()) as bar:
         task = bar.add_task(f"twin {month}", total=None)
         write_month(
@@ -480,7 +484,8 @@ def twin_months(
             overwrite=overwrite,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    terminal.echo(f"{months} months, the first of {customers:,} customers, in {home / 'raw'}, their truth in {home / 'twin'}")
+    raw, truth = raw_folder(home, last).parent, truth_file(home, last).parent
+    terminal.echo(f"{months} months, the first of {customers:,} customers, in {raw}, their truth in {truth}")
 
 
 @twin_app.command("fit")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.offers import ARMS
 from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.home.paths import report_file, table_file
+from oneclick_pipeline.home.paths import dagster_folder, every_table, mlflow_folder, offers_file, report_file, table_file
 from oneclick_pipeline.terminal import markup, plain
 
 if TYPE_CHECKING:
@@ -143,13 +143,11 @@ def render(summary: Summary, seconds: float) -> Group:
     outputs.add_column(no_wrap=True)
     outputs.add_column(overflow="fold")
     outputs.add_row("monthly report", _near(report_file(summary.home, summary.month)))
-    outputs.add_row("offers for the CRM", _near(summary.home / "exports" / summary.month / "offers.csv"))
+    outputs.add_row("offers for the CRM", _near(offers_file(summary.home, summary.month)))
     for name in ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections"):
         outputs.add_row(name, _near(table_file(summary.home, name, summary.month)))
-    outputs.add_row(
-        f"all {len(TABLES)} tables", _near(summary.home / "tables" / "<stage>" / "<table>" / f"{summary.month}.parquet")
-    )
-    outputs.add_row("models and runs", f"{_near(summary.home / 'mlflow')}, {_near(summary.home / 'dagster')}")
+    outputs.add_row(f"all {len(TABLES)} tables", _near(every_table(summary.home, summary.month)))
+    outputs.add_row("models and runs", f"{_near(mlflow_folder(summary.home))}, {_near(dagster_folder(summary.home))}")
 
     end = Text(f"\nDone in {seconds:.0f} s. Open next: oneclick ui --home {_near(summary.home)}")
     return Group(Text(), facts, Text(), segments, note, Text(), outputs, end)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
@@ -26,7 +27,8 @@ from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks, permissions
 from oneclick_pipeline.home.months import check_month
-from oneclick_pipeline.home.paths import raw_file, table_file
+from oneclick_pipeline.home.paths import raw_file, staging_folder, table_file
+from oneclick_pipeline.orchestration import partitions
 from oneclick_pipeline.orchestration.checks import failed_blocking
 from oneclick_pipeline.orchestration.failures import in_plain_words, read_by
 from oneclick_pipeline.orchestration.run_settings import SettingsOfRun, given
@@ -164,6 +166,7 @@ class Home(dg.ConfigurableResource):
         path: The folder.
         engine: Who holds the tables: polars, pandas or spark.
         spark_master: Address of the cluster for spark, as spark://HOST:PORT.
+        first_month: First month of the graph that was loaded, see `partitions`.
         run_settings: Settings of one run.
     """
 
@@ -171,6 +174,7 @@ class Home(dg.ConfigurableResource):
     path: dg.ResourceDependency[str] = "data"  # type: ignore[assignment]
     engine: dg.ResourceDependency[str] = "polars"  # type: ignore[assignment]
     spark_master: dg.ResourceDependency[str] = ""  # type: ignore[assignment]
+    first_month: dg.ResourceDependency[str] = partitions.FIRST  # type: ignore[assignment]
     run_settings: SettingsOfRun = Field(default=SettingsOfRun(), description=SettingsOfRun.__doc__)
     _steps: ExitStack = PrivateAttr(default_factory=ExitStack)
     """Scratch folders of this run's steps. Where Dagster cannot write its own databases it drops a step between two of its
@@ -195,6 +199,10 @@ class Home(dg.ConfigurableResource):
         """The folder, absolute."""
         return Path(self.path).absolute()
 
+    def months(self, now: datetime) -> list[str]:
+        """Months of the graph that are over at a time, oldest first."""
+        return list(partitions.months_from(self.first_month).get_partition_keys(now))
+
     def settings(self) -> Settings:
         """Settings of the home, and those that the run has of its own."""
         return Settings.load(self.root, given(self.run_settings))
@@ -212,7 +220,7 @@ class Home(dg.ConfigurableResource):
         """
         with in_plain_words(self.root, read_by(context, self.root)), ExitStack() as stack:
             self._steps.callback(stack.close)
-            folder = stack.enter_context(_scratch_folder(self.root / "staging"))
+            folder = stack.enter_context(_scratch_folder(staging_folder(self.root)))
             yield Step(check_month(context.partition_key), self.tables(), folder)
 
 

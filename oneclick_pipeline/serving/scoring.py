@@ -13,7 +13,7 @@ from oneclick_pipeline.contracts.exports import CUSTOMER_ID
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month, is_month, is_over
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import table_file, table_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -259,7 +259,7 @@ def _store(home: Path) -> Tracking:
 
 def _features_file(home: Path, month: str | None) -> Path:
     if month is None:
-        folder = table_file(home, "customer_features", "2000-01").parent
+        folder = table_folder(home, "customer_features")
         now = datetime.now(UTC)
         month = max(
             (m for m in (path.stem for path in folder.glob("*.parquet")) if is_month(m) and is_over(m, now)), default=None

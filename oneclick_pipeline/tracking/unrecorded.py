@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home import write_once
 from oneclick_pipeline.model.metrics import METRICS, Interval
 from oneclick_pipeline.tracking import files, runs, versions
 
@@ -133,7 +134,7 @@ def accept(mlflow: Path, looked_over: Candidate) -> versions.Version:
     folder = mlflow / found.folder
     invented = {name: text for name, text in runs.invented_example().items() if name in found.files}
     for name, text in invented.items():
-        versions.replace_file(folder / name, text)
+        write_once.write(folder / name, text, replace=True, mode=0o600)
     files_now = found.files | {name: versions.Content.of(text) for name, text in invented.items()}
     kept = found.kept | {name: versions.beside(found.version, name, table) for name, table in tables.items()}
     version = found.model_copy(update={"files": files_now, "kept": kept})

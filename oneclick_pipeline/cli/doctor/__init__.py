@@ -25,6 +25,17 @@ from oneclick_pipeline.cli.doctor import access, disk, history, packages
 from oneclick_pipeline.cli.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.cli.options import HomeOption  # noqa: TC001 - typer reads it when it runs
 from oneclick_pipeline.errors import BadInputError, of_the_machine
+from oneclick_pipeline.home.paths import (
+    LASTING,
+    MONTHLY,
+    STAGING,
+    dagster_folder,
+    mlflow_database,
+    settings_file,
+    staging_folder,
+    table_file,
+    table_folder,
+)
 from oneclick_pipeline.machine import left
 
 if TYPE_CHECKING:
@@ -35,8 +46,6 @@ if TYPE_CHECKING:
 
 _SILENT_RUN = timedelta(hours=3)
 _SILENT_DAEMON = timedelta(minutes=5)
-"""What a month needs besides its tables: models, events, logs."""
-_PARTS = ("raw", "tables", "reports", "exports", "ledger", "mlflow", "dagster")
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,8 @@ class Patient:
         """Snapshot months that are over and have a table, oldest first."""
         from oneclick_pipeline.contracts.tables import TABLES
         from oneclick_pipeline.home.months import is_month, is_over
-        from oneclick_pipeline.home.paths import table_file
 
-        folders = {table_file(self.home, name, "2000-01").parent for name in TABLES}
+        folders = {table_folder(self.home, name) for name in TABLES}
         names = {path.stem for folder in folders for path in folder.glob("*.parquet")}
         return sorted(name for name in names if is_month(name) and is_over(name, self.now))
 
@@ -63,8 +71,6 @@ class Patient:
         Raises:
             BadInputError: If something else is there: whoever reads a pipe waits.
         """
-        from oneclick_pipeline.home.paths import table_file
-
         path = table_file(self.home, name, month)
         if path.exists() and not (path.is_file() or path.is_dir()):
             remedy = f"remove it, and run the month again: oneclick run --job refresh --month {month}"
@@ -142,7 +148,7 @@ def _home(patient: Patient) -> Iterator[Finding]:
             "home", PROBLEM, f"{home} is no folder", "choose another --home, or make it, with exports in HOME/raw/YYYY-MM"
         )
         return
-    places = [home, *(home / part for part in (*_PARTS, "staging") if (home / part).exists())]
+    places = [home, *(home / part for part in (*MONTHLY, *LASTING, STAGING) if (home / part).exists())]
     shut = [str(place) for place in places if not os.access(place, os.R_OK | os.W_OK | os.X_OK)]
     there = left(home)
     if shut and there is not None and there.read_only:
@@ -170,7 +176,7 @@ def _settings(patient: Patient) -> Iterator[Finding]:
     from oneclick_pipeline.settings import Settings
 
     Settings.load(patient.home)
-    yield Finding("settings", OK, "settings.yaml is valid" if (patient.home / "settings.yaml").exists() else "defaults")
+    yield Finding("settings", OK, "settings.yaml is valid" if settings_file(patient.home).exists() else "defaults")
 
 
 def _catalogue(patient: Patient) -> Iterator[Finding]:
@@ -195,7 +201,7 @@ def _webhook(_: Patient) -> Iterator[Finding]:
 def _dagster(patient: Patient) -> Iterator[Finding]:
     old = [name for name, (current, head) in patient.health.schemas.items() if current != head]
     if old:
-        remedy = f"make a backup, then: DAGSTER_HOME={patient.home / 'dagster'} dagster instance migrate"
+        remedy = f"make a backup, then: DAGSTER_HOME={dagster_folder(patient.home)} dagster instance migrate"
         yield Finding("dagster", PROBLEM, f"the tables of {', '.join(old)} are of another version of Dagster", remedy)
     else:
         yield Finding("dagster", OK, f"runs and events in {'PostgreSQL' if _team() else 'SQLite'}, schema current")
@@ -216,9 +222,9 @@ def _mlflow(patient: Patient) -> Iterator[Finding]:
         yield Finding("mlflow", PROBLEM, f"the tables of MLflow are of version {current}, and {head} is needed", remedy)
     else:
         yield Finding("mlflow", OK, f"models in {'PostgreSQL' if _team() else 'SQLite'}, schema current")
-    if _team() and (store.folder / "mlflow.db").exists():
+    if _team() and mlflow_database(patient.home).exists():
         remedy = "delete it, or move it away, once nobody needs its models"
-        yield Finding("mlflow", WARNING, f"{store.folder / 'mlflow.db'} holds models that are not used: PostgreSQL is", remedy)
+        yield Finding("mlflow", WARNING, f"{mlflow_database(patient.home)} holds models that are not used: PostgreSQL is", remedy)
 
 
 def _disk(patient: Patient) -> Iterator[Finding]:
@@ -229,7 +235,7 @@ def _disk(patient: Patient) -> Iterator[Finding]:
 def _bytes_of(home: Path, month: str) -> int:
     """Bytes of all files of a month: in folders of its name, or of that name themselves."""
     named = re.compile(rf"(^|/){re.escape(month)}([./]|$)")
-    files = (path for part in _PARTS[:4] for path in (home / part).rglob("*") if path.is_file())
+    files = (path for part in MONTHLY for path in (home / part).rglob("*") if path.is_file())
     return sum(path.stat().st_size for path in files if named.search(path.relative_to(home).as_posix()))
 
 
@@ -330,7 +336,7 @@ def _runs(patient: Patient) -> Iterator[Finding]:
 def _staging(patient: Patient) -> Iterator[Finding]:
     from oneclick_pipeline.home import locks
 
-    folders = [folder for folder in sorted((patient.home / "staging").glob("step-*")) if folder.is_dir()]
+    folders = [folder for folder in sorted(staging_folder(patient.home).glob("step-*")) if folder.is_dir()]
     left = [folder for folder in folders if not locks.is_held(folder.with_suffix(".lock"))]
     if left:
         size = sum(path.stat().st_size for folder in left for path in folder.rglob("*") if path.is_file())

@@ -11,7 +11,7 @@ from oneclick_pipeline.campaigns import beliefs, effects, ledger, outcomes, resp
 from oneclick_pipeline.campaigns import pictures as drawn
 from oneclick_pipeline.catalogue import reader
 from oneclick_pipeline.catalogue.reader import Catalogue
-from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_version, picture, table_asset
+from oneclick_pipeline.orchestration.asset_specs import OWNERS, code_version, picture, table_asset
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home, Months
 
@@ -30,7 +30,6 @@ campaign_ledger = dg.AssetSpec(
     ),
     owners=[OWNERS["campaigns"]],
     kinds={"parquet"},
-    partitions_def=MONTHS,
 )
 
 

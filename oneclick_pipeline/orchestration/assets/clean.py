@@ -10,7 +10,7 @@ import pandas as pd
 from oneclick_pipeline import clean, contracts, raw
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.orchestration.asset_specs import MONTHS, code_version, table_spec
+from oneclick_pipeline.orchestration.asset_specs import code_version, table_spec
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home
 
@@ -50,7 +50,6 @@ def worst_rules(rejected: pd.DataFrame) -> str:
         **{s.name: {dg.AssetKey(s.file)} for s in SOURCES},
         **{name: {dg.AssetKey(s.file) for s in SOURCES} for name in _LISTS},
     },
-    partitions_def=MONTHS,
     check_specs=[spec for name in _outputs() for spec in CHECKS.get(name, [])],
 )
 def clean_tables(

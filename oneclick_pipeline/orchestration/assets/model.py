@@ -11,7 +11,7 @@ from oneclick_pipeline import contracts, model, pictures, raw, tracking
 from oneclick_pipeline.contracts.model import LABEL_SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, labels, leakage
-from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_version, embedded, picture, table_asset
+from oneclick_pipeline.orchestration.asset_specs import OWNERS, code_version, embedded, picture, table_asset
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home, Months
 
@@ -119,7 +119,6 @@ def _most_equal(shares: pd.DataFrame) -> dict[str, float | str]:
 
 @dg.asset(
     name="activity_model",
-    partitions_def=MONTHS,
     group_name="model",
     description=(
         "The model of p_decline: searched over families, judged by nested cross-validation, registered in MLflow "

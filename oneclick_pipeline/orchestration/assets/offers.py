@@ -17,7 +17,7 @@ from oneclick_pipeline.engine.batches import ROWS, Batches
 from oneclick_pipeline.errors import AlreadyPublishedError
 from oneclick_pipeline.offers import export, plan
 from oneclick_pipeline.offers.backtest import compared
-from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN, FRESH, MONTHS, OWNERS, code_version, table_asset
+from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN, FRESH, OWNERS, code_version, table_asset
 from oneclick_pipeline.orchestration.assets.campaigns import PAST
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home, Months
@@ -137,7 +137,6 @@ def _ways(ways: list[PolicyValue]) -> str:
 
 @dg.asset(
     name="offers_export",
-    partitions_def=MONTHS,
     group_name="offers",
     description=(
         "HOME/exports/<month>/offers.csv for the CRM, and the same plan in the ledger. Written once: another plan for a month "

@@ -10,8 +10,7 @@ from oneclick_pipeline import contracts, raw
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.schema import Table
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.months import is_month
-from oneclick_pipeline.home.paths import raw_file
+from oneclick_pipeline.home.paths import raw_file, raw_months
 from oneclick_pipeline.orchestration.asset_specs import code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home
@@ -21,7 +20,7 @@ def _delivered(home: Path, month: str, file: str) -> Path:
     """The export's path; an error that lists the months there are if the month has no folder."""
     path = raw_file(home, month, file)
     if not path.parent.is_dir():
-        months = sorted(p.name for p in path.parent.parent.glob("*") if is_month(p.name) and p.is_dir())
+        months = raw_months(home)
         raise BadInputError(
             f"the month {month} has no folder",
             file=str(path.parent),

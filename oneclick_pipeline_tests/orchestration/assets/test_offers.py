@@ -9,6 +9,7 @@ import pytest
 
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.catalogue.reader import Catalogue
+from oneclick_pipeline.home.paths import ledger_file
 from oneclick_pipeline.offers import plan
 from oneclick_pipeline.orchestration.assets import campaigns, clean, features, model, offers, raw, scores, segments
 from oneclick_pipeline.orchestration.resources import Home, TableIO
@@ -61,7 +62,7 @@ def test_plan_and_export_agree(finished):
         sent.select("customer_id", "offer_id").sort("customer_id").rows()
         == given.select("customer_id", "offer_id").sort("customer_id").rows()
     )
-    held = pl.read_parquet(ledger.ledger_file(finished.home, MONTH))
+    held = pl.read_parquet(ledger_file(finished.home, MONTH))
     assert set(held["arm"]) == {"offer", "control"}
     assert held.height == made.filter(pl.col("arm") != "none").height
 
@@ -140,5 +141,5 @@ def test_declines_are_those_of_the_twin(year):
     for month in ("2026-01", "2026-02"):
         truth = pl.read_parquet(year / "twin" / f"{month}.parquet")
         both = outcomes.filter(pl.col("campaign_month") == month).join(truth, on="customer_id", how="left", suffix="_true")
-        assert both.height == pl.read_parquet(ledger.ledger_file(year, month)).height
+        assert both.height == pl.read_parquet(ledger_file(year, month)).height
         assert (both["declined"] == both["declines"].cast(pl.Int64)).all()

@@ -12,12 +12,11 @@ import pytest
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite import SqliteRunStorage
 
-from oneclick_pipeline.campaigns.ledger import ledger_file
 from oneclick_pipeline.cli import doctor
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.model import pictures, train
 from oneclick_pipeline.orchestration.assets import raw
 from oneclick_pipeline.orchestration.automation import pruning
