@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from oneclick_pipeline import engine, features, raw
+from oneclick_pipeline.clean import clean
+from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.column import ColumnProfile
 from oneclick_pipeline.simulator.twin.copula import latent_correlation, nearest_correlation
 from oneclick_pipeline.simulator.twin.profile import COLUMN_NAMES, PHIK_NAMES, Matrix, Profile
@@ -53,11 +59,31 @@ class Regularisation:
     bins: int = 16
 
 
-def fit(features: pd.DataFrame, regularisation: Regularisation | None = None) -> Profile:
+def fit_exports(folder: Path) -> Profile:
+    """Fit a profile on the four exports of a month, cleaned by the rules of a run; rows that break them are left out.
+
+    Args:
+        folder: Folder with the exports.
+
+    Raises:
+        BadInputError: If an export is missing or cannot be read; see `fit`.
+    """
+    polars = engine.get("polars")
+    with tempfile.TemporaryDirectory() as scratch:
+        tables = {}
+        for table in SOURCES:
+            frame, _ = raw.read(folder / f"{table.file}.csv", table.file, Path(scratch))
+            path = Path(scratch) / f"{table.name}.parquet"
+            polars.write(clean(frame, table, Settings().cleaning).table, path, table)
+            tables[table.name] = polars.scan(path)
+        return fit(features.customer_features(**tables).collect().to_pandas())
+
+
+def fit(customers: pd.DataFrame, regularisation: Regularisation | None = None) -> Profile:
     """Fit a profile on customers, by expectation maximisation over which declined customers look active.
 
     Args:
-        features: Frame with the columns of `contracts.customers.CUSTOMER_FEATURES`; customers that are not regular, have no
+        customers: Frame with the columns of `contracts.customers.CUSTOMER_FEATURES`; customers that are not regular, have no
             class or miss a value are left out.
         regularisation: How far the classes are pulled together.
 
@@ -65,7 +91,7 @@ def fit(features: pd.DataFrame, regularisation: Regularisation | None = None) ->
         BadInputError: If a column is absent, or a class has fewer than 100 usable customers.
     """
     rule = regularisation or Regularisation()
-    known = usable(features)
+    known = usable(customers)
     if len(known) > LARGEST_FIT:
         known = known.sample(LARGEST_FIT, random_state=0, ignore_index=True)
     declined = (known["activity"] == "declined").to_numpy()
