@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oneclick_pipeline.tracking import Tracking
-    from oneclick_pipeline.tracking.unrecorded import Candidate
+    from oneclick_pipeline.tracking.acceptance import Candidate
 
 app = typer.Typer(no_args_is_help=True, help="The registered models: list them, choose the champion, go back.")
 
@@ -62,7 +62,7 @@ def model_list(home: HomeOption = Path("data")) -> None:
             continue
         tags = {name: terminal.markup(text) for name, text in version.tags.items()}
         own_aliases = [alias for alias, number in sorted(aliases.items()) if number == version.version]
-        gates = f"{len(version.gates)} gates passed" if version.judged else "not judged"
+        gates = f"{len(version.gates)} gates passed" if version.has_gates else "not judged"
         made = f"made {version.created:%Y-%m-%d %H:%M}\nrun {version.run_id[:8]}"
         table.add_row(
             "\n".join([str(version.version), *map(terminal.markup, own_aliases)]),
@@ -105,7 +105,7 @@ def model_rollback(home: HomeOption = Path("data")) -> None:
 
 
 def _lines(candidate: Candidate) -> Iterator[str]:
-    from oneclick_pipeline.tracking.unrecorded import CUSTOMERS, EXAMPLES
+    from oneclick_pipeline.tracking.acceptance import CUSTOMERS, EXAMPLES
 
     version = candidate.version
     yield f"version   {version.version}, run {version.run_id}, made {version.created:%Y-%m-%d %H:%M} UTC"

@@ -78,7 +78,7 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
         customers=int(customers.item(0, 0)),
         regular=int(customers.item(0, 1)),
         segments=table("segment_profiles").collect(),
-        model=tracking.Tracking(home).describe_champion(),
+        model=tracking.Tracking(home).champion_facts(),
         plan=_plan(table("offer_plan")),
         expected_gain=expected_gain,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.source import Month
-    from oneclick_pipeline.tracking.evaluation import Judged
+    from oneclick_pipeline.tracking.evaluation import Evaluation
 
 _PAIRS = 12
 
@@ -120,7 +120,7 @@ class Trust:
         later: Months judged out of time.
     """
 
-    model: Judged
+    model: Evaluation
     base_rate: float | None
     calibration: tuple[Promise, ...]
     current: Promise | None

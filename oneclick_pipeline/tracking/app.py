@@ -22,8 +22,8 @@ from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import permissions
 from oneclick_pipeline.tracking import allow_list
+from oneclick_pipeline.tracking.home import Tracking
 from oneclick_pipeline.tracking.logs import quiet_mlflow
-from oneclick_pipeline.tracking.registry import Tracking
 from oneclick_pipeline.web.guard import Guard, Rules, refuse
 
 if TYPE_CHECKING:

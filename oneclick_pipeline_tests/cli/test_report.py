@@ -2,36 +2,16 @@
 
 import re
 import shutil
-import sys
 
 import dagster as dg
 import pytest
 
-from oneclick_pipeline.cli import app
 from oneclick_pipeline.home.paths import report_file, table_file
 from oneclick_pipeline.orchestration.assets import report
 from oneclick_pipeline.report import files, source
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline.tracking.files import local
-from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, instance_of, materialize, table, told
-
-
-@pytest.fixture
-def oneclick(capsys, monkeypatch):
-    """Run the command as the shell does: exit code, standard output, standard error."""
-
-    def call(*arguments):
-        monkeypatch.delenv("ONECLICK_HOME", raising=False)
-        monkeypatch.setattr(sys, "argv", ["oneclick", *map(str, arguments)])
-        code = 0
-        with environment_kept():
-            try:
-                app.main()
-            except SystemExit as end:
-                code = end.code or 0
-        return code, *capsys.readouterr()
-
-    return call
+from oneclick_pipeline_tests.orchestration.homes import MONTH, instance_of, materialize, table, told
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ def dagster(home: Home) -> Iterator[Finding]:
 
 def mlflow(home: Home) -> Iterator[Finding]:
     """Whether there are models, where, and whether their tables are of the installed MLflow."""
-    from oneclick_pipeline.tracking import ignored
+    from oneclick_pipeline.tracking import ignored_variables
 
-    if warning := ignored(os.environ):
+    if warning := ignored_variables(os.environ):
         yield Finding("mlflow", WARNING, warning, "unset it, so that nobody looks for them elsewhere")
     store = home.store
     if not store.exists():
