@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+import sqlalchemy as sa
 from filelock import FileLock
 
 from oneclick_pipeline.databases import copies as database_copies
@@ -26,7 +27,6 @@ from oneclick_pipeline.tracking.logs import quiet_mlflow
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import sqlalchemy as sa
     from mlflow import MlflowClient
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -113,8 +113,6 @@ class Database:
 
     def schema(self) -> tuple[str, str]:
         """Version of the database's schema, and the version that the installed MLflow has."""
-        import sqlalchemy as sa
-
         with quiet_mlflow(), postgres.plain_words():
             from mlflow.store.db import utils
 
@@ -132,8 +130,6 @@ class Database:
         Raises:
             sqlalchemy.exc.DatabaseError: If it is no database of MLflow, or does not come to an end.
         """
-        import sqlalchemy as sa
-
         new = new or self.home.absolute()
         if old == new or not self.exists():
             return
@@ -202,8 +198,6 @@ def _migrate(uri: str, folder: Path) -> None:
 @lru_cache(maxsize=8)  # a process asks hundreds of times
 def _prepare_postgres(url: sa.URL, folder: Path) -> None:
     """Make sure that the schema exists and is of this home."""
-    import sqlalchemy as sa
-
     new = f"{postgres.MLFLOW_SCHEMA}_new"
     folder.mkdir(parents=True, exist_ok=True)  # of the locks of this home
     with postgres.locked(url) as connection:

@@ -72,12 +72,12 @@ def experiment(client: MlflowClient, name: str, artifacts: str) -> str:
         name: Its name.
         artifacts: Address of the folder of all artifacts.
     """
-    known = client.get_experiment_by_name(name)
-    if known is None:
+    existing = client.get_experiment_by_name(name)
+    if existing is None:
         return str(client.create_experiment(name, artifact_location=artifacts, tags=EXPERIMENT_TAGS))
-    if known.lifecycle_stage != "active":
-        client.restore_experiment(known.experiment_id)
-    return str(known.experiment_id)
+    if existing.lifecycle_stage != "active":
+        client.restore_experiment(existing.experiment_id)
+    return str(existing.experiment_id)
 
 
 def log_data(client: MlflowClient, run_id: str, training: pd.DataFrame, digest: str, month: str) -> None:

@@ -49,12 +49,12 @@ def test_figures_of_a_real_month_agree_with_its_tables(finished):
         float(x) for x in re.findall(r"-?[\d.]+", gain)
     ]
     assert [g.customers for g in facts.groups] == profiles["customers"].to_list()
-    assert facts.trust.current.customers == table(finished.home, "training_set").height
+    assert facts.quality.current.customers == table(finished.home, "training_set").height
     assert facts.changes is None
     assert facts.reasons.importance
-    assert len(facts.trust.calibration) > 5
-    assert facts.trust.model.metrics["roc_auc"].low < facts.trust.model.metrics["roc_auc"].high
-    assert {s.feature for s in facts.trust.slices} == {
+    assert len(facts.quality.calibration) > 5
+    assert facts.quality.model.metrics["roc_auc"].low < facts.quality.model.metrics["roc_auc"].high
+    assert {s.feature for s in facts.quality.slices} == {
         "service_level", "favourite_category", "marketing_consent", "tenure_days",
     }  # fmt: skip
 

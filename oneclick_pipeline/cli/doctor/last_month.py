@@ -28,12 +28,12 @@ def look(home: Home) -> Iterator[Finding]:
         return
     month = home.months[-1]
     again = f"oneclick run --job refresh --month {month}"
-    there = {name: path for name in TABLES if (path := home.table(name, month))}
-    missing = [name for name in TABLES if name not in there and TABLES[name].stage != "model"]
+    tables = {name: path for name in TABLES if (path := home.table(name, month))}
+    missing = [name for name in TABLES if name not in tables and TABLES[name].stage != "model"]
     if missing:
         yield Finding("last month", PROBLEM, f"{month} is not whole, there is no {', '.join(missing)}", f"run it: {again}")
     try:
-        digests = {name: files.verify(path, TABLES[name]) for name, path in there.items()}
+        digests = {name: files.verify(path, TABLES[name]) for name, path in tables.items()}
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:  # a file that is no Parquet
         raise BadInputError(
             f"a table of {month} cannot be read: {str(error).splitlines()[0]}", remedy=f"run it: {again}"
@@ -43,9 +43,9 @@ def look(home: Home) -> Iterator[Finding]:
     if changed:
         yield Finding("last month", PROBLEM, f"{month}: not what its run wrote: {', '.join(changed)}", f"run it: {again}")
     exports = [raw_file(home.path, month, name) for name in RAW]
-    last = min((there[name].stat().st_mtime_ns for name in RAW if name in there), default=0)
+    last = min((tables[name].stat().st_mtime_ns for name in RAW if name in tables), default=0)
     newer = [path.name for path in exports if path.exists() and path.stat().st_mtime_ns > last]
     if newer:
         yield Finding("last month", WARNING, f"{month}: exports that came after its run: {', '.join(newer)}", f"run it: {again}")
     if not (missing or changed or newer):
-        yield Finding("last month", OK, f"{month} is whole: {len(there)} tables, contracts and digests hold")
+        yield Finding("last month", OK, f"{month} is whole: {len(tables)} tables, contracts and digests hold")

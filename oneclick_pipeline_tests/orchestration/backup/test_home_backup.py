@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from oneclick_pipeline.cli import app
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.backup import copies, home_backup, placing
-from oneclick_pipeline.tracking import Tracking
+from oneclick_pipeline.tracking import Tracking, database
 from oneclick_pipeline_tests.faults.mounts import fill, small_disk
 from oneclick_pipeline_tests.orchestration.homes import digests, environment_kept, files, instance_of
 
