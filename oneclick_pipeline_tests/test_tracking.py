@@ -18,9 +18,8 @@ from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.gates import GATES, Gate, edge_rows
 from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, ignored, isolated, runs, versions
-from oneclick_pipeline.tracking import evaluation as judged
-from oneclick_pipeline.tracking.registry import ELSEWHERE
+from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, evaluation, files, ignored, isolated, runs, versions
+from oneclick_pipeline.tracking.environment import ELSEWHERE
 
 from .model.conftest import QUICK, make_features, make_training
 
@@ -197,7 +196,7 @@ def test_nothing_global_is_left_behind(logged):
 def test_no_champion_is_said_clearly(tracking):
     assert tracking.champion() is None
     with pytest.raises(BadInputError, match=r"no champion model yet.*run retrain first"):
-        tracking.describe_champion()
+        tracking.champion_facts()
 
 
 def test_second_version_waits_for_its_promotion(tracking, trained, training):
@@ -214,16 +213,16 @@ def test_second_version_waits_for_its_promotion(tracking, trained, training):
     tracking.promote(second.version)
     assert tracking.aliases() == {"champion": 2, "previous": 1}
     assert [v.version for v in tracking.versions()] == [2, 1]
-    lines = dict(tracking.describe_champion())
+    lines = dict(tracking.champion_facts())
     assert lines["ROC-AUC"].startswith(f"{trained.metrics['roc_auc'].estimate:.3f} (95 % interval")
     assert "version 2, alias champion" in lines["Model"]
 
 
 def test_gates_are_tags_of_version_and_run_and_metrics(three):
     version = three.version(3)
-    assert not version.judged
+    assert not version.has_gates
     judged = three.log_gates(version, FAILED)
-    assert judged.judged
+    assert judged.has_gates
     assert judged.failed_gates == ("loads_in_fresh_process",)
     assert list(judged.gates) == list(GATES)
     run = client_of(three).get_run(version.run_id)
@@ -425,7 +424,7 @@ def test_import_is_light():
 
 def test_what_was_found_out_about_a_version_is_read_back(logged, trained):
     tracking, version = logged
-    found = tracking.judged(version.version)
+    found = tracking.evaluation(version.version)
     assert (found.version, found.month, found.rows, found.same_month) == (1, "2026-10", trained.rows, trained.feature_months ==
                                                                          trained.label_months)  # fmt: skip
     assert found.metrics == {name: m for name, m in trained.metrics.items() if name in found.metrics}
@@ -454,7 +453,7 @@ def test_report_of_a_month_without_training_has_a_run_of_its_own(tracking):
         page.write_text(text, encoding="utf-8")
         run_id = tracking.log_report(page, "2026-10")
     client = tracking._client()
-    experiment = client.get_experiment_by_name(judged.REPORTS)
+    experiment = client.get_experiment_by_name(evaluation.REPORTS)
     (run,) = client.search_runs([experiment.experiment_id])
     assert (run.info.run_id, run.info.run_name, run.info.status) == (run_id, "report 2026-10", "FINISHED")
     kept = files.local(run.info.artifact_uri) / "report" / "2026-10.html"

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.offers import ARMS
 from oneclick_pipeline.contracts.tables import TABLES
+from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import dagster_folder, every_table, mlflow_folder, offers_file, report_file, table_file
 from oneclick_pipeline.terminal import markup, plain
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.console import Group
 
 _LISTED = 20
 _REMEDY = "correct the value in the export and run the month again; until then the row is left out"
@@ -33,9 +38,9 @@ class Summary:
         customers: Customers in customer_features.
         regular: Regular ones.
         segments: The table segment_profiles.
-        model: What the champion says of itself, a line each.
+        model: What the champion says of itself, one line per fact.
         plan: Customers of the table offer_plan by arm, and what their offers cost.
-        expected_gain: What they are expected to gain with its 95 % interval, finance units; as the run has told it, since it
+        expected_gain: What they are expected to gain with its 95 % interval, finance units; as the run gave it, since it
             rests on what was believed then.
     """
 
@@ -73,7 +78,7 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
         customers=int(customers.item(0, 0)),
         regular=int(customers.item(0, 1)),
         segments=table("segment_profiles").collect(),
-        model=tracking.Tracking(home).describe_champion(),
+        model=tracking.Tracking(home).champion_facts(),
         plan=_plan(table("offer_plan")),
         expected_gain=expected_gain,
     )
@@ -89,10 +94,8 @@ def _plan(plan: pl.LazyFrame) -> dict[str, float]:
 
 
 def quarantined(home: Path, month: str) -> list[str]:
-    """One message a rejected value, the first ones, and how many there are in all."""
+    """One message per rejected value, the first ones, and how many there are in all."""
     import polars as pl
-
-    from oneclick_pipeline.errors import BadInputError
 
     path = table_file(home, "rejected_rows", month)
     rows = pl.read_parquet(path, glob=False)
@@ -107,11 +110,6 @@ def quarantined(home: Path, month: str) -> list[str]:
 
 def render(summary: Summary, seconds: float) -> Group:
     """The summary as tables for a terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
     facts = Table.grid(padding=(0, 2))
     facts.add_row("Rows read", ", ".join(f"{file} {n:,}" for file, n in summary.read.items()))
     facts.add_row("Quarantined", ", ".join(f"{file} {n:,}" for file, n in sorted(summary.quarantined.items())) or "none")
@@ -128,12 +126,12 @@ def render(summary: Summary, seconds: float) -> Group:
         segments.add_column(name, justify="right", no_wrap=True)
     for row in summary.segments.iter_rows(named=True):
         declines = "{expected_declines:.0f} ({expected_declines_low:.0f}…{expected_declines_high:.0f})"
-        known = row["expected_declines"] is not None
+        is_forecast = row["expected_declines"] is not None
         segments.add_row(
             markup(row["segment_ru"]),
             f"{row['customers']:,}",
-            f"{row['mean_p_decline']:.2f}" if known else "–",
-            declines.format(**row) if known else "–",
+            f"{row['mean_p_decline']:.2f}" if is_forecast else "–",
+            declines.format(**row) if is_forecast else "–",
             "–" if row["mean_profit"] is None else f"{row['mean_profit']:.2f}",
             f"{row['value_at_risk']:,.1f}",
         )

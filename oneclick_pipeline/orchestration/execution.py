@@ -196,7 +196,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
         EVENTS.removeHandler(listener)
     failed = [e for e in result.get_asset_check_evaluations() if not e.passed] if result.success else []
     insecure = [there.warning] if there is not None and there.warning else []
-    not_followed = [said] if (said := tracking.ignored(os.environ)) else []
+    not_followed = [warning] if (warning := tracking.ignored_variables(os.environ)) else []
     checks = (f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed)
     warnings = (*not_followed, *insecure, *checks, *undelivered, *unpruned)
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))

@@ -68,10 +68,10 @@ def loads(html: str) -> list[str]:
     >>> loads('<a href="#top">up</a><img src="https://example.org/a.png">')
     ['img src=https://example.org/a.png']
     """
-    found = _Loads()
-    found.feed(html)
-    found.close()
-    return found.found
+    loads = _Loads()
+    loads.feed(html)
+    loads.close()
+    return loads.addresses
 
 
 def shown(html: str) -> dict[str, float]:
@@ -84,14 +84,14 @@ class _Loads(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.addresses: list[str] = []
         self._style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """An element."""
         self._style = tag == "style"
         if tag in _FOREIGN:
-            self.found.append(tag)
+            self.addresses.append(tag)
         for name, value in attrs:
             text = value or ""
             if (
@@ -100,7 +100,7 @@ class _Loads(HTMLParser):
                 or (name == "style" and _IN_STYLE.search(text))
                 or (name == "http-equiv")
             ):
-                self.found.append(f"{tag} {name}={text}")
+                self.addresses.append(f"{tag} {name}={text}")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """An element that closes itself."""
@@ -114,4 +114,4 @@ class _Loads(HTMLParser):
     def handle_data(self, data: str) -> None:
         """Text; of a style sheet it may load."""
         if self._style and (match := _IN_STYLE.search(data)):
-            self.found.append(f"style {match.group()}")
+            self.addresses.append(f"style {match.group()}")

@@ -49,13 +49,13 @@ def versions_in(table: Path) -> set[int]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in files.parts(table):
         try:
             file = pq.ParquetFile(part)
             if COLUMN in file.schema_arrow.names:
-                found |= set(file.read([COLUMN]).column(0).cast(pa.int64()).unique().drop_null().to_pylist())
+                numbers |= set(file.read([COLUMN]).column(0).cast(pa.int64()).unique().drop_null().to_pylist())
         except (pa.ArrowException, OSError) as error:
             remedy = "put its backup in its place, or run its month again; until then no model version is pruned"
             raise BadInputError("which model it names cannot be read", file=str(part), remedy=remedy) from error
-    return found
+    return numbers

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 FOLDER, RECORD = "registered", "record.json"
 MODEL_FILE = "model.skops"
-GATE, JUDGED, PROMOTED_BY = "gate.", "gates", "promoted_by"
+GATE, ALL_GATES, PROMOTED_BY = "gate.", "gates", "promoted_by"
 """Tags of how a version did at its gates, of all gates together, and of who made it the champion."""
 
 INSTEAD = (
@@ -99,7 +99,8 @@ class Version(_Strict):
         version: Its number.
         run_id: MLflow run that made it.
         created: When it was registered.
-        tags: Facts by name: what it learnt from, how it did at its gates, who promoted it. MLflow's tags say the same to people.
+        tags: Facts by name: what it was trained on, how it did at its gates, who promoted it. MLflow's tags say the same, for
+            people.
         metrics: Nested estimates of the whole procedure, see `model.METRICS`.
         families: Every family, the best log loss first.
         folder: Folder of the model, below `HOME/mlflow`.
@@ -125,7 +126,7 @@ class Version(_Strict):
 
     @property
     def foretells_same_month(self) -> bool:
-        """Whether it learnt the class of the features' own month, for want of later ones."""
+        """Whether it was trained on the class of the features' own month, for want of later ones."""
         return self.tags["feature_months"] == self.tags["label_months"]
 
     @property
@@ -135,9 +136,9 @@ class Version(_Strict):
         return None if text is None else float(text.split()[0])
 
     @property
-    def judged(self) -> bool:
+    def has_gates(self) -> bool:
         """Whether all its gates were logged."""
-        return JUDGED in self.tags
+        return ALL_GATES in self.tags
 
     @property
     def gates(self) -> dict[str, str]:
@@ -313,14 +314,14 @@ def _entries(folder: Path) -> Iterator[str]:
 
 def _checked(mlflow: Path, version: Version, path: str, content: Content) -> bytes:
     try:
-        found = _bytes(mlflow, Path(path), content.size)
+        present = _bytes(mlflow, Path(path), content.size)
     except FileNotFoundError as error:
         raise gone(version.version, str(mlflow / path)) from error
     except OSError as error:  # a link, there or on the way; a folder; a pipe
         raise changed(version.version, str(mlflow / path)) from error
-    if Content.of(found) != content:
+    if Content.of(present) != content:
         raise changed(version.version, str(mlflow / path))
-    return found
+    return present
 
 
 def _bytes(root: Path, path: Path, size: int | None = None) -> bytes:

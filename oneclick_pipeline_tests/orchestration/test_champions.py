@@ -53,7 +53,7 @@ def test_ten_retrains_one_of_them_on_shuffled_labels(tmp_path, monkeypatch):
     seen = []
     for number in range(1, 11):
         version = retrain(store, number, shuffled=number == 5)
-        assert version.judged
+        assert version.has_gates
         assert list(version.gates) == list(GATES)
         seen.append(store.aliases())
     assert [version.version for version in store.versions()] == list(range(10, 0, -1))
@@ -156,7 +156,7 @@ def test_retrain_that_ends_between_logging_and_gates_leaves_the_champion(challen
     assert not materialize(home, assets=assets, selection=["activity_model"], month=EARLIER).success
     store = Tracking(home)
     assert store.aliases() == before | {"challenger": 3}
-    assert not store.version(3).judged
+    assert not store.version(3).has_gates
     with pytest.raises(BadInputError, match="was not judged"):
         store.promote(3)
 

@@ -49,7 +49,7 @@ def test_version_without_a_record_is_refused_and_accepted_by_hand(older):
     store.check(accepted)
     assert accepted.kept.keys() == version.kept.keys()
     assert {**accepted.model_dump(), "kept": {}} == {**version.model_dump(), "kept": {}}
-    assert store.judged(1).metrics == version.metrics
+    assert store.evaluation(1).metrics == version.metrics
     assert len(store.out_of_fold(accepted)) > 0
 
 
