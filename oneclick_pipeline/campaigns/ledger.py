@@ -41,7 +41,6 @@ SENT = tuple(c for c in COLUMNS if c not in SHARES)
 _NAMES = tuple(c.name for c in COLUMNS)
 _REPLACED = re.compile(r"[0-9]{4}-[0-9]{2}\.replaced-[0-9]+")
 _DIGEST = b"oneclick_digest"
-_DTYPES = {"int": "int64", "float": "float64", "str": "object"}
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
         rows = _month(ledger_file(home, month)).sort_values("customer_id")
         unknown = {name: share for name, share in today.items() if name not in rows}
         parts.append(rows.assign(campaign_month=month, **unknown))
-    empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: _DTYPES[c.kind] for c in COLUMNS})
+    empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: c.type.numpy for c in COLUMNS})
     return pd.concat(parts or [empty], ignore_index=True)[["campaign_month", *_NAMES]]
 
 
@@ -174,7 +173,7 @@ def handed_over(home: Path, month: str) -> pd.DataFrame:
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
     """The columns `SENT` of the rows of a month, in their types, by customer."""
-    dtypes = {c.name: _DTYPES[c.kind] for c in SENT}
+    dtypes = {c.name: c.type.numpy for c in SENT}
     return rows.astype(dtypes)[list(dtypes)].sort_values("customer_id", ignore_index=True)
 
 
@@ -317,7 +316,7 @@ def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
     from pandas.api import types
 
     def refuse(problem: str, value: object) -> BadInputError:
-        promise = column.promise or {"int": "a whole number", "float": "a number", "str": "a text"}[column.kind]
+        promise = column.promise or column.type.phrase
         return BadInputError(
             f"{column.name} {problem}",
             file=str(path),
@@ -343,7 +342,7 @@ def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
     right = types.is_integer_dtype(values) if column.kind == "int" else types.is_numeric_dtype(values)
     if not right or types.is_bool_dtype(values) or types.is_complex_dtype(values):
         raise refuse(f"is of type {values.dtype}", values.iloc[0] if len(values) else None)
-    numbers = values.to_numpy(dtype=_DTYPES[column.kind])
+    numbers = values.to_numpy(dtype=column.type.numpy)
     low, high = (-np.inf if column.minimum is None else column.minimum), (np.inf if column.maximum is None else column.maximum)
     bad = ~gaps & ~(np.isfinite(numbers) & (numbers >= low) & (numbers <= high))  # a gap is refused above where it may not be
     if bad.any():

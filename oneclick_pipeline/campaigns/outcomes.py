@@ -192,8 +192,7 @@ def _declined(
 
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     """The columns of the table in order and in pandas' types for them."""
-    kinds = {"int": "int64", "float": "float64", "bool": "bool", "str": "object"}
-    dtypes = {c.name: kinds[c.kind] for c in CAMPAIGN_OUTCOMES.columns} | {"declined": "Int64"}
+    dtypes = {c.name: c.type.numpy if c.kind == "str" else c.pandas for c in CAMPAIGN_OUTCOMES.columns}
     texts = {"offer_id": rows["offer_id"].astype(object).where(rows["offer_id"].notna(), None)}
     return rows.assign(**texts)[CAMPAIGN_OUTCOMES.names].astype(dtypes)
 

@@ -13,12 +13,19 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
 import numpy as np
 
-from oneclick_pipeline import raw
 from oneclick_pipeline.campaigns.effects import Effect, estimate, significant
 from oneclick_pipeline.contracts.schema import Column, Table
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.encoding import of_content
+from oneclick_pipeline.raw.export import unchanged
+from oneclick_pipeline.raw.facts import FileFacts, inspect
+from oneclick_pipeline.raw.header import split_header
+from oneclick_pipeline.raw.lines import first_line
+from oneclick_pipeline.raw.numbers import NUMBER, number
+from oneclick_pipeline.raw.splitting import split_lines
 from oneclick_pipeline.terminal import plain
 
 if TYPE_CHECKING:
@@ -34,8 +41,7 @@ CONTROL = "control"
 BEFORE = "_before"
 KEYS = ("customer_id", "offer_id")
 
-_NUMBER = r"^[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"
-_INTEGER = r"^[+]?[0-9]{1,18}$"
+_CUSTOMER = r"^[+]?[0-9]{1,18}$"
 _LARGEST = 1e15  # beyond it a float no longer holds every whole number, and its square loses what is added
 _LONGEST_OFFER = 200
 
@@ -103,11 +109,11 @@ def read(path: Path, *, known: Collection[int] | None = None) -> Imported:
     import polars as pl
 
     keys = _layout([(name, name) for name in KEYS])
-    with raw.unchanged(path), tempfile.TemporaryDirectory() as scratch:
-        facts = _with_encoding(raw.inspect(path, keys)[0], path)
+    with unchanged(path), tempfile.TemporaryDirectory() as scratch:
+        facts = _with_encoding(inspect(path, keys)[0], path)
         _check_header(facts.header, path)
         columns = [(f"c{i}", header) for i, header in enumerate(facts.header)]  # a header may be any text
-        texts = raw.split_by_hand(path, _layout(columns), replace(facts, rewritten=True), {}, Path(scratch)).collect()
+        texts = split_lines(path, _layout(columns), replace(facts, rewritten=True), {}, Path(scratch)).collect()
     if texts.is_empty():
         raise BadInputError("the file has a header and no rows", file=str(path), remedy="export it again")
     texts = texts.with_columns(pl.col([name for name, _ in columns]).str.strip_chars().replace("", None))
@@ -180,29 +186,13 @@ def _layout(columns: list[tuple[str, str]]) -> Table:
     return Table("outcomes", "campaigns", "", tuple(Column(name, "str", "", header=header) for name, header in columns))
 
 
-def _with_encoding(facts: raw.FileFacts, path: Path) -> raw.FileFacts:
-    """The facts under the encoding of the content: the keys in the header are ASCII and do not tell it."""
-    import codecs
-
-    decoder, encoding = codecs.getincrementaldecoder("utf-8")(), facts.encoding
-    with path.open("rb") as file:
-        head = file.read(raw.MAX_LINE_BYTES)
-        try:
-            decoder.decode(head)
-            while chunk := file.read(1 << 20):
-                decoder.decode(chunk)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            encoding = "cp1251"
-    lines = head.removeprefix(b"\xef\xbb\xbf").splitlines()
-    sample = b"\n".join(lines[: max(1, len(lines) - 1)])  # the last line may be cut
-    mixed: raw.Encoding = "utf-8 read as cp1251"
-    if encoding == "utf-8" and raw.decode(sample, mixed) != raw.decode(sample, "utf-8"):
-        encoding = mixed
+def _with_encoding(facts: FileFacts, path: Path) -> FileFacts:
+    """The facts under the encoding of the content: the keys in the header are ASCII and do not reveal it."""
+    encoding = of_content(path)
     if encoding == facts.encoding:
         return facts
-    header = raw.split_quoted(raw.decode(lines[0], encoding), facts.delimiter) or []
-    return replace(facts, encoding=encoding, header=tuple(field.strip() for field in header), rewritten=True)
+    header = split_header(first_line(path), encoding, facts.delimiter) or ()
+    return replace(facts, encoding=encoding, header=header, rewritten=True)
 
 
 def _is_covariate(header: str, columns: Collection[str]) -> bool:
@@ -234,7 +224,7 @@ def _usable(texts: pl.DataFrame, columns: list[tuple[str, str]]) -> tuple[dict[s
     used, ignored = {}, {}
     for name, header in columns:
         values = texts[name].drop_nulls()
-        numbers = values.str.contains(_NUMBER).sum()
+        numbers = values.str.contains(NUMBER).sum()
         if header in KEYS:
             used[header] = name
         elif not header:
@@ -265,10 +255,15 @@ def _judge(
     import polars as pl
 
     customer, offer = pl.col("=customer_id"), pl.col("=offer_id")
-    number = pl.when(customer.str.contains(_INTEGER)).then(customer).cast(pl.Int64)
+    customer_id = pl.when(customer.str.contains(_CUSTOMER)).then(customer).cast(pl.Int64)
     arm = pl.when(offer.str.to_lowercase() == CONTROL).then(pl.lit(CONTROL)).otherwise(offer)
-    values = [_number(pl.col(f"={h}")).alias(f"#{h}") for h in (*outcomes, *covariates)]
-    rows = texts.with_columns(number.alias("customer_id"), arm.alias("offer_id"), *values)
+    values = [number(nw.col(f"={h}")).alias(f"#{h}") for h in (*outcomes, *covariates)]
+    rows = (
+        nw.from_native(texts)
+        .with_columns(values)
+        .to_native()
+        .with_columns(customer_id.alias("customer_id"), arm.alias("offer_id"))
+    )
     rows = rows.with_columns(pl.len().over("customer_id").alias("times"))
     whole = pl.col("problem").is_null()
     rules: list[tuple[str | None, pl.Expr, str, str]] = [
@@ -313,19 +308,12 @@ def _judge(
     rejected = []
     for row in rows.filter(pl.col("broken").is_not_null()).iter_rows(named=True):
         if row["broken"] < 0:
-            rejected.append(Rejected(row["line"], None, row["excerpt"], row["problem"], "mend the line"))
+            rejected.append(Rejected(row["line"], None, row["excerpt"], row["problem"], "fix the line"))
             continue
         column, _, problem, remedy = rules[row["broken"]]
         rejected.append(Rejected(row["line"], column, row[f"={column}"] or "", problem, remedy))
     renamed = [pl.col(f"#{h}").alias(h) for h in (*outcomes, *covariates)]
     return good.select("customer_id", "offer_id", *renamed), tuple(rejected)
-
-
-def _number(text: pl.Expr) -> pl.Expr:
-    """A text as a number, null where it is none; numbers too large for a float are infinite."""
-    import polars as pl
-
-    return pl.when(text.str.contains(_NUMBER)).then(text.str.replace(",", ".", literal=True)).cast(pl.Float64, strict=False)
 
 
 def _check_arms(found: Imported) -> None:

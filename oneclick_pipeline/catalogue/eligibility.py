@@ -156,7 +156,7 @@ class _Table:
             either: Truth = np.logical_or.reduce([self.holds(c) for c in condition.conditions])
             return either
         if condition not in self._held:
-            numeric = condition.column in COLUMNS and COLUMNS[condition.column].kind in ("int", "float")
+            numeric = condition.column in COLUMNS and COLUMNS[condition.column].type.is_number
             self._held[condition] = self._compare(condition) if numeric else self._match(condition)
         return self._held[condition]
 

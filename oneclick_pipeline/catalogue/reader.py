@@ -211,7 +211,7 @@ class _Reader:
             )
         key = operands[0]
         operand, place = fields[key], f"{place}, {key}"
-        numeric = column.kind in ("int", "float")
+        numeric = column.type.is_number
         if not numeric and op not in ("==", "!=", "in"):
             raise self._wrong(
                 fields["op"], f"{place}: {column.name} is no number and has no order", remedy='compare it by "==", "!=" or "in"'
@@ -227,7 +227,7 @@ class _Reader:
             raise self._wrong(operand, f"{place}: only numbers are compared so, by an order", remedy="write a value instead")
         if key == "column_value":
             other = self._word(operand, place, tuple(COLUMNS))
-            if COLUMNS[other].kind not in ("int", "float"):
+            if not COLUMNS[other].type.is_number:
                 raise self._wrong(
                     operand, f"{place}: {other} is no number, {column.name} is one", remedy="name a column of numbers"
                 )
@@ -239,7 +239,7 @@ class _Reader:
 
     def _value(self, node: Node, place: str, column: Column) -> Value:
         """A value that the column can have."""
-        if column.kind in ("int", "float"):
+        if column.type.is_number:
             return self._number(node, f"{place} of {column.name}")
         value = self._scalar(node, place)
         if column.kind == "bool":

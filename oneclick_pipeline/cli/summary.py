@@ -61,7 +61,8 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
     """Read the summary of a month that has run; for `expected_gain` see `Summary`."""
     import polars as pl
 
-    from oneclick_pipeline import raw, tracking
+    from oneclick_pipeline import tracking
+    from oneclick_pipeline.raw.export import rows
 
     def table(name: str) -> pl.LazyFrame:
         return pl.scan_parquet(table_file(home, name, month), glob=False)
@@ -72,7 +73,7 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
     return Summary(
         home=home,
         month=month,
-        read={s.file: raw.rows(table_file(home, s.file, month)) for s in SOURCES},
+        read={s.file: rows(table_file(home, s.file, month)) for s in SOURCES},
         quarantined=dict(rejected.iter_rows()),
         corrected=dict(corrections.iter_rows()),
         customers=int(customers.item(0, 0)),

@@ -260,6 +260,5 @@ def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64
 
 def _with_integers(table: pd.DataFrame) -> pd.DataFrame:
     """Whole numbers and flags that may be missing, in pandas' nullable types instead of floats and objects."""
-    whole = {c.name: "Int64" if table[c.name].isna().any() else "int64" for c in FEATURES if c.kind == "int"}
-    flags = {c.name: "boolean" if table[c.name].isna().any() else "bool" for c in FEATURES if c.kind == "bool"}
-    return table.astype(whole | flags)
+    columns = [c for c in FEATURES if c.kind in ("int", "bool")]
+    return table.astype({c.name: c.type.pandas_with_gaps if table[c.name].isna().any() else c.type.pandas for c in columns})

@@ -118,11 +118,10 @@ def _table(name: str, table: Table, metadata: sa.MetaData) -> sa.Table:
     """The database's table of one of ours, with the month before its columns."""
     import sqlalchemy as sa
 
-    types = {"int": sa.BigInteger, "float": sa.Double, "bool": sa.Boolean, "str": sa.Text}
     columns: list[sa.Column[Any]] = [sa.Column("month", sa.String(7), primary_key=True)]
     for c in table.columns:
         nullable = c.nullable or (table is OFFER_PLAN and c.name in _MAY_LACK)
-        columns += [sa.Column(c.name, types[c.kind], primary_key=c.name in table.key, nullable=nullable)]
+        columns += [sa.Column(c.name, getattr(sa, c.type.sql), primary_key=c.name in table.key, nullable=nullable)]
     return sa.Table(name, metadata, *columns)
 
 

@@ -7,7 +7,7 @@ table moves to its final path, whole and in one rename, after its contract and i
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +18,6 @@ import narwhals as nw
 from pydantic import Field, PrivateAttr
 
 from oneclick_pipeline import engine as engines
-from oneclick_pipeline import raw
 from oneclick_pipeline.contracts.exports import RAW
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
@@ -33,6 +32,8 @@ from oneclick_pipeline.orchestration.checks import failed_blocking
 from oneclick_pipeline.orchestration.failures import in_plain_words, read_by
 from oneclick_pipeline.orchestration.run_settings import SettingsOfRun, given
 from oneclick_pipeline.orchestration.runs import active, launches
+from oneclick_pipeline.raw import facts
+from oneclick_pipeline.raw.export import Export, reopen
 from oneclick_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Staged:
     Attributes:
         table: Its name.
         path: Parquet file, or folder of them, in the scratch folder.
-        rows: Number of rows; those of a raw table lie for the most part in the export itself.
+        rows: Number of rows.
         digest: Hash of the content.
     """
 
@@ -65,7 +66,7 @@ class Step:
     folder: Path
     _scratches: int = field(default=0)
 
-    def take(self, export: raw.Export) -> nw.LazyFrame:
+    def take(self, export: Export) -> nw.LazyFrame:
         """The raw table of an export, in the engine."""
         return self.engine.take(export.lines(), self._scratch())
 
@@ -94,13 +95,13 @@ class Step:
         digest = files.verify(path, TABLES[table])
         return Staged(table, path, files.rows(path), digest)
 
-    def stage_export(self, export: raw.Export) -> Staged:
-        """Write the raw table of an export: the rows that were split by hand, and where the plain ones lie."""
+    def stage_export(self, export: Export) -> Staged:
+        """Write the raw table of an export: the rows that are not plain, and where the plain ones lie."""
         table = export.facts.file
         path = self.folder / f"{table}.parquet"
-        frame = nw.from_native(export.by_hand)
-        PolarsEngine().write(frame, path, TABLES[table], metadata={raw.FACTS: export.facts.to_json()})
-        return replace(self._verified(table, path), rows=raw.rows(path))
+        frame = nw.from_native(export.odd_rows)
+        PolarsEngine().write(frame, path, TABLES[table], metadata={facts.KEY: export.facts.to_json()})
+        return self._verified(table, path)
 
     def stage_batches(self, table: str, frames: "Iterable[pd.DataFrame]") -> Staged:
         """The same for a table that comes batch by batch; no batch stays in memory once it is written.
@@ -329,11 +330,11 @@ class TableIO(dg.ConfigurableIOManager):
             files.publish(obj.path, target)
         context.add_output_metadata({"dagster/row_count": obj.rows, "path": dg.MetadataValue.path(target), "digest": obj.digest})
 
-    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | raw.Export":
+    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | Export":
         """The table of the month: as pandas where the asset asks for `pd.DataFrame` or `Batches`, else in the engine.
 
         An asset that asks for `Months` gets its window of months, of which the last one must be there. A raw table is
-        the export as it was read (`raw.Export`), to be verified before and after use.
+        the export as it was read (`Export`), to be verified before and after use.
         """
         name, months = context.asset_key.path[-1], context.asset_partition_keys
         paths = {month: table_file(self.home.root, name, month) for month in months}
@@ -349,7 +350,7 @@ class TableIO(dg.ConfigurableIOManager):
 
     def _opened(
         self, name: str, month: str, paths: dict[str, Path], wanted: type
-    ) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | raw.Export":
+    ) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | Export":
         if wanted is Months:
             return Months(name, {m: path for m, path in paths.items() if path.exists()})
         if wanted is Batches:
@@ -357,5 +358,5 @@ class TableIO(dg.ConfigurableIOManager):
         if wanted.__module__.startswith("pandas"):
             return Months(name, paths)[month]
         if name in RAW:
-            return raw.reopen(raw_file(self.home.root, month, name), paths[month])
+            return reopen(raw_file(self.home.root, month, name), paths[month])
         return self.home.tables().scan(paths[month])

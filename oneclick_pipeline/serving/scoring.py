@@ -309,7 +309,7 @@ def _check_value(column: Column, value: object, where: str) -> None:
         raise refuse("holds control characters or half of one")
     if column.kind == "str" and column.values and value not in column.values.values():
         raise refuse("is none of its words")
-    if column.kind in ("int", "float"):
+    if column.type.is_number:
         if not is_number or not -_LARGEST <= value <= _LARGEST:  # type: ignore[operator] # NaN is refused as well
             raise refuse("is no number that a customer can have")
         if column.kind == "int" and value != int(value):  # type: ignore[call-overload]

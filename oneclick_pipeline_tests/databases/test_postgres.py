@@ -123,7 +123,7 @@ def test_unreachable_server_is_told_in_plain_words(unreachable, tmp_path, comman
     assert result.exit_code == 1
     assert isinstance(result.exception, BadInputError | SystemExit)
     assert "PostgreSQL at 127.0.0.1:1/oneclick cannot be used" in told
-    assert "start the server or mend ONECLICK_POSTGRES" in told
+    assert "start the server or fix ONECLICK_POSTGRES" in told
     assert "s3cr3t" not in told
 
 

@@ -32,6 +32,17 @@ def test_month_that_is_none_gives_no_path(place):
         place(Path("home"), "../2026-10")
 
 
+def test_paths_are_the_public_ones():
+    home, month = Path("/home"), "2026-10"
+    assert paths.raw_file(home, month, "market_file") == Path("/home/raw/2026-10/market_file.csv")
+    assert paths.table_file(home, "market_file", month) == Path("/home/tables/raw/market_file/2026-10.parquet")
+    assert paths.table_file(home, "customer_scores", month) == Path("/home/tables/scores/customer_scores/2026-10.parquet")
+    assert paths.report_file(home, month) == Path("/home/reports/2026-10.html")
+    assert paths.report_file(home, month, "en") == Path("/home/reports/2026-10.en.html")
+    assert paths.ledger_file(home, month) == Path("/home/ledger/2026-10.parquet")
+    assert paths.offers_file(home, month) == Path("/home/exports/2026-10/offers.csv")
+
+
 def test_raw_months_are_folders_named_after_months(tmp_path):
     assert paths.raw_months(tmp_path) == []
     for name in ("2026-10", "2019-03", "2026-13", "notes"):

@@ -25,7 +25,7 @@ from oneclick_pipeline.orchestration.assets import clean, features, raw
 from oneclick_pipeline.orchestration.partitions import by_month, first_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.orchestration.runs import active
-from oneclick_pipeline.raw import reopen
+from oneclick_pipeline.raw.export import reopen
 from oneclick_pipeline.tracking import MODEL, Tracking
 
 if TYPE_CHECKING:

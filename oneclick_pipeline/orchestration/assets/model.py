@@ -7,13 +7,14 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import contracts, model, pictures, raw, tracking
+from oneclick_pipeline import contracts, model, pictures, tracking
 from oneclick_pipeline.contracts.model import LABEL_SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, labels, leakage
 from oneclick_pipeline.orchestration.asset_specs import OWNERS, code_version, embedded, picture, table_asset
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home, Months
+from oneclick_pipeline.raw.export import Export
 
 _CODE = code_version(model, tracking, pictures, contracts)
 _AGREES, _TOP = 0.7, 5
@@ -32,8 +33,8 @@ def training_set(
     context: dg.AssetExecutionContext,
     home: Home,
     customer_features: Months,
-    market_file: raw.Export,
-    market_money: raw.Export,
+    market_file: Export,
+    market_money: Export,
 ) -> Iterator[Any]:
     """Collect the regular customers with a label, and guard against leaks; see `model.training_set` and `model.leakage`."""
     with home.step(context) as step:
@@ -90,7 +91,7 @@ def training_set(
         )
 
 
-def _texts(export: raw.Export, *columns: str) -> pd.DataFrame:
+def _texts(export: Export, *columns: str) -> pd.DataFrame:
     """Columns of an export as it came."""
     export.verify()
     texts = export.lines().select(columns).collect().to_pandas()

@@ -16,7 +16,7 @@ from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import is_over
 from oneclick_pipeline.home.paths import raw_file, raw_months, table_file
-from oneclick_pipeline.raw import read_facts
+from oneclick_pipeline.raw.facts import read_facts
 
 if TYPE_CHECKING:
     import os

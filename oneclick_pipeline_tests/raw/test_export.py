@@ -10,9 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oneclick_pipeline import raw
-from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE
+from oneclick_pipeline.contracts.exports import PROFIT
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw import export as stage
+from oneclick_pipeline.raw import lines as scanning
+from oneclick_pipeline.raw.facts import FileFacts
+from oneclick_pipeline.raw.lines import MAX_LINE_BYTES
+from oneclick_pipeline.raw.splitting import NOT_CLOSED, TOO_LONG, WRONG_WIDTH, split_lines
 from oneclick_pipeline_tests.conftest import export_text, market_row
 
 TEXT = export_text()
@@ -21,7 +25,7 @@ TEXT = export_text()
 def read(tmp_path, content, file="market_money"):
     path = tmp_path / f"{file}.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    frame, facts = raw.read(path, file, tmp_path)
+    frame, facts = stage.read(path, file, tmp_path)
     return frame.sort("line").collect().to_native(), facts
 
 
@@ -99,10 +103,10 @@ def test_read_blank_lines_are_no_rows_but_count_as_lines(tmp_path):
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('2;"3', raw.NOT_CLOSED),
-        ("2;3;4", raw.WRONG_WIDTH),
-        ("2", raw.WRONG_WIDTH),
-        ("2;" + "9" * raw.MAX_LINE_BYTES, raw.TOO_LONG),
+        ('2;"3', NOT_CLOSED),
+        ("2;3;4", WRONG_WIDTH),
+        ("2", WRONG_WIDTH),
+        ("2;" + "9" * MAX_LINE_BYTES, TOO_LONG),
     ],
     ids=["quote", "wide", "narrow", "long"],
 )
@@ -116,10 +120,10 @@ def test_read_line_that_cannot_be_split_is_kept_with_its_problem(tmp_path, line,
 
 @pytest.mark.parametrize("most", [0, 10])
 def test_read_line_of_another_width_is_kept_as_it_came(tmp_path, monkeypatch, most):
-    monkeypatch.setattr(raw, "MAX_ODD_LINES", most)
+    monkeypatch.setattr(scanning, "MAX_ODD_LINES", most)
     frame, facts = read(tmp_path, 'id;Прибыль\n"1";2\n4;4,25;9\n', "money")
     assert facts.rewritten == (most == 0)
-    assert frame.select("customer_id", "problem", "excerpt").rows() == [("1", None, None), (None, raw.WRONG_WIDTH, "4;4,25;9")]
+    assert frame.select("customer_id", "problem", "excerpt").rows() == [("1", None, None), (None, WRONG_WIDTH, "4;4,25;9")]
 
 
 def test_read_200_mb_line_is_one_problem_and_the_rest_survives(tmp_path):
@@ -130,10 +134,10 @@ def test_read_200_mb_line_is_one_problem_and_the_rest_survives(tmp_path):
             file.write(b"7" * (1 << 20))
         file.write(b"\n3;4\n")
     tracemalloc.start()
-    frame, _ = raw.read(path, "money", tmp_path)
+    frame, _ = stage.read(path, "money", tmp_path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert frame.collect()["problem"].to_list() == [None, raw.TOO_LONG, None]
+    assert frame.collect()["problem"].to_list() == [None, TOO_LONG, None]
     assert peak < 100 << 20  # some chunks, never the line
 
 
@@ -159,15 +163,15 @@ def test_read_unusable_file_is_refused(tmp_path, content, told):
 
 def test_read_missing_file_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="the file is missing"):
-        raw.read(tmp_path / "money.csv", "money", tmp_path)
+        stage.read(tmp_path / "money.csv", "money", tmp_path)
 
 
 def test_unchanged_tells_a_file_that_was_replaced(tmp_path):
     path = tmp_path / "money.csv"
     path.write_text("a")
-    with pytest.raises(BadInputError, match="changed while it was read"), raw.unchanged(path):
+    with pytest.raises(BadInputError, match="changed while it was read"), stage.unchanged(path):
         path.write_text("bb")
-    with raw.unchanged(path):
+    with stage.unchanged(path):
         path.read_text()
 
 
@@ -207,11 +211,7 @@ def test_read_mutated_file_keeps_every_line_or_refuses(tmp_path, file, position,
     assert frame["line"].is_unique().all()
 
 
-def test_tables_of_exports_are_those_of_the_contracts():
-    assert [CUSTOMERS.file, REVENUE.file, PROFIT.file] == ["market_file", "market_money", "money"]
-
-
-ODD = ["2;3;4", "2", "", "   ", '"2";3', '2;"3', '"2;3"', "2;\x1f3", "2;a\rb", "2;\u20093", ";", "2;" + "9" * raw.MAX_LINE_BYTES]
+ODD = ["2;3;4", "2", "", "   ", '"2";3', '2;"3', '"2;3"', "2;\x1f3", "2;a\rb", "2;\u20093", ";", "2;" + "9" * MAX_LINE_BYTES]
 
 
 @given(
@@ -223,33 +223,33 @@ ODD = ["2;3;4", "2", "", "   ", '"2";3', '2;"3', '"2;3"', "2;\x1f3", "2;a\rb", "
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 def test_read_plain_lines_where_they_lie_is_reading_all_by_hand(tmp_path, monkeypatch, lines, ends, last, mark, chunk):
-    monkeypatch.setattr(raw, "_CHUNK", chunk)
+    monkeypatch.setattr(scanning, "_CHUNK", chunk)
     ended = [line + end for line, end in zip(lines, ends, strict=False)]
     content = b"\xef\xbb\xbf" * mark + "id;Прибыль\n".encode() + b"".join(ended)
     content = content if last else content.rstrip(b"\r\n")
     path = tmp_path / "money.csv"
     path.write_bytes(content)
     try:
-        export = raw.open_export(path, "money", tmp_path)
+        export = stage.open_export(path, "money", tmp_path)
     except BadInputError as error:
         assert "a header and no rows" in str(error)  # noqa: PT017 # nothing but blank lines
         return
     facts = dataclasses.replace(export.facts, rewritten=True)
-    by_hand = raw.split_by_hand(path, PROFIT, facts, {}, tmp_path).with_columns(pl.col("profit").str.replace("\x1f", "\ufffd"))
+    by_hand = split_lines(path, PROFIT, facts, {}, tmp_path).with_columns(pl.col("profit").str.replace("\x1f", "\ufffd"))
     whole = export.lines().with_columns(pl.col("profit").str.replace("\x1f", "\ufffd")).sort("line").collect()
     assert whole.equals(by_hand.select(whole.columns).collect())
-    assert export.facts.plain_rows + len(export.by_hand.collect()) == len(whole)
+    assert export.facts.plain_rows + len(export.odd_rows.collect()) == len(whole)
 
 
 def kept(tmp_path, content="id;Прибыль\n1;2\n3;4\n"):
     path = tmp_path / "money.csv"
     path.write_bytes(content.encode())
-    return path, raw.open_export(path, "money", tmp_path)
+    return path, stage.open_export(path, "money", tmp_path)
 
 
 def test_facts_survive_as_text(tmp_path):
     _, export = kept(tmp_path, "id;Прибыль;Город\n1;2;3\n4\n")
-    assert raw.FileFacts.from_json(export.facts.to_json()) == export.facts
+    assert FileFacts.from_json(export.facts.to_json()) == export.facts
     assert export.facts.not_plain == (3,)
 
 
@@ -271,7 +271,7 @@ def test_verify_takes_the_same_bytes_written_anew_and_nothing_else(tmp_path):
 def test_verify_lets_go_of_a_file_that_was_rewritten(tmp_path):
     path = tmp_path / "money.csv"
     path.write_bytes("id;Прибыль\n1;2\n".encode("cp1251"))
-    export = raw.open_export(path, "money", tmp_path)
+    export = stage.open_export(path, "money", tmp_path)
     path.unlink()
     export.verify()
     assert len(export.lines().collect()) == 1

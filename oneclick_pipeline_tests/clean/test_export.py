@@ -7,12 +7,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from oneclick_pipeline import clean as stage
-from oneclick_pipeline import raw
+from oneclick_pipeline.clean import export as stage
+from oneclick_pipeline.clean import quick
+from oneclick_pipeline.clean.quarantine import CONFLICT
 from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
 from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE, SITE_MINUTES, SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.export import read
+from oneclick_pipeline.raw.splitting import NOT_CLOSED
 from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
 
@@ -75,7 +78,7 @@ def test_clean_row_that_breaks_two_rules_is_one_row_and_two_reasons(cleaned):
 
 def test_clean_line_that_could_not_be_split_is_rejected(cleaned):
     result = cleaned(PROFIT, 'id;Прибыль\n1;2\n3;"4\n')
-    assert rows(result.rejected) == [("money", 3, None, '3;"4', raw.NOT_CLOSED)]
+    assert rows(result.rejected) == [("money", 3, None, '3;"4', NOT_CLOSED)]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +120,7 @@ def test_clean_exact_copy_is_dropped_and_listed(cleaned):
 def test_clean_same_key_with_other_content_rejects_every_row_of_it(cleaned):
     result = cleaned(PROFIT, "id;Прибыль\n1;2\n3;4\n1;5\n")
     assert rows(result.table) == [(3, 4.0)]
-    assert rows(result.rejected) == [("money", 2, "id", "1", stage.CONFLICT), ("money", 4, "id", "1", stage.CONFLICT)]
+    assert rows(result.rejected) == [("money", 2, "id", "1", CONFLICT), ("money", 4, "id", "1", CONFLICT)]
     assert result.rejected_rows == 2
 
 
@@ -182,11 +185,6 @@ def test_clean_good_file_has_empty_lists_of_the_right_form(cleaned):
     CORRECTIONS.contract().validate(result.corrections.collect().to_native())
 
 
-def test_nearest_leaves_what_is_two_edits_away():
-    assert stage.nearest("стандарттт", ["стандарт"]) is None
-    assert stage.nearest("СТАНДАРТ ", ["стандарт"]) == "стандарт"
-
-
 DAMAGE = st.sampled_from(
     ["", "x", "-5", "1e999", '"', ";", "\n", "Выросла", "стандартт", "0,5", "\x00", "９", "1 000", "=cmd()", "ы" * 300]
 )
@@ -211,7 +209,7 @@ def test_clean_damaged_file_accounts_for_every_row(tmp_path, source, edits, copi
     results = []
     for backend in (lambda f: f, to_pandas):
         try:
-            frame, _ = raw.read(path, source.file, tmp_path)
+            frame, _ = read(path, source.file, tmp_path)
         except BadInputError:
             return  # nothing but blank lines is left
         results.append(stage.clean(backend(frame), source, Cleaning()))
@@ -328,13 +326,13 @@ def raw_tables(draw):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, first):
     source, texts = month
-    monkeypatch.setattr(stage, "_FIRST_ROWS", first)
+    monkeypatch.setattr(quick, "_FIRST_ROWS", first)
     frame = pl.DataFrame(texts, schema=dict.fromkeys(source.names, pl.String), orient="row").with_row_index("line", offset=2)
     nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
     lazy = nw.from_native(frame.with_columns(pl.col("line").cast(pl.Int64), *nothing).lazy())
     cheap = stage.clean(lazy, source, Cleaning())
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "_quick", lambda *_: None)
+        patch.setattr(stage, "read_quickly", lambda *_: None)
         careful = stage.clean(lazy, source, Cleaning())
     for mine, theirs, table in (
         (cheap.table, careful.table, source),
@@ -346,5 +344,5 @@ def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, f
 
 
 def test_clean_of_good_rows_never_takes_the_careful_way(cleaned, monkeypatch):
-    monkeypatch.setattr(stage, "_careful", None)
+    monkeypatch.setattr(stage, "read_carefully", None)
     assert [len(cleaned(s, TEXT[s.file]).table.collect()) for s in SOURCES] == [4, 12, 8, 4]
