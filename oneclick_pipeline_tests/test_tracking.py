@@ -12,7 +12,7 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import candidates, predict, search, train
-from oneclick_pipeline.model.contributions import Explained
+from oneclick_pipeline.model.attribution import Explained
 from oneclick_pipeline.model.evaluation import Learner
 from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.gates import GATES, Gate, edge_rows
@@ -26,14 +26,14 @@ from .model.conftest import QUICK, make_features, make_training
 TAGS = {"dagster_run": "0123", "code_version": "abc"}
 
 
-class KnownEffects:
-    """Effects that say one thing, so that tests need not compute any."""
+class KnownContributions:
+    """Contributions that say one thing, so that tests need not compute any."""
 
     def to_json(self):
         return '{"method": "by hand, «руками»"}'
 
 
-EXPLAINED = Explained(effects=KnownEffects(), sample=pd.DataFrame({"feature": ["profit"], "shapley": [0.5]}))
+EXPLAINED = Explained(contributions=KnownContributions(), sample=pd.DataFrame({"feature": ["profit"], "shapley": [0.5]}))
 PASSED = [Gate(name, passed=True, figures={"low": 0.8, "why": "because"}, text="well above") for name in GATES]
 FAILED = [*PASSED[:-1], Gate("loads_in_fresh_process", passed=False, figures={}, text="no predictions")]
 
@@ -300,13 +300,13 @@ def test_version_that_does_not_exist_is_said_clearly(logged):
         logged[0].version(12)
 
 
-def test_effects_come_back_and_are_refused_if_changed(tracking, trained, training):
+def test_contributions_come_back_and_are_refused_if_changed(tracking, trained, training):
     version = log(tracking, trained, training)
-    assert tracking.effects(version) == EXPLAINED.effects.to_json()
+    assert tracking.contributions(version) == EXPLAINED.contributions.to_json()
     pd.testing.assert_frame_equal(tracking.shapley(version), EXPLAINED.sample)
-    (tracking.folder / version.kept[runs.EFFECTS].path).write_text('{"method": "forged"}')
+    (tracking.folder / version.kept[runs.CONTRIBUTIONS].path).write_text('{"method": "forged"}')
     with pytest.raises(BadInputError, match=r"effects.json: the file of model version 1 is not the one that was registered"):
-        tracking.effects(version)
+        tracking.contributions(version)
 
 
 def test_fresh_process_predicts_the_same_as_the_model_it_came_from(logged, trained, training):

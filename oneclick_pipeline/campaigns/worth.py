@@ -159,7 +159,7 @@ def _known(customers: pd.DataFrame) -> Floats:
     """What the regressions are shown: profit, how it moved within its months (as revenue did), the numbers among the features."""
     import numpy as np
 
-    from oneclick_pipeline.model.labels import REVENUES
+    from oneclick_pipeline.model.decline import REVENUES
 
     profit = customers["profit"].to_numpy(dtype=float, na_value=np.nan)
     revenue = customers[list(REVENUES)].to_numpy(dtype=float, na_value=np.nan)

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     Truth = NDArray[np.bool_]
 
 REASONS = ("not_regular", "not_scored", "no_profit", "no_consent", "contact_cap", "no_offer_fits")
-"""Why a customer can get no offer; the first that is true is told."""
+"""Why a customer can get no offer; the first that applies is given."""
 
 
 def join(features: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """All that offers are decided on, one row a customer.
+    """All that offers are decided on, one row per customer.
 
     Args:
         features: `contracts.customers.CUSTOMER_FEATURES` of a month.

@@ -1,7 +1,7 @@
 """The catalogue: which offers there are, whom they are for, what they cost and what they are expected to do.
 
-It is a YAML file that marketers edit, so everything that can be wrong with it is told with its line, its field and a
-remedy. Conditions are structured data, never code; see `oneclick_pipeline.yaml` for how the file is read.
+It is a YAML file that marketers edit, so everything that can be wrong with it is reported with its line, its field and
+a remedy. Conditions are structured data, never code; see `oneclick_pipeline.yaml` for how the file is read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
 from oneclick_pipeline import yaml
@@ -60,8 +61,6 @@ class Catalogue:
     @classmethod
     def bundled(cls) -> Catalogue:
         """The catalogue that ships with the package."""
-        from importlib.resources import files
-
         text = files("oneclick_pipeline.catalogue").joinpath(FILE).read_text(encoding="utf-8")
         return cls.parse(text, f"oneclick_pipeline/catalogue/{FILE}")
 

@@ -19,7 +19,7 @@ from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -45,10 +45,11 @@ def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
     return frame.select(nw.col(c.name).cast(dtype(c)) for c in table.columns)
 
 
-def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table) -> None:
+def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table, metadata: Mapping[str, str] | None = None) -> None:
     """Write the columns of `table`, in its order and types, frame by frame; no frame makes an empty table.
 
-    Texts may be categories: they are written as what they stand for, and cost next to nothing.
+    Texts may be categories: they are written as what they stand for, and cost next to nothing. `metadata` is kept in the
+    file, beside the rows.
     """
     import pyarrow.parquet as pq
 
@@ -56,6 +57,15 @@ def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table) -> N
     with pq.ParquetWriter(path, _with_dictionaries(table), compression="zstd", compression_level=1, store_schema=False) as writer:
         for frame in frames:
             writer.write_table(arrow(frame, table), row_group_size=max(len(frame), 1))
+        writer.add_key_value_metadata(dict(metadata or {}))
+
+
+def read_metadata(path: Path, key: str) -> str:
+    """What `write_batches` kept under a key in a file; empty where there is none."""
+    import pyarrow.parquet as pq
+
+    kept: dict[bytes, bytes] = pq.read_metadata(path).metadata or {}
+    return kept.get(key.encode(), b"").decode()
 
 
 def arrow(frame: pd.DataFrame, table: Table) -> pa.Table:

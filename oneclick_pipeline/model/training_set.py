@@ -8,13 +8,15 @@ of these get one group number that no fold may split.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
 from oneclick_pipeline.contracts.exports import CUSTOMERS
 from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.labels import CLASSES, labels, pairs, refuse_later
+from oneclick_pipeline.model.decline import CLASSES
+from oneclick_pipeline.model.labels import labels, pairs, refuse_later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +41,7 @@ def inputs(features: pd.DataFrame) -> pd.DataFrame:
         features: Table that holds the columns `FEATURE_NAMES`, of any type that pandas reads as their kind.
 
     Returns:
-        A new table, one row an input row, same index, columns `FEATURE_NAMES` in order.
+        A new table, one row per input row, same index, columns `FEATURE_NAMES` in order.
 
     Raises:
         BadInputError: If a feature is not there.
@@ -97,7 +99,7 @@ def copies(table: pd.DataFrame) -> pd.Series:
     different ones meet with a chance of n²/2⁶⁵ (3e-8 for a million rows), which would only put strangers together.
 
     Args:
-        table: Features and `customer_id`, one row a customer and month.
+        table: Features and `customer_id`, one row per customer and month.
     """
     import pandas as pd
 
@@ -171,15 +173,13 @@ def _of_same_snapshot(snapshots: Mapping[str, pd.DataFrame], month: str) -> pd.D
 
 def digest(training: pd.DataFrame) -> str:
     """Fingerprint of a training set (16 hex digits): the same for the same rows, in whatever order they stand."""
-    import hashlib
-
     import pandas as pd
 
     rows = in_canonical_order(training)
-    told = inputs(rows).assign(
+    content = inputs(rows).assign(
         **{name: rows[name].astype(object) for name in ("feature_month", "label_month", "customer_id", "declined")}
     )
-    return hashlib.sha256(pd.util.hash_pandas_object(told, index=False).to_numpy().tobytes()).hexdigest()[:16]
+    return hashlib.sha256(pd.util.hash_pandas_object(content, index=False).to_numpy().tobytes()).hexdigest()[:16]
 
 
 def require_enough(training: pd.DataFrame, *, folds: int, inner_folds: int) -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import uuid4
 
 import dagster as dg
@@ -18,6 +18,7 @@ import narwhals as nw
 from pydantic import Field, PrivateAttr
 
 from oneclick_pipeline import engine as engines
+from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.contracts.exports import RAW
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
@@ -38,6 +39,8 @@ from oneclick_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -103,14 +106,19 @@ class Step:
         PolarsEngine().write(frame, path, TABLES[table], metadata={facts.KEY: export.facts.to_json()})
         return self._verified(table, path)
 
-    def stage_batches(self, table: str, frames: "Iterable[pd.DataFrame]") -> Staged:
+    def stage_batches(self, table: str, frames: "Iterable[pd.DataFrame]", metadata: Mapping[str, str] | None = None) -> Staged:
         """The same for a table that comes batch by batch; no batch stays in memory once it is written.
+
+        Args:
+            table: Its name.
+            frames: Its rows.
+            metadata: What else is kept in the file, see `files.read_metadata`.
 
         Raises:
             BadInputError: If it breaks the contract.
         """
         path = self.folder / f"{table}.parquet"
-        files.write_batches(frames, path, TABLES[table])
+        files.write_batches(frames, path, TABLES[table], metadata)
         return self._verified(table, path)
 
     def apply(
@@ -181,6 +189,9 @@ class Home(dg.ConfigurableResource):
     """Scratch folders of this run's steps. Where Dagster cannot write its own databases it drops a step between two of its
     events, and the step's own clean-up waits for the garbage collector: so the end of the run cleans up as well."""
 
+    _made: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
+    """What `once` made; it lives as long as the run."""
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
         """One run at a time works on a month; runs that were killed are told apart from those at work, see `runs`."""
@@ -193,6 +204,7 @@ class Home(dg.ConfigurableResource):
                 permissions.prepare(self.root)
                 stack.enter_context(active.at_work(self.root, context.run, context.instance))
             stack.enter_context(self._steps)
+            stack.callback(self._made.clear)
             yield self
 
     @property
@@ -207,6 +219,21 @@ class Home(dg.ConfigurableResource):
     def settings(self) -> Settings:
         """Settings of the home, and those that the run has of its own."""
         return Settings.load(self.root, given(self.run_settings))
+
+    def catalogue(self) -> Catalogue:
+        """The catalogue of the home: a run goes by one, whatever happens to its file meanwhile."""
+        return self.once("catalogue", "", lambda: Catalogue.load(self.root))
+
+    def once(self, what: str, month: str, make: "Callable[[], _Made]") -> "_Made":
+        """What several steps of a run use: read or worked out by the first of them that this process runs."""
+        if (what, month) not in self._made:
+            self._made[what, month] = make()
+        made: _Made = self._made[what, month]
+        return made
+
+    def forget(self, what: str, month: str) -> None:
+        """Give back the memory of what no later step uses."""
+        self._made.pop((what, month), None)
 
     def tables(self) -> engines.Engine:
         """The engine that holds the tables."""

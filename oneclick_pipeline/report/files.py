@@ -32,7 +32,13 @@ class Made:
     facts: Facts
 
 
-def make(home: Path, month: str, language: str | None = None, settings: Settings | None = None) -> Made:
+def make(
+    home: Path,
+    month: str,
+    language: str | None = None,
+    settings: Settings | None = None,
+    catalogue: Catalogue | None = None,
+) -> Made:
     """The page of a month that was run; nothing is computed anew but what the page alone shows.
 
     Args:
@@ -40,12 +46,13 @@ def make(home: Path, month: str, language: str | None = None, settings: Settings
         month: Snapshot month.
         language: `ru` or `en`; that of the settings by default.
         settings: Those of the run; those of the home by default.
+        catalogue: That of the run; that of the home by default.
 
     Raises:
         BadInputError: If a table of the month is missing.
     """
     settings = settings or Settings.load(home)
-    facts = gather(source.read(home, month), Catalogue.load(home).offers, settings)
+    facts = gather(source.read(home, month), (catalogue or Catalogue.load(home)).offers, settings)
     return Made(page.render(facts, language or settings.report.language), facts)
 
 

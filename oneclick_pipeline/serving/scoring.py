@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from oneclick_pipeline.contracts.schema import Column
-    from oneclick_pipeline.model import Effects
+    from oneclick_pipeline.model import Contributions
     from oneclick_pipeline.tracking import Tracking, Version
 
 _LARGEST = 1e15
@@ -69,7 +69,7 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
     table = scores.customer_scores(
         features,
         lambda rows: model.predict(store.load(champion), rows),
-        model.Effects.from_json(store.effects(champion)),
+        model.Contributions.from_json(store.contributions(champion)),
         held_out[held_out["feature_month"] == path.stem],
         model_name=champion.name,
         model_version=champion.version,
@@ -85,12 +85,12 @@ class Scorer:
     Attributes:
         version: The version.
         pipeline: Its fitted pipeline.
-        effects: What its reasons rest on.
+        contributions: What its reasons rest on.
     """
 
     version: Version
     pipeline: Any
-    effects: Effects
+    contributions: Contributions
 
     @classmethod
     def open(cls, home: Path, number: int | None = None) -> Scorer:
@@ -106,7 +106,7 @@ class Scorer:
         store = _store(home)
         version = store.require_champion() if number is None else store.version(number)
         store.check(version)
-        return cls(version, store.load(version), model.Effects.from_json(store.effects(version)))
+        return cls(version, store.load(version), model.Contributions.from_json(store.contributions(version)))
 
     def score(self, records: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
         """Score customers whose features are given; see `score_records`.
@@ -122,7 +122,7 @@ class Scorer:
         rows = [{c.name: record.get(c.name) for c in FEATURES} for record in records]
         frame = pd.DataFrame(rows, dtype=object)
         p_decline = model.predict(self.pipeline, frame)
-        explained = _plain(scores.reasons(frame, p_decline, self.effects))
+        explained = _plain(scores.reasons(frame, p_decline, self.contributions))
         return [
             {
                 **({"customer_id": record["customer_id"]} if "customer_id" in record else {}),

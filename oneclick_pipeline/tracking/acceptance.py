@@ -28,7 +28,7 @@ _HASHES = {
     versions.MODEL_FILE: "model_sha256",
     runs.OUT_OF_FOLD: "out_of_fold_sha256",
     runs.SHAPLEY: "shapley_sha256",
-    runs.EFFECTS: "effects_sha256",
+    runs.CONTRIBUTIONS: "effects_sha256",
 }
 """Files and the tags in which older versions of this software kept their hashes."""
 
@@ -90,7 +90,7 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
     if absent := sorted({versions.MODEL_FILE, "MLmodel"} - set(content)):
         raise versions.gone(number, str(mlflow / folder / absent[0]))
     _require_plain(mlflow / folder / "MLmodel")
-    names = (runs.CARD, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.EFFECTS, runs.SLICES, runs.OUT_OF_TIME, *runs.PICTURES)
+    names = (runs.CARD, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS, runs.SLICES, runs.OUT_OF_TIME, *runs.PICTURES)
     there = versions.fingerprint(mlflow / artifacts)
     kept = {name: versions.Kept(path=f"{artifacts}/{name}", content=there[name]) for name in names if name in there}
     present = {versions.MODEL_FILE: content[versions.MODEL_FILE]} | {name: file.content for name, file in kept.items()}

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.campaigns.ledger_rules import SENT
 from oneclick_pipeline.cli import app
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS
@@ -400,7 +401,7 @@ def test_command_publishes_segments_that_agree_with_what_was_handed_over(oneclic
 def test_log_of_a_crm_is_published_without_what_it_does_not_hold(oneclick, tmp_path, url, older):
     """Nothing is taken from today's plan: it may be another one."""
     hand_over(tmp_path, plan([1]))
-    sent = plan([1])[[c.name for c in ledger.SENT]]
+    sent = plan([1])[[c.name for c in SENT]]
     sent.to_parquet(ledger_file(tmp_path, MONTH))
     if older:
         old_tables(url, without=())

@@ -12,7 +12,7 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import pictures, predict, train, training_set
-from oneclick_pipeline.model.contributions import effects
+from oneclick_pipeline.model.attribution import explain
 from oneclick_pipeline.model.gates import GATES, Reopened, edge_rows, judge
 from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
 from oneclick_pipeline.orchestration.automation import alerts
@@ -36,7 +36,7 @@ def retrain(store, number, *, shuffled=False):
     if shuffled:
         rows = rows.assign(declined=np.random.default_rng(number).permutation(rows["declined"]))
     trained = train(rows, ONE_FAMILY)
-    version = store.log_training(trained, rows, effects(trained.pipeline, rows, ONE_FAMILY), month=month, tags={})
+    version = store.log_training(trained, rows, explain(trained.pipeline, rows, ONE_FAMILY), month=month, tags={})
     reopened = Reopened(p_decline=predict(store.load(version), edge_rows(rows)))
     judged = judge(trained, rows, store.standing(trained, rows), reopened, SMALL_STORE)
     version = store.log_gates(version, judged)

@@ -44,7 +44,7 @@ def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[An
     """Write the page; see `report`."""
     with home.step(context) as step:
         settings = home.settings()
-        made = files.make(home.root, step.month, settings=settings)
+        made = files.make(home.root, step.month, settings=settings, catalogue=home.catalogue())
         facts, shown, loads = made.facts, files.shown(made.html), files.loads(made.html)
         counted = {
             "on_the_page": int(shown["customers"]),

@@ -81,10 +81,9 @@ class Fast(Ours):
         if self._ledger:
             self.look_back(now)
             priors = reader.priors(now.offers)
-            before = known_before(self.outcomes, self._snapshots)
-            lessons = evidence.learn(self.outcomes, before, priors, settings)
-            effects = lessons.effects(now.customers)
-            beliefs = offer_beliefs(priors, self.effects, lessons.response, self.outcomes, before)
+            past = evidence.Past.of(self.outcomes, known_before(self.outcomes, self._snapshots), priors)
+            effects = evidence.learn(past, settings).effects(now.customers)
+            beliefs = offer_beliefs(priors, self.effects, past.response, past.outcomes, past.before)
         keeping = worth.learn(self._snapshots, month=month, settings=settings)
         plan = offer_plan(
             now.customers,
@@ -107,8 +106,7 @@ class Fast(Ours):
             self._snapshots,
             month=month,
             horizon=settings.value.horizon_months,
-            limit=settings.labels.decline_limit,
-            vanished_declined=settings.labels.vanished_declined,
+            rules=settings.labels,
             history=settings.campaigns.history_months,
         )
         self.effects = offer_effects(self.outcomes, settings.campaigns)

@@ -2,14 +2,17 @@
 
 import re
 import shutil
+from collections import Counter
 
 import dagster as dg
 import polars as pl
 import pytest
 
-from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.campaigns import ledger, response
+from oneclick_pipeline.campaigns.outcomes import FOLDS
 from oneclick_pipeline.catalogue.reader import Catalogue
-from oneclick_pipeline.home.paths import ledger_file
+from oneclick_pipeline.engine.files import read_metadata
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.offers import plan
 from oneclick_pipeline.orchestration.assets import campaigns, clean, features, model, offers, raw, scores, segments
 from oneclick_pipeline.orchestration.resources import Home, TableIO
@@ -81,6 +84,16 @@ def test_running_again_changes_nothing_that_was_published(published):
     found = remade(published, ["offer_beliefs", "offer_plan", "offers_export"])
     assert found["published_as_planned"].passed
     assert bytes_of(published) == before
+
+
+def test_a_run_reads_the_catalogue_and_learns_from_campaigns_once(published, monkeypatch):
+    """And its plan keeps which catalogue it was made with."""
+    calls, learn, load = [], response.learn, Catalogue.load
+    monkeypatch.setattr(response, "learn", lambda *given: calls.append("learn") or learn(*given))
+    monkeypatch.setattr(Catalogue, "load", lambda home: calls.append("load") or load(home))
+    remade(published, ["offer_beliefs", "offer_plan", "offers_export"])
+    assert Counter(calls) == {"load": 1, "learn": 1 + FOLDS}
+    assert read_metadata(table_file(published, "offer_plan", MONTH), "oneclick_catalogue") == Catalogue.bundled().digest
 
 
 def test_another_plan_is_told_and_needs_replan(published):
