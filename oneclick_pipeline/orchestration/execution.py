@@ -21,7 +21,7 @@ from oneclick_pipeline.home.paths import dagster_folder
 from oneclick_pipeline.orchestration import partitions
 from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN
 from oneclick_pipeline.orchestration.automation import alerts, delivery, pruning, webhook
-from oneclick_pipeline.orchestration.checks import told
+from oneclick_pipeline.orchestration.checks import failure_with_figures
 from oneclick_pipeline.orchestration.instance import prepare_instance
 from oneclick_pipeline.orchestration.runs import active
 
@@ -197,7 +197,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
     failed = [e for e in result.get_asset_check_evaluations() if not e.passed] if result.success else []
     insecure = [there.warning] if there is not None and there.warning else []
     not_followed = [warning] if (warning := tracking.ignored_variables(os.environ)) else []
-    checks = (f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed)
+    checks = (f"{e.asset_key.to_user_string()}: {failure_with_figures(e)}" for e in failed)
     warnings = (*not_followed, *insecure, *checks, *undelivered, *unpruned)
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
     return Outcome(result.success, result.run_id, errors, warnings, _expected_gain(result), pruned)

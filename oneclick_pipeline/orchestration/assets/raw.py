@@ -42,9 +42,8 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
             yield from step.publish(
                 staged,
                 checks=[
-                    check(source.file, "lines_split", passed=not broken, broken_lines=broken, lines=lines),
+                    check("lines_split", passed=not broken, broken_lines=broken, lines=lines),
                     check(
-                        source.file,
                         "known_columns",
                         passed=not facts.extra_columns,
                         unknown=len(facts.extra_columns),
@@ -52,19 +51,17 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                     ),
                 ],
                 metadata={
-                    source.file: {
-                        "file": dg.MetadataValue.path(path),
-                        "sha256": facts.sha256,
-                        "bytes": facts.size,
-                        "rows of the file": lines,
-                        "rows that are not plain, in this table": staged.rows,
-                        "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
-                        "delimiter": facts.delimiter,
-                        "decimal mark": facts.decimal_mark,
-                        "line end": facts.line_end,
-                        "rewritten before splitting": facts.rewritten,
-                        "columns": ", ".join(facts.header),
-                    }
+                    "file": dg.MetadataValue.path(path),
+                    "sha256": facts.sha256,
+                    "bytes": facts.size,
+                    "rows of the file": lines,
+                    "rows that are not plain, in this table": staged.rows,
+                    "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
+                    "delimiter": facts.delimiter,
+                    "decimal mark": facts.decimal_mark,
+                    "line end": facts.line_end,
+                    "rewritten before splitting": facts.rewritten,
+                    "columns": ", ".join(facts.header),
                 },
                 data_version=facts.sha256,
             )

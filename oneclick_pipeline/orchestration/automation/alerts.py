@@ -19,7 +19,7 @@ from oneclick_pipeline.orchestration import partitions, public_messages
 from oneclick_pipeline.orchestration.automation import configuration, delivery, webhook
 from oneclick_pipeline.orchestration.automation.delivery import Alert, Backlog
 from oneclick_pipeline.orchestration.automation.snapshots import absent, delivered
-from oneclick_pipeline.orchestration.checks import promised
+from oneclick_pipeline.orchestration.checks import failure
 from oneclick_pipeline.orchestration.public_messages import Cause
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.runs import active
@@ -48,12 +48,12 @@ def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[A
     found = []
     if run.status is dg.DagsterRunStatus.FAILURE:
         steps = _failed_steps(instance, run.run_id)
-        blocking = {e.asset_key.to_user_string(): promised(e) for e in failed if e.blocking}
+        blocking = {e.asset_key.to_user_string(): f"{e.check_name}: {failure(e)}" for e in failed if e.blocking}
         reasons = [str(cause) for step, cause in steps.items() if step not in blocking]
-        reasons += [f"{asset}: {promise}" for asset, promise in blocking.items()]
+        reasons += [f"{asset}: {sentence}" for asset, sentence in blocking.items()]
         assets = ", ".join(blocking or steps)
         found.append(Alert(f"run-{run.run_id}", month, assets, f"the run failed: {'; '.join(reasons)}", link))
-    if refused := [promised(e) for e in failed if e.asset_key == dg.AssetKey("activity_model")]:
+    if refused := [f"{e.check_name}: {failure(e)}" for e in failed if e.asset_key == dg.AssetKey("activity_model")]:
         why = f"the challenger was refused: {'; '.join(refused)}"
         found.append(Alert(f"refused-{run.run_id}", month, "activity_model", why, link))
     return found
