@@ -15,7 +15,8 @@ from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.assets import clean, features, model, raw
 from oneclick_pipeline.orchestration.assets.model import _WINDOW
-from oneclick_pipeline.orchestration.resources import Home, Months, TableIO
+from oneclick_pipeline.orchestration.resources import Home, TableIO
+from oneclick_pipeline.orchestration.table_months import Months
 from oneclick_pipeline.settings import Labels, Value
 from oneclick_pipeline_tests.conftest import HEADERS, market_row
 from oneclick_pipeline_tests.orchestration.homes import environment_kept, materialize, new_home, table, told
