@@ -15,6 +15,7 @@ from oneclick_pipeline.engine.files import read_metadata
 from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.offers import plan
 from oneclick_pipeline.orchestration.assets import campaigns, clean, features, model, offers, raw, scores, segments
+from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.panel import write_months
@@ -35,7 +36,7 @@ def remade(home, selection, *, month=MONTH, replan=False):
         config["ops"] = {"offers_export": {"config": {"replan": replan}}}
     with environment_kept():
         result = dg.materialize(
-            ASSETS,
+            by_month(ASSETS),
             selection=selection,
             partition_key=month,
             resources={"home": place, "tables": TableIO(home=place)},

@@ -23,6 +23,7 @@ from oneclick_pipeline.orchestration.automation import pruning
 from oneclick_pipeline.orchestration.automation.pruning import Pruned, Run
 from oneclick_pipeline.orchestration.backup import home_backup
 from oneclick_pipeline.orchestration.instance import prepare_instance
+from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.tracking import Tracking, database
 from oneclick_pipeline.tracking.pruning import Months
@@ -76,7 +77,7 @@ def run_money(home, month):
     place = Home(path=str(home))
     with instance_of(home) as instance:
         result = dg.materialize(
-            [*raw.ASSETS],
+            by_month(raw.ASSETS),
             selection=["money"],
             partition_key=month,
             instance=instance,
