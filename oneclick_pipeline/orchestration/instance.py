@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from filelock import FileLock
 
 from oneclick_pipeline import yaml
 from oneclick_pipeline.databases import postgres
@@ -110,8 +111,6 @@ def _of_today(text: str) -> str:
 
 def _make_databases(folder: Path) -> None:
     """Make Dagster's SQLite databases, where there are none: two programs that come first together would race."""
-    from filelock import FileLock
-
     with FileLock(folder / ".lock"):
         if not (folder / "history").exists():
             dg.DagsterInstance.from_config(str(folder)).dispose()

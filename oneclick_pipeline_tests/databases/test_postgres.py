@@ -17,6 +17,7 @@ from oneclick_pipeline.model import train
 from oneclick_pipeline.orchestration.assets import raw
 from oneclick_pipeline.orchestration.backup import home_backup
 from oneclick_pipeline.orchestration.instance import _STORAGE, _STORAGE_LINE, prepare_instance
+from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests import servers
@@ -53,7 +54,7 @@ def materialize_raw(home):
     place = Home(path=str(home))
     with instance_of(home) as instance:
         result = dg.materialize(
-            [*raw.ASSETS],
+            by_month(raw.ASSETS),
             selection=["money"],
             partition_key=MONTH,
             instance=instance,

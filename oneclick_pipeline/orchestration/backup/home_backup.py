@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import sqlalchemy as sa
 from dagster import RunsFilter
 
 from oneclick_pipeline.databases import postgres
@@ -142,8 +143,6 @@ def _move(staged: Path, made: Manifest, home: Path, folder: Path) -> None:
     Raises:
         BadInputError: If the backup's database is none that this can be done with.
     """
-    import sqlalchemy as sa
-
     try:
         Tracking(staged).moved(Path(made["home"]), home.absolute())
     except sa.exc.DatabaseError as error:
