@@ -7,7 +7,7 @@ import pytest
 from oneclick_pipeline.model import pictures, train
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
-from oneclick_pipeline_tests.test_tracking import FAILED, PASSED, log
+from oneclick_pipeline_tests.tracking.trainings import FAILED, PASSED, log
 
 
 @pytest.fixture(scope="module")

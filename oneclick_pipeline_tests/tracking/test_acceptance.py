@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from oneclick_pipeline.cli import app
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tracking import CHAMPION, MODEL, files, runs, versions
-from oneclick_pipeline_tests.tracking.test_versions import assert_no_customer
+from oneclick_pipeline_tests.tracking.trainings import assert_no_customer
 
 
 @pytest.fixture
