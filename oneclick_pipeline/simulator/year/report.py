@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from oneclick_pipeline.simulator.year.ours import Ours
+    from oneclick_pipeline.simulator.year.our_policy import OurPolicy
     from oneclick_pipeline.simulator.year.play import Play
 
 NOBODY, OURS, ORACLE = "nobody", "ours", "oracle"
@@ -44,7 +44,7 @@ class Report:
     effects: pd.DataFrame
 
 
-def report(plays: Mapping[str, Play], ours: Ours) -> Report:
+def report(plays: Mapping[str, Play], ours: OurPolicy) -> Report:
     """Bring the plays together.
 
     Args:

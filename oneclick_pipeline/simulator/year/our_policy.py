@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     RunMonth = Callable[[str, str], None]
 
 
-class Ours:
+class OurPolicy:
     """What both kinds have in common.
 
     Attributes:
@@ -59,7 +59,7 @@ class Ours:
         return number.reindex(now.customers["customer_id"]).fillna(-1).to_numpy().astype(np.int64)
 
 
-class Fast(Ours):
+class FastPolicy(OurPolicy):
     """The stages' functions on tables in memory, with the true P(decline) as the score.
 
     What the loop of offers does when neither files nor models come between.
@@ -115,7 +115,7 @@ class Fast(Ours):
         self.effects = offer_effects(self.outcomes, settings.campaigns)
 
 
-class Full(Ours):
+class FullPolicy(OurPolicy):
     """The real graph: the month's exports are written into a home, its job runs, and what it plans is sent."""
 
     def __init__(self, home: Path, run: RunMonth, *, retrain_every: int) -> None:
