@@ -61,7 +61,7 @@ def write(html: str, path: Path) -> None:
         part.write_text(html, encoding="utf-8")
         part.replace(path)
     except OSError as error:
-        remedy = "choose another --home, or mend its permissions"
+        remedy = "choose another --home, or correct its permissions"
         raise BadInputError(f"the report cannot be written: {error.strerror}", file=str(path), remedy=remedy) from error
     finally:
         for left in path.parent.glob(f".{path.name}.*"):  # of a run that was killed, too
