@@ -12,12 +12,12 @@ from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.tracking import TRUSTED_TYPES
 from oneclick_pipeline_tests.model.conftest import QUICK
-from oneclick_pipeline_tests.tracking.trainings import forged, log
+from oneclick_pipeline_tests.tracking.trainings import forged, log, model_file
 
 
 def test_tampered_model_is_refused(tracking, trained, training):
     version = log(tracking, trained, training)
-    path = tracking._model_file(version)
+    path = model_file(tracking, version)
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(BadInputError, match="is not the one that was registered"):
         tracking.load(version)

@@ -15,7 +15,7 @@ from oneclick_pipeline.model import predict
 from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.tracking import TRUSTED_TYPES, evaluation, files, runs
 from oneclick_pipeline_tests.model.conftest import make_features
-from oneclick_pipeline_tests.tracking.trainings import EXPLAINED, TAGS, log
+from oneclick_pipeline_tests.tracking.trainings import EXPLAINED, TAGS, log, model_file
 
 
 def test_version_is_registered_with_the_way_back(logged):
@@ -74,7 +74,7 @@ def test_model_has_signature_example_and_our_trusted_types(logged):
     import yaml
 
     tracking, version = logged
-    folder = tracking._model_file(version).parent
+    folder = model_file(tracking, version).parent
     described = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
     names = [c["name"] for c in json.loads(described["signature"]["inputs"])]
     assert names == list(inputs(make_features(3)).columns)

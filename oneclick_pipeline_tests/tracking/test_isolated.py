@@ -5,7 +5,7 @@ import numpy as np
 from oneclick_pipeline.model import predict
 from oneclick_pipeline.model.gates import edge_rows
 from oneclick_pipeline.tracking import isolated
-from oneclick_pipeline_tests.tracking.trainings import forged, log
+from oneclick_pipeline_tests.tracking.trainings import forged, log, model_file
 
 
 def test_fresh_process_predicts_the_same_as_the_model_it_came_from(logged, two_families, training):
@@ -18,7 +18,7 @@ def test_fresh_process_predicts_the_same_as_the_model_it_came_from(logged, two_f
 
 def test_fresh_process_tells_why_it_gives_no_probabilities(tracking, trained, training, monkeypatch):
     version = log(tracking, trained, training)
-    path = tracking._model_file(version)
+    path = model_file(tracking, version)
     content = path.read_bytes()
     path.write_bytes(content + b" ")
     found = tracking.reopen(version, edge_rows(training))

@@ -4,7 +4,7 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.gates import GATES
-from oneclick_pipeline_tests.tracking.trainings import FAILED, PASSED, log
+from oneclick_pipeline_tests.tracking.trainings import FAILED, PASSED, log, model_file
 
 
 def test_no_champion_is_said_clearly(tracking):
@@ -100,7 +100,7 @@ def test_rollback_and_back(three):
 def test_tampered_model_is_neither_promoted_nor_rolled_back_to(three):
     for number in (1, 2):
         three.promote(number, force=True)
-    path = three._model_file(three.version(1))
+    path = model_file(three, three.version(1))
     path.write_bytes(path.read_bytes()[::-1])
     with pytest.raises(BadInputError, match="is not the one that was registered"):
         three.rollback()

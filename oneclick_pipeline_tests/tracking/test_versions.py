@@ -19,7 +19,7 @@ from oneclick_pipeline.cli.app import app
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.gates import edge_rows
 from oneclick_pipeline.tracking import CHAMPION, MODEL, PREVIOUS, Tracking, runs, versions
-from oneclick_pipeline_tests.tracking.trainings import FAILED, log, unusable
+from oneclick_pipeline_tests.tracking.trainings import FAILED, log, model_file, unusable
 
 FOLDER = ["MLmodel", "conda.yaml", "input_example.json", "model.skops", "python_env.yaml", "requirements.txt"]
 FOLDER += ["serving_input_example.json"]
@@ -288,7 +288,7 @@ def test_home_that_was_moved_keeps_its_records(store, tmp_path):
     moved = Tracking(there)
     moved.moved(store.home)
     moved.check(moved.require_champion())
-    assert str(there) in str(moved._model_file(moved.version(1)))
+    assert str(there) in str(model_file(moved, moved.version(1)))
     assert str(store.home) not in versions.record_file(moved.folder, 1).read_text(encoding="utf-8")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oneclick_pipeline.model.results import TrainedModel
+    from oneclick_pipeline.tracking import Version
 
 
 TAGS = {"dagster_run": "0123", "code_version": "abc"}
@@ -62,6 +63,11 @@ def copy_of(store: Tracking, home: Path) -> Tracking:
     return copy
 
 
+def model_file(store: Tracking, version: Version) -> Path:
+    """Where the model of a version stands."""
+    return store.folder / version.folder / versions.MODEL_FILE
+
+
 def unusable(store: Tracking) -> list[int]:
     """Registered versions that cannot be used."""
     return [number for number, version in store.registered().items() if isinstance(version, BadInputError)]
@@ -70,7 +76,7 @@ def unusable(store: Tracking) -> list[int]:
 def forged(tracking, version):
     """A file of foreign types, and a record that says it was registered so."""
     content = skops.io.dumps(FunctionTransformer(shutil.rmtree))
-    tracking._model_file(version).write_bytes(content)
+    model_file(tracking, version).write_bytes(content)
     changed = {**version.files, versions.MODEL_FILE: versions.Content.of(content)}
     versions.write(tracking.folder, version.model_copy(update={"files": changed}))
     return tracking.version(version.version)
