@@ -20,7 +20,7 @@ def offers_check(
     file: Annotated[Path | None, typer.Argument(help="A catalogue; the one of the home by default.", show_default=False)] = None,
     home: HomeOption = Path("data"),
 ) -> None:
-    """Check a catalogue of offers and show it. What is wrong is told with line, field and value, and ends with code 1.
+    """Check a catalogue of offers and show it. What is wrong is shown with line, field and value, and ends with code 1.
 
     The catalogue of a home is HOME/catalogue.yaml; where there is none, the bundled one serves.
     """

@@ -56,7 +56,7 @@ def simulate(
 
     Tables and the picture go to HOME/twin/year/, the true effects of every offer on every customer to HOME/twin/effects/.
     """
-    from oneclick_pipeline.simulator.year import ours, policies, report
+    from oneclick_pipeline.simulator.year import our_policy, policies, report
     from oneclick_pipeline.simulator.year.play import open_year, play
     from oneclick_pipeline.simulator.year.worth import Worth
 
@@ -64,7 +64,11 @@ def simulate(
     first = first or add_months(newest_month(datetime.now(UTC)), 1 - months)
     year = open_year(home, customers=customers, months=months, first=first, seed=seed, history=history)
     with Progress(transient=True, console=terminal.console()) as bar:
-        mine = ours.Fast() if fast else ours.Full(home, _runner(home, year.last, bar.console.print), retrain_every=retrain_every)
+        ours = (
+            our_policy.FastPolicy()
+            if fast
+            else our_policy.FullPolicy(home, _runner(home, year.last, bar.console.print), retrain_every=retrain_every)
+        )
         everyone: dict[str, Any] = {
             report.NOBODY: policies.nobody,
             "random": policies.random,
@@ -72,16 +76,16 @@ def simulate(
         }
         task = bar.add_task("worth of a customer", total=year.span * (len(everyone) + 2))
         worth = Worth(year.profile, customers=customers, seed=seed + 1, months=year.span)
-        everyone |= {report.ORACLE: policies.oracle(worth), report.OURS: mine}
+        everyone |= {report.ORACLE: policies.oracle(worth), report.OURS: ours}
         plays = {}
         for name, policy in everyone.items():
             bar.update(task, description=name)
-            plays[name] = play(year, policy, lambda _: bar.advance(task), mine.watch if policy is mine else None)
-    result = report.report(plays, mine)
-    path = report.write(simulation_folder(home), result, mine.beliefs)
+            plays[name] = play(year, policy, lambda _: bar.advance(task), ours.watch if policy is ours else None)
+    result = report.report(plays, ours)
+    path = report.write(simulation_folder(home), result, ours.beliefs)
     out = terminal.console()
     out.print(report.render(result))
-    for line in report.lines(result, ours.no_longer_planned(mine.given), year.settings.offers.control_share):
+    for line in report.lines(result, our_policy.no_longer_planned(ours.given), year.settings.offers.control_share):
         out.print(terminal.markup(line))
     out.print(f"tables and picture in {terminal.markup(path.parent)}, the picture is {path.name}", soft_wrap=True)
 

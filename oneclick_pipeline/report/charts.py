@@ -273,7 +273,7 @@ def _row(parts: Sequence[str]) -> Markup:
 
 
 def _svg(size: tuple[float, float], title: str, text: str, parts: Sequence[str], css: str = "chart") -> Markup:
-    """An SVG with a name, and a description where there is more to tell."""
+    """An SVG with a name, and a description where there is more to say."""
     described = f"<desc>{escape(text)}</desc>" if text else ""
     return Markup(  # noqa: S704 - built here from numbers; every text is escaped
         f'<svg class="{css}" role="img" viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" aria-label="{escape(title)}">'

@@ -101,7 +101,7 @@ class Facts:
         plan: The offers of the month.
         campaigns: What earlier ones brought.
         quality: How far to trust it, and the appendix.
-        monitoring: Whether the data are still those the model learnt from, and whether its scores came true.
+        monitoring: Whether the data are still those the model was trained on, and whether its scores came true.
     """
 
     month: str

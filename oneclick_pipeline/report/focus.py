@@ -1,4 +1,4 @@
-"""The focus group: the segment with the most value at risk, held against all other regular customers."""
+"""The focus group: the segment with the most value at risk, compared with all other regular customers."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Focus:
     @property
     def clear(self) -> tuple[Contrast, ...]:
         """Differences beyond chance, the largest first."""
-        return tuple(c for c in self.contrasts if c.p_value < 0.05)  # noqa: PLR2004 - the usual level, told on the page
+        return tuple(c for c in self.contrasts if c.p_value < 0.05)  # noqa: PLR2004 - the usual level, named on the page
 
 
 def focus(segments: Columns, features: Columns, *, most: int = SAMPLE) -> Focus | None:

@@ -1,4 +1,4 @@
-"""Whether the customers are still those the model learnt from, and whether earlier scores came true."""
+"""Whether the customers are still those the model was trained on, and whether earlier scores came true."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Matured:
         left_out: Customers who got an offer and do not count.
         expected: Share of decliners that was promised.
         observed: Share that came.
-        roc_auc: How well the scores told decliners from others.
+        roc_auc: How well the scores separated decliners from others.
         calibration: `stable`, or worse.
         ranking: The same of `roc_auc` against that of the training.
     """

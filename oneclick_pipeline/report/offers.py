@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _ARMS = ("offer", "control")
 _TOLD = ("offered", "control", "hold_out")
-"""Reasons that are told as arms; the others say why somebody gets nothing."""
+"""Reasons that are shown as arms; the others say why somebody gets nothing."""
 
 
 @dataclass(frozen=True)

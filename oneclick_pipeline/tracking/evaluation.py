@@ -39,8 +39,8 @@ class Evaluation:
         version: Its number.
         month: Snapshot month for which it was trained.
         family: Family of the model.
-        feature_months: Snapshot months of the features it learnt from.
-        same_month: Whether it learnt the class of the features' own month, for want of later ones.
+        feature_months: Snapshot months of the features it was trained on.
+        same_month: Whether it was trained on the class of the features' own month, for want of later ones.
         rows: Customers trained on.
         metrics: Nested estimates of the whole procedure, see `model.METRICS`.
         families: Every family, the best log loss first.

@@ -109,7 +109,7 @@ def shipped(mlflow: Path, version: Version) -> Shipped:
     """The model of a version, to travel; see `load`.
 
     Raises:
-        BadInputError: See `load`: it is opened here first, where the error is told in plain words.
+        BadInputError: See `load`: it is opened here first, where the error is reported in plain words.
     """
     path, sha256 = mlflow / version.folder / versions.MODEL_FILE, version.files[versions.MODEL_FILE].sha256
     travelling = Shipped(versions.model_bytes(mlflow, version), path, sha256, version.version)

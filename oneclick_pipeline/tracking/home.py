@@ -279,8 +279,5 @@ class Tracking(Registry):
             ("Trained on", f"{', '.join(champion.feature_months)}; label: {champion.tags['label_rule']}"),
         )
 
-    def _model_file(self, version: Version) -> Path:
-        return self.folder / version.folder / versions.MODEL_FILE
-
     def _kept(self, version: Version, name: str) -> bytes:
         return versions.kept_bytes(self.folder, version, name)

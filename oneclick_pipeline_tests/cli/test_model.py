@@ -7,7 +7,7 @@ import pytest
 from oneclick_pipeline.model import pictures, train
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
-from oneclick_pipeline_tests.test_tracking import FAILED, PASSED, log
+from oneclick_pipeline_tests.tracking.trainings import FAILED, PASSED, log, model_file
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_model_promote_refuses_failed_gates_unless_forced(oneclick, judged):
 
 def test_model_promote_loads_the_version_first(oneclick, judged):
     store = Tracking(judged)
-    path = store._model_file(store.version(1))
+    path = model_file(store, store.version(1))
     path.write_bytes(b"forged")
     code, _, err = oneclick("model", "promote", 1, "--home", judged)
     assert code == 1

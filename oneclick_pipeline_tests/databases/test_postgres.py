@@ -23,7 +23,7 @@ from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, instance_of, new_home
-from oneclick_pipeline_tests.test_tracking import log
+from oneclick_pipeline_tests.tracking.trainings import log
 
 CLOSED = f"postgresql://store:s3cr3t%2Fx@{servers.LOOPBACK}:1/oneclick"
 

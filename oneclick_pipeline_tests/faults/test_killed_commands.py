@@ -23,7 +23,7 @@ from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.faults.killing import changes, kills, oneclick, oneclick_until, run
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests, environment_kept, files
-from oneclick_pipeline_tests.test_tracking import PASSED, log
+from oneclick_pipeline_tests.tracking.trainings import PASSED, log
 
 GONE = 10**9
 TIMES = [pytest.param(0, id="changes"), pytest.param(50, id="moments", marks=pytest.mark.soak)]

@@ -98,7 +98,7 @@ class Panel:
         """The customers of the month as the store knows them, and the truth.
 
         Returns:
-            One row a customer, in the order in which they joined: customer_id, the columns of `contracts.customers.FEATURES`,
+            One row per customer, in the order in which they joined: customer_id, the columns of `contracts.customers.FEATURES`,
             profit, activity (declined, stable, or missing for who was not there three months ago), and p_decline, the
             probability that they decline in the next three months if nobody does anything.
         """
@@ -138,16 +138,16 @@ class Panel:
         """Let the month's offers act, draw the class of everyone's next three months, and go on to the next month.
 
         Args:
-            effect: Change of every customer's P(decline) by what is done to them this month, one number a row of
+            effect: Change of every customer's P(decline) by what is done to them this month, one number per row of
                 `snapshot`, negative where it helps; by default nothing is done. The sum is cut to 0…1.
 
         Returns:
-            One row a row of `snapshot`: customer_id, p_decline (untreated), p_treated, declines_untreated (the class
+            One row per row of `snapshot`: customer_id, p_decline (untreated), p_treated, declines_untreated (the class
             without the effect, by the same luck), declines (the class that is drawn, and stands in snapshot t+3),
             leaves (this was the customer's last snapshot).
 
         Raises:
-            BadInputError: If there is not one finite number a customer.
+            BadInputError: If there is not one finite number per customer.
         """
         import pandas as pd
 
@@ -155,7 +155,7 @@ class Panel:
         change = np.zeros(len(p)) if effect is None else np.asarray(effect, dtype=float)
         if change.shape != p.shape or not np.isfinite(change).all():
             raise BadInputError(
-                f"the effect must be one finite number a customer, {len(p)} in all",
+                f"the effect must be one finite number per customer, {len(p)} in all",
                 value=f"shape {change.shape}",
                 remedy="give the effects in the order of snapshot(), 0 for who is not treated",
             )

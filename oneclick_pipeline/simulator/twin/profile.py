@@ -93,7 +93,7 @@ class Profile:
         path.write_text(self.to_json(), encoding="utf-8", newline="\n")
 
     def to_json(self) -> str:
-        """The profile as JSON text, one line a list of numbers."""
+        """The profile as JSON text, one line per list of numbers."""
         text = json.dumps({"version": VERSION, **asdict(self)}, ensure_ascii=False, indent=1)
         return re.sub(r"\[\n\s+([^\[\]{}]*?)\n\s+\]", lambda m: "[" + re.sub(r"\n\s+", " ", m[1]) + "]", text) + "\n"
 

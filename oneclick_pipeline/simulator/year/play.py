@@ -173,11 +173,11 @@ class Play:
     """A year under one policy.
 
     Attributes:
-        months: One row a month that is accounted for: month, customers, profit (finance units, of the month itself),
+        months: One row per month that is accounted for: month, customers, profit (finance units, of the month itself),
             p_decline and p_treated (means, without and with the month's offers), declined (share of customers who
             decline in the three months after), offers, cost, saved (declines less that the month's offers bring,
             expected).
-        sent: One row an offer that was sent: month, customer_id, offer_id, p_decline, effect (true), cost.
+        sent: One row per offer that was sent: month, customer_id, offer_id, p_decline, effect (true), cost.
     """
 
     months: pd.DataFrame

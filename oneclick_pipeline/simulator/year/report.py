@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from oneclick_pipeline.simulator.year.ours import Ours
+    from oneclick_pipeline.simulator.year.our_policy import OurPolicy
     from oneclick_pipeline.simulator.year.play import Play
 
 NOBODY, OURS, ORACLE = "nobody", "ours", "oracle"
@@ -32,10 +32,10 @@ class Report:
     """The year in tables.
 
     Attributes:
-        policies: One row a policy: gain (profit over that of nobody, less cost), of_oracle (share of the oracle's gain),
+        policies: One row per policy: gain (profit over that of nobody, less cost), of_oracle (share of the oracle's gain),
             regret (what the oracle gains more), cost, offers, saved (expected declines less), harmful (share of offers sent
             that truly raise the probability of declining).
-        months: One row a policy and month: `Play.months`, with gain (profit over nobody's, less cost) and its sum so far.
+        months: One row per policy and month: `Play.months`, with gain (profit over nobody's, less cost) and its sum so far.
         effects: See `compare`.
     """
 
@@ -44,7 +44,7 @@ class Report:
     effects: pd.DataFrame
 
 
-def report(plays: Mapping[str, Play], ours: Ours) -> Report:
+def report(plays: Mapping[str, Play], ours: OurPolicy) -> Report:
     """Bring the plays together.
 
     Args:
@@ -82,7 +82,7 @@ def compare(effects: pd.DataFrame, outcomes: pd.DataFrame, truths: Mapping[str, 
     Args:
         effects: `contracts.campaigns.OFFER_EFFECTS`.
         outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES` they were measured on.
-        truths: True effects by month: customer_id as index, a column an offer.
+        truths: True effects by month: customer_id as index, a column per offer.
 
     Returns:
         campaigns, offer_id, comparison, effect, effect_low, effect_high, true_effect, inside: the measured ones of single
@@ -104,7 +104,7 @@ def compare(effects: pd.DataFrame, outcomes: pd.DataFrame, truths: Mapping[str, 
 
 
 def _true_parts(outcomes: pd.DataFrame, truths: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row a month, offer and comparison (targeted, fitting): weight and mean true effect on the offered."""
+    """One row per month, offer and comparison (targeted, fitting): weight and mean true effect on the offered."""
     rows = []
     for month, group in outcomes.groupby("campaign_month"):
         truth = truths[str(month)]

@@ -5,11 +5,12 @@ import numpy as np
 from oneclick_pipeline import model
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.cli.doctor.conftest import execute_sql
+from oneclick_pipeline_tests.tracking.trainings import model_file
 
 
 def test_champion_that_was_changed_is_gone_or_is_nobody(findings, home, broken):
     store = Tracking(home)
-    path = store._model_file(store.require_champion())
+    path = model_file(store, store.require_champion())
     broken(path, path.read_bytes() + b" ")
     assert "is not the one that was registered" in findings(home, "champion")[0][1]
     path.unlink()

@@ -35,8 +35,8 @@ from oneclick_pipeline_tests.home.test_locks import elsewhere
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import environment_kept, instance_of, new_home
-from oneclick_pipeline_tests.test_tracking import log
 from oneclick_pipeline_tests.tracking.test_pruning import dying, killed
+from oneclick_pipeline_tests.tracking.trainings import log
 
 OK, FAILED, AT_WORK = "SUCCESS", "FAILURE", "STARTED"
 

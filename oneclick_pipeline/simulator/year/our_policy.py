@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     RunMonth = Callable[[str, str], None]
 
 
-class Ours:
+class OurPolicy:
     """What both kinds have in common.
 
     Attributes:
-        truths: True effects by month: customer_id as index, a column an offer.
+        truths: True effects by month: customer_id as index, a column per offer.
         outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES` as of the newest month.
         effects: `contracts.campaigns.OFFER_EFFECTS` as of it.
         beliefs: `contracts.campaigns.OFFER_BELIEFS` by month.
@@ -58,7 +58,7 @@ class Ours:
         return number.reindex(now.customers["customer_id"]).fillna(-1).to_numpy().astype(np.int64)
 
 
-class Fast(Ours):
+class FastPolicy(OurPolicy):
     """The stages' functions on tables in memory, with the true P(decline) as the score.
 
     What the loop of offers does when neither files nor models come between.
@@ -112,7 +112,7 @@ class Fast(Ours):
         self.effects = offer_effects(self.outcomes, settings.campaigns)
 
 
-class Full(Ours):
+class FullPolicy(OurPolicy):
     """The real graph: the month's exports are written into a home, its job runs, and what it plans is sent."""
 
     def __init__(self, home: Path, run: RunMonth, *, retrain_every: int) -> None:
