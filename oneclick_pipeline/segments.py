@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
+from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.contracts.schema import Columns
     from oneclick_pipeline.settings import Segments
 
-_NORMAL_95 = 1.959964
+
 _DRAWN = 5000
 """Customers of a segment that are drawn: more points hide one another and weigh megabytes."""
 
@@ -134,7 +135,7 @@ def _declines(probabilities: list[pd.Series]) -> dict[str, list[object]]:
     for values in probabilities:
         p = values.to_numpy(dtype=float, na_value=np.nan)
         known = p[~np.isnan(p)]
-        expected, margin = known.sum(), _NORMAL_95 * np.sqrt((known * (1 - known)).sum())
+        expected, margin = known.sum(), Z_95 * np.sqrt((known * (1 - known)).sum())
         row = (expected, max(expected - margin, 0), min(expected + margin, len(known)), known.mean() if known.size else None)
         for name, number in zip(found, row, strict=True):
             found[name].append(number if known.size else None)

@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from oneclick_pipeline import yaml
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import SETTINGS, settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 
-FILE = "settings.yaml"
+FILE = SETTINGS
 _REMEDY = "see docs/settings.md for the names, units and limits of the settings"
 _ADDRESS = r"^https?://[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]-]*[A-Za-z0-9._~!$&'()*+,;=:@%?\[\]-]$"
 _LONGEST = 2048
@@ -341,7 +342,7 @@ class Settings(_Section):
         Raises:
             BadInputError: If the file cannot be read or is no YAML, or it or the run names an unknown field or an illegal value.
         """
-        path = home / FILE
+        path = settings_file(home)
         root = yaml.read(path)
         settings = cls() if root is None else cls._of_file(root, str(path))
         if not changes:

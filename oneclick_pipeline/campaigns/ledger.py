@@ -11,9 +11,7 @@ the month was drawn with, all or some, which count as those of today's settings,
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,9 @@ from filelock import FileLock
 from oneclick_pipeline.campaigns.ledger_rules import COLUMNS, SENT, checked, column_of
 from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
+from oneclick_pipeline.home import write_once
 from oneclick_pipeline.home.months import check_month
+from oneclick_pipeline.home.paths import ledger_file, ledger_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,11 +59,6 @@ class Published:
     replaced: Path | None = None
 
 
-def ledger_file(home: Path, month: str) -> Path:
-    """Where the ledger of a month stands."""
-    return home / "ledger" / f"{check_month(month)}.parquet"
-
-
 def published_months(home: Path) -> list[str]:
     """The months of the ledger, oldest first; whatever a replan put aside is none.
 
@@ -71,7 +66,7 @@ def published_months(home: Path) -> list[str]:
         BadInputError: If a Parquet file is named after no month.
     """
     months = []
-    for path in sorted((home / "ledger").glob("[!.]*.parquet")):
+    for path in sorted(ledger_folder(home).glob("[!.]*.parquet")):
         if _REPLACED.fullmatch(path.stem):
             continue
         try:
@@ -108,7 +103,7 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / ".lock"):
         if not path.exists():
-            _write(rows, path, own)
+            _write(rows, path, own, replace=False)
             return Published(path, *counts, own, written=True)
         if digest(_month(path)) == own:
             return Published(path, *counts, own, written=False)
@@ -118,8 +113,8 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
                 file=str(path),
                 remedy="leave it, or publish the new plan in its place with --replan; the old one is kept beside it",
             )
-        kept = _put_aside(path)
-        _write(rows, path, own)
+        kept = write_once.keep(path)
+        _write(rows, path, own, replace=True)
         return Published(path, *counts, own, written=True, replaced=kept)
 
 
@@ -194,37 +189,15 @@ def digest(rows: pd.DataFrame) -> str:
     return hashlib.sha256(pd.util.hash_pandas_object(ordered, index=False).to_numpy().tobytes()).hexdigest()[:32]
 
 
-def _write(rows: pd.DataFrame, path: Path, own: str) -> None:
+def _write(rows: pd.DataFrame, path: Path, own: str, *, replace: bool) -> None:
     """Write the file beside its place, then give it its name; the lock is held, so the name of the part is free."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    part = path.parent / f".{path.stem}.part"
+    part = write_once.part_of(path)
     pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), _DIGEST: own}), part)
-    _settle(part, path)
-
-
-def _put_aside(path: Path) -> Path:
-    """Keep a copy under the first free name: the month is never without its file."""
-    kept = next(p for n in range(1, 10_000) if not (p := path.with_name(f"{path.stem}.replaced-{n}.parquet")).exists())
-    part = path.parent / f".{path.stem}.kept"
-    shutil.copyfile(path, part)
-    _settle(part, kept)
-    return kept
-
-
-def _settle(part: Path, path: Path) -> None:
-    """Rename, once the content is on disk; then see to it that the name is."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    write_once.settle(part, path, replace=replace)
 
 
 def _month(path: Path) -> pd.DataFrame:

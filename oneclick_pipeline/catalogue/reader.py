@@ -19,6 +19,7 @@ from oneclick_pipeline.catalogue import messages
 from oneclick_pipeline.catalogue.offer import CHANNELS, COLUMNS, OPERATORS, RESERVED_IDS, AnyOf, Condition, Offer, Operator, Value
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month
+from oneclick_pipeline.home.paths import CATALOGUE, catalogue_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.yaml import Node
 
 
-FILE = "catalogue.yaml"
+FILE = CATALOGUE
 _MOST_UNITS = 1e9
 _REMEDY = "see the head of the bundled oneclick_pipeline/catalogue/catalogue.yaml for what stands where"
 
@@ -54,7 +55,7 @@ class Catalogue:
         Raises:
             BadInputError: If the file cannot be read or something in it is wrong; with line, field, value and remedy.
         """
-        path = home / FILE
+        path = catalogue_file(home)
         return cls.read(path) if os.path.lexists(path) else cls.bundled()
 
     @classmethod

@@ -26,17 +26,41 @@ if TYPE_CHECKING:
     from oneclick_pipeline.stats import Interval
 
 GATES = {
-    "better_than_chance": "The lower end of the challenger's ROC-AUC interval is above 0.5",
-    "roc_auc_not_worse": "On the same folds the challenger's ROC-AUC is not worse than the champion's",
-    "log_loss_not_worse": "On the same folds the challenger's log loss is not worse than the champion's",
-    "no_drop": "The challenger's ROC-AUC is not far under what the champion had when it was trained",
-    "calibrated": "The challenger's expected calibration error is within the limit",
-    "slices_hold": "No slice of the customers falls far behind all customers",
-    "sane_on_edges": "Odd rows get probabilities, and customers do not all get the same one",
-    "only_trusted_types": "The challenger's file holds only types that we trust",
-    "loads_in_fresh_process": "A fresh process loads the challenger from the registry and predicts the same",
+    "better_than_chance": (
+        "The lower end of the challenger's ROC-AUC interval is above 0.5",
+        "The lower end of the challenger's ROC-AUC interval is not above 0.5",
+    ),
+    "roc_auc_not_worse": (
+        "On the same folds the challenger's ROC-AUC is not worse than the champion's",
+        "On the same folds the challenger's ROC-AUC is worse than the champion's",
+    ),
+    "log_loss_not_worse": (
+        "On the same folds the challenger's log loss is not worse than the champion's",
+        "On the same folds the challenger's log loss is worse than the champion's",
+    ),
+    "no_drop": (
+        "The challenger's ROC-AUC is close to what the champion had when it was trained, or above",
+        "The challenger's ROC-AUC is far below what the champion had when it was trained",
+    ),
+    "calibrated": (
+        "The challenger's expected calibration error is within the limit",
+        "The challenger's expected calibration error is above the limit",
+    ),
+    "slices_hold": ("No slice of the customers falls far behind all customers", "A slice of the customers falls far behind all"),
+    "sane_on_edges": (
+        "Unusual rows get probabilities, and customers do not all get the same one",
+        "Unusual rows get no probability, or all customers get the same one",
+    ),
+    "only_trusted_types": (
+        "The challenger's file holds only types that we trust",
+        "The challenger's file holds types that we do not trust",
+    ),
+    "loads_in_fresh_process": (
+        "A fresh process loads the challenger from the registry and predicts the same",
+        "A fresh process cannot load the challenger from the registry, or predicts something else",
+    ),
 }
-"""What every gate promises, by name, in the order in which they are judged."""
+"""What every gate says when it is passed and when it is not, by name, in the order in which they are judged."""
 
 SAME = 1e-9
 """By how much the same model's probability of the same row may differ between two processes."""

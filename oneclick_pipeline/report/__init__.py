@@ -1,5 +1,19 @@
 """The monthly report: one HTML page, complete in itself, in Russian or English.
 
-`source` reads the tables of a month, `facts` makes all figures of them, `page` writes them in a language, `files` puts the
-page in its place. Nothing of it is imported before it is needed: the `oneclick` command starts with this package.
+In come the tables of a month; out comes one page. Begin with `files`, which reads, computes and writes. Nothing of it is
+imported before it is needed: the `oneclick` command starts with this package.
+
+files         the page of a month made, and put in its place
+source        the tables of a month read
+facts         all figures of the page; by section:
+changes         what moved since last month
+focus           the focus group against the others
+offers          the plan of offers, and what campaigns changed
+monitoring      whether the data moved, and whether scores came true
+quality         how good model and data are, and the appendix
+estimates     intervals and tests that only the page shows
+frames        columns and rows as numbers
+page          figures and words into HTML, with page.html.jinja, appendix.html.jinja and style.css
+charts        pictures as SVG
+languages/    how a language writes figures, and all texts
 """

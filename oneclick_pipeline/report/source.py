@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from oneclick_pipeline.contracts.schema import Columns
-    from oneclick_pipeline.tracking.evaluation import Judged
+    from oneclick_pipeline.tracking.evaluation import Evaluation
 
 PLAN = ("customer_id", "arm", "offer_id", "reason", "segment", "p_decline", "value", "expected_effect", "expected_gain", "cost")
 
@@ -90,7 +90,7 @@ class Month:
     quarantined: dict[str, int]
     corrected: dict[str, int]
     before: Before | None
-    model: Judged
+    model: Evaluation
     out_of_fold: pd.DataFrame | None
     drift: pd.DataFrame | None
     health: pd.DataFrame | None
@@ -109,7 +109,7 @@ def read(home: Path, month: str) -> Month:
 def _read(home: Path, month: str) -> Month:
     scores = _batches(home, "customer_scores", month)
     version = _version(scores)
-    model = Tracking(home).judged(version)
+    model = Tracking(home).evaluation(version)
     return Month(
         month=month,
         features=_batches(home, "customer_features", month),
@@ -217,7 +217,7 @@ def _campaigns(path: Path) -> pd.DataFrame:
     return pd.DataFrame(counted.to_dict(as_series=False))
 
 
-def _out_of_fold(home: Path, model: Judged) -> pd.DataFrame | None:
+def _out_of_fold(home: Path, model: Evaluation) -> pd.DataFrame | None:
     """What the model said of customers it had not seen, and what became of them."""
     training = _frame_of(home, "training_set", model.month)
     if training is None:

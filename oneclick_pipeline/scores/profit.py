@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.scores import PROFIT_CURVE
 from oneclick_pipeline.model import decline
+from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-_NORMAL_95 = 1.959964
+
 _STEPS = 100
 
 
@@ -230,7 +231,7 @@ def _earned(declines: Numbers, value: Numbers, customers: NDArray[np.int_], sett
 
     q = declines * settings.saved_share
     kept, cost = _sums(declines * value)[customers] * settings.saved_share, settings.offer_cost * customers
-    half = _NORMAL_95 * np.sqrt(_sums(q * (1 - q) * value**2)[customers])
+    half = Z_95 * np.sqrt(_sums(q * (1 - q) * value**2)[customers])
     return kept - cost, np.maximum(kept - half, 0) - cost, np.minimum(kept + half, _sums(value)[customers]) - cost
 
 

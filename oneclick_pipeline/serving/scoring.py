@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline import model, scores
 from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.contracts.exports import CUSTOMER_ID
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month, is_month, is_over
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import table_file, table_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,8 +53,6 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
         BadInputError: If there is no champion, no table of the month, or no such customer in it.
     """
     import pandas as pd
-
-    from oneclick_pipeline import model, scores
 
     path = _features_file(home, month)
     with files.whole([path]):
@@ -104,8 +103,6 @@ class Scorer:
         Raises:
             BadInputError: If there is no such version, or its files are not those that were registered.
         """
-        from oneclick_pipeline import model
-
         store = _store(home)
         version = store.require_champion() if number is None else store.version(number)
         store.check(version)
@@ -118,8 +115,6 @@ class Scorer:
             BadInputError: If a record has an unknown field or a value that its column forbids.
         """
         import pandas as pd
-
-        from oneclick_pipeline import model, scores
 
         check_records(records)
         if not records:
@@ -259,7 +254,7 @@ def _store(home: Path) -> Tracking:
 
 def _features_file(home: Path, month: str | None) -> Path:
     if month is None:
-        folder = table_file(home, "customer_features", "2000-01").parent
+        folder = table_folder(home, "customer_features")
         now = datetime.now(UTC)
         month = max(
             (m for m in (path.stem for path in folder.glob("*.parquet")) if is_month(m) and is_over(m, now)), default=None
@@ -276,12 +271,12 @@ def _features_file(home: Path, month: str | None) -> Path:
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as plain Python objects, None where there is no value, the reasons as a list."""
-    found = []
+    rows = []
     for row in table.astype(object).where(table.notna(), None).to_dict("records"):
-        told = [{key: row[f"reason_{k}{end}"] for key, end in _REASON.items()} for k in (1, 2, 3)]
-        reasons = [reason for reason in told if reason["feature"] is not None]
-        found.append({str(k): v for k, v in row.items() if not str(k).startswith("reason_")} | {"reasons": reasons})
-    return found
+        every = [{key: row[f"reason_{k}{end}"] for key, end in _REASON.items()} for k in (1, 2, 3)]
+        reasons = [reason for reason in every if reason["feature"] is not None]
+        rows.append({str(k): v for k, v in row.items() if not str(k).startswith("reason_")} | {"reasons": reasons})
+    return rows
 
 
 def _check_record(record: Mapping[str, object], where: str) -> None:

@@ -1,4 +1,4 @@
-"""What was found out about a model when it was trained, read back for people; and where their report is kept."""
+"""How good a model proved when it was trained, read back for people; and where their report is kept."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """A version of the model and how good it is.
 
     Attributes:
         version: Its number.
         month: Snapshot month for which it was trained.
         family: Family of the model.
-        feature_months: Snapshot months of the features it learnt from.
-        same_month: Whether it learnt the class of the features' own month, for want of later ones.
+        feature_months: Snapshot months of the features it was trained on.
+        same_month: Whether it was trained on the class of the features' own month, for want of later ones.
         rows: Customers trained on.
         metrics: Nested estimates of the whole procedure, see `model.METRICS`.
         families: Every family, the best log loss first.
@@ -64,7 +64,7 @@ class Judged:
     out_of_fold: pd.DataFrame
 
 
-def judged(mlflow: Path, version: Version) -> Judged:
+def read(mlflow: Path, version: Version) -> Evaluation:
     """Read back what the training of a version left.
 
     Args:
@@ -75,7 +75,7 @@ def judged(mlflow: Path, version: Version) -> Judged:
         BadInputError: If a file of it is gone or was changed.
     """
     own = version.tags["family"]
-    return Judged(
+    return Evaluation(
         version=version.version,
         month=version.tags["month"],
         family=next((f.label for f in version.families if f.name == own), own),

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 import yaml
 from typer.testing import CliRunner
 
-from oneclick_pipeline.cli import app, doctor
+from oneclick_pipeline.cli import app
+from oneclick_pipeline.cli.doctor.checks import examine
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
@@ -16,12 +17,13 @@ from oneclick_pipeline.model import train
 from oneclick_pipeline.orchestration.assets import raw
 from oneclick_pipeline.orchestration.backup import home_backup
 from oneclick_pipeline.orchestration.instance import _STORAGE, _STORAGE_LINE, prepare_instance
+from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, instance_of, new_home
-from oneclick_pipeline_tests.test_tracking import log
+from oneclick_pipeline_tests.tracking.trainings import log
 
 CLOSED = f"postgresql://store:s3cr3t%2Fx@{servers.LOOPBACK}:1/oneclick"
 
@@ -29,9 +31,9 @@ CLOSED = f"postgresql://store:s3cr3t%2Fx@{servers.LOOPBACK}:1/oneclick"
 @pytest.fixture(autouse=True)
 def _own_process(monkeypatch):
     """What was found out of a database holds for a process; here it is another one in every test."""
-    from oneclick_pipeline.tracking import registry
+    from oneclick_pipeline.tracking import database
 
-    registry._prepare_postgres.cache_clear()
+    database._prepare_postgres.cache_clear()
     with environment_kept():
         yield
 
@@ -52,7 +54,7 @@ def materialize_raw(home):
     place = Home(path=str(home))
     with instance_of(home) as instance:
         result = dg.materialize(
-            [*raw.ASSETS],
+            by_month(raw.ASSETS),
             selection=["money"],
             partition_key=MONTH,
             instance=instance,
@@ -109,7 +111,7 @@ def test_home_with_the_variable_lives_in_postgresql_and_moves(server, monkeypatc
     with instance_of(moved) as instance:
         assert [r.run_id for r in instance.get_runs()] == [result.run_id]
     assert table_file(moved, "money", MONTH).read_bytes() == table_file(home, "money", MONTH).read_bytes()
-    states = {found.check: found.state for found in doctor.examine(moved)}
+    states = {found.check: found.state for found in examine(moved)}
     assert [states[name] for name in ("dagster", "mlflow", "last month")] == ["ok", "ok", "problem"]
 
 

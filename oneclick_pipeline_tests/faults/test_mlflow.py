@@ -129,7 +129,7 @@ def test_database_taken_away_in_the_middle_of_a_run_is_missed_and_put_back(home,
     assert not database_of(home).exists()
     shutil.move(away, database_of(home))
     assert run(home, job).errors == ()
-    assert Tracking(home).require_champion().judged
+    assert Tracking(home).require_champion().has_gates
 
 
 def test_prepare_makes_a_database_where_there_was_nothing(tmp_path):

@@ -12,6 +12,7 @@ from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.faults.homes import FAST, materialize
 from oneclick_pipeline_tests.orchestration.homes import environment_kept, files, told
 from oneclick_pipeline_tests.proxy import proxy
+from oneclick_pipeline_tests.tracking.trainings import unusable
 
 CANNOT = "PostgreSQL at 127.0.0.1:"
 
@@ -95,8 +96,8 @@ def test_training_whose_database_falls_silent_or_hangs_up_fails_and_the_next_one
         assert store.aliases()[CHAMPION] == store.require_champion().version, word
         store.load(store.require_champion())
     assert materialize(home, "activity_model").success
-    assert Tracking(home).require_champion().judged
-    assert Tracking(home).unusable() == {}
+    assert Tracking(home).require_champion().has_gates
+    assert unusable(Tracking(home)) == []
     assert files(home / "staging") == []
     assert len(versions(home)) == 2
 
@@ -125,4 +126,4 @@ def test_artifacts_that_go_in_the_middle_of_an_upload_fail_the_training_and_the_
     assert Tracking(home).aliases()[CHAMPION] == before
     Tracking(home).load(Tracking(home).require_champion())
     assert materialize(home, "activity_model").success
-    assert Tracking(home).unusable() == {}
+    assert unusable(Tracking(home)) == []

@@ -11,6 +11,7 @@ import skops.io
 from oneclick_pipeline.tracking import MODEL, Tracking, runs, versions
 from oneclick_pipeline_tests.faults.homes import FAST, database, materialize, refused
 from oneclick_pipeline_tests.orchestration.homes import run
+from oneclick_pipeline_tests.tracking.trainings import model_file
 
 
 def kept_file(home, name):
@@ -18,9 +19,9 @@ def kept_file(home, name):
     return store.folder / store.require_champion().kept[name].path
 
 
-def model_file(home):
+def champions_file(home):
     store = Tracking(home)
-    return store._model_file(store.require_champion())
+    return model_file(store, store.require_champion())
 
 
 def alias_removed(home):
@@ -32,17 +33,17 @@ def version_deleted(home):
 
 
 def model_file_deleted(home):
-    model_file(home).unlink()
+    champions_file(home).unlink()
 
 
 def model_file_changed(home):
-    path = model_file(home)
+    path = champions_file(home)
     path.write_bytes(path.read_bytes() + b" ")
 
 
 def model_file_of_foreign_types(home):
     """What somebody would do who reaches MLflow's port: a file of other types, and tags that say it is the right one."""
-    path = model_file(home)
+    path = champions_file(home)
     path.write_bytes(skops.io.dumps(np.random.default_rng))
     with closing(database(home)) as connection, connection:
         right = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -54,7 +55,7 @@ def model_file_of_foreign_types(home):
 
 def record_of_foreign_types(home):
     """The same by somebody who can write the home itself: what is left is that nothing of such a type is made."""
-    path, store = model_file(home), Tracking(home)
+    path, store = champions_file(home), Tracking(home)
     path.write_bytes(skops.io.dumps(np.random.default_rng))
     champion = store.require_champion()
     changed = {**champion.files, versions.MODEL_FILE: versions.Content.of(path.read_bytes())}
@@ -70,7 +71,7 @@ def out_of_fold_changed(home):
 
 
 def code_added(home):
-    folder = model_file(home).parent / "code"
+    folder = champions_file(home).parent / "code"
     folder.mkdir()
     (folder / "evil.py").write_text("raise SystemExit")
 

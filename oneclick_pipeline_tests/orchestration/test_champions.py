@@ -53,7 +53,7 @@ def test_ten_retrains_one_of_them_on_shuffled_labels(tmp_path, monkeypatch):
     seen = []
     for number in range(1, 11):
         version = retrain(store, number, shuffled=number == 5)
-        assert version.judged
+        assert version.has_gates
         assert list(version.gates) == list(GATES)
         seen.append(store.aliases())
     assert [version.version for version in store.versions()] == list(range(10, 0, -1))
@@ -117,8 +117,8 @@ def test_refused_challenger_leaves_the_champion_who_scores_the_month(challenged)
 
 def test_refused_challenger_is_warned_of_with_the_figures(challenged):
     _, outcome = challenged
-    told = [w for w in outcome.warnings if w.startswith("activity_model: not so: ")]
-    drop = next(w for w in told if "is not far under what the champion had when it was trained" in w)
+    told = [w for w in outcome.warnings if w.startswith("activity_model: ")]
+    drop = next(w for w in told if "is far below what the champion had when it was trained" in w)
     assert re.search(r"\(ROC-AUC 0\.[3-6]\d\d, version 1 had 0\.[89]\d\d when trained; may drop 0\.05\)$", drop)
 
 
@@ -139,7 +139,7 @@ def test_refused_challenger_is_an_alert(challenged):
     with instance_of(home) as instance:
         (alert,) = alerts.of_run(instance, instance.get_run_by_id(outcome.run_id), "http://pages")
     assert (alert.month, alert.asset, alert.link) == (EARLIER, "activity_model", f"http://pages/runs/{outcome.run_id}")
-    assert "no_drop: not so: The challenger's ROC-AUC is not far under what the champion had" in alert.reason
+    assert "no_drop: The challenger's ROC-AUC is far below what the champion had" in alert.reason
     assert (home / "alerts" / "stderr" / f"{alert.event}.json").exists()  # the command has told it
 
 
@@ -156,7 +156,7 @@ def test_retrain_that_ends_between_logging_and_gates_leaves_the_champion(challen
     assert not materialize(home, assets=assets, selection=["activity_model"], month=EARLIER).success
     store = Tracking(home)
     assert store.aliases() == before | {"challenger": 3}
-    assert not store.version(3).judged
+    assert not store.version(3).has_gates
     with pytest.raises(BadInputError, match="was not judged"):
         store.promote(3)
 

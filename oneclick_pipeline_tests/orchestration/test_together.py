@@ -103,7 +103,9 @@ def test_corrected_snapshot_is_computed_anew_and_the_published_plan_stands(tmp_p
     outcome = run(home, "refresh")
 
     assert outcome.errors == ()
-    assert any(w.startswith("offers_export: not so: What was published is the plan of this run") for w in outcome.warnings)
+    assert any(
+        w.startswith("offers_export: What was published is an earlier plan than that of this run") for w in outcome.warnings
+    )
     after = digests(home)
     changed = {name for name, was in before.items() if after[name] != was}
     assert {"profit", "customer_features", "customer_scores", "offer_plan"} <= changed

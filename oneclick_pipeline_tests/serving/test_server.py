@@ -17,6 +17,7 @@ from oneclick_pipeline.serving import Scorer, score_records
 from oneclick_pipeline.serving import server as serve
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.servers import LOOPBACK
+from oneclick_pipeline_tests.tracking.trainings import model_file
 
 from .conftest import ONECLICK, serving
 
@@ -205,7 +206,7 @@ def test_server_goes_on_with_what_it_checked_and_a_restart_is_refused(home, tmp_
         before = running.score(records(ONE))
         store = Tracking(home)
         store.promote(2, force=True)
-        store._model_file(store.version(1)).write_bytes(b"forged")
+        model_file(store, store.version(1)).write_bytes(b"forged")
         assert running.score(records(ONE)) == before
         assert running.ask("GET", "/version")[1]["version"] == 1
     with serving(home, tmp_path / "log") as running:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneclick_pipeline.tracking import allow_list
+from oneclick_pipeline.tracking import Tracking, allow_list
 
 A2, A3 = "/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow"
 
@@ -167,3 +167,22 @@ def test_graphql_may_only_read():
 
 def test_body_of_a_read_is_dropped():
     assert allow_list.rule("GET", f"{A2}/runs/get").body(b'{"run_id": "1"}') == b""
+
+
+def editable(key):
+    try:
+        allow_list._require_editable(key)
+    except allow_list.RefusedError:
+        return False
+    return True
+
+
+def test_tags_of_runs_versions_and_experiments_are_the_pipelines_own(finished):
+    client = Tracking(finished.home)._client()
+    experiments = client.search_experiments()
+    runs = client.search_runs([experiment.experiment_id for experiment in experiments])
+    versions = client.search_model_versions()
+    keys = {key for one in experiments for key in one.tags} | {key for run in runs for key in run.data.tags}
+    keys |= {key for version in versions for key in version.tags}
+    assert {"gates", "promoted_by", "roc_auc", "mlflow.parentRunId"} <= keys
+    assert {key for key in keys if editable(key)} == {"mlflow.note.content"}

@@ -10,9 +10,8 @@ from contextlib import closing
 import pytest
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model import pictures
 from oneclick_pipeline.tracking import Tracking, evaluation, pruning, runs, versions
-from oneclick_pipeline_tests.test_tracking import PASSED, log
+from oneclick_pipeline_tests.tracking.trainings import copy_of, log, registry, unusable
 
 ALL = pruning.Months("2000-01")
 NOTHING = pruning.Pruned()
@@ -38,23 +37,13 @@ def test_superfluous_versions(registered, newest, stay, going):
 @pytest.fixture(scope="session")
 def four(tmp_path_factory, trained, training):
     """A home with the versions 1 to 4, of which 1 is champion; do not change it."""
-    store = Tracking(tmp_path_factory.mktemp("four"))
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("curves", "comparison", "png"):  # nobody looks at them here
-            patch.setattr(pictures, name, lambda *_: b"")
-        for month in ("2026-07", "2026-08", "2026-09", "2026-10"):
-            store.log_gates(log(store, trained, training, month), PASSED)
-    store.promote(1)
-    return store
+    return registry(Tracking(tmp_path_factory.mktemp("four")), trained, training, [f"2026-{n:02}" for n in range(7, 11)])
 
 
 @pytest.fixture
 def store(four, tmp_path):
     """A copy of it."""
-    shutil.copytree(four.folder, tmp_path / "home" / "mlflow")
-    copy = Tracking(tmp_path / "home")
-    copy.moved(four.home)
-    return copy
+    return copy_of(four, tmp_path / "home")
 
 
 def database(store):
@@ -149,7 +138,7 @@ def test_nothing_is_deleted_where_the_names_cannot_be_read(store):
 def test_version_without_a_record_stays(store):
     shutil.rmtree(store.folder / "registered" / "2")
     store.prune(1, ALL, set)
-    assert list(store.unusable()) == [2]
+    assert unusable(store) == [2]
     assert numbers(store) == [4, 1]
 
 
@@ -255,7 +244,7 @@ def test_killed_between_two_deletions_leaves_a_sound_registry_and_the_next_one_f
         patch.setattr(pruning.Pruning, step, dying(getattr(pruning.Pruning, step), at))
         assert killed(lambda: store.prune(1, ALL, set))
     assert numbers(store) == ([4, 3, 2, 1] if step == "_unregister" else [4, 1])
-    assert store.unusable() == {}
+    assert unusable(store) == []
     for version in store.versions():
         store.check(version)
     assert store.prune(1, ALL, set).versions == (2, 3)
@@ -327,7 +316,7 @@ def test_rollback_goes_back_from_the_champion_that_others_made_meanwhile(store, 
 def test_record_of_another_run_than_mlflow_names_stays(store):
     other = replace_record(store, 2)
     store.prune(1, ALL, set)
-    assert other in store.unusable()
+    assert other in unusable(store)
 
 
 def replace_record(store, number):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sqlite3
 import stat
 from contextlib import closing
 
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,13 +16,10 @@ from mlflow import MlflowClient
 from typer.testing import CliRunner
 
 from oneclick_pipeline.cli.app import app
-from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.example import invented_customers
 from oneclick_pipeline.model.gates import edge_rows
-from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.tracking import CHAMPION, MODEL, PREVIOUS, Tracking, runs, versions
-from oneclick_pipeline_tests.test_tracking import FAILED, log
+from oneclick_pipeline_tests.tracking.trainings import FAILED, log, model_file, unusable
 
 FOLDER = ["MLmodel", "conda.yaml", "input_example.json", "model.skops", "python_env.yaml", "requirements.txt"]
 FOLDER += ["serving_input_example.json"]
@@ -165,7 +160,7 @@ def test_artifacts_may_lie_on_another_disk(store, tmp_path):
 def test_every_file_that_is_read_again_is_checked(store, name):
     version = store.version(1)
     read = {runs.OUT_OF_FOLD: store.out_of_fold, runs.SHAPLEY: store.shapley, runs.CONTRIBUTIONS: store.contributions}
-    read[runs.SLICES] = lambda v: store.judged(v.version)
+    read[runs.SLICES] = lambda v: store.evaluation(v.version)
     path = store.folder / version.kept[name].path
     path.write_bytes(path.read_bytes() + b" ")
     for call in (read.get(name, lambda v: store.picture(v, name)), store.check):
@@ -211,63 +206,8 @@ def test_run_and_files_of_mlflows_database_decide_nothing(store, training):
         connection.execute("UPDATE latest_metrics SET value = 1")
     assert store.version(1) == version
     assert store.contributions(version)
-    assert store.judged(1).metrics["roc_auc"].estimate < 1
+    assert store.evaluation(1).metrics["roc_auc"].estimate < 1
     store.load(version)
-
-
-def test_alias_that_somebody_else_set_makes_no_champion(store):
-    """The alias stands in MLflow's database; a version that we never promoted does not score by it."""
-    client = store._client()
-    client.set_registered_model_alias(MODEL, CHAMPION, "2")
-    with pytest.raises(BadInputError, match="model version 2 has the alias champion, and oneclick never made it the champion"):
-        store.require_champion()
-    client.set_registered_model_alias(MODEL, CHAMPION, "1")
-    client.set_registered_model_alias(MODEL, PREVIOUS, "2")
-    with pytest.raises(BadInputError, match="has the alias previous, and oneclick never made it the champion"):
-        store.rollback()
-    assert store.require_champion().version == 1
-
-
-def test_alias_that_somebody_moved_to_an_earlier_champion_brings_it_not_back(store):
-    """Both were promoted once; which one is champion is known by the home."""
-    store.promote(2, force=True)
-    client = store._client()
-    client.set_registered_model_alias(MODEL, CHAMPION, "1")
-    for use in (store.require_champion, store.rollback):
-        with pytest.raises(BadInputError, match=r"(1|no previous)"):
-            use()
-    with pytest.raises(BadInputError, match="version 1 has the alias champion, and oneclick gave it to version 2"):
-        store.require_champion()
-    assert store.promote(2, force=True).version == 2
-    assert (store.require_champion().version, store.aliases()[PREVIOUS]) == (2, 1)
-
-
-def test_alias_of_the_previous_champion_that_somebody_moved_is_not_gone_back_to(store, trained, training):
-    log(store, trained, training, "2026-12")
-    for number in (2, 3):
-        store.promote(number, force=True)
-    store._client().set_registered_model_alias(MODEL, PREVIOUS, "1")
-    with pytest.raises(BadInputError, match="version 1 has the alias previous, and oneclick gave it to version 2"):
-        store.rollback()
-    store.promote(3, force=True)
-    assert store.rollback().version == 2
-
-
-def test_home_in_which_nobody_was_chosen_yet_goes_on_with_its_champion(store):
-    """One that was made before choices were kept."""
-    (store.folder / "registered" / "chosen.json").unlink()
-    assert store.require_champion().version == 1
-    store.promote(2, force=True)
-    assert (store.require_champion().version, store.rollback().version) == (2, 1)
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"champion": 1}', b'{"champion": ["x"]}', b"\xff"])
-def test_choice_that_is_damaged_is_told_with_a_remedy(store, content):
-    (store.folder / "registered" / "chosen.json").write_bytes(content)
-    with pytest.raises(
-        BadInputError, match=r"chosen\.json: what says which version is champion is damaged.*oneclick model promote N"
-    ):
-        store.require_champion()
 
 
 def test_version_that_somebody_else_registered_is_not_used(store):
@@ -278,7 +218,7 @@ def test_version_that_somebody_else_registered_is_not_used(store):
         with pytest.raises(BadInputError, match=r"model version 3 has no record in this home.*oneclick model accept 3"):
             use()
     assert [version.version for version in store.versions()] == [2, 1]
-    assert list(store.unusable()) == [3]
+    assert unusable(store) == [3]
 
 
 def test_versions_are_listed_by_one_question(store, monkeypatch):
@@ -348,7 +288,7 @@ def test_home_that_was_moved_keeps_its_records(store, tmp_path):
     moved = Tracking(there)
     moved.moved(store.home)
     moved.check(moved.require_champion())
-    assert str(there) in str(moved._model_file(moved.version(1)))
+    assert str(there) in str(model_file(moved, moved.version(1)))
     assert str(store.home) not in versions.record_file(moved.folder, 1).read_text(encoding="utf-8")
 
 
@@ -392,39 +332,3 @@ def test_record_that_is_a_link_is_refused(store, tmp_path):
     path.symlink_to(tmp_path / "record.json")
     with pytest.raises(BadInputError, match="the record of model version 1 is damaged"):
         store.version(1)
-
-
-def test_logged_example_is_nobody(registered, training):
-    folder = folder_of(registered)
-    example = pd.read_json(folder / "input_example.json", orient="split")
-    known = inputs(training)
-    pd.testing.assert_frame_equal(example.astype(object), invented_customers().astype(object), check_dtype=False)
-    same = example.merge(known, on=list(known.columns))
-    assert same.empty
-    numbers = [c.name for c in FEATURES if c.kind == "float"]
-    for name in numbers:  # not even one of its measured values is anybody's
-        assert not set(example[name]) & set(known[name]), name
-
-
-def test_example_keeps_to_the_contract():
-    for row in invented_customers().to_dict("records"):
-        for column in FEATURES:
-            value = row[column.name]
-            if column.kind == "str":
-                assert value in (set(column.values.values()) or set(column.known))
-            else:
-                assert (column.minimum or 0) <= value <= (column.maximum or value)
-
-
-def test_mlflow_shows_no_row_of_a_customer(registered, training):
-    """What its pages can show: no table of customers, and in no text what a customer spent."""
-    assert_no_customer(registered, training)
-
-
-def assert_no_customer(store, training):
-    artifacts = [path for path in (store.folder / "artifacts").rglob("*") if path.is_file()]
-    assert {path.suffix for path in artifacts} == {"", ".json", ".md", ".png", ".skops", ".txt", ".yaml"}
-    texts = {path: path.read_text(encoding="utf-8") for path in artifacts if path.suffix not in (".png", ".skops")}
-    spent = {str(value) for value in training[["revenue_m0", "revenue_m1", "revenue_m2"]].to_numpy().ravel()}
-    assert len(spent) > len(training)
-    assert [path.name for path, text in texts.items() if spent & set(re.split(r"[^0-9.]+", text))] == []

@@ -11,9 +11,11 @@ from oneclick_pipeline.campaigns import beliefs, evidence, ledger, outcomes
 from oneclick_pipeline.campaigns import offer_effects as measured
 from oneclick_pipeline.campaigns import pictures as drawn
 from oneclick_pipeline.catalogue import reader
-from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_version, picture, table_asset
+from oneclick_pipeline.orchestration.asset_specs import OWNERS, code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
-from oneclick_pipeline.orchestration.resources import Home, Months
+from oneclick_pipeline.orchestration.metadata import picture
+from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.orchestration.table_months import Months
 
 _CODE = code_version(campaigns, experiment, stats, pictures, contracts)
 _WINDOW = 60 + 12 - 1
@@ -31,7 +33,6 @@ campaign_ledger = dg.AssetSpec(
     ),
     owners=[OWNERS["campaigns"]],
     kinds={"parquet"},
-    partitions_def=MONTHS,
 )
 
 
@@ -58,18 +59,14 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
         campaigns_seen = table["campaign_month"].nunique()
         expected = int(sent["campaign_month"].isin(table["campaign_month"].unique()).sum())
         yield from step.publish(
-            step.stage("campaign_outcomes", table),
-            checks=[
-                check("campaign_outcomes", "nobody_lost", passed=len(table) == expected, customers=len(table), in_ledger=expected)
-            ],
+            step.stage(table),
+            checks=[check("nobody_lost", passed=len(table) == expected, customers=len(table), in_ledger=expected)],
             metadata={
-                "campaign_outcomes": {
-                    "campaigns published": len(months),
-                    "campaigns with an outcome": campaigns_seen,
-                    "campaigns matured": table.loc[table["declined"].notna(), "campaign_month"].nunique(),
-                    "vanished": int(table["vanished"].sum()),
-                    **({"old ledgers, whose probabilities are inferred": ", ".join(inferred)} if inferred else {}),
-                }
+                "campaigns published": len(months),
+                "campaigns with an outcome": campaigns_seen,
+                "campaigns matured": table.loc[table["declined"].notna(), "campaign_month"].nunique(),
+                "vanished": int(table["vanished"].sum()),
+                **({"old ledgers, whose probabilities are inferred": ", ".join(inferred)} if inferred else {}),
             },
         )
 
@@ -85,17 +82,16 @@ def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcom
         if (table["status"] == "measured").any():
             shown["effects over time"] = picture(drawn.forest(table), "Effect of every offer with its interval")
         yield from step.publish(
-            step.stage("offer_effects", table),
+            step.stage(table),
             checks=[
                 check(
-                    "offer_effects",
                     "split_as_planned",
                     passed=broken.empty,
                     broken=len(broken),
                     which=", ".join(sorted({f"{r.offer_id} {r.campaigns}" for r in broken.itertuples()})),
                 )
             ],
-            metadata={"offer_effects": shown},
+            metadata=shown,
         )
 
 
@@ -128,23 +124,18 @@ def offer_beliefs(
         whole = table[table["segment"] == "all"].set_index("offer_id")
         apart = beliefs.apart(table)
         yield from step.publish(
-            step.stage("offer_beliefs", table),
+            step.stage(table),
             checks=[
                 check(
-                    "offer_beliefs",
                     "every_offer",
                     passed=set(whole.index) == set(past.priors["offer_id"]),
                     offers=len(past.priors),
                     believed=len(whole),
                 ),
-                check("offer_beliefs", "as_measured", passed=apart <= beliefs.FAR, standard_errors_apart=apart),
+                check("as_measured", passed=apart <= beliefs.FAR, standard_errors_apart=apart),
             ],
-            metadata={
-                "offer_beliefs": {
-                    f"{name}: effect on P(decline)": f"{b['mean']:+.3f} ± {b['sd']:.3f}" for name, b in whole.iterrows()
-                }
-                | ({} if past.response is None else past.response.summary())
-            },
+            metadata={f"{name}: effect on P(decline)": f"{b['mean']:+.3f} ± {b['sd']:.3f}" for name, b in whole.iterrows()}
+            | ({} if past.response is None else past.response.summary()),
         )
 
 

@@ -23,7 +23,7 @@ class Copula:
     """A Gaussian copula.
 
     Attributes:
-        correlation: Positive definite correlation matrix, one row a column.
+        correlation: Positive definite correlation matrix, one row per column.
     """
 
     correlation: tuple[tuple[float, ...], ...]

@@ -76,7 +76,7 @@ def sample(profile: Profile, customers: int, seed: int) -> pd.DataFrame:
         seed: Same seed, same customers.
 
     Returns:
-        One row a customer: the columns of `contracts.customers.FEATURES`, `profit`, `activity` (declined, stable), and
+        One row per customer: the columns of `contracts.customers.FEATURES`, `profit`, `activity` (declined, stable), and
         `p_decline`, the true probability with which the activity was drawn.
 
     Raises:

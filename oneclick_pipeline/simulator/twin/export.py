@@ -39,7 +39,7 @@ def export_tables(frame: pl.DataFrame, quirks: q.Quirks) -> dict[str, tuple[pl.D
     """The tables of the four files, by name of the file, with their style.
 
     Args:
-        frame: Column id, the values of the profile's columns, and `quirks.MARKS`, one row a customer; `declined`
+        frame: Column id, the values of the profile's columns, and `quirks.MARKS`, one row per customer; `declined`
             is null where the store has not classed the customer yet.
         quirks: What is wrong with the export.
     """
@@ -103,7 +103,7 @@ def _long(
     orders: npt.NDArray[np.intp],
     spelling: dict[str, str],
 ) -> pl.DataFrame:
-    """One row a customer and month, a customer's months in their own order."""
+    """One row per customer and month, a customer's months in their own order."""
     key, period, value = (column.header for column in table.columns)
     names = [spelling.get(name, name) for name in _PERIODS]
     return pl.DataFrame(

@@ -79,7 +79,7 @@ def uncoupled(profile: Profile) -> Profile:
 
 
 class _Rows:
-    """A table as arrays of equal length, one row a customer."""
+    """A table as arrays of equal length, one row per customer."""
 
     def rows(self, which: npt.NDArray[np.bool_ | np.int64]) -> dict[str, npt.NDArray]:
         """The arrays of some rows, by name."""

@@ -112,13 +112,17 @@ def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int) -> Floats
     table = np.empty((len(customers), len(offers)))
     for column, offer in enumerate(offers):
         how = response(offer)
-        told = sum((weight * drivers[name] for name, weight in how.weights.items()), start=np.full(len(customers), how.mean))
-        table[:, column] = np.clip(told + OWN * _own(customers["customer_id"].to_numpy(dtype=np.uint64), offer, seed), low, high)
+        from_drivers = sum(
+            (weight * drivers[name] for name, weight in how.weights.items()), start=np.full(len(customers), how.mean)
+        )
+        table[:, column] = np.clip(
+            from_drivers + OWN * _own(customers["customer_id"].to_numpy(dtype=np.uint64), offer, seed), low, high
+        )
     return table
 
 
 def _own(customers: npt.NDArray[np.uint64], offer: str, seed: int) -> Floats:
-    """A standard normal number a customer, the same in every month and whoever else is there.
+    """A standard normal number per customer, the same in every month and whoever else is there.
 
     SplitMix64 (Steele, Lea and Flood 2014) of the customer's id from a start that seed and offer give.
     """

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,7 +93,7 @@ class Profile:
         path.write_text(self.to_json(), encoding="utf-8", newline="\n")
 
     def to_json(self) -> str:
-        """The profile as JSON text, one line a list of numbers."""
+        """The profile as JSON text, one line per list of numbers."""
         text = json.dumps({"version": VERSION, **asdict(self)}, ensure_ascii=False, indent=1)
         return re.sub(r"\[\n\s+([^\[\]{}]*?)\n\s+\]", lambda m: "[" + re.sub(r"\n\s+", " ", m[1]) + "]", text) + "\n"
 
@@ -117,8 +118,6 @@ _REMEDY = "make a profile with: oneclick twin fit --from DIR"
 
 
 def _bundled() -> str:
-    from importlib.resources import files
-
     return files("oneclick_pipeline.simulator.twin").joinpath("profile.json").read_text(encoding="utf-8")
 
 

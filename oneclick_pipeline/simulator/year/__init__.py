@@ -1,10 +1,12 @@
 """The simulated year: the twin lives it under several policies, with the same luck, and what they earn is compared.
 
-    worth      monthly_profit, Worth: what a customer brings, and what keeping one from declining is truly worth
-    play       play: one policy, month by month; Situation, Policy, Play
-    policies   nobody, random, risk_profit, oracle: those that ours is measured against
-    ours       fast (the stages' functions on the twin's tables) and full (the real Dagster graph over a home)
-    report     what all of them earned, what was measured against what is true; tables and a picture
+In come a store, its catalogue and its settings; out come tables and a picture. Begin with `play`.
+
+    worth       monthly_profit, Worth: what a customer brings, and what keeping one from declining is truly worth
+    play        play: one policy, month by month; Situation, Policy, Play
+    policies    nobody, random, risk_profit, oracle: those that our policy is measured against
+    our_policy  fast (the stages' functions on the twin's tables) and full (the real Dagster graph over a home)
+    report      what all of them earned, what was measured against what is true; tables and a picture
 
 A year is so many months with offers, and the horizon after the last of them, in which nothing is sent and what was
 sent bears fruit. A policy's gain is its profit over all these months less that of nobody, less what its offers cost.

@@ -12,9 +12,10 @@ from oneclick_pipeline.campaigns import ledger, response
 from oneclick_pipeline.campaigns.outcomes import FOLDS
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.engine.files import read_metadata
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.offers import plan
 from oneclick_pipeline.orchestration.assets import campaigns, clean, features, model, offers, raw, scores, segments
+from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.panel import write_months
@@ -35,7 +36,7 @@ def remade(home, selection, *, month=MONTH, replan=False):
         config["ops"] = {"offers_export": {"config": {"replan": replan}}}
     with environment_kept():
         result = dg.materialize(
-            ASSETS,
+            by_month(ASSETS),
             selection=selection,
             partition_key=month,
             resources={"home": place, "tables": TableIO(home=place)},
@@ -65,7 +66,7 @@ def test_plan_and_export_agree(finished):
         sent.select("customer_id", "offer_id").sort("customer_id").rows()
         == given.select("customer_id", "offer_id").sort("customer_id").rows()
     )
-    held = pl.read_parquet(ledger.ledger_file(finished.home, MONTH))
+    held = pl.read_parquet(ledger_file(finished.home, MONTH))
     assert set(held["arm"]) == {"offer", "control"}
     assert held.height == made.filter(pl.col("arm") != "none").height
 
@@ -154,5 +155,5 @@ def test_declines_are_those_of_the_twin(year):
     for month in ("2026-01", "2026-02"):
         truth = pl.read_parquet(year / "twin" / f"{month}.parquet")
         both = outcomes.filter(pl.col("campaign_month") == month).join(truth, on="customer_id", how="left", suffix="_true")
-        assert both.height == pl.read_parquet(ledger.ledger_file(year, month)).height
+        assert both.height == pl.read_parquet(ledger_file(year, month)).height
         assert (both["declined"] == both["declines"].cast(pl.Int64)).all()

@@ -22,9 +22,10 @@ from typer.testing import CliRunner
 from oneclick_pipeline.cli import app
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.backup import copies, home_backup, placing
-from oneclick_pipeline.tracking import Tracking, registry
+from oneclick_pipeline.tracking import Tracking, database
 from oneclick_pipeline_tests.faults.mounts import fill, small_disk
 from oneclick_pipeline_tests.orchestration.homes import digests, environment_kept, files, instance_of
+from oneclick_pipeline_tests.tracking.trainings import model_file
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ def test_finished_home_comes_back_elsewhere_and_works(finished, tmp_path):
     assert digests(home) == digests(finished.home)
     store = Tracking(home)
     assert store.load(store.require_champion()) is not None
-    assert str(store._model_file(store.require_champion())).startswith(str(home))
+    assert str(model_file(store, store.require_champion())).startswith(str(home))
     with instance_of(home) as restored, instance_of(finished.home) as original:
         assert [r.run_id for r in restored.get_runs()] == [r.run_id for r in original.get_runs()]
         run = restored.get_runs()[0].run_id
@@ -321,7 +322,7 @@ def database_of(tree, *statements):
 
 
 def test_database_whose_trigger_never_ends_is_given_up(tree, monkeypatch):
-    monkeypatch.setattr(registry, "_MOVING_SECONDS", 0.1)
+    monkeypatch.setattr(database, "_MOVING_SECONDS", 0.1)
     endless = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r"
     database_of(
         tree,

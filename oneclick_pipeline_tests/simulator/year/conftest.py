@@ -6,7 +6,7 @@ from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.settings import Offers, Settings
 from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline.simulator.year import policies
-from oneclick_pipeline.simulator.year.ours import Fast
+from oneclick_pipeline.simulator.year.our_policy import FastPolicy
 from oneclick_pipeline.simulator.year.play import Year, play
 from oneclick_pipeline.simulator.year.worth import Worth
 
@@ -24,7 +24,7 @@ def worth(year):
 
 @pytest.fixture(scope="session")
 def ours():
-    return Fast()
+    return FastPolicy()
 
 
 @pytest.fixture(scope="session")

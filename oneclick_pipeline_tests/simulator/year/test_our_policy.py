@@ -8,7 +8,7 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
-from oneclick_pipeline.simulator.year.ours import Fast, Full, no_longer_planned
+from oneclick_pipeline.simulator.year.our_policy import FastPolicy, FullPolicy, no_longer_planned
 from oneclick_pipeline.simulator.year.play import play
 
 
@@ -27,7 +27,7 @@ def test_fast_holds_customers_out(plays, ours):
 
 
 def test_fast_is_the_same_twice(year, plays):
-    pd.testing.assert_frame_equal(play(year, Fast()).sent, plays["ours"].sent)
+    pd.testing.assert_frame_equal(play(year, FastPolicy()).sent, plays["ours"].sent)
 
 
 def test_watch_keeps_the_history_and_learns_the_worth_from_it(year):
@@ -35,7 +35,7 @@ def test_watch_keeps_the_history_and_learns_the_worth_from_it(year):
     short = replace(year, months=1, history=4)
     told = {}
     for name, watched in (("assumed", False), ("learnt", True)):
-        ours = Fast()
+        ours = FastPolicy()
         values = []
 
         def policy(now, ours=ours, values=values):
@@ -53,14 +53,14 @@ def test_watch_keeps_the_history_and_learns_the_worth_from_it(year):
 def test_full_exports_the_history_and_prepares_it(year, tmp_path):
     ran = []
     now = SimpleNamespace(panel=year.open(), month="2024-06")
-    Full(tmp_path, lambda job, month: ran.append((job, month)), retrain_every=3).watch(now)
+    FullPolicy(tmp_path, lambda job, month: ran.append((job, month)), retrain_every=3).watch(now)
     assert ran == [("prepare", "2024-06")]
     assert (tmp_path / "raw" / "2024-06" / "market_file.csv").exists()
 
 
 def test_full_refuses_to_train_never(tmp_path):
     with pytest.raises(BadInputError, match="trained every month at most"):
-        Full(tmp_path, print, retrain_every=0)
+        FullPolicy(tmp_path, print, retrain_every=0)
 
 
 def test_no_longer_planned_counts_from_the_last_time():
@@ -81,7 +81,7 @@ def test_full_exports_runs_and_sends_what_the_plan_says(year, plays, tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             (nothing if name == "offer_plan" else nothing.iloc[:0]).to_parquet(path)
 
-    played = play(year, Full(tmp_path, run, retrain_every=3))
+    played = play(year, FullPolicy(tmp_path, run, retrain_every=3))
     jobs = ["retrain", "refresh", "refresh", "retrain"]
     there = plays["nobody"].months[["month", "customers"]].iloc[: year.months]
     assert ran == [(job, row.month, row.customers) for job, row in zip(jobs, there.itertuples(), strict=True)]

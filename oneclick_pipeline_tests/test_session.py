@@ -37,7 +37,7 @@ def test_good():
 )
 def test_skip_fails_where_everything_is_required(tmp_path, required, code, outcomes):
     (tmp_path / "test_skipping.py").write_text(SKIPPING)
-    command = [sys.executable, "-m", "pytest", "-p", "oneclick_pipeline_tests.conftest", "-p", "no:cacheprovider", "-q"]
+    command = [sys.executable, "-m", "pytest", "-p", "oneclick_pipeline_tests.session", "-p", "no:cacheprovider", "-q"]
     environment = os.environ | {
         "ONECLICK_REQUIRE_ALL": required,
         "PYTHONPATH": str(Path(__file__).parents[1]),
@@ -55,7 +55,7 @@ def test_skip_of_a_doctest_beside_the_tests_fails_as_well(tmp_path):
     tests, package = tmp_path / "tests", tmp_path / "package"
     for folder in (tests, package):
         folder.mkdir()
-    (tests / "conftest.py").write_text("from oneclick_pipeline_tests.conftest import pytest_configure\n")
+    (tests / "conftest.py").write_text("from oneclick_pipeline_tests.session import pytest_configure\n")
     (tests / "test_good.py").write_text("def test_good():\n    pass\n")
     (package / "part.py").write_text('"""A part.\n\n>>> import pytest; pytest.skip("no Java")\n"""\n')
     (package / "all_of_it.py").write_text('"""A part.\n\n>>> 1 # doctest: +SKIP\n2\n"""\n')

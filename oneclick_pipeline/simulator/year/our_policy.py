@@ -15,9 +15,8 @@ from oneclick_pipeline.campaigns.beliefs import offer_beliefs
 from oneclick_pipeline.campaigns.offer_effects import offer_effects
 from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before, with_probabilities
 from oneclick_pipeline.catalogue import reader
-from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.paths import raw_file, table_file
+from oneclick_pipeline.home.paths import raw_folder, table_file, true_effects_file, truth_file
 from oneclick_pipeline.offers.plan import offer_plan
 
 if TYPE_CHECKING:
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
     RunMonth = Callable[[str, str], None]
 
 
-class Ours:
+class OurPolicy:
     """What both kinds have in common.
 
     Attributes:
-        truths: True effects by month: customer_id as index, a column an offer.
+        truths: True effects by month: customer_id as index, a column per offer.
         outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES` as of the newest month.
         effects: `contracts.campaigns.OFFER_EFFECTS` as of it.
         beliefs: `contracts.campaigns.OFFER_BELIEFS` by month.
@@ -59,7 +58,7 @@ class Ours:
         return number.reindex(now.customers["customer_id"]).fillna(-1).to_numpy().astype(np.int64)
 
 
-class Fast(Ours):
+class FastPolicy(OurPolicy):
     """The stages' functions on tables in memory, with the true P(decline) as the score.
 
     What the loop of offers does when neither files nor models come between.
@@ -114,7 +113,7 @@ class Fast(Ours):
         self.effects = offer_effects(self.outcomes, settings.campaigns)
 
 
-class Full(Ours):
+class FullPolicy(OurPolicy):
     """The real graph: the month's exports are written into a home, its job runs, and what it plans is sent."""
 
     def __init__(self, home: Path, run: RunMonth, *, retrain_every: int) -> None:
@@ -139,8 +138,7 @@ class Full(Ours):
         self._run("prepare", now.month)
 
     def _export(self, now: Situation) -> None:
-        folder = raw_file(self._home, now.month, SOURCES[0].file).parent
-        now.panel.write(folder, truth=self._home / "twin" / f"{now.month}.parquet")
+        now.panel.write(raw_folder(self._home, now.month), truth=truth_file(self._home, now.month))
 
     def __call__(self, now: Situation) -> Choice:
         """Export the month, run it, read the plan."""
@@ -152,7 +150,7 @@ class Full(Ours):
         )
         choice = self._remember(now, plan, beliefs)
         truth = self.truths[now.month].rename_axis("customer_id").reset_index()
-        path = self._home / "twin" / "effects" / f"{now.month}.parquet"
+        path = true_effects_file(self._home, now.month)
         path.parent.mkdir(parents=True, exist_ok=True)
         truth.to_parquet(path, index=False)
         return choice

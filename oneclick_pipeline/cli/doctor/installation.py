@@ -1,8 +1,13 @@
-"""Whether what is installed is what is needed, for the doctor."""
+"""Whether Python and the installed packages are of versions that this package accepts."""
 
 from __future__ import annotations
 
+import platform
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from oneclick_pipeline.cli.doctor.finding import OK, PROBLEM, Finding
 from oneclick_pipeline.databases import postgres
@@ -11,12 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def look() -> Iterator[Finding]:
-    """Every requirement of this package against what is installed; PostgreSQL's only where it is asked for."""
-    from importlib.metadata import PackageNotFoundError, requires, version
+def python() -> Iterator[Finding]:
+    """Whether this Python is one that the package accepts."""
+    wanted, here = str(metadata("oneclick_pipeline")["Requires-Python"]), platform.python_version()
+    if here not in SpecifierSet(wanted):
+        yield Finding("python", PROBLEM, f"Python {here}, and {wanted} is needed", "make the environment anew")
+    else:
+        yield Finding("python", OK, f"Python {here}")
 
-    from packaging.requirements import Requirement
 
+def packages() -> Iterator[Finding]:
+    """Check every requirement of this package against what is installed; PostgreSQL's only where it is asked for."""
     wrong, right = [], 0
     for text in requires("oneclick_pipeline") or []:
         wanted = Requirement(text)

@@ -1,7 +1,7 @@
 """A version that has no record in the home: what MLflow says of it, to be looked over and accepted by a person.
 
 Older versions of this software kept hashes as tags of the version. Where there are such tags, the files must agree with them;
-what had none is accepted as it is now, and the person is told which files those are.
+what had none is accepted as it is now, and the person is shown which files those are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home import write_once
 from oneclick_pipeline.model.metrics import METRICS
 from oneclick_pipeline.stats import Interval
 from oneclick_pipeline.tracking import files, runs, versions
@@ -91,11 +94,11 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
     names = (runs.CARD, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS, runs.SLICES, runs.OUT_OF_TIME, *runs.PICTURES)
     there = versions.fingerprint(mlflow / artifacts)
     kept = {name: versions.Kept(path=f"{artifacts}/{name}", content=there[name]) for name in names if name in there}
-    known = {versions.MODEL_FILE: content[versions.MODEL_FILE]} | {name: file.content for name, file in kept.items()}
+    present = {versions.MODEL_FILE: content[versions.MODEL_FILE]} | {name: file.content for name, file in kept.items()}
     for name, tag in _HASHES.items():
-        if name not in known:
+        if name not in present:
             raise versions.gone(number, str(mlflow / artifacts / name))
-        if tags.get(tag, known[name].sha256) != known[name].sha256:
+        if tags.get(tag, present[name].sha256) != present[name].sha256:
             raise versions.changed(number, str(mlflow / (folder if name == versions.MODEL_FILE else artifacts) / name))
     agreed = tuple(name for name, tag in _HASHES.items() if tag in tags)
     record = versions.Version(
@@ -128,19 +131,19 @@ def accept(mlflow: Path, looked_over: Candidate) -> versions.Version:
     Raises:
         BadInputError: If a file is not any more the one that was looked over.
     """
-    found = looked_over.version
-    versions.check(mlflow, found)
-    tables = {name: versions.kept_bytes(mlflow, found, name) for name in CUSTOMERS}
-    folder = mlflow / found.folder
-    invented = {name: text for name, text in runs.invented_example().items() if name in found.files}
+    old = looked_over.version
+    versions.check(mlflow, old)
+    tables = {name: versions.kept_bytes(mlflow, old, name) for name in CUSTOMERS}
+    folder = mlflow / old.folder
+    invented = {name: text for name, text in runs.invented_example().items() if name in old.files}
     for name, text in invented.items():
-        versions.replace_file(folder / name, text)
-    files_now = found.files | {name: versions.Content.of(text) for name, text in invented.items()}
-    kept = found.kept | {name: versions.beside(found.version, name, table) for name, table in tables.items()}
-    version = found.model_copy(update={"files": files_now, "kept": kept})
+        write_once.write(folder / name, text, replace=True, mode=0o600)
+    files_now = old.files | {name: versions.Content.of(text) for name, text in invented.items()}
+    kept = old.kept | {name: versions.beside(old.version, name, table) for name, table in tables.items()}
+    version = old.model_copy(update={"files": files_now, "kept": kept})
     versions.write(mlflow, version, tables)
     for name in CUSTOMERS:
-        (mlflow / found.kept[name].path).unlink()
+        (mlflow / old.kept[name].path).unlink()
     return version
 
 
@@ -162,8 +165,6 @@ def below(mlflow: Path, uri: str | None) -> str:
 
 def _require_plain(path: Path) -> None:
     """Accept no model that brings code of its own, or that MLflow would open by anything but scikit-learn's flavour."""
-    import yaml
-
     try:
         described = yaml.safe_load(path.read_bytes())
         flavour = described["flavors"]["python_function"]

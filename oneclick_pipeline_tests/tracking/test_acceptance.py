@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from oneclick_pipeline.cli import app
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tracking import CHAMPION, MODEL, files, runs, versions
-from oneclick_pipeline_tests.tracking.test_versions import assert_no_customer
+from oneclick_pipeline_tests.tracking.trainings import assert_no_customer, model_file
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def older(store):
     version = store.version(1)
     artifacts = files.local(store._client().get_run(version.run_id).info.artifact_uri)
     hashed = {name: store.folder / version.kept[name].path for name in (runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS)}
-    hashed[versions.MODEL_FILE] = store._model_file(version)
+    hashed[versions.MODEL_FILE] = model_file(store, version)
     for name, path in hashed.items():
         tag = "model_sha256" if name == versions.MODEL_FILE else f"{name.split('.')[0]}_sha256"
         store._client().set_model_version_tag(MODEL, "1", tag, sha256(path.read_bytes()).hexdigest())
@@ -49,7 +49,7 @@ def test_version_without_a_record_is_refused_and_accepted_by_hand(older):
     store.check(accepted)
     assert accepted.kept.keys() == version.kept.keys()
     assert {**accepted.model_dump(), "kept": {}} == {**version.model_dump(), "kept": {}}
-    assert store.judged(1).metrics == version.metrics
+    assert store.evaluation(1).metrics == version.metrics
     assert len(store.out_of_fold(accepted)) > 0
 
 
@@ -155,7 +155,7 @@ def test_address_outside_of_the_home_is_not_accepted(older, tmp_path):
 
 def test_version_with_a_record_is_not_accepted_anew(store):
     assert "model version 1 has a record, and its files agree with it" in str(trust(store, "--yes").exception)
-    path = store._model_file(store.version(1))
+    path = model_file(store, store.version(1))
     path.write_bytes(b"forged")
     before = versions.record_file(store.folder, 1).read_bytes()
     assert "is not the one that was registered" in str(trust(store, "--yes").exception)
