@@ -25,23 +25,6 @@ REASONS = ("not_regular", "not_scored", "no_profit", "no_consent", "contact_cap"
 """Why a customer can get no offer; the first that is true is told."""
 
 
-def join(features: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """All that offers are decided on, one row a customer.
-
-    Args:
-        features: `contracts.customers.CUSTOMER_FEATURES` of a month.
-        scores: `contracts.scores.CUSTOMER_SCORES` of it.
-        segments: `contracts.segments.CUSTOMER_SEGMENTS` of it.
-
-    Returns:
-        The columns of `features`, p_decline, value_at_risk, model_version and segment; by customer_id, index 0…n-1.
-    """
-    scored = scores[["customer_id", "p_decline", "value_at_risk", "model_version"]]
-    joined = features.merge(scored, on="customer_id", validate="one_to_one")
-    joined = joined.merge(segments[["customer_id", "segment"]], on="customer_id", validate="one_to_one")
-    return joined.sort_values("customer_id", ignore_index=True)
-
-
 def columns(offers: Sequence[Offer]) -> set[str]:
     """The columns on which offers, or the refusal of all of them, depend."""
     found = {"regular", "p_decline", "profit", "marketing_consent", "contacts_month"}

@@ -105,7 +105,6 @@ class Trust:
 
     Attributes:
         model: What is known of the model that scored.
-        base_rate: Share of those it was trained on who declined; None where unknown.
         calibration: Predicted and observed by tenths of probability, of customers the model had not seen.
         current: The same of this month's customers, where their classes are what the model foretells and they were
             scored by models that had not seen them; None where not.
@@ -121,7 +120,6 @@ class Trust:
     """
 
     model: Judged
-    base_rate: float | None
     calibration: tuple[Promise, ...]
     current: Promise | None
     intake: tuple[Intake, ...]
@@ -143,7 +141,6 @@ def trust(source: Month) -> Trust:
     seen = source.out_of_fold
     return Trust(
         model=source.model,
-        base_rate=None if seen is None or seen.empty else float(seen["declined"].mean()),
         calibration=() if seen is None else _calibration(numbers(seen["p_decline"]), numbers(seen["declined"])),
         current=_current(source) if source.model.same_month else None,
         intake=tuple(_intake(source, file) for file in source.read),

@@ -210,21 +210,3 @@ def test_refusal_tells_the_first_reason():
 def test_refusal_without_any_offer_is_that_none_fits():
     frame = pd.DataFrame({name: [value] for name, value in GOOD.items()})
     assert eligibility.refusal(frame, np.empty((1, 0), dtype=bool), Offers()).tolist() == ["no_offer_fits"]
-
-
-def test_join_has_one_row_a_customer_in_order():
-    features = pd.DataFrame({"customer_id": [2, 1], "profit": [2.0, 1.0], "regular": [True, False]})
-    scores = pd.DataFrame(
-        {"customer_id": [1, 2], "p_decline": [0.1, 0.2], "value_at_risk": [1.0, 2.0], "model_version": 3, "profit": 0.0}
-    )
-    segments = pd.DataFrame({"customer_id": [2, 1], "segment": ["core", "grow"], "profit": 0.0})
-    joined = eligibility.join(features, scores, segments)
-    assert joined.to_dict("list") == {
-        "customer_id": [1, 2],
-        "profit": [1.0, 2.0],
-        "regular": [False, True],
-        "p_decline": [0.1, 0.2],
-        "value_at_risk": [1.0, 2.0],
-        "model_version": [3, 3],
-        "segment": ["grow", "core"],
-    }

@@ -17,7 +17,7 @@ from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.model.candidates import FAMILIES
 from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.model.search import VOTE_LABEL
-from oneclick_pipeline.report.languages import LANGUAGES, LONGEST, cut, en, language, ru
+from oneclick_pipeline.report.languages import LONGEST, cut, en, language, ru
 
 RU, EN = language("ru"), language("en")
 SPACES = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")
@@ -87,7 +87,7 @@ def test_english_counts():
     ]  # fmt: skip
 
 
-@given(st.floats(-1e9, 1e9), st.integers(0, 3), st.sampled_from(LANGUAGES))
+@given(st.floats(-1e9, 1e9), st.integers(0, 3), st.sampled_from(["ru", "en"]))
 def test_number_can_be_read_back(x, digits, code):
     t = language(code)
     text = t.number(x, digits).replace(t.thousands, "").replace(t.point, ".").replace("\u2212", "-")

@@ -2,9 +2,9 @@
 
     profile   Profile.load, Profile.save: a store as aggregated statistics; the bundled one is profile.json
     fit       fit: a profile from a month's customer_features
-    draw      sample: customers in memory, without quirks
-    truth     probability: the true P(declined | x), the score no model can beat
-    quirks    Quirks, NONE: everything that is wrong with an export
+    draw      customers, without quirks
+    truth     probability_of_codes: the true P(declined | x), the score no model can beat
+    quirks    Quirks: everything that is wrong with an export
     month     write_month: the four files of a month, at any size
     life      how customers go from one month to the next
     panel     Panel: a store over many months, in memory; write_months: their files
