@@ -25,8 +25,7 @@ from oneclick_pipeline.simulator.twin.life import JOIN, uncoupled
 from oneclick_pipeline.simulator.twin.panel import PERSISTENT, Panel, write_months
 from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline.simulator.twin.quirks import Quirks
-from oneclick_pipeline.simulator.twin.truth import probability
-from oneclick_pipeline_tests.simulator.twin.conftest import CLEAN
+from oneclick_pipeline_tests.simulator.twin.conftest import CLEAN, probability
 
 PROFILE = Profile.load()
 MONTHS = 16

@@ -12,8 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.simulator.twin.fit import fit
-from oneclick_pipeline.simulator.twin.truth import probability
-from oneclick_pipeline_tests.simulator.twin.conftest import sample
+from oneclick_pipeline_tests.simulator.twin.conftest import probability, sample
 
 
 @pytest.fixture(scope="module")
