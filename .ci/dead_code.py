@@ -23,6 +23,7 @@ USERS = [ROOT / PACKAGE, ROOT / "benchmarks", ROOT / "docs" / "generate.py"]
 DECORATORS = ["@*app.command", "@*.callback", "@field_validator", "@model_validator"]
 """What makes Typer or Pydantic call a function."""
 ALLOWED = {
+    "ASSETS": "definitions.py reads it of every stage",
     "EventsReader": "Dagster loads it by the name in dagster.yaml",
     "OwnersScheduler": "Dagster loads it by the name in dagster.yaml",
     "PostgresReader": "Dagster loads it by the name in dagster.yaml",
@@ -53,7 +54,6 @@ ALLOWED = {
     "registry_uri": "MLflow gives it by name",
     "separator": "an argument of Polars' write_csv, given as **",
     "sock": "http.client reads it",
-    "spark": "a choice of --engine, which Typer reads",
     "stack_info": "logging reads it",
     "tracking_uri": "MLflow gives it by name",
     "update_url": "SQLAlchemy calls it",
@@ -100,15 +100,16 @@ def read(module: str, tree: ast.Module, modules: set[str]) -> tuple[set[tuple[st
     """The names of modules that a module reads, and those that it imports by name."""
     places: dict[str, str] = {}
     names: dict[str, tuple[str, str]] = {}
+    found: set[tuple[str, str]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 if whole in modules:
                     places[alias.asname or alias.name] = whole
+                    found.add((str(node.module), alias.name))  # or a function that is named like its module
                 else:
                     names[alias.asname or alias.name] = (str(node.module), alias.name)
-    found: set[tuple[str, str]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             found.add(names.get(node.id, (module, node.id)))

@@ -76,8 +76,8 @@ def printable(text: str) -> str:
     >>> printable("Всё по $5 и $9 🎁")
     'Всё по \\$5 и \\$9 ?'
     """
-    known = _characters()
-    return "".join(c if ord(c) in known else "?" for c in text).replace("$", r"\$")
+    drawable = _characters()
+    return "".join(c if ord(c) in drawable else "?" for c in text).replace("$", r"\$")
 
 
 def png(picture: Figure) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
 
 if TYPE_CHECKING:
@@ -153,8 +154,6 @@ def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> 
     """
     import numpy as np
 
-    from oneclick_pipeline import pictures
-
     placed = [s for s in SEGMENTS if s.risk is not None]
     shades = ["#7F2704", "#FDAE6B", "#CC6100", "#FDD0A2", "#08519C", "#9ECAE1"]
     figure = pictures.figure(9, 4.2)
@@ -183,7 +182,5 @@ def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> 
 
 def _entitle(axes: Axes, title: str, below: str) -> None:
     """Title and x label in the house style."""
-    from oneclick_pipeline import pictures
-
     axes.set_title(title, loc="left", fontsize=pictures.TEXT, color=pictures.INK, weight="bold")
     axes.set_xlabel(below, fontsize=pictures.TEXT, color=pictures.INK)

@@ -15,11 +15,14 @@ import unicodedata
 from copy import copy
 from typing import IO, TYPE_CHECKING, Any
 
+from rich.console import Console, RenderHook
+from rich.markup import escape
+from rich.segment import Segment
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rich.console import Console, ConsoleOptions, ConsoleRenderable
-    from rich.segment import Segment
+    from rich.console import ConsoleOptions, ConsoleRenderable
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -64,8 +67,6 @@ def as_json(content: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
 
 def markup(text: object) -> str:
     """A text for Rich's markup: plain, and with no markup of its own."""
-    from rich.markup import escape
-
     return escape(plain(text))
 
 
@@ -89,16 +90,14 @@ def error(*lines: object) -> None:
 
 def console(*, stderr: bool = False, soft_wrap: bool = False) -> Console:
     """A Rich console; the text of whatever is printed there is plain."""
-    from rich.console import Console
-
     stream = sys.stderr if stderr else sys.stdout
     # The guard would take the console's own colours away.
     made = Console(file=getattr(stream, "guarded", stream), highlight=False, soft_wrap=soft_wrap)
-    made.push_render_hook(_Hook(made))  # type: ignore[arg-type] # Rich's base class would be imported by every command
+    made.push_render_hook(_Hook(made))
     return made
 
 
-class _Hook:
+class _Hook(RenderHook):
     """Puts what is printed on a console into `_Plain`."""
 
     def __init__(self, console: Console) -> None:
@@ -117,8 +116,6 @@ class _Plain:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         """Called by Rich."""
-        from rich.segment import Segment
-
         for segment in console.render(self._inner, options):
             yield segment if segment.control else Segment(plain_lines(segment.text), segment.style)
 

@@ -16,9 +16,9 @@ from xdist.scheduler import LoadScopeScheduling
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("ONECLICK_POSTGRES", None)  # tests make databases of their own
 
-from oneclick_pipeline import raw
-from oneclick_pipeline.clean import Cleaned, clean
+from oneclick_pipeline.clean.export import Cleaned, clean
 from oneclick_pipeline.contracts.exports import RAW, SOURCES
+from oneclick_pipeline.raw.export import read
 from oneclick_pipeline.settings import Cleaning
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
     from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline_tests.orchestration.homes import Finished
 
 # A busy machine is no error, and two cores have a quarter of an hour for all tests.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=50)
@@ -99,11 +100,22 @@ def _required(report: _Report) -> _Report:
 
 
 def _uses_the_finished_home(path: Path) -> bool:
-    return path.parent.name in ("faults", "pages") or re.search(r"\bfinished\b", path.read_text(encoding="utf-8")) is not None
+    return (
+        path.parent.name in ("faults", "pages", "doctor")
+        or re.search(r"\bfinished\b", path.read_text(encoding="utf-8")) is not None
+    )
 
 
 _HERE = Path(__file__).parent
 _FINISHED = {p.relative_to(_HERE.parent).as_posix() for p in _HERE.rglob("test_*.py") if _uses_the_finished_home(p)}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Finished:
+    """A home in which `retrain` of the sample has run once; read it, do not change it."""
+    from oneclick_pipeline_tests.orchestration import homes
+
+    return homes.finished(tmp_path_factory, worker_id)
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +171,7 @@ def cleaned(tmp_path: Path) -> Callable[..., Cleaned]:
     def run(table: Table, content: str | bytes, **settings: float) -> Cleaned:
         path = tmp_path / f"{table.file}.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        frame, _ = raw.read(path, table.file, tmp_path)
+        frame, _ = read(path, table.file, tmp_path)
         return clean(frame.select(RAW[table.file].names), table, Cleaning(**settings))
 
     return run

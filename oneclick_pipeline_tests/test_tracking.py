@@ -12,29 +12,28 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import candidates, predict, search, train
-from oneclick_pipeline.model.contributions import Explained
+from oneclick_pipeline.model.attribution import Explained
 from oneclick_pipeline.model.evaluation import Learner
 from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.gates import GATES, Gate, edge_rows
 from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, files, ignored, isolated, runs, versions
-from oneclick_pipeline.tracking import evaluation as judged
-from oneclick_pipeline.tracking.registry import ELSEWHERE
+from oneclick_pipeline.tracking import TRUSTED_TYPES, Tracking, evaluation, files, ignored, isolated, runs, versions
+from oneclick_pipeline.tracking.environment import ELSEWHERE
 
 from .model.conftest import QUICK, make_features, make_training
 
 TAGS = {"dagster_run": "0123", "code_version": "abc"}
 
 
-class KnownEffects:
-    """Effects that say one thing, so that tests need not compute any."""
+class KnownContributions:
+    """Contributions that say one thing, so that tests need not compute any."""
 
     def to_json(self):
         return '{"method": "by hand, «руками»"}'
 
 
-EXPLAINED = Explained(effects=KnownEffects(), sample=pd.DataFrame({"feature": ["profit"], "shapley": [0.5]}))
+EXPLAINED = Explained(contributions=KnownContributions(), sample=pd.DataFrame({"feature": ["profit"], "shapley": [0.5]}))
 PASSED = [Gate(name, passed=True, figures={"low": 0.8, "why": "because"}, text="well above") for name in GATES]
 FAILED = [*PASSED[:-1], Gate("loads_in_fresh_process", passed=False, figures={}, text="no predictions")]
 
@@ -197,7 +196,7 @@ def test_nothing_global_is_left_behind(logged):
 def test_no_champion_is_said_clearly(tracking):
     assert tracking.champion() is None
     with pytest.raises(BadInputError, match=r"no champion model yet.*run retrain first"):
-        tracking.describe_champion()
+        tracking.champion_facts()
 
 
 def test_second_version_waits_for_its_promotion(tracking, trained, training):
@@ -214,16 +213,16 @@ def test_second_version_waits_for_its_promotion(tracking, trained, training):
     tracking.promote(second.version)
     assert tracking.aliases() == {"champion": 2, "previous": 1}
     assert [v.version for v in tracking.versions()] == [2, 1]
-    lines = dict(tracking.describe_champion())
+    lines = dict(tracking.champion_facts())
     assert lines["ROC-AUC"].startswith(f"{trained.metrics['roc_auc'].estimate:.3f} (95 % interval")
     assert "version 2, alias champion" in lines["Model"]
 
 
 def test_gates_are_tags_of_version_and_run_and_metrics(three):
     version = three.version(3)
-    assert not version.judged
+    assert not version.has_gates
     judged = three.log_gates(version, FAILED)
-    assert judged.judged
+    assert judged.has_gates
     assert judged.failed_gates == ("loads_in_fresh_process",)
     assert list(judged.gates) == list(GATES)
     run = client_of(three).get_run(version.run_id)
@@ -301,13 +300,13 @@ def test_version_that_does_not_exist_is_said_clearly(logged):
         logged[0].version(12)
 
 
-def test_effects_come_back_and_are_refused_if_changed(tracking, trained, training):
+def test_contributions_come_back_and_are_refused_if_changed(tracking, trained, training):
     version = log(tracking, trained, training)
-    assert tracking.effects(version) == EXPLAINED.effects.to_json()
+    assert tracking.contributions(version) == EXPLAINED.contributions.to_json()
     pd.testing.assert_frame_equal(tracking.shapley(version), EXPLAINED.sample)
-    (tracking.folder / version.kept[runs.EFFECTS].path).write_text('{"method": "forged"}')
+    (tracking.folder / version.kept[runs.CONTRIBUTIONS].path).write_text('{"method": "forged"}')
     with pytest.raises(BadInputError, match=r"effects.json: the file of model version 1 is not the one that was registered"):
-        tracking.effects(version)
+        tracking.contributions(version)
 
 
 def test_fresh_process_predicts_the_same_as_the_model_it_came_from(logged, trained, training):
@@ -425,7 +424,7 @@ def test_import_is_light():
 
 def test_what_was_found_out_about_a_version_is_read_back(logged, trained):
     tracking, version = logged
-    found = tracking.judged(version.version)
+    found = tracking.evaluation(version.version)
     assert (found.version, found.month, found.rows, found.same_month) == (1, "2026-10", trained.rows, trained.feature_months ==
                                                                          trained.label_months)  # fmt: skip
     assert found.metrics == {name: m for name, m in trained.metrics.items() if name in found.metrics}
@@ -454,7 +453,7 @@ def test_report_of_a_month_without_training_has_a_run_of_its_own(tracking):
         page.write_text(text, encoding="utf-8")
         run_id = tracking.log_report(page, "2026-10")
     client = tracking._client()
-    experiment = client.get_experiment_by_name(judged.REPORTS)
+    experiment = client.get_experiment_by_name(evaluation.REPORTS)
     (run,) = client.search_runs([experiment.experiment_id])
     assert (run.info.run_id, run.info.run_name, run.info.status) == (run_id, "report 2026-10", "FINISHED")
     kept = files.local(run.info.artifact_uri) / "report" / "2026-10.html"

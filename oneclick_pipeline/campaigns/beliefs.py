@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oneclick_pipeline.campaigns.dr_learner import fits
-from oneclick_pipeline.campaigns.effects import ALL, DTYPES
+from oneclick_pipeline.campaigns.effects import ALL
 from oneclick_pipeline.contracts.campaigns import OFFER_BELIEFS
 from oneclick_pipeline.errors import BadInputError
 
@@ -72,7 +72,7 @@ def offer_beliefs(
                 | dict(zip(("mean", "sd"), believed, strict=True))
             )
     table = pd.DataFrame(rows, columns=OFFER_BELIEFS.names)
-    table = table.astype({c.name: DTYPES[c.kind] for c in OFFER_BELIEFS.columns})
+    table = table.astype({c.name: c.pandas for c in OFFER_BELIEFS.columns})
     return table.sort_values(list(OFFER_BELIEFS.key), ignore_index=True)
 
 

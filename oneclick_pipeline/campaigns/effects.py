@@ -50,9 +50,6 @@ OUTCOMES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Outcome -> its column in `CAMPAIGN_OUTCOMES`, and what was known before: its own past, the model's score."""
 
-DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "str": "str"}
-"""Kind of a column -> its type in pandas, also where a table has no rows."""
-
 Status = Literal["measured", "not_enough_data", "sample_ratio_mismatch"]
 
 _CONFIDENCE = 0.95
@@ -392,7 +389,7 @@ def offer_effects(outcomes: pd.DataFrame, settings: Campaigns) -> pd.DataFrame:
                     rows.append(place | {"segment": name, "outcome": outcome} | asdict(found))
     table = pd.DataFrame(rows, columns=[name for name in OFFER_EFFECTS.names if name != "significant"])
     table["significant"] = significant(table, settings)
-    table = table.astype({c.name: DTYPES[c.kind] for c in OFFER_EFFECTS.columns})
+    table = table.astype({c.name: c.pandas for c in OFFER_EFFECTS.columns})
     return table[OFFER_EFFECTS.names].sort_values(list(OFFER_EFFECTS.key), ignore_index=True)
 
 

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oneclick_pipeline.campaigns.outcomes import FOLDS, folds
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.model.training_set import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +94,7 @@ class Response:
         # not `inputs @ own.T`: BLAS adds up in an order that depends on how many rows there are
         return np.stack([np.ascontiguousarray(inputs * one).sum(axis=1) for one in own], axis=1)
 
-    def told(self) -> dict[str, float | int | str]:
+    def summary(self) -> dict[str, float | int | str]:
         """What was learnt from how many, and which features make offers work better or worse, the strongest first."""
         matter = [name for name, sd in self.scales.items() if sd > _GRID[0] and name != ERROR]
         matter.sort(key=lambda name: -self.scales[name])
@@ -322,9 +324,6 @@ class _Ramps:
     @classmethod
     def of(cls, customers: pd.DataFrame) -> _Ramps:
         """Learn quantiles, texts and means."""
-        from oneclick_pipeline.contracts.customers import FEATURE_NAMES
-        from oneclick_pipeline.model.training_set import TEXTS
-
         knots = {}
         for name in [n for n in FEATURE_NAMES if n not in TEXTS] + ["p_decline"]:
             values = customers[name].to_numpy(dtype=float, na_value=np.nan)

@@ -159,13 +159,13 @@ def _known(customers: pd.DataFrame) -> Floats:
     """What the regressions are shown: profit, how it moved within its months (as revenue did), the numbers among the features."""
     import numpy as np
 
-    from oneclick_pipeline.model.labels import REVENUES
+    from oneclick_pipeline.model.decline import REVENUES
 
     profit = customers["profit"].to_numpy(dtype=float, na_value=np.nan)
     revenue = customers[list(REVENUES)].to_numpy(dtype=float, na_value=np.nan)
     mean = revenue.mean(axis=1, keepdims=True)
     trend = np.divide(revenue, mean, out=np.ones_like(revenue), where=mean > 0)
-    numbers = customers[[c.name for c in FEATURES if c.kind in ("int", "float")]].to_numpy(dtype=float, na_value=np.nan)
+    numbers = customers[[c.name for c in FEATURES if c.type.is_number]].to_numpy(dtype=float, na_value=np.nan)
     return np.column_stack([profit, profit[:, None] * trend[:, [0, -1]], trend, numbers])
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Truth = NDArray[np.bool_]
 
 REASONS = ("not_regular", "not_scored", "no_profit", "no_consent", "contact_cap", "no_offer_fits")
-"""Why a customer can get no offer; the first that is true is told."""
+"""Why a customer can get no offer; the first that applies is given."""
 
 
 def columns(offers: Sequence[Offer]) -> set[str]:
@@ -139,7 +139,7 @@ class _Table:
             either: Truth = np.logical_or.reduce([self.holds(c) for c in condition.conditions])
             return either
         if condition not in self._held:
-            numeric = condition.column in COLUMNS and COLUMNS[condition.column].kind in ("int", "float")
+            numeric = condition.column in COLUMNS and COLUMNS[condition.column].type.is_number
             self._held[condition] = self._compare(condition) if numeric else self._match(condition)
         return self._held[condition]
 

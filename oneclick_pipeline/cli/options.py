@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -10,6 +11,16 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+FAILED, QUARANTINED = 1, 3
+"""Exit codes: the command failed; it is done, and rows were left out."""
+
+
+class Language(StrEnum):
+    """Languages of what marketers read."""
+
+    ru = "ru"
+    en = "en"
 
 
 def whole(least: int, most: int = 2**63 - 1) -> Callable[[object], int]:
@@ -53,3 +64,4 @@ HomeOption = Annotated[
     Path,
     typer.Option("--home", envvar="ONECLICK_HOME", callback=_given, help="Folder that everything is read from and written to."),
 ]
+MonthOption = Annotated[str, typer.Option("--month", help="Snapshot month, YYYY-MM.", show_default=False)]

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from oneclick_pipeline import terminal
-from oneclick_pipeline.cli.options import HomeOption  # noqa: TC001 - typer reads it when it runs
-
-
-class Language(StrEnum):
-    """Languages of the page."""
-
-    ru = "ru"
-    en = "en"
+from oneclick_pipeline.cli.options import HomeOption, Language, MonthOption  # noqa: TC001 - typer reads them when it runs
+from oneclick_pipeline.home.paths import report_file
 
 
 def report(
-    month: Annotated[str, typer.Option("--month", help="Snapshot month, YYYY-MM.", show_default=False)],
+    month: MonthOption,
     home: HomeOption = Path("data"),
     language: Annotated[
         Language | None,
@@ -32,7 +25,6 @@ def report(
     Nothing is computed anew. In the language of the settings it replaces [b]HOME/reports/MONTH.html[/b]; in the other one it is
     written beside it, as [b]MONTH.en.html[/b] or [b]MONTH.ru.html[/b].
     """
-    from oneclick_pipeline.home.paths import report_file
     from oneclick_pipeline.report import files
     from oneclick_pipeline.settings import Settings
 

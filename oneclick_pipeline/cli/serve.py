@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -31,8 +32,6 @@ def serve(
     The version is checked against its record in the home, file by file, before anything of it is opened. It is then kept in
     memory: when the champion changes, restart the server. It listens on this machine only, to its own user.
     """
-    import signal
-
     from oneclick_pipeline.serving import Scorer, server
     from oneclick_pipeline.web import server as http_server
 

@@ -5,6 +5,7 @@ in a callback of the import system, which prints the exception and goes on: the 
 """
 
 import signal
+from importlib import import_module
 
 
 def main() -> None:
@@ -12,7 +13,6 @@ def main() -> None:
     usual = signal.getsignal(signal.SIGINT)
     if usual is signal.default_int_handler:  # in the background of a shell it is ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from oneclick_pipeline.cli import app
-
+    app = import_module("oneclick_pipeline.cli.app")
     signal.signal(signal.SIGINT, usual)
     app.main()

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.offers import ARMS
 from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.home.paths import report_file, table_file
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import dagster_folder, every_table, mlflow_folder, offers_file, report_file, table_file
 from oneclick_pipeline.terminal import markup, plain
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.console import Group
 
 _LISTED = 20
 _REMEDY = "correct the value in the export and run the month again; until then the row is left out"
@@ -33,9 +38,9 @@ class Summary:
         customers: Customers in customer_features.
         regular: Regular ones.
         segments: The table segment_profiles.
-        model: What the champion says of itself, a line each.
+        model: What the champion says of itself, one line per fact.
         plan: Customers of the table offer_plan by arm, and what their offers cost.
-        expected_gain: What they are expected to gain with its 95 % interval, finance units; as the run has told it, since it
+        expected_gain: What they are expected to gain with its 95 % interval, finance units; as the run gave it, since it
             rests on what was believed then.
     """
 
@@ -56,7 +61,8 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
     """Read the summary of a month that has run; for `expected_gain` see `Summary`."""
     import polars as pl
 
-    from oneclick_pipeline import raw, tracking
+    from oneclick_pipeline import tracking
+    from oneclick_pipeline.raw.export import rows
 
     def table(name: str) -> pl.LazyFrame:
         return pl.scan_parquet(table_file(home, name, month), glob=False)
@@ -67,13 +73,13 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
     return Summary(
         home=home,
         month=month,
-        read={s.file: raw.rows(table_file(home, s.file, month)) for s in SOURCES},
+        read={s.file: rows(table_file(home, s.file, month)) for s in SOURCES},
         quarantined=dict(rejected.iter_rows()),
         corrected=dict(corrections.iter_rows()),
         customers=int(customers.item(0, 0)),
         regular=int(customers.item(0, 1)),
         segments=table("segment_profiles").collect(),
-        model=tracking.Tracking(home).describe_champion(),
+        model=tracking.Tracking(home).champion_facts(),
         plan=_plan(table("offer_plan")),
         expected_gain=expected_gain,
     )
@@ -89,10 +95,8 @@ def _plan(plan: pl.LazyFrame) -> dict[str, float]:
 
 
 def quarantined(home: Path, month: str) -> list[str]:
-    """One message a rejected value, the first ones, and how many there are in all."""
+    """One message per rejected value, the first ones, and how many there are in all."""
     import polars as pl
-
-    from oneclick_pipeline.errors import BadInputError
 
     path = table_file(home, "rejected_rows", month)
     rows = pl.read_parquet(path, glob=False)
@@ -107,11 +111,6 @@ def quarantined(home: Path, month: str) -> list[str]:
 
 def render(summary: Summary, seconds: float) -> Group:
     """The summary as tables for a terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
     facts = Table.grid(padding=(0, 2))
     facts.add_row("Rows read", ", ".join(f"{file} {n:,}" for file, n in summary.read.items()))
     facts.add_row("Quarantined", ", ".join(f"{file} {n:,}" for file, n in sorted(summary.quarantined.items())) or "none")
@@ -128,12 +127,12 @@ def render(summary: Summary, seconds: float) -> Group:
         segments.add_column(name, justify="right", no_wrap=True)
     for row in summary.segments.iter_rows(named=True):
         declines = "{expected_declines:.0f} ({expected_declines_low:.0f}…{expected_declines_high:.0f})"
-        known = row["expected_declines"] is not None
+        is_forecast = row["expected_declines"] is not None
         segments.add_row(
             markup(row["segment_ru"]),
             f"{row['customers']:,}",
-            f"{row['mean_p_decline']:.2f}" if known else "–",
-            declines.format(**row) if known else "–",
+            f"{row['mean_p_decline']:.2f}" if is_forecast else "–",
+            declines.format(**row) if is_forecast else "–",
             "–" if row["mean_profit"] is None else f"{row['mean_profit']:.2f}",
             f"{row['value_at_risk']:,.1f}",
         )
@@ -143,13 +142,11 @@ def render(summary: Summary, seconds: float) -> Group:
     outputs.add_column(no_wrap=True)
     outputs.add_column(overflow="fold")
     outputs.add_row("monthly report", _near(report_file(summary.home, summary.month)))
-    outputs.add_row("offers for the CRM", _near(summary.home / "exports" / summary.month / "offers.csv"))
+    outputs.add_row("offers for the CRM", _near(offers_file(summary.home, summary.month)))
     for name in ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections"):
         outputs.add_row(name, _near(table_file(summary.home, name, summary.month)))
-    outputs.add_row(
-        f"all {len(TABLES)} tables", _near(summary.home / "tables" / "<stage>" / "<table>" / f"{summary.month}.parquet")
-    )
-    outputs.add_row("models and runs", f"{_near(summary.home / 'mlflow')}, {_near(summary.home / 'dagster')}")
+    outputs.add_row(f"all {len(TABLES)} tables", _near(every_table(summary.home, summary.month)))
+    outputs.add_row("models and runs", f"{_near(mlflow_folder(summary.home))}, {_near(dagster_folder(summary.home))}")
 
     end = Text(f"\nDone in {seconds:.0f} s. Open next: oneclick ui --home {_near(summary.home)}")
     return Group(Text(), facts, Text(), segments, note, Text(), outputs, end)

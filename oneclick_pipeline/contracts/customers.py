@@ -30,7 +30,7 @@ REGULAR_REASONS = ("regular", "no_purchase_in_a_month", "revenue_incomplete", "n
 CUSTOMER_FEATURES = Table(
     "customer_features",
     "features",
-    "One row a customer seen in any file: everything known about them, and whether they are regular",
+    "One row per customer seen in any file: everything known about them, and whether they are regular",
     (
         CUSTOMER_ID,
         *(_nullable(c) for c in CUSTOMERS.columns[1:]),

@@ -20,7 +20,7 @@ PERIODS_OF_MINUTES: dict[str, str | bool] = {k: v for k, v in PERIODS_OF_REVENUE
 CUSTOMERS = Table(
     "customers",
     "clean",
-    "One row a customer: who they are and how they behave",
+    "One row per customer: who they are and how they behave",
     (
         CUSTOMER_ID,
         Column(
@@ -145,7 +145,7 @@ CUSTOMERS = Table(
 REVENUE = Table(
     "revenue",
     "clean",
-    "One row a customer and month: what they paid",
+    "One row per customer and month: what they paid",
     (
         CUSTOMER_ID,
         Column(
@@ -175,7 +175,7 @@ REVENUE = Table(
 SITE_MINUTES = Table(
     "site_minutes",
     "clean",
-    "One row a customer and month: how long they were on the site",
+    "One row per customer and month: how long they were on the site",
     (
         CUSTOMER_ID,
         Column(
@@ -204,7 +204,7 @@ SITE_MINUTES = Table(
 PROFIT = Table(
     "profit",
     "clean",
-    "One row a customer: what they earn the store",
+    "One row per customer: what they earn the store",
     (
         CUSTOMER_ID,
         Column(
@@ -231,14 +231,15 @@ LINE = Column("line", "int", "Line number in the file, the header being line 1",
 
 
 def _raw_table(source: Table) -> Table:
-    """The raw table of an export: its lines, split into the columns' texts, nothing judged yet."""
+    """The raw table of an export: the lines that are not plain, split into the columns' texts."""
     texts = tuple(Column(c.name, "str", f"«{c.header}» as it came", header=c.header, nullable=True) for c in source.columns)
     problem = Column("problem", "str", "Why the line could not be split into its columns", nullable=True)
     excerpt = Column("excerpt", "str", "Beginning of a line that could not be split", nullable=True)
     return Table(
         source.file,
         "raw",
-        f"One row a line of {source.file}.csv, as text",
+        f"One row per line of {source.file}.csv that is not plain: with quotes, another number of fields than the header, or not "
+        "UTF-8; every line, where the whole file had to be rewritten. Plain lines are not copied: they are read from the file",
         (LINE, *texts, problem, excerpt),
         file=source.file,  # no key: the reader numbers the lines, so they need no check
     )

@@ -12,7 +12,7 @@ LABEL_SOURCES = ("delivered", "revenue_rule", "vanished")
 TRAINING_SET = Table(
     "training_set",
     "model",
-    "One row a labelled regular customer: features of a month and what became of the customer",
+    "One row per labelled regular customer: features of a month and what became of the customer",
     (
         Column("feature_month", "str", "Snapshot month of the features"),
         Column("label_month", "str", "Snapshot month of the label"),
@@ -40,7 +40,7 @@ TRAINING_SET = Table(
 MODEL_EXPLANATION = Table(
     "model_explanation",
     "model",
-    "One row a feature: what the champion loses on unseen customers when it is shuffled, and what it adds to their log-odds",
+    "One row per feature: what the champion loses on unseen customers when it is shuffled, and what it adds to their log-odds",
     (
         Column("feature", "str", "Feature"),
         *(

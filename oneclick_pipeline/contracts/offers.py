@@ -43,7 +43,7 @@ SHARES = tuple(
 OFFER_PLAN = Table(
     "offer_plan",
     "offers",
-    "One row a customer: one offer, or control, or nothing, and why",
+    "One row per customer: one offer, or control, or nothing, and why",
     (
         CUSTOMER_ID,
         Column(

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from oneclick_pipeline.contracts.schema import Table
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
@@ -159,7 +161,7 @@ class Beside:
 
 
 def differs(first: Batches, other: Batches) -> BadInputError:
-    """What to tell of a table that is of other customers than the first."""
+    """The error for a table that is of other customers than the first."""
     return BadInputError(
         f"{other.table} and {first.table} are of different customers",
         file=str(other.path),
@@ -175,8 +177,6 @@ def in_order(function: Callable[[_In], _Out], batches: Iterable[_In], threads: i
         batches: What it is applied to.
         threads: Number of threads, one a core by default.
     """
-    from threadpoolctl import threadpool_limits
-
     threads = threads or os.cpu_count() or 1
     ahead: deque[Future[_Out]] = deque()
     with threadpool_limits(limits=1), pool(threads) as executor:  # BLAS has one limit for all threads

@@ -49,7 +49,7 @@ class Sample:
 
 def is_number(column: Column) -> bool:
     """Whether the values are quantities, so that quantiles mean something; bool and str are categories."""
-    return column.kind in ("int", "float")
+    return column.type.is_number
 
 
 def regular_sample(features: Columns, settings: Exploration) -> Sample:
@@ -77,8 +77,7 @@ def regular_sample(features: Columns, settings: Exploration) -> Sample:
 
 def typed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     """The frame with the columns of `table` in its types, also where there are no rows or no values."""
-    dtypes = {"int": ("int64", "Int64"), "float": ("float64", "float64"), "bool": ("bool", "boolean"), "str": ("str", "str")}
-    return frame[table.names].astype({c.name: dtypes[c.kind][c.nullable] for c in table.columns})
+    return frame[table.names].astype({c.name: c.pandas for c in table.columns})
 
 
 def _plain(values: pd.Series, column: Column) -> pd.Series:

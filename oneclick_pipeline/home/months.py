@@ -33,6 +33,15 @@ def is_over(month: str, now: datetime) -> bool:
     return month < f"{now.year:04}-{now.month:02}"
 
 
+def newest_month(now: datetime) -> str:
+    """The last month that is over.
+
+    Args:
+        now: The time, in UTC.
+    """
+    return add_months(f"{now.year:04}-{now.month:02}", -1)
+
+
 def check_month(month: str) -> str:
     """Return `month` if it is a snapshot key `YYYY-MM`.
 

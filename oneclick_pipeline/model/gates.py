@@ -35,7 +35,7 @@ GATES = {
     "only_trusted_types": "The challenger's file holds only types that we trust",
     "loads_in_fresh_process": "A fresh process loads the challenger from the registry and predicts the same",
 }
-"""What every gate promises, by name, in the order in which they are told."""
+"""What every gate promises, by name, in the order in which they are judged."""
 
 SAME = 1e-9
 """By how much the same model's probability of the same row may differ between two processes."""
@@ -314,8 +314,8 @@ def sane_on_edges(edges: NDArray[np.float64] | str, usual: NDArray[np.float64], 
         return Gate("sane_on_edges", passed=False, figures={"error": edges}, text=f"odd rows cannot be predicted: {edges}")
     wrong = [name for name, p in zip(names, edges, strict=True) if not 0 <= p <= 1]  # so that NaN is wrong
     spread = float(np.ptp(usual))
-    told = ", ".join(f"{name} {p:.3f}" for name, p in zip(names, edges, strict=True))
-    text = f"{told}; usual customers from {usual.min():.3f} to {usual.max():.3f}"
+    edge = ", ".join(f"{name} {p:.3f}" for name, p in zip(names, edges, strict=True))
+    text = f"{edge}; usual customers from {usual.min():.3f} to {usual.max():.3f}"
     if wrong:
         text += f"; no probability: {', '.join(wrong)}"
     figures: dict[str, float | str] = {"wrong": len(wrong), "spread": spread}

@@ -2,7 +2,7 @@
 
 A feature that alone tells the classes apart is the label in disguise, or was written after it. A column that repeats
 what a later month holds was filled from that month. Both stop the training. The order in which the store delivers its
-rows, and the ids that follow it, give the label away too (ROC-AUC 0.98 in the real export): that is measured and told,
+rows, and the ids that follow it, give the label away too (ROC-AUC 0.98 in the real export): that is measured and reported,
 and harms nothing, since rows stand in an order of their own and no model is shown an id.
 """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 from oneclick_pipeline.model import metrics
 from oneclick_pipeline.model.calibration import ISOTONIC, NONE, keep_from_certainty
 from oneclick_pipeline.model.candidates import draw, preprocessor
@@ -46,7 +48,6 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
         BadInputError: If there is one class only, or fewer customers than the folds need.
     """
     # untyped: the package ships no types. BLAS threads slow matrices of this size down and burn CPU.
-    from threadpoolctl import threadpool_limits
 
     require_enough(training, folds=settings.folds, inner_folds=settings.inner_folds)
     rows = sample(in_canonical_order(training), settings.max_rows)

@@ -8,13 +8,15 @@ of these get one group number that no fold may split.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
 from oneclick_pipeline.contracts.exports import CUSTOMERS
 from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.labels import CLASSES, labels, pairs, refuse_later
+from oneclick_pipeline.model.decline import CLASSES
+from oneclick_pipeline.model.labels import labels, pairs, refuse_later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +41,7 @@ def inputs(features: pd.DataFrame) -> pd.DataFrame:
         features: Table that holds the columns `FEATURE_NAMES`, of any type that pandas reads as their kind.
 
     Returns:
-        A new table, one row an input row, same index, columns `FEATURE_NAMES` in order.
+        A new table, one row per input row, same index, columns `FEATURE_NAMES` in order.
 
     Raises:
         BadInputError: If a feature is not there.
@@ -156,15 +158,13 @@ def _of_same_snapshot(snapshots: Mapping[str, pd.DataFrame], month: str) -> pd.D
 
 def digest(training: pd.DataFrame) -> str:
     """Fingerprint of a training set (16 hex digits): the same for the same rows, in whatever order they stand."""
-    import hashlib
-
     import pandas as pd
 
     rows = in_canonical_order(training)
-    told = inputs(rows).assign(
+    content = inputs(rows).assign(
         **{name: rows[name].astype(object) for name in ("feature_month", "label_month", "customer_id", "declined")}
     )
-    return hashlib.sha256(pd.util.hash_pandas_object(told, index=False).to_numpy().tobytes()).hexdigest()[:16]
+    return hashlib.sha256(pd.util.hash_pandas_object(content, index=False).to_numpy().tobytes()).hexdigest()[:16]
 
 
 def require_enough(training: pd.DataFrame, *, folds: int, inner_folds: int) -> None:
@@ -250,6 +250,5 @@ def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64
 
 def _with_integers(table: pd.DataFrame) -> pd.DataFrame:
     """Whole numbers and flags that may be missing, in pandas' nullable types instead of floats and objects."""
-    whole = {c.name: "Int64" if table[c.name].isna().any() else "int64" for c in FEATURES if c.kind == "int"}
-    flags = {c.name: "boolean" if table[c.name].isna().any() else "bool" for c in FEATURES if c.kind == "bool"}
-    return table.astype(whole | flags)
+    columns = [c for c in FEATURES if c.kind in ("int", "bool")]
+    return table.astype({c.name: c.type.pandas_with_gaps if table[c.name].isna().any() else c.type.pandas for c in columns})

@@ -150,7 +150,7 @@ def _new_categories(values: pd.Series, others: pd.Series | None, settings: Monit
     found = []
     for name, n in [("", sum(new.values())), *most]:
         share = _share(n, len(values), 0, len(others))
-        limits = (1e-12, settings.category_shifted)  # one customer is enough to be told
+        limits = (1e-12, settings.category_shifted)  # one customer is enough to count
         found.append(total | {"category": name} | share | {"status": level(share["value"] or 0.0, *limits)})
     return found
 

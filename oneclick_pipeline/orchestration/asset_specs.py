@@ -36,9 +36,6 @@ OWNERS = {
     "report": MARKETERS,
 }
 
-MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01", fmt="%Y-%m")
-"""Snapshot months; a month can be run once it is over."""
-
 EXPECTED_GAIN = "expected gain, finance units"
 """Metadata of offer_plan: the expected gain of its offers with its 95 % interval."""
 
@@ -91,7 +88,7 @@ def table_spec(name: str, code: str, kinds: set[str]) -> dict[str, Any]:
 
 def table_asset(name: str, code: str, kinds: set[str]) -> dict[str, Any]:
     """Everything that `dagster.asset` takes for a table of its own step."""
-    return {"name": name, "partitions_def": MONTHS, "check_specs": CHECKS.get(name, []), **table_spec(name, code, kinds)}
+    return {"name": name, "check_specs": CHECKS.get(name, []), **table_spec(name, code, kinds)}
 
 
 def origin(table: str) -> dict[str, Any]:

@@ -7,9 +7,10 @@ table moves to its final path, whole and in one rename, after its contract and i
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import uuid4
 
 import dagster as dg
@@ -17,7 +18,7 @@ import narwhals as nw
 from pydantic import Field, PrivateAttr
 
 from oneclick_pipeline import engine as engines
-from oneclick_pipeline import raw
+from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.contracts.exports import RAW
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
@@ -26,15 +27,20 @@ from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks, permissions
 from oneclick_pipeline.home.months import check_month
-from oneclick_pipeline.home.paths import raw_file, table_file
+from oneclick_pipeline.home.paths import raw_file, staging_folder, table_file
+from oneclick_pipeline.orchestration import partitions
 from oneclick_pipeline.orchestration.checks import failed_blocking
 from oneclick_pipeline.orchestration.failures import in_plain_words, read_by
 from oneclick_pipeline.orchestration.run_settings import SettingsOfRun, given
 from oneclick_pipeline.orchestration.runs import active, launches
+from oneclick_pipeline.raw import facts
+from oneclick_pipeline.raw.export import Export, reopen
 from oneclick_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Staged:
     Attributes:
         table: Its name.
         path: Parquet file, or folder of them, in the scratch folder.
-        rows: Number of rows; those of a raw table lie for the most part in the export itself.
+        rows: Number of rows.
         digest: Hash of the content.
     """
 
@@ -63,7 +69,7 @@ class Step:
     folder: Path
     _scratches: int = field(default=0)
 
-    def take(self, export: raw.Export) -> nw.LazyFrame:
+    def take(self, export: Export) -> nw.LazyFrame:
         """The raw table of an export, in the engine."""
         return self.engine.take(export.lines(), self._scratch())
 
@@ -92,22 +98,27 @@ class Step:
         digest = files.verify(path, TABLES[table])
         return Staged(table, path, files.rows(path), digest)
 
-    def stage_export(self, export: raw.Export) -> Staged:
-        """Write the raw table of an export: the rows that were split by hand, and where the plain ones lie."""
+    def stage_export(self, export: Export) -> Staged:
+        """Write the raw table of an export: the rows that are not plain, and where the plain ones lie."""
         table = export.facts.file
         path = self.folder / f"{table}.parquet"
-        frame = nw.from_native(export.by_hand)
-        PolarsEngine().write(frame, path, TABLES[table], metadata={raw.FACTS: export.facts.to_json()})
-        return replace(self._verified(table, path), rows=raw.rows(path))
+        frame = nw.from_native(export.odd_rows)
+        PolarsEngine().write(frame, path, TABLES[table], metadata={facts.KEY: export.facts.to_json()})
+        return self._verified(table, path)
 
-    def stage_batches(self, table: str, frames: "Iterable[pd.DataFrame]") -> Staged:
+    def stage_batches(self, table: str, frames: "Iterable[pd.DataFrame]", metadata: Mapping[str, str] | None = None) -> Staged:
         """The same for a table that comes batch by batch; no batch stays in memory once it is written.
+
+        Args:
+            table: Its name.
+            frames: Its rows.
+            metadata: What else is kept in the file, see `files.read_metadata`.
 
         Raises:
             BadInputError: If it breaks the contract.
         """
         path = self.folder / f"{table}.parquet"
-        files.write_batches(frames, path, TABLES[table])
+        files.write_batches(frames, path, TABLES[table], metadata)
         return self._verified(table, path)
 
     def apply(
@@ -164,6 +175,7 @@ class Home(dg.ConfigurableResource):
         path: The folder.
         engine: Who holds the tables: polars, pandas or spark.
         spark_master: Address of the cluster for spark, as spark://HOST:PORT.
+        first_month: First month of the graph that was loaded, see `partitions`.
         run_settings: Settings of one run.
     """
 
@@ -171,10 +183,14 @@ class Home(dg.ConfigurableResource):
     path: dg.ResourceDependency[str] = "data"  # type: ignore[assignment]
     engine: dg.ResourceDependency[str] = "polars"  # type: ignore[assignment]
     spark_master: dg.ResourceDependency[str] = ""  # type: ignore[assignment]
+    first_month: dg.ResourceDependency[str] = partitions.FIRST  # type: ignore[assignment]
     run_settings: SettingsOfRun = Field(default=SettingsOfRun(), description=SettingsOfRun.__doc__)
     _steps: ExitStack = PrivateAttr(default_factory=ExitStack)
     """Scratch folders of this run's steps. Where Dagster cannot write its own databases it drops a step between two of its
     events, and the step's own clean-up waits for the garbage collector: so the end of the run cleans up as well."""
+
+    _made: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
+    """What `once` made; it lives as long as the run."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
@@ -188,6 +204,7 @@ class Home(dg.ConfigurableResource):
                 permissions.prepare(self.root)
                 stack.enter_context(active.at_work(self.root, context.run, context.instance))
             stack.enter_context(self._steps)
+            stack.callback(self._made.clear)
             yield self
 
     @property
@@ -195,9 +212,28 @@ class Home(dg.ConfigurableResource):
         """The folder, absolute."""
         return Path(self.path).absolute()
 
+    def months(self, now: datetime) -> list[str]:
+        """Months of the graph that are over at a time, oldest first."""
+        return list(partitions.months_from(self.first_month).get_partition_keys(now))
+
     def settings(self) -> Settings:
         """Settings of the home, and those that the run has of its own."""
         return Settings.load(self.root, given(self.run_settings))
+
+    def catalogue(self) -> Catalogue:
+        """The catalogue of the home: a run goes by one, whatever happens to its file meanwhile."""
+        return self.once("catalogue", "", lambda: Catalogue.load(self.root))
+
+    def once(self, what: str, month: str, make: "Callable[[], _Made]") -> "_Made":
+        """What several steps of a run use: read or worked out by the first of them that this process runs."""
+        if (what, month) not in self._made:
+            self._made[what, month] = make()
+        made: _Made = self._made[what, month]
+        return made
+
+    def forget(self, what: str, month: str) -> None:
+        """Give back the memory of what no later step uses."""
+        self._made.pop((what, month), None)
 
     def tables(self) -> engines.Engine:
         """The engine that holds the tables."""
@@ -212,7 +248,7 @@ class Home(dg.ConfigurableResource):
         """
         with in_plain_words(self.root, read_by(context, self.root)), ExitStack() as stack:
             self._steps.callback(stack.close)
-            folder = stack.enter_context(_scratch_folder(self.root / "staging"))
+            folder = stack.enter_context(_scratch_folder(staging_folder(self.root)))
             yield Step(check_month(context.partition_key), self.tables(), folder)
 
 
@@ -321,11 +357,11 @@ class TableIO(dg.ConfigurableIOManager):
             files.publish(obj.path, target)
         context.add_output_metadata({"dagster/row_count": obj.rows, "path": dg.MetadataValue.path(target), "digest": obj.digest})
 
-    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | raw.Export":
+    def load_input(self, context: dg.InputContext) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | Export":
         """The table of the month: as pandas where the asset asks for `pd.DataFrame` or `Batches`, else in the engine.
 
         An asset that asks for `Months` gets its window of months, of which the last one must be there. A raw table is
-        the export as it was read (`raw.Export`), to be verified before and after use.
+        the export as it was read (`Export`), to be verified before and after use.
         """
         name, months = context.asset_key.path[-1], context.asset_partition_keys
         paths = {month: table_file(self.home.root, name, month) for month in months}
@@ -341,7 +377,7 @@ class TableIO(dg.ConfigurableIOManager):
 
     def _opened(
         self, name: str, month: str, paths: dict[str, Path], wanted: type
-    ) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | raw.Export":
+    ) -> "nw.LazyFrame | pd.DataFrame | Batches | Months | Export":
         if wanted is Months:
             return Months(name, {m: path for m, path in paths.items() if path.exists()})
         if wanted is Batches:
@@ -349,5 +385,5 @@ class TableIO(dg.ConfigurableIOManager):
         if wanted.__module__.startswith("pandas"):
             return Months(name, paths)[month]
         if name in RAW:
-            return raw.reopen(raw_file(self.home.root, month, name), paths[month])
+            return reopen(raw_file(self.home.root, month, name), paths[month])
         return self.home.tables().scan(paths[month])

@@ -90,11 +90,11 @@ def trend(labels: Sequence[str], series: Sequence[Series], write: Callable[[floa
     parts = [f'<path d="M{left - 24} {bottom}H{right + 24}" stroke="{GREY}"/>']
     parts += [_text(left + i * step, bottom + 18, label, "middle") for i, label in enumerate(labels)]
     for i in range(len(labels)):
-        known = sorted((v.estimate, k) for k, s in enumerate(series) if (v := s.values[i]) is not None)
-        for place, (_, k) in enumerate(known):
+        drawn = sorted((v.estimate, k) for k, s in enumerate(series) if (v := s.values[i]) is not None)
+        for place, (_, k) in enumerate(drawn):
             value = series[k].values[i]
             if value is not None:
-                above = place == len(known) - 1
+                above = place == len(drawn) - 1
                 at = y(value.high) - 7 if above else y(value.low) + 16
                 parts.append(_text(left + i * step, at, write(value.estimate), "middle", series[k].colour))
     for one in series:

@@ -44,8 +44,8 @@ def total(p: Floats, worth: Floats | float = 1.0) -> Interval:
     50.000 (40.200 to 59.800)
     """
     every: Floats = np.broadcast_to(np.asarray(worth, dtype=np.float64), p.shape)
-    known = ~np.isnan(p) & ~np.isnan(every)
-    p, every = p[known], every[known]
+    finite = ~np.isnan(p) & ~np.isnan(every)
+    p, every = p[finite], every[finite]
     middle, half = float(p @ every), NORMAL_95 * float(np.sqrt((p * (1 - p) * every**2).sum()))
     return Interval(middle, max(middle - half, 0.0), min(middle + half, float(every.sum())))
 
@@ -76,11 +76,11 @@ def mean(values: Floats) -> Interval | None:
     """Mean of the known values with Student's 95 % interval; None of fewer than `ENOUGH`."""
     from scipy import stats
 
-    known = values[np.isfinite(values)]
-    if len(known) < ENOUGH:
+    finite = values[np.isfinite(values)]
+    if len(finite) < ENOUGH:
         return None
-    half = float(stats.t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known)))
-    return Interval(float(known.mean()), float(known.mean()) - half, float(known.mean()) + half)
+    half = float(stats.t.ppf(0.975, len(finite) - 1) * finite.std(ddof=1) / np.sqrt(len(finite)))
+    return Interval(float(finite.mean()), float(finite.mean()) - half, float(finite.mean()) + half)
 
 
 def difference(a: Floats, b: Floats) -> Difference | None:
@@ -110,8 +110,8 @@ def difference(a: Floats, b: Floats) -> Difference | None:
 def _dominance(a: Floats, b: Floats) -> Floats:
     """Of each value of a: share of b below it less share above."""
     ordered = np.sort(b)
-    found: Floats = (np.searchsorted(ordered, a, "left") + np.searchsorted(ordered, a, "right")) / len(b) - 1
-    return found
+    dominance: Floats = (np.searchsorted(ordered, a, "left") + np.searchsorted(ordered, a, "right")) / len(b) - 1
+    return dominance
 
 
 def _feng_cliff(delta: float, variance: float, smaller: int) -> Interval:

@@ -11,10 +11,10 @@ from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
 from oneclick_pipeline.report import estimates
 from oneclick_pipeline.report.changes import Changes, changes
 from oneclick_pipeline.report.focus import Focus, focus
-from oneclick_pipeline.report.frames import coded, interval, known, numbers, rows, segment_places, text, worth
-from oneclick_pipeline.report.monitoring import Watched, watched
+from oneclick_pipeline.report.frames import coded, interval, number, numbers, rows, segment_places, text, worth
+from oneclick_pipeline.report.monitoring import MonitoringFacts, monitoring
 from oneclick_pipeline.report.offers import Campaigns, Plan, campaigns, plan
-from oneclick_pipeline.report.quality import Trust, trust
+from oneclick_pipeline.report.quality import Quality, quality
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,8 +100,8 @@ class Facts:
         reasons: Why.
         plan: The offers of the month.
         campaigns: What earlier ones brought.
-        trust: How far to trust it, and the appendix.
-        watched: Whether the data are still those the model learnt from, and whether its scores came true.
+        quality: How far to trust it, and the appendix.
+        monitoring: Whether the data are still those the model learnt from, and whether its scores came true.
     """
 
     month: str
@@ -122,8 +122,8 @@ class Facts:
     reasons: Reasons
     plan: Plan
     campaigns: Campaigns
-    trust: Trust
-    watched: Watched
+    quality: Quality
+    monitoring: MonitoringFacts
 
 
 def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Facts:
@@ -136,7 +136,7 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
     """
     p, at_risk = numbers(source.segments["p_decline"]), numbers(source.segments["value_at_risk"])
     loss = worth(p, at_risk)
-    found = focus(source.segments, source.features)
+    focus_group = focus(source.segments, source.features)
     before = source.before
     return Facts(
         month=source.month,
@@ -153,68 +153,68 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
         changes=None
         if before is None
         else changes(before.month, before.segments, source.segments, other_model=before.model_version != source.model.version),
-        focus=found,
+        focus=focus_group,
         groups=_groups(source.profiles, source.segments["segment"], p, loss),
         dots=_dots(source, p),
-        reasons=_reasons(source, p, found, settings.segments.high_risk),
+        reasons=_reasons(source, p, focus_group, settings.segments.high_risk),
         plan=plan(source.plan, source.beliefs, source.curve, offers, settings),
         campaigns=campaigns(source.campaigns, source.effects, source.beliefs, offers, settings.value.horizon_months),
-        trust=trust(source),
-        watched=watched(source.drift, source.health, source.month, settings.monitoring),
+        quality=quality(source),
+        monitoring=monitoring(source.drift, source.health, source.month, settings.monitoring),
     )
 
 
 def _groups(profiles: pd.DataFrame, segment: pd.Series, p: Floats, loss: Floats) -> tuple[Group, ...]:
     place = segment_places(segment)
     profile = {row["segment"]: row for row in rows(profiles)}
-    found = []
+    groups = []
     for i, one in enumerate(SEGMENTS):
         row, inside = profile[one.id], place == i
-        found.append(
+        groups.append(
             Group(
                 segment=one,
                 customers=int(row["customers"]),
                 share=float(row["share"]),
                 declines=interval(row, "expected_declines"),
-                mean_p=known(row, "mean_p_decline"),
-                profit=known(row, "mean_profit"),
+                mean_p=number(row, "mean_p_decline"),
+                profit=number(row, "mean_profit"),
                 at_risk=estimates.total(p[inside], loss[inside]),
-                consent=known(row, "consent_share"),
-                premium=known(row, "premium_share"),
+                consent=number(row, "consent_share"),
+                premium=number(row, "premium_share"),
                 category=text(row, "top_category"),
-                promo=known(row, "mean_promo_share"),
-                revenue=known(row, "mean_revenue_m0"),
-                minutes=known(row, "mean_minutes_m0"),
-                tenure_days=known(row, "mean_tenure_days"),
+                promo=number(row, "mean_promo_share"),
+                revenue=number(row, "mean_revenue_m0"),
+                minutes=number(row, "mean_minutes_m0"),
+                tenure_days=number(row, "mean_tenure_days"),
             )
         )
-    return tuple(found)
+    return tuple(groups)
 
 
 def _dots(source: Month, p: Floats) -> dict[str, tuple[tuple[float, float], ...]]:
     """Of every segment of risk and profit so many customers as a picture bears, evenly by customer number."""
     place, profit = segment_places(source.segments["segment"]), numbers(source.segments["profit"])
-    found = {}
+    dots = {}
     for i, one in enumerate(SEGMENTS):
         if one.risk is not None:
             group = np.flatnonzero(place == i)
             group = group[:: max(-(-len(group) // _POINTS), 1)]
-            found[one.id] = tuple((float(x), float(y)) for x, y in zip(profit[group], p[group], strict=True))
-    return found
+            dots[one.id] = tuple((float(x), float(y)) for x, y in zip(profit[group], p[group], strict=True))
+    return dots
 
 
-def _reasons(source: Month, p: Floats, found: Focus | None, threshold: float) -> Reasons:
+def _reasons(source: Month, p: Floats, focus_group: Focus | None, threshold: float) -> Reasons:
     """What raises the risk of those at high risk, counted over their three strongest reasons."""
     high = p >= threshold  # False of NaN
-    inside = high & (segment_places(source.segments["segment"]) == (SEGMENTS.index(found.segment) if found else -1))
+    inside = high & (segment_places(source.segments["segment"]) == (SEGMENTS.index(focus_group.segment) if focus_group else -1))
     counts: dict[tuple[str, str], list[int]] = {}
     for k in (1, 2, 3):
         raises = high & (numbers(source.scores[f"reason_{k}_effect"]) > 0)
         ru, russian = coded(source.scores[f"reason_{k}_ru"])
         en, english = coded(source.scores[f"reason_{k}_en"])
         for chosen, place in ((raises, 0), (raises & inside, 1)):
-            said = chosen & (ru >= 0) & (en >= 0)
-            numbered = np.bincount(ru[said] * len(english) + en[said])
+            has_reason = chosen & (ru >= 0) & (en >= 0)
+            numbered = np.bincount(ru[has_reason] * len(english) + en[has_reason])
             for pair in np.flatnonzero(numbered):
                 a, b = divmod(int(pair), len(english))
                 counts.setdefault((_phrase(russian[a]), _phrase(english[b])), [0, 0])[place] += int(numbered[pair])

@@ -30,7 +30,7 @@ _SEED = 20261
 
 
 @dataclass(frozen=True)
-class Compared:
+class Contrast:
     """One feature in the focus group and among the others.
 
     Attributes:
@@ -85,7 +85,7 @@ class Focus:
         reachable: Share that allows messages.
         revenue: Mean revenue by month, the oldest first, of the group and of the others; None where too few are known.
         minutes: Mean minutes on the site likewise.
-        compared: Every feature, the largest effect first.
+        contrasts: Every feature, the largest effect first.
         histograms: The features of the largest effects that are numbers.
         categories: Favourite categories, the group's most frequent first.
         looked_at: Customers whom tests and pictures looked at: all, or a random sample.
@@ -102,7 +102,7 @@ class Focus:
     reachable: Interval | None
     revenue: tuple[tuple[Interval | None, Interval | None], ...]
     minutes: tuple[tuple[Interval | None, Interval | None], ...]
-    compared: tuple[Compared, ...]
+    contrasts: tuple[Contrast, ...]
     histograms: tuple[Histogram, ...]
     categories: tuple[Shares, ...]
     looked_at: int
@@ -113,9 +113,9 @@ class Focus:
         return self.looked_at < self.customers + self.others
 
     @property
-    def clear(self) -> tuple[Compared, ...]:
+    def clear(self) -> tuple[Contrast, ...]:
         """Differences beyond chance, the largest first."""
-        return tuple(c for c in self.compared if c.p_value < 0.05)  # noqa: PLR2004 - the usual level, told on the page
+        return tuple(c for c in self.contrasts if c.p_value < 0.05)  # noqa: PLR2004 - the usual level, told on the page
 
 
 def focus(segments: Columns, features: Columns, *, most: int = SAMPLE) -> Focus | None:
@@ -137,7 +137,7 @@ def focus(segments: Columns, features: Columns, *, most: int = SAMPLE) -> Focus 
     rows = _drawn(segments["customer_id"].to_numpy(dtype=np.int64), everybody, most)
     mine = inside[rows]
     p, profit = numbers(segments["p_decline"])[inside], numbers(segments["profit"])
-    compared, histograms = _compared(features, rows, mine)
+    contrasts, histograms = _contrasts(features, rows, mine)
     category = features["favourite_category"].iloc[rows].astype(object).reset_index(drop=True)
     consent = features["marketing_consent"][inside].dropna()
 
@@ -157,7 +157,7 @@ def focus(segments: Columns, features: Columns, *, most: int = SAMPLE) -> Focus 
         reachable=estimates.share(int(consent.astype(bool).sum()), len(consent)),
         revenue=by_month(REVENUES),
         minutes=by_month(MINUTES),
-        compared=compared,
+        contrasts=contrasts,
         histograms=histograms,
         categories=_categories(category, mine),
         looked_at=len(rows),
@@ -175,26 +175,26 @@ def _drawn(ids: NDArray[np.int64], everybody: NDArray[np.bool_], most: int) -> N
     return np.sort(rows[order[:most]])
 
 
-def _compared(
+def _contrasts(
     features: Columns, rows: NDArray[np.int64], mine: NDArray[np.bool_]
-) -> tuple[tuple[Compared, ...], tuple[Histogram, ...]]:
+) -> tuple[tuple[Contrast, ...], tuple[Histogram, ...]]:
     """Every feature of both groups; favourite categories have a picture of their own, but are tested here as well."""
-    found, values_of = [], {}
+    differences, values_of = [], {}
     for column in FEATURES:
         for word, values in _readings(column, features[column.name].iloc[rows]):
             result = estimates.difference(values[mine], values[~mine])
             if result is None:
                 continue
-            found.append((column.name, word, *_middles(values[mine], values[~mine], word), result))
+            differences.append((column.name, word, *_middles(values[mine], values[~mine], word), result))
             if word is None:
                 values_of[column.name] = values
-    corrected = estimates.adjusted([result.p_value for *_, result in found])
-    compared = sorted(
-        (Compared(name, word, a, b, r.effect, p) for (name, word, a, b, r), p in zip(found, corrected, strict=True)),
+    corrected = estimates.adjusted([result.p_value for *_, result in differences])
+    contrasts = sorted(
+        (Contrast(name, word, a, b, r.effect, p) for (name, word, a, b, r), p in zip(differences, corrected, strict=True)),
         key=lambda c: -abs(c.effect.estimate),
     )
-    shown = [c.feature for c in compared if c.value is None][:PICTURED]
-    return tuple(compared), tuple(_histogram(name, values_of[name], mine) for name in shown)
+    shown = [c.feature for c in contrasts if c.value is None][:PICTURED]
+    return tuple(contrasts), tuple(_histogram(name, values_of[name], mine) for name in shown)
 
 
 def _middles(mine: Floats, others: Floats, word: str | None) -> tuple[float, float]:
@@ -207,7 +207,7 @@ def _middles(mine: Floats, others: Floats, word: str | None) -> tuple[float, flo
 
 def _readings(column: Column, values: pd.Series) -> list[tuple[str | None, Floats]]:
     """A feature as numbers: itself, or for each of its words whether it stands there (of two words one says it all)."""
-    if column.kind in ("int", "float"):
+    if column.type.is_number:
         return [(None, numbers(values))]
     texts = values.astype(object).map(str, na_action="ignore").reset_index(drop=True)
     words = {"bool": ["True"], "str": sorted(texts.dropna().unique())}[column.kind]
@@ -218,15 +218,15 @@ def _readings(column: Column, values: pd.Series) -> list[tuple[str | None, Float
 
 def _histogram(name: str, values: Floats, mine: NDArray[np.bool_]) -> Histogram:
     """Shares of either group by bins from the 1 % to the 99 % quantile of both; what lies beyond is in the outermost."""
-    known = np.isfinite(values)
-    low, high = np.quantile(values[known], [0.01, 0.99])
-    whole = bool((values[known] == np.round(values[known])).all())
+    finite = np.isfinite(values)
+    low, high = np.quantile(values[finite], [0.01, 0.99])
+    whole = bool((values[finite] == np.round(values[finite])).all())
     if whole and high - low < BINS:
         edges = np.arange(np.floor(low), np.ceil(high) + 2) - 0.5
     else:
         edges = np.linspace(low, max(high, low + 1e-9), BINS + 1)
     counted = [
-        np.histogram(np.clip(values[known & group], edges[0], edges[-1]), edges)[0] / max(int((known & group).sum()), 1)
+        np.histogram(np.clip(values[finite & group], edges[0], edges[-1]), edges)[0] / max(int((finite & group).sum()), 1)
         for group in (mine, ~mine)
     ]
     return Histogram(name, *(tuple(float(x) for x in row) for row in (edges, *counted)))
@@ -237,14 +237,14 @@ _CATEGORIES = 8
 
 def _categories(category: pd.Series, mine: NDArray[np.bool_]) -> tuple[Shares, ...]:
     """The categories of the group, the most frequent first."""
-    known = category.notna().to_numpy()
-    words = category[mine & known].map(str).value_counts()
+    named = category.notna().to_numpy()
+    words = category[mine & named].map(str).value_counts()
     ordered = sorted(words.index, key=lambda word: (-words[word], word))[:_CATEGORIES]
-    found = []
+    shares = []
     for word in ordered:
         is_word = (category.map(str, na_action="ignore") == word).to_numpy(dtype=bool)
-        focus_share = estimates.share(int((is_word & mine).sum()), int((mine & known).sum()))
-        rest_share = estimates.share(int((is_word & ~mine).sum()), int((~mine & known).sum()))
+        focus_share = estimates.share(int((is_word & mine).sum()), int((mine & named).sum()))
+        rest_share = estimates.share(int((is_word & ~mine).sum()), int((~mine & named).sum()))
         if focus_share is not None and rest_share is not None:
-            found.append(Shares(word, focus_share, rest_share))
-    return tuple(found)
+            shares.append(Shares(word, focus_share, rest_share))
+    return tuple(shares)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 def numbers(column: pd.Series) -> Floats:
     """A column as floats, NaN where there is no value."""
-    found: Floats = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return found
+    floats: Floats = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return floats
 
 
 def coded(column: pd.Series) -> tuple[Places, list[str]]:
@@ -40,8 +40,8 @@ def segment_places(column: pd.Series) -> Places:
     """Place of each customer's segment in `SEGMENTS`."""
     codes, words = coded(column)
     ids = [s.id for s in SEGMENTS]
-    found: Places = np.array([ids.index(word) for word in words], dtype=np.int64)[codes]
-    return found
+    places: Places = np.array([ids.index(word) for word in words], dtype=np.int64)[codes]
+    return places
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def known(row: Mapping[str, Any], name: str) -> float | None:
+def number(row: Mapping[str, Any], name: str) -> float | None:
     """A number of a row; None where there is none."""
     value = row[name]
     return float(value) if isinstance(value, (int, float, np.number)) and np.isfinite(value) else None
@@ -63,7 +63,7 @@ def text(row: Mapping[str, Any], name: str) -> str | None:
 
 def interval(row: Mapping[str, Any], name: str) -> Interval | None:
     """An estimate with the ends of its interval, `<name>`, `<name>_low`, `<name>_high`; None where one is missing."""
-    middle, low, high = (known(row, f"{name}{end}") for end in ("", "_low", "_high"))
+    middle, low, high = (number(row, f"{name}{end}") for end in ("", "_low", "_high"))
     return None if middle is None or low is None or high is None else Interval(middle, low, high)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.monitoring.health import ALL
-from oneclick_pipeline.report.frames import interval, known, rows, text
+from oneclick_pipeline.report.frames import interval, number, rows, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,13 +67,13 @@ class Matured:
 
 
 @dataclass(frozen=True)
-class Watched:
+class MonitoringFacts:
     """What monitoring says of a month.
 
     Attributes:
         reference: Month in which the model was trained; None where there is nothing to compare with.
         own: Whether that is the month itself.
-        compared: What was compared, the furthest moved first.
+        moves: What was compared, the furthest moved first.
         limit: PSI from which something counts as moved.
         new: New categories: feature, category, customers.
         consent: Share of customers who allow messages; None where unknown.
@@ -83,7 +83,7 @@ class Watched:
 
     reference: str | None
     own: bool
-    compared: tuple[Moved, ...]
+    moves: tuple[Moved, ...]
     limit: float
     new: tuple[tuple[str, str, int], ...]
     consent: Change | None
@@ -93,15 +93,15 @@ class Watched:
     @property
     def moved(self) -> tuple[Moved, ...]:
         """What has moved beyond a limit and beyond chance."""
-        return tuple(m for m in self.compared if m.status != "stable")
+        return tuple(m for m in self.moves if m.status != "stable")
 
     @property
     def shown(self) -> tuple[Moved, ...]:
         """What stands in the table: all that moved, and some more where few did."""
-        return self.compared[: max(_NAMED, len(self.moved))]
+        return self.moves[: max(_NAMED, len(self.moved))]
 
 
-def watched(drift: pd.DataFrame | None, health: pd.DataFrame | None, month: str, settings: Monitoring) -> Watched:
+def monitoring(drift: pd.DataFrame | None, health: pd.DataFrame | None, month: str, settings: Monitoring) -> MonitoringFacts:
     """What monitoring says of a month.
 
     Args:
@@ -110,29 +110,29 @@ def watched(drift: pd.DataFrame | None, health: pd.DataFrame | None, month: str,
         month: The month.
         settings: The limits.
     """
-    found = [] if drift is None else rows(drift)
+    drifts = [] if drift is None else rows(drift)
     matured = [] if health is None else [m for row in rows(health) if (m := _matured(row)) is not None]
-    compared = [
+    moves = [
         Moved(row["name"], x, row["psi_chance"], row["status"])
-        for row in found
+        for row in drifts
         if row["kind"] in ("feature", "score") and (x := interval(row, "psi")) is not None
     ]
-    reference = next((text(row, "reference_month") for row in found), None)
+    reference = next((text(row, "reference_month") for row in drifts), None)
     together = sorted((m for m in matured if m.month == ALL), key=lambda m: m.version)
-    return Watched(
+    return MonitoringFacts(
         reference=reference,
         own=reference == month,
-        compared=tuple(sorted(compared, key=lambda m: (m.status == "stable", -m.psi.estimate, m.name))),
+        moves=tuple(sorted(moves, key=lambda m: (m.status == "stable", -m.psi.estimate, m.name))),
         limit=settings.psi_moderate,
-        new=tuple((r["name"], r["category"], int(r["count"])) for r in found if r["kind"] == "category" and r["category"]),
-        consent=next((c for row in found if row["name"] == "consent_share" and (c := _change(row)) is not None), None),
+        new=tuple((r["name"], r["category"], int(r["count"])) for r in drifts if r["kind"] == "category" and r["category"]),
+        consent=next((c for row in drifts if row["name"] == "consent_share" and (c := _change(row)) is not None), None),
         months=tuple(sorted((m for m in matured if m.month != ALL), key=lambda m: m.month)[-_MONTHS:]),
         together=together[-1] if together else None,
     )
 
 
 def _change(row: Mapping[str, Any]) -> Change | None:
-    now, before, change = known(row, "value"), known(row, "reference"), interval(row, "difference")
+    now, before, change = number(row, "value"), number(row, "reference"), interval(row, "difference")
     return None if now is None or before is None or change is None else Change(now, before, change)
 
 

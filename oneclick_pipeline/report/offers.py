@@ -12,7 +12,7 @@ from oneclick_pipeline.contracts.offers import REASONS_OF_PLAN
 from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
 from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.report.estimates import NORMAL_95
-from oneclick_pipeline.report.frames import coded, interval, known, numbers, rows, segment_places
+from oneclick_pipeline.report.frames import coded, interval, number, numbers, rows, segment_places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,7 +187,7 @@ def plan(table: Columns, beliefs: pd.DataFrame, curve: pd.DataFrame, offers: Seq
     place = segment_places(table["segment"])
     columns = {name: numbers(table[name]) for name in ("cost", "expected_effect", "expected_gain", "value", "p_decline")}
     spread, names = np.nan_to_num(_sd(ids, beliefs)[offer, place] * columns["value"]), titles(offers)
-    found = []
+    planned = []
     for i, name in enumerate(ids):
         mine = offer == i
         if not mine.any():
@@ -195,7 +195,7 @@ def plan(table: Columns, beliefs: pd.DataFrame, curve: pd.DataFrame, offers: Seq
         his = mine & given
         half, gain = NORMAL_95 * float(spread[his].sum()), float(np.nansum(columns["expected_gain"][his]))
         count = np.bincount(place[his], minlength=len(SEGMENTS))
-        found.append(
+        planned.append(
             Planned(
                 id=name,
                 titles=_titles(names, name),
@@ -209,17 +209,17 @@ def plan(table: Columns, beliefs: pd.DataFrame, curve: pd.DataFrame, offers: Seq
                 mean_p=float(np.nanmean(columns["p_decline"][his])) if his.any() else 0.0,
             )
         )
-    gain = sum(o.gain.estimate for o in found)
-    half = float(np.sqrt(sum((o.gain.high - o.gain.estimate) ** 2 for o in found)))
+    gain = sum(o.gain.estimate for o in planned)
+    half = float(np.sqrt(sum((o.gain.high - o.gain.estimate) ** 2 for o in planned)))
     reasons = table["reason"].value_counts()
     return Plan(
         offered=int(given.sum()),
         controls=int(held_out.sum()),
         budget=settings.offers.budget,
         cost=float(columns["cost"][given].sum()),
-        kept=sum(o.kept for o in found),
+        kept=sum(o.kept for o in planned),
         gain=Interval(gain, gain - half, gain + half),
-        offers=tuple(sorted(found, key=lambda o: (-o.given, o.id))),
+        offers=tuple(sorted(planned, key=lambda o: (-o.given, o.id))),
         refused=tuple(
             sorted(((r, int(reasons[r])) for r in REASONS_OF_PLAN if r not in _TOLD and reasons.get(r, 0)), key=lambda x: -x[1])
         ),
@@ -277,13 +277,13 @@ def campaigns(
     together = effects[(effects["campaigns"] == ALL) & (effects["segment"] == ALL)]
     kinds = np.where(together["offer_id"] == ALL, "targeted", "pooled")
     together = together[together["comparison"] == kinds]
-    found = [_measured(row, names) for row in rows(together)]
+    measured = [_measured(row, names) for row in rows(together)]
     months = tuple((str(r["campaign_month"]), int(r["offered"]), int(r["controls"]), bool(r["matured"])) for r in rows(sent))
     whole = beliefs[beliefs["segment"] == ALL]
     return Campaigns(
         months=months,
         matured=sum(matured for *_, matured in months),
-        effects=tuple(sorted(found, key=lambda e: (e.offer != ALL, -e.offered, e.offer))),
+        effects=tuple(sorted(measured, key=lambda e: (e.offer != ALL, -e.offered, e.offer))),
         beliefs=tuple(
             Belief(
                 r["offer_id"],
@@ -313,7 +313,7 @@ def _measured(row: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) ->
         controls=int(row["controls"]),
         effect=interval(row, "effect") if row["status"] == "measured" else None,
         significant=bool(row["significant"]),
-        detectable=known(row, "detectable_effect"),
+        detectable=number(row, "detectable_effect"),
         status=str(row["status"]),
     )
 

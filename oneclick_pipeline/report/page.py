@@ -7,15 +7,14 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from oneclick_pipeline.report import charts
-from oneclick_pipeline.report.focus import MINUTES, REVENUES, Compared
+from oneclick_pipeline.report.focus import MINUTES, REVENUES, Contrast
 from oneclick_pipeline.report.languages import NO_BREAK, Language, cut, language
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from oneclick_pipeline.contracts.segments import Segment
     from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.changes import Move
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.report.offers import Belief, Measured
     from oneclick_pipeline.report.quality import Pair, Slice
 
-SECTIONS = ("changes", "declines", "focus", "segments", "reasons", "offers", "campaigns", "trust", "appendix")
+SECTIONS = ("changes", "declines", "focus", "segments", "reasons", "offers", "campaigns", "quality", "appendix")
 BOUGHT = (
     "favourite_category", "promo_share", "unpaid_items", "service_level", "revenue_m0", "revenue_m1", "revenue_m2"
 )  # fmt: skip
@@ -47,7 +46,7 @@ def render(facts: Facts, code: str) -> str:
         wt=tools.with_interval,
         name=tools.name,
         cut=cut,
-        told=tools.told,
+        contrast=tools.contrast,
         reading=tools.reading,
         swatch=tools.swatch,
         shade=lambda segment: charts.SHADES[segment.id],
@@ -69,8 +68,6 @@ def render(facts: Facts, code: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     return Environment(
         loader=PackageLoader("oneclick_pipeline.report", "."),
         autoescape=True,
@@ -115,21 +112,21 @@ class _Tools:
         low = low.removesuffix(unit) if unit else low  # «12 % (10…14 %)»
         return Markup('{} <span class="ci">({}…{})</span>').format(estimate, low, high)
 
-    def reading(self, compared: Compared, value: float) -> str:
+    def reading(self, contrast: Contrast, value: float) -> str:
         """The median, or the share, of a group in a feature."""
-        if compared.value is not None:
+        if contrast.value is not None:
             return self._words.write(value, "%")
-        return self._words.write(value, "%" if compared.feature == "promo_share" else digits(value))
+        return self._words.write(value, "%" if contrast.feature == "promo_share" else digits(value))
 
-    def told(self, compared: Compared) -> Markup:
+    def contrast(self, contrast: Contrast) -> Markup:
         """A difference in a sentence: how often a random customer of the group has more than one of the others."""
-        kind = "share" if compared.value is not None else "more" if compared.effect.estimate > 0 else "less"
-        odds = (1 + abs(compared.effect.estimate)) / 2
+        kind = "share" if contrast.value is not None else "more" if contrast.effect.estimate > 0 else "less"
+        odds = (1 + abs(contrast.effect.estimate)) / 2
         return self._words(
-            f"told_{kind}",
-            what=self._words.reading(compared.feature, compared.value),
-            focus=Markup.escape(self.reading(compared, compared.focus)),
-            rest=Markup.escape(self.reading(compared, compared.rest)),
+            f"contrast_{kind}",
+            what=self._words.reading(contrast.feature, contrast.value),
+            focus=Markup.escape(self.reading(contrast, contrast.focus)),
+            rest=Markup.escape(self.reading(contrast, contrast.rest)),
             odds=odds,
         )
 
@@ -184,10 +181,10 @@ class Pictures:
         largest = max(max(c.focus.high, c.rest.high) for c in every)
         return charts.marks([(shares.focus, charts.FOCUS), (shares.rest, charts.REST)], 0, largest, zero=0)
 
-    def effect(self, compared: Compared) -> Markup:
+    def effect(self, contrast: Contrast) -> Markup:
         """An effect size on the scale from −1 to 1."""
-        clear = self._f.focus is not None and compared in self._f.focus.clear
-        return charts.marks([(compared.effect, charts.FOCUS if clear else charts.UNSURE)], -1, 1, zero=0)
+        clear = self._f.focus is not None and contrast in self._f.focus.clear
+        return charts.marks([(contrast.effect, charts.FOCUS if clear else charts.UNSURE)], -1, 1, zero=0)
 
     def reason(self, reason: Reason) -> Markup:
         """Share of those at high risk."""
@@ -233,12 +230,12 @@ class Pictures:
             charts.Series(self._tools.name(focus.segment), charts.FOCUS, [v[0] for v in values]),
             charts.Series(str(t("the_rest")), charts.REST, [v[1] for v in values]),
         ]
-        told = "; ".join(
+        description = "; ".join(
             f"{s.name}: "
             + ", ".join(f"{label}{NO_BREAK}– {t.write(v, 'n')}" for label, v in zip(labels, s.values, strict=True) if v)
             for s in series
         )
-        return charts.trend(labels, series, lambda x: t.write(x, "n"), str(t(f"{what}_caption")), told)
+        return charts.trend(labels, series, lambda x: t.write(x, "n"), str(t(f"{what}_caption")), description)
 
     def histogram(self, histogram: Histogram) -> Markup:
         """A feature of both groups."""
@@ -255,10 +252,10 @@ class Pictures:
     def map(self) -> Markup:
         """Segments by profit and risk."""
         t, groups = self._t, [g for g in self._f.groups if g.segment.id in self._f.dots and g.customers]
-        told = "; ".join(f"{self._tools.name(g.segment)}: {t.write(g.customers, 'n')}" for g in groups)
+        description = "; ".join(f"{self._tools.name(g.segment)}: {t.write(g.customers, 'n')}" for g in groups)
         axes = (str(t("map_profit")), str(t("map_risk")))
         write = (lambda x: t.write(x, "1"), lambda x: t.write(x, "%"))
-        return charts.scatter(self._f.dots, self._f.risks, axes, write, str(t("map_caption")), told)
+        return charts.scatter(self._f.dots, self._f.risks, axes, write, str(t("map_caption")), description)
 
     def curve(self) -> Markup:
         """Profit over the share treated."""
@@ -272,33 +269,33 @@ class Pictures:
 
     def reliability(self) -> Markup:
         """What was predicted and what came."""
-        t, bins = self._t, self._f.trust.calibration
+        t, bins = self._t, self._f.quality.calibration
         axes = (str(t("calibration_promised")), str(t("calibration_came")))
-        told = "; ".join(f"{t.write(b.expected, '%')} – {t.write(b.declined, '%')}" for b in bins)
+        description = "; ".join(f"{t.write(b.expected, '%')} – {t.write(b.declined, '%')}" for b in bins)
         shown = [(b.expected, b.declined) for b in bins]
-        return charts.reliability(shown, axes, lambda x: t.write(x, "%"), str(t("calibration_caption")), told)
+        return charts.reliability(shown, axes, lambda x: t.write(x, "%"), str(t("calibration_caption")), description)
 
     def moved(self, moved: Moved) -> Markup:
         """How far something has moved; the line is the limit."""
-        watched = self._f.watched
-        largest = max(2 * watched.limit, *(m.psi.high for m in watched.shown))
+        monitoring = self._f.monitoring
+        largest = max(2 * monitoring.limit, *(m.psi.high for m in monitoring.shown))
         colour = charts.REST if moved.status == "stable" else charts.FOCUS
-        return charts.marks([(moved.psi, colour)], 0, largest, zero=watched.limit)
+        return charts.marks([(moved.psi, colour)], 0, largest, zero=monitoring.limit)
 
     def matured(self) -> Markup:
         """Promised and observed shares of decliners by month of the scores."""
-        t, months = self._t, self._f.watched.months
+        t, months = self._t, self._f.monitoring.months
         labels = [m.month for m in months]
         series = [
             charts.Series(str(t("promised")), charts.REST, [m.expected for m in months]),
             charts.Series(str(t("came_true")), charts.FOCUS, [m.observed for m in months]),
         ]
-        told = "; ".join(f"{m.month}: {t.write(m.expected, '%')} – {t.write(m.observed, '%')}" for m in months)
-        return charts.trend(labels, series, lambda x: t.write(x, "%"), str(t("matured_caption")), told)
+        description = "; ".join(f"{m.month}: {t.write(m.expected, '%')} – {t.write(m.observed, '%')}" for m in months)
+        return charts.trend(labels, series, lambda x: t.write(x, "%"), str(t("matured_caption")), description)
 
     def matrix(self) -> Markup:
         """Phik of all pairs."""
-        names, values = self._f.trust.matrix
+        names, values = self._f.quality.matrix
         shown = [cut(self._t.feature(n), 36) for n in names]
         rows = [[1.0 if a == b else values.get((a, b), values.get((b, a))) for b in names] for a in names]
         return charts.heat(shown, rows, str(self._t("matrix_caption")), str(self._t("matrix_text", n=len(names))))

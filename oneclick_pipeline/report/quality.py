@@ -9,14 +9,14 @@ import numpy as np
 
 from oneclick_pipeline.model.metrics import BINS
 from oneclick_pipeline.report import estimates
-from oneclick_pipeline.report.frames import interval, known, numbers, rows, text
+from oneclick_pipeline.report.frames import interval, number, numbers, rows, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.source import Month
-    from oneclick_pipeline.tracking.evaluation import Judged
+    from oneclick_pipeline.tracking.evaluation import Evaluation
 
 _PAIRS = 12
 
@@ -100,7 +100,7 @@ class Later:
 
 
 @dataclass(frozen=True)
-class Trust:
+class Quality:
     """Model and data.
 
     Attributes:
@@ -119,7 +119,7 @@ class Trust:
         later: Months judged out of time.
     """
 
-    model: Judged
+    model: Evaluation
     calibration: tuple[Promise, ...]
     current: Promise | None
     intake: tuple[Intake, ...]
@@ -133,13 +133,13 @@ class Trust:
     later: tuple[Later, ...]
 
 
-def trust(source: Month) -> Trust:
+def quality(source: Month) -> Quality:
     """What is known of model and data in a month."""
     correlations = source.correlations
     ordered = correlations.sort_values("phik", ascending=False)
     names = tuple(source.profile["column"])
     seen = source.out_of_fold
-    return Trust(
+    return Quality(
         model=source.model,
         calibration=() if seen is None else _calibration(numbers(seen["p_decline"]), numbers(seen["declined"])),
         current=_current(source) if source.model.same_month else None,
@@ -161,13 +161,13 @@ def trust(source: Month) -> Trust:
 def _calibration(p: np.ndarray, declined: np.ndarray) -> tuple[Promise, ...]:
     """Tenths of probability, those without customers left out."""
     place = np.minimum((p * BINS).astype(int), BINS - 1)
-    found = []
+    promises = []
     for k in range(BINS):
         inside = place == k
         came = estimates.share(int(declined[inside].sum()), int(inside.sum()))
         if came is not None:
-            found.append(Promise(int(inside.sum()), float(p[inside].mean()), came))
-    return tuple(found)
+            promises.append(Promise(int(inside.sum()), float(p[inside].mean()), came))
+    return tuple(promises)
 
 
 def _current(source: Month) -> Promise | None:
@@ -191,18 +191,18 @@ def _intake(source: Month, file: str) -> Intake:
 
 
 def _distribution(row: Mapping[str, Any]) -> Distribution:
-    outliers, normal = known(row, "outliers"), row["normal"]
+    outliers, normal = number(row, "outliers"), row["normal"]
     return Distribution(
         column=row["column"],
         missing=int(row["missing"]),
-        median=known(row, "median"),
-        q05=known(row, "q05"),
-        q95=known(row, "q95"),
+        median=number(row, "median"),
+        q05=number(row, "q05"),
+        q95=number(row, "q95"),
         outliers=None if outliers is None else int(outliers),
-        skewness=known(row, "skewness"),
+        skewness=number(row, "skewness"),
         top=text(row, "top_value"),
-        top_share=known(row, "top_share"),
-        p_value=known(row, "normality_p"),
+        top_share=number(row, "top_share"),
+        p_value=number(row, "normality_p"),
         normal=bool(normal) if isinstance(normal, (bool, np.bool_)) else None,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline import raw
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
@@ -13,6 +12,7 @@ from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.raw.export import rows
 from oneclick_pipeline.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from oneclick_pipeline.contracts.schema import Columns
-    from oneclick_pipeline.tracking.evaluation import Judged
+    from oneclick_pipeline.tracking.evaluation import Evaluation
 
 PLAN = ("customer_id", "arm", "offer_id", "reason", "segment", "p_decline", "value", "expected_effect", "expected_gain", "cost")
 
@@ -90,7 +90,7 @@ class Month:
     quarantined: dict[str, int]
     corrected: dict[str, int]
     before: Before | None
-    model: Judged
+    model: Evaluation
     out_of_fold: pd.DataFrame | None
     drift: pd.DataFrame | None
     health: pd.DataFrame | None
@@ -109,7 +109,7 @@ def read(home: Path, month: str) -> Month:
 def _read(home: Path, month: str) -> Month:
     scores = _batches(home, "customer_scores", month)
     version = _version(scores)
-    model = Tracking(home).judged(version)
+    model = Tracking(home).evaluation(version)
     return Month(
         month=month,
         features=_batches(home, "customer_features", month),
@@ -181,7 +181,7 @@ def _frame_of(home: Path, table: str, month: str) -> pd.DataFrame | None:
 
 def rows_read(home: Path, month: str) -> dict[str, int]:
     """Rows of a month by export."""
-    return {s.file: raw.rows(path) for s in SOURCES if (path := table_file(home, s.file, month)).exists()}
+    return {s.file: rows(path) for s in SOURCES if (path := table_file(home, s.file, month)).exists()}
 
 
 def quarantined(home: Path, month: str) -> dict[str, int]:
@@ -217,7 +217,7 @@ def _campaigns(path: Path) -> pd.DataFrame:
     return pd.DataFrame(counted.to_dict(as_series=False))
 
 
-def _out_of_fold(home: Path, model: Judged) -> pd.DataFrame | None:
+def _out_of_fold(home: Path, model: Evaluation) -> pd.DataFrame | None:
     """What the model said of customers it had not seen, and what became of them."""
     training = _frame_of(home, "training_set", model.month)
     if training is None:

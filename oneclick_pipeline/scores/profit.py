@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.scores import PROFIT_CURVE
+from oneclick_pipeline.model import decline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 _NORMAL_95 = 1.959964
 _STEPS = 100
-_CLASSES = {"stable": 0.0, "declined": 1.0}
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def profit_curve(scores: Columns, classes: pd.DataFrame, settings: Value) -> Pro
     customer = scores["customer_id"].to_numpy()
     p, profit = (scores[name].to_numpy(dtype=float, na_value=np.nan) for name in ("p_decline", "profit"))
     activity = classes.set_index("customer_id")["activity"].reindex(customer)
-    declined = activity.map(_CLASSES).to_numpy(dtype=float, na_value=np.nan).astype(np.float64)
+    declined = decline.classes(activity)
     declined[(scores["score_basis"] != "out_of_fold").to_numpy(dtype=bool)] = np.nan
 
     chosen = np.flatnonzero(scores["regular"].to_numpy(dtype=bool) & ~np.isnan(p) & ~np.isnan(profit))
@@ -246,8 +247,6 @@ def profit_picture(curve: ProfitCurve, settings: Value) -> Figure:
     The realised profit is drawn where the class of every customer on the curve is known; else it is that of a part
     of them, and does not compare.
     """
-    from oneclick_pipeline import pictures
-
     table, best = curve.table, curve.best
     percent = 100 * table["treated_share"]
     picture = pictures.figure(9, 4.2)

@@ -18,16 +18,21 @@ import traceback
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
 from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.serving.scoring import parse_json
+from oneclick_pipeline.tracking.versions import MODEL_FILE
 from oneclick_pipeline.web.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.types import ASGIApp
 
     from oneclick_pipeline.serving.scoring import Scorer
@@ -59,11 +64,6 @@ def application(scorer: Scorer) -> ASGIApp:
     Raises:
         BadInputError: If the guard's settings in the environment cannot be used.
     """
-    from starlette.applications import Starlette
-    from starlette.concurrency import run_in_threadpool
-    from starlette.responses import PlainTextResponse
-    from starlette.routing import Route
-
     one = asyncio.Semaphore(1)  # a prediction uses every core that it may: two at once are slower than one after the other
 
     async def invocations(request: Request) -> Response:
@@ -91,8 +91,6 @@ def application(scorer: Scorer) -> ASGIApp:
 
 def described(scorer: Scorer) -> dict[str, object]:
     """Which version of the model answers."""
-    from oneclick_pipeline.tracking.versions import MODEL_FILE
-
     own = scorer.version
     return {
         "model": own.name,
@@ -189,7 +187,6 @@ async def _body(request: Request) -> bytes:
 
 def _in_plain_words(handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     """Answer what goes wrong. A fault of ours is logged with its kind and place, not with its message: that may hold values."""
-    from starlette.requests import ClientDisconnect
 
     async def handled(request: Request) -> Response:
         try:
@@ -210,7 +207,5 @@ def _in_plain_words(handle: Callable[[Request], Awaitable[Response]]) -> Callabl
 
 def _answer(status: int, content: dict[str, Any]) -> Response:
     """JSON; half of a character, which a request may hold, goes back as it was escaped."""
-    from starlette.responses import Response
-
     text = json.dumps(content, ensure_ascii=False, allow_nan=False)
     return Response(text.encode("utf-8", "backslashreplace"), status, media_type="application/json")

@@ -23,7 +23,7 @@ from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.metrics import METRICS
-from oneclick_pipeline.tracking.versions import GATE, JUDGED, PROMOTED_BY
+from oneclick_pipeline.tracking.versions import ALL_GATES, GATE, PROMOTED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,7 +94,7 @@ _MOST_TOKENS = 10_000  # of a text of GraphQL: the pages' own have some hundred,
 
 _OWN_TAGS = frozenset({
     *("month", "family", "feature_months", "label_months", "label_rule", "training_digest", "rows"),
-    *("code_version", "dagster_asset", "dagster_run_id", JUDGED, PROMOTED_BY),
+    *("code_version", "dagster_asset", "dagster_run_id", ALL_GATES, PROMOTED_BY),
     *METRICS,
 })  # fmt: skip
 _OWN_PREFIXES, _OWN_SUFFIX = ("mlflow.", GATE), "_sha256"  # hashes stand in tags of older versions
@@ -118,7 +118,7 @@ class Rule:
     path: re.Pattern[str]
     fields: frozenset[str] | None = None
 
-    def body(self, content: bytes) -> bytes:
+    def body(self, sent: bytes) -> bytes:
         """The body as it is passed on: what we understood of it, and nothing that MLflow might read differently.
 
         Raises:
@@ -126,21 +126,24 @@ class Rule:
         """
         if "GET" in self.methods:
             return b""
-        said = _object(content)
+        content = _object(sent)
         if self.fields is None:
-            _require_query(said)
+            _require_query(content)
         else:
-            if foreign := sorted(said.keys() - self.fields):
+            if foreign := sorted(content.keys() - self.fields):
                 raise RefusedError("the pages may not send this field", value=foreign[0], remedy=INSTEAD)
-            for key in _tags(said):
+            for key in _tags(content):
                 _require_editable(key)
-        return json.dumps(said).encode()
+        return json.dumps(content).encode()
 
 
 RULES = (
     Rule(frozenset({"GET", "HEAD"}), re.compile("|".join(_GET), re.ASCII)),
     Rule(frozenset({"POST"}), re.compile("|".join(_SEARCH), re.ASCII)),
-    *(Rule(frozenset({method}), re.compile(_EDIT + path, re.ASCII), frozenset(said.split())) for method, path, said in _EDITS),
+    *(
+        Rule(frozenset({method}), re.compile(_EDIT + path, re.ASCII), frozenset(fields.split()))
+        for method, path, fields in _EDITS
+    ),
 )
 _ARTIFACTS = re.compile("|".join(ARTIFACTS), re.ASCII)
 
@@ -171,22 +174,22 @@ def is_artifact(path: str) -> bool:
     return _ARTIFACTS.fullmatch(path) is not None
 
 
-def _object(content: bytes) -> dict[str, Any]:
+def _object(sent: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(content)
+        content = json.loads(sent)
     except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
+        content = None
+    if not isinstance(content, dict):
         raise RefusedError("the body is not a JSON object", remedy="send one, as the pages do")
-    return said
+    return content
 
 
-def _require_query(said: Mapping[str, Any]) -> None:
+def _require_query(content: Mapping[str, Any]) -> None:
     """A text of GraphQL may only read. MLflow 3.17 has no other operation that does more; a later one may."""
-    if "query" not in said:
+    if "query" not in content:
         return
     try:
-        document = parse(said["query"], max_lexical_tokens=_MOST_TOKENS)
+        document = parse(content["query"], max_lexical_tokens=_MOST_TOKENS)
         operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
     except (GraphQLError, RecursionError, TypeError):
         operations = []
@@ -194,11 +197,11 @@ def _require_query(said: Mapping[str, Any]) -> None:
         raise RefusedError("the text is no GraphQL query", remedy="ask for data only")
 
 
-def _tags(said: Mapping[str, Any]) -> Iterator[object]:
+def _tags(content: Mapping[str, Any]) -> Iterator[object]:
     """Keys of the tags that an edit names."""
-    if "key" in said:
-        yield said["key"]
-    tags = said.get("tags", [])
+    if "key" in content:
+        yield content["key"]
+    tags = content.get("tags", [])
     for tag in tags if isinstance(tags, list) else [None]:
         yield tag.get("key") if isinstance(tag, dict) and tag.keys() <= {"key", "value"} else None
 

@@ -18,12 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import permissions
 from oneclick_pipeline.tracking import allow_list
+from oneclick_pipeline.tracking.home import Tracking
 from oneclick_pipeline.tracking.logs import quiet_mlflow
-from oneclick_pipeline.tracking.registry import Tracking
 from oneclick_pipeline.web.guard import Guard, Rules, refuse
 
 if TYPE_CHECKING:
@@ -114,8 +116,6 @@ def create(store: Tracking) -> ASGIApp:
         engine = handlers._get_tracking_store().engine  # type: ignore[attr-defined] # noqa: SLF001 - MLflow has no other question to its database that costs nothing
 
     def ask() -> None:
-        import sqlalchemy as sa
-
         if not store.exists():
             raise BadInputError("the database is gone", remedy="put its backup in its place")
         with engine.connect() as connection:

@@ -63,11 +63,11 @@ class _ReadOnly(ArtifactRepository):
         return cast("list[FileInfo]", self._local.list_artifacts(path))  # type: ignore[no-untyped-call]
 
     def get_local_path(self, artifact_path: str) -> str:
-        found = Path(self._local.get_local_path(artifact_path))
-        self._require_inside(found)
-        if not (found.is_file() or found.is_dir()):
+        path = Path(self._local.get_local_path(artifact_path))
+        self._require_inside(path)
+        if not (path.is_file() or path.is_dir()):
             raise _denied("this is neither a file nor a folder")  # opening a pipe would wait for ever
-        return str(found)
+        return str(path)
 
     def _download_file(self, *_: object) -> NoReturn:
         raise self._refusal()  # never needed: every file is local

@@ -1,4 +1,4 @@
-"""What was found out about a model when it was trained, read back for people; and where their report is kept."""
+"""How good a model proved when it was trained, read back for people; and where their report is kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """A version of the model and how good it is.
 
     Attributes:
@@ -64,7 +64,7 @@ class Judged:
     out_of_fold: pd.DataFrame
 
 
-def judged(mlflow: Path, version: Version) -> Judged:
+def read(mlflow: Path, version: Version) -> Evaluation:
     """Read back what the training of a version left.
 
     Args:
@@ -75,7 +75,7 @@ def judged(mlflow: Path, version: Version) -> Judged:
         BadInputError: If a file of it is gone or was changed.
     """
     own = version.tags["family"]
-    return Judged(
+    return Evaluation(
         version=version.version,
         month=version.tags["month"],
         family=next((f.label for f in version.families if f.name == own), own),

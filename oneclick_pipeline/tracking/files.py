@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
+from oneclick_pipeline import model
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.tracking import versions
 
@@ -99,8 +102,6 @@ class Shipped:
 
     def __call__(self, features: pd.DataFrame) -> np.ndarray:
         """See `model.predict`."""
-        from oneclick_pipeline import model
-
         return model.predict(self.open(), features)
 
 
@@ -122,7 +123,4 @@ def local(uri: str | None) -> Path:
     >>> local("file:///a/%D0%B4%D0%BE%D0%BC").as_posix()
     '/a/дом'
     """
-    from urllib.parse import urlparse
-    from urllib.request import url2pathname
-
     return Path(url2pathname(urlparse(str(uri)).path))

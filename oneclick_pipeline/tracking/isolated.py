@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import permissions
+from oneclick_pipeline.home.paths import mlflow_folder
+from oneclick_pipeline.model import inputs, predict
+from oneclick_pipeline.model.gates import Reopened
 from oneclick_pipeline.processes.group import variables_of
 from oneclick_pipeline.tracking import files, versions
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from oneclick_pipeline.model.gates import Reopened
 
 _PATIENCE = 600
 """Seconds after which the process is given up."""
@@ -42,8 +43,6 @@ def reopen(home: Path, version: int, rows: pd.DataFrame) -> Reopened:
         Its probabilities, or the types that it refused, or how it ended.
     """
     import numpy as np
-
-    from oneclick_pipeline.model.gates import Reopened
 
     # -P: what happens to lie in the current folder is none of its modules
     command = [sys.executable, "-P", "-m", __name__, str(home), str(version)]
@@ -71,11 +70,9 @@ def main(home: str, version: str) -> dict[str, object]:
     """What the process answers to the rows that it reads."""
     import pandas as pd
 
-    from oneclick_pipeline.model import inputs, predict
-
     rows = inputs(pd.DataFrame(json.load(sys.stdin)))
     try:
-        mlflow = Path(home) / "mlflow"
+        mlflow = mlflow_folder(Path(home))
         pipeline = files.load(mlflow, versions.read(mlflow, int(version)))
     except files.UntrustedTypesError as error:
         return {"foreign": str(error.value).split(", "), "error": str(error)}

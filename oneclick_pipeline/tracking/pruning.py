@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter, ValidationError
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.tracking import evaluation, runs, unrecorded, versions
+from oneclick_pipeline.tracking import acceptance, evaluation, runs, versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -216,7 +216,7 @@ class Pruning:
 
     def _remove_artifacts(self, uri: str, owner: str) -> None:
         """Remove the files of a run or a model: MLflow names the folder `artifacts` in the folder that bears the owner's id."""
-        place = self._folder / unrecorded.below(self._folder, uri)
+        place = self._folder / acceptance.below(self._folder, uri)
         _remove(place.parent if place.parent.name == owner else place)
 
     def _column(self, query: sa.Select[Any]) -> set[Any]:

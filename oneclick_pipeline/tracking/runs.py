@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.model import pictures
 from oneclick_pipeline.model.card import card, label_rule
 from oneclick_pipeline.model.example import invented_customers
 from oneclick_pipeline.model.training_set import inputs
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
-    from oneclick_pipeline.model.contributions import Explained
+    from oneclick_pipeline.model.attribution import Explained
     from oneclick_pipeline.model.gates import Gate
     from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.model.results import FamilyResult, TrainedModel
@@ -32,7 +34,7 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 CARD = "card.md"
 OUT_OF_FOLD = "out_of_fold.parquet"
-EFFECTS = "effects.json"
+CONTRIBUTIONS = "effects.json"  # the name under which versions registered long ago keep them
 SHAPLEY = "shapley.parquet"
 SLICES, OUT_OF_TIME = "slices.json", "out_of_time.json"
 PICTURES = ("curves.png", "calibration.png", "families.png")
@@ -40,7 +42,7 @@ _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 
 
 def facts(trained: TrainedModel, month: str) -> dict[str, str]:
-    """Tags by which a run and a version can be found, and by which it is known what they learnt from."""
+    """Tags by which a run and a version can be found, and that say what they were trained on."""
     return {
         "month": month,
         "family": trained.family,
@@ -70,12 +72,12 @@ def experiment(client: MlflowClient, name: str, artifacts: str) -> str:
         name: Its name.
         artifacts: Address of the folder of all artifacts.
     """
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    existing = client.get_experiment_by_name(name)
+    if existing is None:
         return str(client.create_experiment(name, artifact_location=artifacts, tags=EXPERIMENT_TAGS))
-    if found.lifecycle_stage != "active":
-        client.restore_experiment(found.experiment_id)
-    return str(found.experiment_id)
+    if existing.lifecycle_stage != "active":
+        client.restore_experiment(existing.experiment_id)
+    return str(existing.experiment_id)
 
 
 def log_data(client: MlflowClient, run_id: str, training: pd.DataFrame, digest: str, month: str) -> None:
@@ -96,8 +98,6 @@ def log_data(client: MlflowClient, run_id: str, training: pd.DataFrame, digest: 
 
 def log_family(client: MlflowClient, experiment: str, parent: str, family: FamilyResult, tags: dict[str, str]) -> None:
     """Log a family as a child run: parameters, metrics, folds, all its trials as a table, its curves."""
-    from oneclick_pipeline.model import pictures
-
     tables = {"cv_results.json": family.trials}
     own = tags | {
         "family": family.name,
@@ -118,12 +118,10 @@ def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explain
     Returns:
         The files that were logged, by name.
     """
-    from oneclick_pipeline.model import pictures
-
     _log_numbers(client, run_id, {"family": trained.family, **trained.parameters}, trained.metrics, trained.fold_scores)
     content = {
         CARD: card(trained).encode(),
-        EFFECTS: explained.effects.to_json().encode(),
+        CONTRIBUTIONS: explained.contributions.to_json().encode(),
         "curves.png": pictures.png(
             pictures.curves("The whole procedure, choice of the family included", trained.predictions, trained.metrics)
         ),
@@ -142,12 +140,12 @@ def customer_tables(trained: TrainedModel, explained: Explained) -> dict[str, by
     }
 
 
-def log_gates(client: MlflowClient, run_id: str, judged: Sequence[Gate], tags: dict[str, str]) -> None:
+def log_gates(client: MlflowClient, run_id: str, results: Sequence[Gate], tags: dict[str, str]) -> None:
     """Log how a challenger did at its gates, in one transaction."""
     from mlflow.entities import Metric, RunTag
 
     now = int(time.time() * 1000)
-    figures = {f"gate_{g.name}_{name}": value for g in judged for name, value in g.figures.items() if not isinstance(value, str)}
+    figures = {f"gate_{g.name}_{name}": value for g in results for name, value in g.figures.items() if not isinstance(value, str)}
     client.log_batch(
         run_id,
         metrics=[Metric(name, float(value), now, 0) for name, value in figures.items()],
@@ -212,8 +210,6 @@ def log_model(client: MlflowClient, experiment: str, run_id: str, trained: Train
     fresh scoring server, and guessing the requirements by loading the model again. What is left takes 0.5 CPU s (*measured*).
     The files are fingerprinted before they go where others may write.
     """
-    from importlib.metadata import version
-
     import mlflow.sklearn
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model, infer_signature

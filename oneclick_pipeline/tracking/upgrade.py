@@ -14,8 +14,8 @@ from pathlib import Path
 from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import permissions
+from oneclick_pipeline.tracking.home import Tracking
 from oneclick_pipeline.tracking.logs import quiet_mlflow
-from oneclick_pipeline.tracking.registry import Tracking
 
 
 def upgrade(store: Tracking) -> tuple[str, str]:

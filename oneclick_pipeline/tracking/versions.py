@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home import write_once
 from oneclick_pipeline.model import gates
 from oneclick_pipeline.model.metrics import Interval  # noqa: TC001 - pydantic reads the annotations
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 FOLDER, RECORD = "registered", "record.json"
 MODEL_FILE = "model.skops"
-GATE, JUDGED, PROMOTED_BY = "gate.", "gates", "promoted_by"
+GATE, ALL_GATES, PROMOTED_BY = "gate.", "gates", "promoted_by"
 """Tags of how a version did at its gates, of all gates together, and of who made it the champion."""
 
 INSTEAD = (
@@ -98,7 +99,8 @@ class Version(_Strict):
         version: Its number.
         run_id: MLflow run that made it.
         created: When it was registered.
-        tags: Facts by name: what it learnt from, how it did at its gates, who promoted it. MLflow's tags say the same to people.
+        tags: Facts by name: what it was trained on, how it did at its gates, who promoted it. MLflow's tags say the same, for
+            people.
         metrics: Nested estimates of the whole procedure, see `model.METRICS`.
         families: Every family, the best log loss first.
         folder: Folder of the model, below `HOME/mlflow`.
@@ -124,7 +126,7 @@ class Version(_Strict):
 
     @property
     def foretells_same_month(self) -> bool:
-        """Whether it learnt the class of the features' own month, for want of later ones."""
+        """Whether it was trained on the class of the features' own month, for want of later ones."""
         return self.tags["feature_months"] == self.tags["label_months"]
 
     @property
@@ -134,9 +136,9 @@ class Version(_Strict):
         return None if text is None else float(text.split()[0])
 
     @property
-    def judged(self) -> bool:
+    def has_gates(self) -> bool:
         """Whether all its gates were logged."""
-        return JUDGED in self.tags
+        return ALL_GATES in self.tags
 
     @property
     def gates(self) -> dict[str, str]:
@@ -217,7 +219,7 @@ def keep(mlflow: Path, name: str, content: bytes) -> None:
     path = mlflow / FOLDER / name
     for place in (mlflow / FOLDER, path.parent):
         place.mkdir(mode=0o700, exist_ok=True)
-    replace_file(path, content)
+    write_once.write(path, content, replace=True, mode=0o600)
 
 
 def content(mlflow: Path, path: Path) -> bytes:
@@ -312,14 +314,14 @@ def _entries(folder: Path) -> Iterator[str]:
 
 def _checked(mlflow: Path, version: Version, path: str, content: Content) -> bytes:
     try:
-        found = _bytes(mlflow, Path(path), content.size)
+        present = _bytes(mlflow, Path(path), content.size)
     except FileNotFoundError as error:
         raise gone(version.version, str(mlflow / path)) from error
     except OSError as error:  # a link, there or on the way; a folder; a pipe
         raise changed(version.version, str(mlflow / path)) from error
-    if Content.of(found) != content:
+    if Content.of(present) != content:
         raise changed(version.version, str(mlflow / path))
-    return found
+    return present
 
 
 def _bytes(root: Path, path: Path, size: int | None = None) -> bytes:
@@ -344,22 +346,3 @@ def _bytes(root: Path, path: Path, size: int | None = None) -> bytes:
             return file.read() if size is None else file.read(size + 1)
     finally:
         os.close(at)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in the place of another, whole or not at all, readable by the owner alone."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)  # of a process that was killed
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        part.unlink(missing_ok=True)

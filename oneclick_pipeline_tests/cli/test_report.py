@@ -2,36 +2,16 @@
 
 import re
 import shutil
-import sys
 
 import dagster as dg
 import pytest
 
-from oneclick_pipeline.cli import app
 from oneclick_pipeline.home.paths import report_file, table_file
 from oneclick_pipeline.orchestration.assets import report
 from oneclick_pipeline.report import files, source
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline.tracking.files import local
-from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, instance_of, materialize, table, told
-
-
-@pytest.fixture
-def oneclick(capsys, monkeypatch):
-    """Run the command as the shell does: exit code, standard output, standard error."""
-
-    def call(*arguments):
-        monkeypatch.delenv("ONECLICK_HOME", raising=False)
-        monkeypatch.setattr(sys, "argv", ["oneclick", *map(str, arguments)])
-        code = 0
-        with environment_kept():
-            try:
-                app.main()
-            except SystemExit as end:
-                code = end.code or 0
-        return code, *capsys.readouterr()
-
-    return call
+from oneclick_pipeline_tests.orchestration.homes import MONTH, instance_of, materialize, table, told
 
 
 @pytest.fixture
@@ -69,12 +49,12 @@ def test_figures_of_a_real_month_agree_with_its_tables(finished):
         float(x) for x in re.findall(r"-?[\d.]+", gain)
     ]
     assert [g.customers for g in facts.groups] == profiles["customers"].to_list()
-    assert facts.trust.current.customers == table(finished.home, "training_set").height
+    assert facts.quality.current.customers == table(finished.home, "training_set").height
     assert facts.changes is None
     assert facts.reasons.importance
-    assert len(facts.trust.calibration) > 5
-    assert facts.trust.model.metrics["roc_auc"].low < facts.trust.model.metrics["roc_auc"].high
-    assert {s.feature for s in facts.trust.slices} == {
+    assert len(facts.quality.calibration) > 5
+    assert facts.quality.model.metrics["roc_auc"].low < facts.quality.model.metrics["roc_auc"].high
+    assert {s.feature for s in facts.quality.slices} == {
         "service_level", "favourite_category", "marketing_consent", "tenure_days",
     }  # fmt: skip
 

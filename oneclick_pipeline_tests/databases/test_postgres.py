@@ -8,7 +8,8 @@ import sqlalchemy as sa
 import yaml
 from typer.testing import CliRunner
 
-from oneclick_pipeline.cli import app, doctor
+from oneclick_pipeline.cli import app
+from oneclick_pipeline.cli.doctor.checks import examine
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
@@ -29,9 +30,9 @@ CLOSED = f"postgresql://store:s3cr3t%2Fx@{servers.LOOPBACK}:1/oneclick"
 @pytest.fixture(autouse=True)
 def _own_process(monkeypatch):
     """What was found out of a database holds for a process; here it is another one in every test."""
-    from oneclick_pipeline.tracking import registry
+    from oneclick_pipeline.tracking import database
 
-    registry._prepare_postgres.cache_clear()
+    database._prepare_postgres.cache_clear()
     with environment_kept():
         yield
 
@@ -109,7 +110,7 @@ def test_home_with_the_variable_lives_in_postgresql_and_moves(server, monkeypatc
     with instance_of(moved) as instance:
         assert [r.run_id for r in instance.get_runs()] == [result.run_id]
     assert table_file(moved, "money", MONTH).read_bytes() == table_file(home, "money", MONTH).read_bytes()
-    states = {found.check: found.state for found in doctor.examine(moved)}
+    states = {found.check: found.state for found in examine(moved)}
     assert [states[name] for name in ("dagster", "mlflow", "last month")] == ["ok", "ok", "problem"]
 
 
@@ -122,7 +123,7 @@ def test_unreachable_server_is_told_in_plain_words(unreachable, tmp_path, comman
     assert result.exit_code == 1
     assert isinstance(result.exception, BadInputError | SystemExit)
     assert "PostgreSQL at 127.0.0.1:1/oneclick cannot be used" in told
-    assert "start the server or mend ONECLICK_POSTGRES" in told
+    assert "start the server or fix ONECLICK_POSTGRES" in told
     assert "s3cr3t" not in told
 
 

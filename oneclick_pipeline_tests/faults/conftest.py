@@ -10,12 +10,6 @@ collect_ignore = ["hurried.py"]  # a code server's graph: imported here, it woul
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, worker_id):
-    """A home in which `retrain` of the sample has run once; read it, do not change it."""
-    return homes.finished(tmp_path_factory, worker_id)
-
-
-@pytest.fixture(scope="session")
 def small(tmp_path_factory) -> Path:
     """A home of a hundred customers up to customer_features; read it, do not change it."""
     home = homes.new_home(tmp_path_factory.mktemp("small") / "home", settings="", texts=export_text(100))

@@ -40,6 +40,8 @@ _PRELOADED = (
     *(
         "oneclick_pipeline.orchestration.backup.home_backup",
         "oneclick_pipeline.orchestration.publication",
+        "oneclick_pipeline.tracking.database",
+        "oneclick_pipeline.tracking.home",
         "oneclick_pipeline.tracking.registry",
     ),
     __name__,

@@ -91,7 +91,7 @@ def test_folder_without_permission_is_named(tmp_path):
     with as_nobody(), pytest.raises(dg.Failure) as told, in_plain_words(tmp_path):
         Tracking(tmp_path).exists()
     assert told.value.description.startswith(f"{database_of(tmp_path)}: it may not be read or written: Permission denied")
-    assert "What to do: mend its permissions; then run again" in told.value.description
+    assert "What to do: fix its permissions; then run again" in told.value.description
 
 
 @pytest.mark.soak
@@ -129,7 +129,7 @@ def test_database_taken_away_in_the_middle_of_a_run_is_missed_and_put_back(home,
     assert not database_of(home).exists()
     shutil.move(away, database_of(home))
     assert run(home, job).errors == ()
-    assert Tracking(home).require_champion().judged
+    assert Tracking(home).require_champion().has_gates
 
 
 def test_prepare_makes_a_database_where_there_was_nothing(tmp_path):

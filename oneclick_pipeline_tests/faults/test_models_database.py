@@ -95,7 +95,7 @@ def test_training_whose_database_falls_silent_or_hangs_up_fails_and_the_next_one
         assert store.aliases()[CHAMPION] == store.require_champion().version, word
         store.load(store.require_champion())
     assert materialize(home, "activity_model").success
-    assert Tracking(home).require_champion().judged
+    assert Tracking(home).require_champion().has_gates
     assert Tracking(home).unusable() == {}
     assert files(home / "staging") == []
     assert len(versions(home)) == 2

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home import write_once
 from oneclick_pipeline.offers import export
 
 MONTH = "2026-10"
@@ -184,13 +185,13 @@ def test_replan_that_dies_half_way_leaves_the_old_file_and_can_be_repeated(tmp_p
     old = write(tmp_path).path.read_bytes()
     names = []
 
-    def die_on_the_second(descriptor):
+    def die_before_the_new(descriptor):
         names.append(descriptor)
-        if len(names) == 2:
+        if len(names) == 3:  # the old file, its folder, the new file
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(export.os, "fsync", die_on_the_second)
+        patched.setattr(write_once.os, "fsync", die_before_the_new)
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path, PLAN[:1], replan=True)
     assert (tmp_path / "exports" / MONTH / "offers.csv").read_bytes() == old

@@ -12,7 +12,7 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import pictures, predict, train, training_set
-from oneclick_pipeline.model.contributions import effects
+from oneclick_pipeline.model.attribution import explain
 from oneclick_pipeline.model.gates import GATES, Reopened, edge_rows, judge
 from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
 from oneclick_pipeline.orchestration.automation import alerts
@@ -36,7 +36,7 @@ def retrain(store, number, *, shuffled=False):
     if shuffled:
         rows = rows.assign(declined=np.random.default_rng(number).permutation(rows["declined"]))
     trained = train(rows, ONE_FAMILY)
-    version = store.log_training(trained, rows, effects(trained.pipeline, rows, ONE_FAMILY), month=month, tags={})
+    version = store.log_training(trained, rows, explain(trained.pipeline, rows, ONE_FAMILY), month=month, tags={})
     reopened = Reopened(p_decline=predict(store.load(version), edge_rows(rows)))
     judged = judge(trained, rows, store.standing(trained, rows), reopened, SMALL_STORE)
     version = store.log_gates(version, judged)
@@ -53,7 +53,7 @@ def test_ten_retrains_one_of_them_on_shuffled_labels(tmp_path, monkeypatch):
     seen = []
     for number in range(1, 11):
         version = retrain(store, number, shuffled=number == 5)
-        assert version.judged
+        assert version.has_gates
         assert list(version.gates) == list(GATES)
         seen.append(store.aliases())
     assert [version.version for version in store.versions()] == list(range(10, 0, -1))
@@ -156,7 +156,7 @@ def test_retrain_that_ends_between_logging_and_gates_leaves_the_champion(challen
     assert not materialize(home, assets=assets, selection=["activity_model"], month=EARLIER).success
     store = Tracking(home)
     assert store.aliases() == before | {"challenger": 3}
-    assert not store.version(3).judged
+    assert not store.version(3).has_gates
     with pytest.raises(BadInputError, match="was not judged"):
         store.promote(3)
 

@@ -13,8 +13,8 @@ import pytest
 from oneclick_pipeline.engine import digest
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
-from oneclick_pipeline.orchestration.asset_specs import MONTHS
 from oneclick_pipeline.orchestration.checks import check
+from oneclick_pipeline.orchestration.partitions import FIRST, months_from
 from oneclick_pipeline.orchestration.resources import Home, _scratch_folder
 from oneclick_pipeline_tests.orchestration.homes import MONTH, files, materialize, table, told
 
@@ -29,7 +29,7 @@ def publisher(frame, *, passed=True, blocking=True, why=""):
 
     @dg.asset(
         name="profit",
-        partitions_def=MONTHS,
+        partitions_def=months_from(FIRST),
         io_manager_key="tables",
         check_specs=[dg.AssetCheckSpec(name, asset="profit", blocking=blocking)],
     )
@@ -120,7 +120,7 @@ def test_table_that_breaks_its_contract_is_refused(home, frame, message):
 
 
 def test_error_of_the_code_leaves_the_old_table_and_no_scratch(home):
-    @dg.asset(name="profit", partitions_def=MONTHS, io_manager_key="tables")
+    @dg.asset(name="profit", partitions_def=months_from(FIRST), io_manager_key="tables")
     def asset(context: dg.AssetExecutionContext, home: Home):
         with home.step(context) as step:
             step.stage("profit", nw.from_native(NEW.lazy()))
@@ -152,7 +152,7 @@ def test_missing_upstream_table_is_told_with_the_remedy(tmp_path):
 def test_pandas_input_stands_in_the_order_of_its_key(home):
     seen = []
 
-    @dg.asset(partitions_def=MONTHS)
+    @dg.asset(partitions_def=months_from(FIRST))
     def reader(profit: pd.DataFrame) -> None:
         seen.append(profit["customer_id"].tolist())
 

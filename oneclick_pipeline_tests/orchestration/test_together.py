@@ -11,7 +11,7 @@ from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.automation import snapshots
-from oneclick_pipeline.raw import read_facts
+from oneclick_pipeline.raw.facts import read_facts
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.orchestration.homes import MONTH, SAMPLE, digests, files, instance_of, new_home, run
 from oneclick_pipeline_tests.orchestration.test_kill import RUN

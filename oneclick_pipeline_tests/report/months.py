@@ -19,7 +19,7 @@ from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.report.source import Before, Month
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
 from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.tracking.evaluation import Family, Judged
+from oneclick_pipeline.tracking.evaluation import Evaluation, Family
 
 if TYPE_CHECKING:
     from oneclick_pipeline.contracts.schema import Table
@@ -78,7 +78,7 @@ def scores(wide: pd.DataFrame, version: int = 2, **changes) -> pd.DataFrame:
     return pd.DataFrame(known | changes).reindex(columns=CUSTOMER_SCORES.names)
 
 
-def judged(**changes) -> Judged:
+def judged(**changes) -> Evaluation:
     """A model of version 2 that was trained on the month itself."""
     metrics = {name: Interval(0.3, 0.2, 0.4) for name in METRICS} | {"roc_auc": Interval(0.9, 0.88, 0.92)}
     known = {
@@ -86,7 +86,7 @@ def judged(**changes) -> Judged:
         "metrics": metrics, "families": (Family("Soft vote", True, metrics), Family("Decision tree", False, metrics)),
         "slices": pd.DataFrame(), "out_of_time": pd.DataFrame(), "failed_gates": (), "out_of_fold": pd.DataFrame(),
     }  # fmt: skip
-    return Judged(**(known | changes))
+    return Evaluation(**(known | changes))
 
 
 def plan(segments: pd.DataFrame) -> pd.DataFrame:

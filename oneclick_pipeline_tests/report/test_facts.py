@@ -15,7 +15,7 @@ from oneclick_pipeline.report.estimates import difference
 from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.report.focus import focus
 from oneclick_pipeline.report.offers import campaigns, plan
-from oneclick_pipeline.report.quality import trust
+from oneclick_pipeline.report.quality import quality
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline_tests.report.months import (
@@ -90,11 +90,11 @@ def test_focus_is_the_segment_with_the_most_value_at_risk():
 def test_focus_differs_where_it_was_made_to_and_nowhere_else():
     found = facts().focus
     assert {c.feature for c in found.clear} == {"pages_per_visit", "revenue_m0", "revenue_m1", "revenue_m2"}
-    pages = next(c for c in found.compared if c.feature == "pages_per_visit")
+    pages = next(c for c in found.contrasts if c.feature == "pages_per_visit")
     assert pages.effect.estimate == pytest.approx(-1, abs=0.5)
     assert pages.focus < 4 < pages.rest
-    assert pages.p_value >= min(c.p_value for c in found.compared)
-    assert found.compared == tuple(sorted(found.compared, key=lambda c: -abs(c.effect.estimate)))
+    assert pages.p_value >= min(c.p_value for c in found.contrasts)
+    assert found.contrasts == tuple(sorted(found.contrasts, key=lambda c: -abs(c.effect.estimate)))
 
 
 def test_p_values_are_corrected_for_the_number_of_comparisons():
@@ -106,12 +106,12 @@ def test_p_values_are_corrected_for_the_number_of_comparisons():
     mine = (source.segments["segment"] == found.segment.id).to_numpy()
     plain = {
         c.feature: difference(*(source.features[c.feature].to_numpy(dtype=float)[g] for g in (mine, ~mine))).p_value
-        for c in found.compared
+        for c in found.contrasts
         if c.value is None
     }
     assert min(plain.values()) < 0.05
     assert found.clear == ()
-    assert all(c.p_value > plain[c.feature] for c in found.compared if c.value is None and plain[c.feature] < 0.5)
+    assert all(c.p_value > plain[c.feature] for c in found.contrasts if c.value is None and plain[c.feature] < 0.5)
 
 
 def _whole(wide):
@@ -123,7 +123,7 @@ def test_group_that_is_too_small_is_not_compared():
     wide = features(30)
     found = facts(**_whole(wide)).focus
     assert found.customers < 20
-    assert (found.compared, found.histograms) == ((), ())
+    assert (found.contrasts, found.histograms) == ((), ())
     assert found.profit[0] is None
 
 
@@ -142,7 +142,7 @@ def test_large_groups_are_compared_by_a_sample_that_the_order_of_rows_does_not_c
     assert (found.looked_at, found.sampled) == (200, True)
     order = np.random.default_rng(1).permutation(400)
     again = focus(segments.iloc[order].reset_index(drop=True), wide.iloc[order].reset_index(drop=True), most=200)
-    assert [(c.feature, c.p_value) for c in again.compared] == [(c.feature, pytest.approx(c.p_value)) for c in found.compared]
+    assert [(c.feature, c.p_value) for c in again.contrasts] == [(c.feature, pytest.approx(c.p_value)) for c in found.contrasts]
     assert not focus(segments, wide, most=400).sampled
 
 
@@ -168,27 +168,27 @@ def test_features_that_matter_stand_in_order():
     assert facts(explanation=table).reasons.importance == (("b", Interval(0.2, 0.1, 0.3)), ("a", Interval(0.1, 0, 0.2)))
 
 
-def test_watched_puts_what_moved_first_and_shows_all_of_it():
-    found = facts(drift=drift(tenure_days="moderate", p_decline="shifted")).watched
-    assert [m.name for m in found.compared] == ["p_decline", "tenure_days", "pages_per_visit", "favourite_category"]
+def test_monitoring_puts_what_moved_first_and_shows_all_of_it():
+    found = facts(drift=drift(tenure_days="moderate", p_decline="shifted")).monitoring
+    assert [m.name for m in found.moves] == ["p_decline", "tenure_days", "pages_per_visit", "favourite_category"]
     assert [m.name for m in found.moved] == ["p_decline", "tenure_days"]
-    assert found.shown == found.compared
+    assert found.shown == found.moves
     assert (found.reference, found.own, found.consent.change.high) == ("2026-07", False, 0.09)
-    assert found.compared[0].psi == Interval(0.31, pytest.approx(0.248), pytest.approx(0.372))
+    assert found.moves[0].psi == Interval(0.31, pytest.approx(0.248), pytest.approx(0.372))
 
 
-def test_watched_judges_by_the_newest_version_that_can_be():
+def test_monitoring_judges_by_the_newest_version_that_can_be():
     table = pd.concat([health(), health("shifted").assign(model_version=3)], ignore_index=True)
-    found = facts(health=table).watched
+    found = facts(health=table).monitoring
     assert (found.together.version, found.together.calibration) == (3, "shifted")
     assert [(m.month, m.version) for m in found.months] == [("2026-07", 2), ("2026-07", 3)]
     table.loc[table["model_version"] == 3, "observed"] = np.nan
-    assert facts(health=table).watched.together.version == 2
+    assert facts(health=table).monitoring.together.version == 2
 
 
 def test_month_that_was_not_watched_says_nothing_of_it():
-    found = facts(drift=None, health=None).watched
-    assert (found.reference, found.compared, found.new, found.consent, found.months, found.together) == (
+    found = facts(drift=None, health=None).monitoring
+    assert (found.reference, found.moves, found.new, found.consent, found.months, found.together) == (
         None,
         (),
         (),
@@ -247,7 +247,7 @@ def test_broken_split_has_no_effect_to_read():
 
 
 def test_trust_holds_what_was_promised_against_what_came():
-    found = trust(month())
+    found = quality(month())
     assert [(b.customers, b.expected, b.declined.estimate) for b in found.calibration] == [
         (50, pytest.approx(0.05), 0), (50, pytest.approx(0.95), 0.96),
     ]  # fmt: skip
@@ -261,15 +261,15 @@ def test_trust_holds_what_was_promised_against_what_came():
 def test_promise_that_is_far_off_is_not_kept():
     source = month()
     off = replace(source, segments=source.segments.assign(p_decline=0.7))
-    assert not trust(off).current.kept
+    assert not quality(off).current.kept
 
 
 def test_forecast_is_not_held_against_the_classes_of_its_own_month():
-    assert trust(month(model=judged(same_month=False))).current is None
+    assert quality(month(model=judged(same_month=False))).current is None
 
 
 def test_training_set_that_is_gone_leaves_no_calibration():
-    assert trust(month(out_of_fold=None)).calibration == ()
+    assert quality(month(out_of_fold=None)).calibration == ()
 
 
 def test_profiles_and_segments_come_to_the_same():

@@ -17,7 +17,8 @@ from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.model.candidates import FAMILIES
 from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.model.search import VOTE_LABEL
-from oneclick_pipeline.report.languages import LONGEST, cut, en, language, ru
+from oneclick_pipeline.report.languages import cut, en, language, ru
+from oneclick_pipeline.report.languages.language import LONGEST
 
 RU, EN = language("ru"), language("en")
 SPACES = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")
@@ -46,7 +47,9 @@ def test_every_text_that_a_template_asks_for_is_there_and_every_text_is_asked_fo
     named |= {f"segment_{s.id}" for s in SEGMENTS} | {f"refused_{r}" for r in REASONS_OF_PLAN[3:]}
     named |= {f"corrected_{rule}" for rule in CORRECTIONS["rule"].values} | {f"moved_{level}" for level in LEVELS}
     named |= {f"{start}_{outcome}" for outcome in OUTCOMES for start in ("effect_caption", "col_effect")}
-    named |= {f"effect_{v}" for v in ("good", "bad", "none", "few", "broken")} | {f"told_{k}" for k in ("more", "less", "share")}
+    named |= {f"effect_{v}" for v in ("good", "bad", "none", "few", "broken")} | {
+        f"contrast_{k}" for k in ("more", "less", "share")
+    }
     named |= {f"{start}_{word}" for word in re.findall(r'"(\w+)"', re.search(r"glossary(.*?)%}", sources, re.DOTALL)[1])
               for start in ("word", "means")}  # fmt: skip
     asked = set(re.findall(r't\("(\w+)"[,)]', sources)) | set(re.findall(r'_head\("(\w+)"', sources))
@@ -149,7 +152,7 @@ def test_foreign_texts_in_a_sentence_are_escaped_and_cut():
 
 
 def test_bold_comes_from_our_own_texts_only():
-    text = EN("told_share", what="**fat** <b>", focus="1", rest="2")
+    text = EN("contrast_share", what="**fat** <b>", focus="1", rest="2")
     assert text.startswith("<strong>**fat** &lt;b&gt;</strong>")
 
 

@@ -38,9 +38,9 @@ ROUTES = """
 import asyncio, json, re, sys
 from pathlib import Path
 from fastapi.routing import iter_route_contexts
-from oneclick_pipeline.tracking import app, registry
+from oneclick_pipeline.tracking import Tracking, app
 
-pages = app.create(registry.Tracking(Path(sys.argv[1])))._app
+pages = app.create(Tracking(Path(sys.argv[1])))._app
 from mlflow.server import app as flask
 contexts = [c for c in iter_route_contexts(pages._mlflow.routes) if c.path]
 routes = {(m, c.path) for c in contexts for m in c.methods or ["WEBSOCKET"]}

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.cli.doctor.finding import OK, PROBLEM, WARNING, Finding
+from oneclick_pipeline.home.paths import MONTHLY
 from oneclick_pipeline.machine import left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from oneclick_pipeline.cli.doctor.home import Home
+
+"""Folders with files of single months."""
 _SPARE_BYTES, _SPARE_FILES = 200 * 2**20, 1000
 
 
-def look(home: Path, month: int) -> Iterator[Finding]:
-    """What is to be said of the disk of a home.
-
-    Args:
-        home: The home.
-        month: Bytes that its last month takes.
-    """
-    free, needed = shutil.disk_usage(home).free, 2 * month + _SPARE_BYTES  # a table stands twice until it is published
+def look(home: Home) -> Iterator[Finding]:
+    """Compare the room on the disk of a home with what its newest month takes."""
+    month = bytes_of(home.path, home.months[-1]) if home.months else 0
+    free, needed = shutil.disk_usage(home.path).free, 2 * month + _SPARE_BYTES  # a table stands twice until it is published
     remedy = "make room: old months below tables/ can be made again from raw/; then look at mlflow/artifacts and dagster/storage"
     state = PROBLEM if free < needed else WARNING if free < 3 * needed else OK
     yield Finding("disk", state, f"{size(free)} free, a month needs {size(needed)}", "" if state == OK else remedy)
-    there = left(home)
-    if there is not None and there.files is not None and there.files < _SPARE_FILES:
+    disk = left(home.path)
+    if disk is not None and disk.files is not None and disk.files < _SPARE_FILES:
         remedy = "delete files that nobody needs (df -i counts them): without inodes no file can be made, whatever room there is"
-        yield Finding("disk", PROBLEM, f"{there.files} more files can be made, a month needs {_SPARE_FILES}", remedy)
+        yield Finding("disk", PROBLEM, f"{disk.files} more files can be made, a month needs {_SPARE_FILES}", remedy)
+
+
+def bytes_of(home: Path, month: str) -> int:
+    """Bytes of all files of a month: in folders of its name, or of that name themselves."""
+    named = re.compile(rf"(^|/){re.escape(month)}([./]|$)")
+    files = (path for part in MONTHLY for path in (home / part).rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files if named.search(path.relative_to(home).as_posix()))
 
 
 def size(count: float) -> str:

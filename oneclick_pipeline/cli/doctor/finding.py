@@ -9,9 +9,9 @@ OK, WARNING, PROBLEM = "ok", "warning", "problem"
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: its name, `ok`, `warning` or `problem`, what it saw, and what to do."""
+    """What a check found: its name, `ok`, `warning` or `problem`, a message, and what to do."""
 
     check: str
     state: str
-    told: str
+    message: str
     remedy: str = ""

@@ -1,4 +1,4 @@
-"""Whether the databases of Dagster and MLflow know what the tables of a home tell: one from an older backup does not."""
+"""Whether the databases of Dagster and MLflow know what the tables of a home hold: one from an older backup does not."""
 
 from __future__ import annotations
 
@@ -9,41 +9,43 @@ from oneclick_pipeline.cli.doctor.finding import OK, WARNING, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from oneclick_pipeline.cli.doctor import Patient
+    from oneclick_pipeline.cli.doctor.home import Home
 
 _SHOWN = 12
 
 
-def look(patient: Patient) -> Iterator[Finding]:
+def look(home: Home) -> Iterator[Finding]:
     """Name the months and the model versions that are ahead of a database; the tables themselves are whole and in use."""
-    ahead, unknown = patient.health.ahead, _unknown(patient)
+    ahead, unknown = home.health.ahead, _unknown(home)
     if ahead:
-        told = f"Dagster's database does not know the runs that made the tables of {_shown(ahead)}: it is older than they are"
+        message = f"Dagster's database does not know the runs that made the tables of {_shown(ahead)}: it is older than they are"
         remedy = (
             "put a backup of the database in its place that is as new as the tables; or go on: the tables are used as they are, "
             f"and the pages know a month once it has run again: oneclick run --job refresh --month {ahead[0]}"
         )
-        yield Finding("history", WARNING, told, remedy)
+        yield Finding("history", WARNING, message, remedy)
     for version, places in unknown.items():
-        told = f"MLflow's database does not know model version {version}, which {_shown(places)} name: it is older than they are"
+        message = (
+            f"MLflow's database does not know model version {version}, which {_shown(places)} name: it is older than they are"
+        )
         remedy = (
             "put a backup of the database in its place that is as new as the tables; or go on with a version that it knows: "
             "oneclick model list, oneclick model promote N, and run the newest month again. No other model gets the number"
         )
-        yield Finding("history", WARNING, f"{told}, or the version was deleted", remedy)
+        yield Finding("history", WARNING, f"{message}, or the version was deleted", remedy)
     if not (ahead or unknown):
         yield Finding("history", OK, "the databases know all months and model versions of the tables")
 
 
-def _unknown(patient: Patient) -> dict[int, list[str]]:
-    """Where versions are named that MLflow does not know; one that has no record is told of by the check of models."""
+def _unknown(home: Home) -> dict[int, list[str]]:
+    """Where versions are named that MLflow does not know; the check of models names one that has no record."""
     from oneclick_pipeline.tracking.references import references
 
-    places = references(patient.home)
-    if not places or (patient.store.exists() and not patient.has_models):
+    places = references(home.path)
+    if not places or (home.store.exists() and not home.has_models):
         return {}  # a database that cannot be read: the check of mlflow
-    known = set(patient.registered) if patient.has_models else set[int]()
-    return {version: where for version, where in places.items() if version not in known}
+    registered = set(home.registered) if home.has_models else set[int]()
+    return {version: where for version, where in places.items() if version not in registered}
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -7,17 +7,17 @@ import dagster as dg
 import pandas as pd
 
 from oneclick_pipeline import campaigns, contracts, pictures
-from oneclick_pipeline.campaigns import beliefs, effects, ledger, outcomes, response
+from oneclick_pipeline.campaigns import beliefs, effects, evidence, ledger, outcomes
 from oneclick_pipeline.campaigns import pictures as drawn
 from oneclick_pipeline.catalogue import reader
-from oneclick_pipeline.catalogue.reader import Catalogue
-from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_version, picture, table_asset
+from oneclick_pipeline.orchestration.asset_specs import OWNERS, code_version, picture, table_asset
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home, Months
 
 _CODE = code_version(campaigns, pictures, contracts)
 _WINDOW = 60 + 12 - 1
 """Months before its own that outcomes may reach: the most that the settings allow, history and horizon."""
+PAST_CAMPAIGNS = "past campaigns"
 PAST = dg.TimeWindowPartitionMapping(start_offset=-_WINDOW)
 
 campaign_ledger = dg.AssetSpec(
@@ -30,7 +30,6 @@ campaign_ledger = dg.AssetSpec(
     ),
     owners=[OWNERS["campaigns"]],
     kinds={"parquet"},
-    partitions_def=MONTHS,
 )
 
 
@@ -50,8 +49,7 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
             customer_features.only(*outcomes.COLUMNS),
             month=step.month,
             horizon=settings.value.horizon_months,
-            limit=settings.labels.decline_limit,
-            vanished_declined=settings.labels.vanished_declined,
+            rules=settings.labels,
             history=settings.campaigns.history_months,
         )
         campaigns_seen = table["campaign_month"].nunique()
@@ -97,6 +95,18 @@ def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcom
         )
 
 
+def past_campaigns(home: Home, month: str, campaign_outcomes: pd.DataFrame, customer_features: Months) -> evidence.Past:
+    """What earlier campaigns show: read, and the response to offers learnt from it, once in a run for beliefs and plan."""
+
+    def read() -> evidence.Past:
+        settings = home.settings()
+        rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
+        before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
+        return evidence.Past.of(rows, before, reader.priors(home.catalogue().valid_in(month)))
+
+    return home.once(PAST_CAMPAIGNS, month, read)
+
+
 @dg.asset(ins={"customer_features": dg.AssetIn(partition_mapping=PAST)}, **table_asset("offer_beliefs", _CODE, {"pandas"}))
 def offer_beliefs(
     context: dg.AssetExecutionContext,
@@ -107,23 +117,18 @@ def offer_beliefs(
 ) -> Iterator[Any]:
     """Start from what the catalogue expects, and learn from all campaigns how customers respond; see `campaigns.beliefs`."""
     with home.step(context) as step:
-        settings = home.settings()
-        priors = reader.priors(Catalogue.load(home.root).valid_in(step.month))
-        rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
-        before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
-        found = response.learn(rows, before, priors)
-        table = beliefs.offer_beliefs(priors, offer_effects, found, rows, before)
+        past = past_campaigns(home, step.month, campaign_outcomes, customer_features)
+        table = beliefs.offer_beliefs(past.priors, offer_effects, past.response, past.outcomes, past.before)
         whole = table[table["segment"] == "all"].set_index("offer_id")
         apart = beliefs.apart(table)
-        told = {} if found is None else found.told()
         yield from step.publish(
             step.stage("offer_beliefs", table),
             checks=[
                 check(
                     "offer_beliefs",
                     "every_offer",
-                    passed=set(whole.index) == set(priors["offer_id"]),
-                    offers=len(priors),
+                    passed=set(whole.index) == set(past.priors["offer_id"]),
+                    offers=len(past.priors),
                     believed=len(whole),
                 ),
                 check("offer_beliefs", "as_measured", passed=apart <= beliefs.FAR, standard_errors_apart=apart),
@@ -132,7 +137,7 @@ def offer_beliefs(
                 "offer_beliefs": {
                     f"{name}: effect on P(decline)": f"{b['mean']:+.3f} ± {b['sd']:.3f}" for name, b in whole.iterrows()
                 }
-                | told
+                | ({} if past.response is None else past.response.summary())
             },
         )
 

@@ -7,13 +7,14 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import contracts, model, pictures, raw, tracking
+from oneclick_pipeline import contracts, model, pictures, tracking
 from oneclick_pipeline.contracts.model import LABEL_SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import gates, labels, leakage
-from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_version, embedded, picture, table_asset
+from oneclick_pipeline.orchestration.asset_specs import OWNERS, code_version, embedded, picture, table_asset
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home, Months
+from oneclick_pipeline.raw.export import Export
 
 _CODE = code_version(model, tracking, pictures, contracts)
 _AGREES, _TOP = 0.7, 5
@@ -32,8 +33,8 @@ def training_set(
     context: dg.AssetExecutionContext,
     home: Home,
     customer_features: Months,
-    market_file: raw.Export,
-    market_money: raw.Export,
+    market_file: Export,
+    market_money: Export,
 ) -> Iterator[Any]:
     """Collect the regular customers with a label, and guard against leaks; see `model.training_set` and `model.leakage`."""
     with home.step(context) as step:
@@ -71,7 +72,7 @@ def training_set(
                     "rows tied to another, by the same features or the same customer": int(
                         table["copies"].duplicated(keep=False).sum()
                     ),
-                    "label rule": labels.told(table, settings),
+                    "label rule": labels.rule_in_words(table, settings),
                     "feature months": ", ".join(sorted(table["feature_month"].unique())),
                     "label months": ", ".join(sorted(table["label_month"].unique())),
                     **{f"labels {source}": int((table["label_source"] == source).sum()) for source in LABEL_SOURCES},
@@ -90,7 +91,7 @@ def training_set(
         )
 
 
-def _texts(export: raw.Export, *columns: str) -> pd.DataFrame:
+def _texts(export: Export, *columns: str) -> pd.DataFrame:
     """Columns of an export as it came."""
     export.verify()
     texts = export.lines().select(columns).collect().to_pandas()
@@ -119,7 +120,6 @@ def _most_equal(shares: pd.DataFrame) -> dict[str, float | str]:
 
 @dg.asset(
     name="activity_model",
-    partitions_def=MONTHS,
     group_name="model",
     description=(
         "The model of p_decline: searched over families, judged by nested cross-validation, registered in MLflow "
@@ -135,7 +135,7 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
     with home.step(context) as step:
         settings, store = home.settings(), tracking.Tracking(home.root)
         trained = model.train(training_set, settings.model)
-        explained = model.effects(trained.pipeline, training_set, settings.model)
+        explained = model.explain(trained.pipeline, training_set, settings.model)
         tags = {"dagster_run_id": context.run.run_id, "dagster_asset": "activity_model", "code_version": _CODE}
         version = store.log_training(trained, training_set, explained, month=step.month, tags=tags)
         try:
@@ -196,9 +196,10 @@ def model_explanation(context: dg.AssetExecutionContext, home: Home, training_se
     with home.step(context) as step:
         store = tracking.Tracking(home.root)
         champion = store.require_champion()
-        effects, values = model.Effects.from_json(store.effects(champion)), store.shapley(champion)
+        contributions = model.Contributions.from_json(store.contributions(champion))
+        values = store.shapley(champion)
         table = model.model_explanation(store.load(champion), training_set, values, home.settings().model)
-        faithful = effects.fidelity
+        faithful = contributions.fidelity
         sure = table[table["log_loss_increase_low"] > 0]
         yield from step.publish(
             step.stage("model_explanation", table),
@@ -214,7 +215,7 @@ def model_explanation(context: dg.AssetExecutionContext, home: Home, training_se
                     "model_explanation",
                     "reasons_faithful",
                     passed=faithful.top_reason >= _SAME_REASON,
-                    method=effects.method,
+                    method=contributions.method,
                     customers=faithful.customers,
                     same_top_reason=faithful.top_reason,
                     same_of_top_three=faithful.top_three,
@@ -225,8 +226,8 @@ def model_explanation(context: dg.AssetExecutionContext, home: Home, training_se
                 "model_explanation": {
                     "permutation importance": picture(model.importance(table), "Permutation importance of every feature"),
                     "Shapley values": picture(model.beeswarm(values), "Shapley values of sampled customers, a dot each"),
-                    "dependence": picture(model.dependence(values, effects), "Shapley values over the strongest features"),
-                    "how reasons are made": effects.method,
+                    "dependence": picture(model.dependence(values, contributions), "Shapley values over the strongest features"),
+                    "how reasons are made": contributions.method,
                     "model": f"{champion.name} version {champion.version}",
                 }
             },

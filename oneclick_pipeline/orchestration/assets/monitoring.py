@@ -168,7 +168,7 @@ def model_health(
             customer_features.only(*labels.COLUMNS).sample(most, seed),
             _Drawn(home.root, step.month, settings),
             {
-                number: monitoring.Judged(v.tags["month"], v.feature_months, v.foretells_same_month, v.roc_auc)
+                number: monitoring.ModelVersion(v.tags["month"], v.feature_months, v.foretells_same_month, v.roc_auc)
                 for number, v in versions.items()
             },
             month=step.month,

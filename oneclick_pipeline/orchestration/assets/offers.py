@@ -7,24 +7,26 @@ import dagster as dg
 import pandas as pd
 
 from oneclick_pipeline import campaigns, contracts, offers, pictures
-from oneclick_pipeline.campaigns import evidence, ledger, outcomes, worth
+from oneclick_pipeline.campaigns import evidence, ledger, worth
 from oneclick_pipeline.campaigns.policy_value import PolicyValue
-from oneclick_pipeline.catalogue import eligibility, reader
+from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.catalogue.offer import Offer
-from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
 from oneclick_pipeline.engine.batches import ROWS, Batches
+from oneclick_pipeline.engine.files import read_metadata
 from oneclick_pipeline.errors import AlreadyPublishedError
 from oneclick_pipeline.offers import export, plan
 from oneclick_pipeline.offers.backtest import compared
-from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN, FRESH, MONTHS, OWNERS, code_version, table_asset
-from oneclick_pipeline.orchestration.assets.campaigns import PAST
+from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN, FRESH, OWNERS, code_version, table_asset
+from oneclick_pipeline.orchestration.assets.campaigns import PAST, PAST_CAMPAIGNS, past_campaigns
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home, Months
 from oneclick_pipeline.settings import Settings
 
 _CODE = code_version(offers, campaigns, pictures, contracts)
 _CERTIFIED = 0.001
+_CATALOGUE = "oneclick_catalogue"
+"""Key of the catalogue's digest in the file of the plan."""
 
 
 class Replan(dg.Config):
@@ -49,13 +51,13 @@ def offer_plan(
 ) -> Iterator[Any]:
     """Give every customer one offer, or control, or nothing; see `offers.plan`."""
     with home.step(context) as step:
-        settings, valid = home.settings(), Catalogue.load(home.root).valid_in(step.month)
+        settings, catalogue = home.settings(), home.catalogue()
+        valid = catalogue.valid_in(step.month)
         features = customer_features.batches(step.month)
-        rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
-        before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
-        lessons = evidence.learn(rows, before, reader.priors(valid), settings)
-        past = customer_features.sample(worth.MAX_ROWS, settings.model.seed)
-        keeping = worth.learn(past, month=step.month, settings=settings)
+        past = past_campaigns(home, step.month, campaign_outcomes, customer_features)
+        lessons = evidence.learn(past, settings)
+        history = customer_features.sample(worth.MAX_ROWS, settings.model.seed)
+        keeping = worth.learn(history, month=step.month, settings=settings)
 
         scored = customer_scores.only("customer_id", "p_decline", "value_at_risk", "model_version")
         customers = features.only(*_needed(valid)).beside(scored, customer_segments.only("customer_id", "segment"))
@@ -73,8 +75,9 @@ def offer_plan(
         for part in looked:
             planner.add(part)
         made = planner.decide()
-        ways = compared(rows, valid, lessons.held_out, seed=settings.model.seed)
-        told, staged = made.summary, step.stage_batches("offer_plan", made.tables(ROWS))
+        ways = compared(past.outcomes, valid, lessons.held_out, seed=settings.model.seed)
+        home.forget(PAST_CAMPAIGNS, step.month)
+        told, staged = made.summary, step.stage_batches("offer_plan", made.tables(ROWS), {_CATALOGUE: catalogue.digest})
         given = (Batches("offer_plan", staged.path)["arm"] == "offer").to_numpy()
         consent = features["marketing_consent"][given]  # of the table itself: both are by customer
         over = [o.id for o in valid if o.capacity is not None and told.given.get(o.id, 0) > o.capacity]
@@ -103,6 +106,7 @@ def offer_plan(
                     "the same without limits and controls": told.without_limits,
                     "smallest change of the share of decliners that this plan can show": told.detectable_effect,
                     "price of a unit of budget": told.price_of_budget,
+                    "digest of the catalogue": catalogue.digest,
                     "effects": "of the catalogue" if lessons.response is None else "learnt from earlier campaigns",
                     "found beyond them by the DR-learner": "not asked: too few customers"
                     if lessons.learner is None
@@ -137,7 +141,6 @@ def _ways(ways: list[PolicyValue]) -> str:
 
 @dg.asset(
     name="offers_export",
-    partitions_def=MONTHS,
     group_name="offers",
     description=(
         "HOME/exports/<month>/offers.csv for the CRM, and the same plan in the ledger. Written once: another plan for a month "
@@ -153,14 +156,14 @@ def offers_export(
 ) -> Iterator[Any]:
     """Publish the plan; see `campaigns.ledger` and `offers.export`."""
     with home.step(context) as step:
-        offered = Catalogue.load(home.root)
+        catalogue = home.catalogue()
         planned = offer_plan.where(lambda some: some["arm"] != "none")
         customers = planned.loc[planned["arm"] == "offer", "customer_id"]
         features = customer_features.where(lambda some: some["customer_id"].isin(customers))
         try:
             # The ledger first: what is not in it was not sent. A run that dies between the two is finished by the next.
             sent = ledger.publish(home.root, step.month, planned, replan=config.replan)
-            file = export.write_export(home.root, step.month, planned, features, offered, replan=config.replan)
+            file = export.write_export(home.root, step.month, planned, features, catalogue, replan=config.replan)
         except AlreadyPublishedError as error:
             yield check("offers_export", "published_as_planned", passed=False, why=str(error))
             yield dg.MaterializeResult(metadata={"published": "an earlier plan of this month stands; nothing was changed"})
@@ -174,6 +177,11 @@ def offers_export(
                 "customers held out": sent.controls,
                 "written": "now" if sent.written or file.written else "before; the plan is the same",
                 "ledger": dg.MetadataValue.path(sent.path),
+                "catalogue": (
+                    "the one that the plan was made with"
+                    if read_metadata(offer_plan.path, _CATALOGUE) in ("", catalogue.digest)
+                    else "changed since the plan was made: texts are those of now"
+                ),
             },
         )
 

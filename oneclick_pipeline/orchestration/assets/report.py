@@ -7,7 +7,7 @@ import dagster as dg
 
 from oneclick_pipeline import contracts, pictures, report, tracking
 from oneclick_pipeline.home.paths import report_file
-from oneclick_pipeline.orchestration.asset_specs import FRESH, MONTHS, OWNERS, code_version
+from oneclick_pipeline.orchestration.asset_specs import FRESH, OWNERS, code_version
 from oneclick_pipeline.orchestration.checks import CHECKS, check, failed_blocking
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.report import files, languages
@@ -28,7 +28,6 @@ _AND_BEFORE = ("rejected_rows", "customer_scores", "customer_segments")
         *_OF_THE_MONTH,
         *(dg.AssetDep(name, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1)) for name in _AND_BEFORE),
     ],
-    partitions_def=MONTHS,
     group_name="report",
     description=(
         "HOME/reports/<month>.html: the month for marketers, on one page that needs nothing else. What changed, who will decline "
@@ -45,7 +44,7 @@ def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[An
     """Write the page; see `report`."""
     with home.step(context) as step:
         settings = home.settings()
-        made = files.make(home.root, step.month, settings=settings)
+        made = files.make(home.root, step.month, settings=settings, catalogue=home.catalogue())
         facts, shown, loads = made.facts, files.shown(made.html), files.loads(made.html)
         counted = {
             "on_the_page": int(shown["customers"]),

@@ -32,7 +32,7 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
         score = partial(
             scores.customer_scores,
             predict=predict,
-            effects=model.Effects.from_json(store.effects(champion)),
+            contributions=model.Contributions.from_json(store.contributions(champion)),
             out_of_fold=held_out[held_out["feature_month"] == step.month],
             model_name=champion.name,
             model_version=champion.version,

@@ -25,6 +25,7 @@ from dagster import RunsFilter
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.home import locks
+from oneclick_pipeline.home.paths import mlflow_database
 from oneclick_pipeline.orchestration.backup import copies, dumps, manifest, placing
 from oneclick_pipeline.orchestration.backup.manifest import DUMP, HOME, MANIFEST, Manifest
 from oneclick_pipeline.orchestration.health import AT_WORK
@@ -149,7 +150,7 @@ def _move(staged: Path, made: Manifest, home: Path, folder: Path) -> None:
         told = of_the_machine(error, home)
         if told is None:
             raise
-        database = str(folder / HOME / "mlflow" / "mlflow.db")
+        database = str(mlflow_database(folder / HOME))
         raise replace(told, file=told.file or database, remedy="take another backup; nothing was written") from error
 
 

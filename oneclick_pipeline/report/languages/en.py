@@ -1,6 +1,6 @@
 """English."""
 
-from oneclick_pipeline.report.languages import NO_BREAK, Language
+from oneclick_pipeline.report.languages.language import NO_BREAK, Language
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -77,9 +77,9 @@ TEXTS = {
     "glance_no_plan": "There are no offers this month.",
     "glance_campaigns": "Earlier campaigns changed the share of declines by **{x:pp}** ({x!i:pp}): {offered:customer|customers} with an offer against {controls:n} without.",
     "glance_no_campaigns": "Whether the offers work is not known yet: it takes {n:month|months} to see what a campaign did, and enough customers to compare.",
-    "glance_trust": "The model can tell: of one customer who will decline and one who will not, drawn at random, it gives the first the higher risk in **{x:%} of cases** ({x!i:%}).",
-    "trust_same_month": "So far it recognises those whom the store has already marked as declined: a forecast needs a longer history.",
-    "trust_forecast": "It is a true forecast: the model learnt from what came {horizon:month|months} later.",
+    "glance_quality": "The model can tell: of one customer who will decline and one who will not, drawn at random, it gives the first the higher risk in **{x:%} of cases** ({x!i:%}).",
+    "quality_same_month": "So far it recognises those whom the store has already marked as declined: a forecast needs a longer history.",
+    "quality_forecast": "It is a true forecast: the model learnt from what came {horizon:month|months} later.",
     "units": "Money is in finance units, as in the profit export; 1 unit = {rub:rub}. Brackets hold 95 % intervals: the wider, the less we know.",
     # changes
     "changes": "What has changed",
@@ -130,9 +130,9 @@ TEXTS = {
     "focus_no_clear": "There is no difference from the rest here that chance cannot explain.",
     "focus_few": "Not enough data: one of the groups has too few customers to compare.",
     "focus_tests": "{n:feature|features} tested; {clear:difference|differences} cannot be explained by chance.",
-    "told_more": "**{what}**: usually more, {focus} against {rest} of the rest; true of {odds:%} of random pairs.",
-    "told_less": "**{what}**: usually less, {focus} against {rest} of the rest; true of {odds:%} of random pairs.",
-    "told_share": "**{what}**: {focus} of the group against {rest} of the rest.",
+    "contrast_more": "**{what}**: usually more, {focus} against {rest} of the rest; true of {odds:%} of random pairs.",
+    "contrast_less": "**{what}**: usually less, {focus} against {rest} of the rest; true of {odds:%} of random pairs.",
+    "contrast_share": "**{what}**: {focus} of the group against {rest} of the rest.",
     "the_rest": "other regular customers",
     "revenue_caption": "Mean revenue per customer by month, ₽",
     "minutes_caption": "Minutes on the site, mean per customer",
@@ -254,9 +254,9 @@ TEXTS = {
     "col_belief": "Now",
     "col_measured_on": "Measured on",
     "beliefs_note": "The plan uses these. Offers learn from one another, so that the belief changes also of those that were not measured themselves. The last column is customers of matured campaigns, offered and held out.",
-    # trust
-    "trust": "How far to trust this",
-    "trust_model": "The model",
+    # quality
+    "quality": "How far to trust this",
+    "quality_model": "The model",
     "model_auc": "How well it tells (ROC-AUC): **{x:3}** ({x!i:3}) on customers it had not seen; it learnt from {rows:customer|customers}.",
     "model_ece": "Its probabilities are off by {x:%1} on average ({x!i:%1}).",
     "model_older": "It was trained on {month:month}.",
@@ -269,7 +269,7 @@ TEXTS = {
     "later_month": "{month:month} – {x:3} ({x!i:3}), {n:customer|customers}",
     "later_few": "{month:month} – not enough data",
     "later_none": "The model cannot be tested over time yet: not enough months with a known outcome.",
-    "trust_data": "The data",
+    "quality_data": "The data",
     "intake_caption": "The exports: rows taken and put aside",
     "col_file": "File",
     "col_read": "Rows",
@@ -313,7 +313,7 @@ TEXTS = {
     "matured_caption": "Share of declines by month: promised by the model, and come true",
     "promised": "Promised",
     "came_true": "Came true",
-    "trust_limits": "What to keep in mind",
+    "quality_limits": "What to keep in mind",
     "limit_chance": "The intervals of sums hold chance, not what the model is wrong by.",
     "limit_cause": "Risk says who may decline, not whom an offer would keep.",
     "limit_worth": "How much profit a decline takes is assumed ({lost:%} of the profit of {horizon:month|months}) until the history is long enough to measure it.",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from oneclick_pipeline import engine, features
+from oneclick_pipeline.clean.export import clean
+from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.export import read
+from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.column import ColumnProfile
 from oneclick_pipeline.simulator.twin.copula import latent_correlation, nearest_correlation
 from oneclick_pipeline.simulator.twin.profile import COLUMN_NAMES, PHIK_NAMES, Matrix, Profile
@@ -53,11 +60,31 @@ class Regularisation:
     bins: int = 16
 
 
-def fit(features: pd.DataFrame, regularisation: Regularisation | None = None) -> Profile:
+def fit_exports(folder: Path) -> Profile:
+    """Fit a profile on the four exports of a month, cleaned by the rules of a run; rows that break them are left out.
+
+    Args:
+        folder: Folder with the exports.
+
+    Raises:
+        BadInputError: If an export is missing or cannot be read; see `fit`.
+    """
+    polars = engine.get("polars")
+    with tempfile.TemporaryDirectory() as scratch:
+        tables = {}
+        for table in SOURCES:
+            frame, _ = read(folder / f"{table.file}.csv", table.file, Path(scratch))
+            path = Path(scratch) / f"{table.name}.parquet"
+            polars.write(clean(frame, table, Settings().cleaning).table, path, table)
+            tables[table.name] = polars.scan(path)
+        return fit(features.customer_features(**tables).collect().to_pandas())
+
+
+def fit(customers: pd.DataFrame, regularisation: Regularisation | None = None) -> Profile:
     """Fit a profile on customers, by expectation maximisation over which declined customers look active.
 
     Args:
-        features: Frame with the columns of `contracts.customers.CUSTOMER_FEATURES`; customers that are not regular, have no
+        customers: Frame with the columns of `contracts.customers.CUSTOMER_FEATURES`; customers that are not regular, have no
             class or miss a value are left out.
         regularisation: How far the classes are pulled together.
 
@@ -65,40 +92,40 @@ def fit(features: pd.DataFrame, regularisation: Regularisation | None = None) ->
         BadInputError: If a column is absent, or a class has fewer than 100 usable customers.
     """
     rule = regularisation or Regularisation()
-    known = usable(features)
-    if len(known) > LARGEST_FIT:
-        known = known.sample(LARGEST_FIT, random_state=0, ignore_index=True)
-    declined = (known["activity"] == "declined").to_numpy()
-    frames = [_cells(known[name], declined, rule) for name in COLUMN_NAMES]
-    codes = np.column_stack([column.encode(known[column.name]) for column, _ in frames])
-    active = np.full(len(known), 0.1)  # probability that a declined customer is of the look-active kind
+    sample = usable(customers)
+    if len(sample) > LARGEST_FIT:
+        sample = sample.sample(LARGEST_FIT, random_state=0, ignore_index=True)
+    declined = (sample["activity"] == "declined").to_numpy()
+    frames = [_cells(sample[name], declined, rule) for name in COLUMN_NAMES]
+    codes = np.column_stack([column.encode(sample[column.name]) for column, _ in frames])
+    active = np.full(len(sample), 0.1)  # probability that a declined customer is of the look-active kind
     for _ in range(_STEPS):
         profile = _maximise(codes, declined, active, frames, rule)
         ratio = np.exp(log_likelihood_ratio(profile, codes))
         w = profile.look_active
         active = w / (w + (1 - w) * ratio)
-    return replace(profile, phik=_rounded(phik_matrix(profile, known), 3))
+    return replace(profile, phik=_rounded(phik_matrix(profile, sample), 3))
 
 
-def usable(features: pd.DataFrame) -> pd.DataFrame:
+def usable(customers: pd.DataFrame) -> pd.DataFrame:
     """The regular, classed customers without missing values.
 
     Raises:
         BadInputError: If a column is absent, or a class has fewer than 100 usable customers.
     """
-    absent = [name for name in (*COLUMN_NAMES, "activity", "regular") if name not in features.columns]
+    absent = [name for name in (*COLUMN_NAMES, "activity", "regular") if name not in customers.columns]
     if absent:
         raise BadInputError(f"column {absent[0]} is absent", remedy="give the table customer_features of a month")
-    known = features.loc[features["regular"].astype(bool), [*COLUMN_NAMES, "activity"]].dropna().reset_index(drop=True)
+    complete = customers.loc[customers["regular"].astype(bool), [*COLUMN_NAMES, "activity"]].dropna().reset_index(drop=True)
     for label in ("declined", "stable"):
-        found = int((known["activity"] == label).sum())
-        if found < SMALLEST_CLASS:
+        count = int((complete["activity"] == label).sum())
+        if count < SMALLEST_CLASS:
             raise BadInputError(
-                f"only {found} regular customers are {label}, {SMALLEST_CLASS} are needed to describe them",
+                f"only {count} regular customers are {label}, {SMALLEST_CLASS} are needed to describe them",
                 column="activity",
                 remedy="fit on a month with more classed customers",
             )
-    return known
+    return complete
 
 
 def _maximise(
@@ -232,7 +259,7 @@ def phik_matrix(profile: Profile, frame: pd.DataFrame) -> Floats:
     binned = {c.name: c.cell(c.encode(frame[c.name])) // max(1, round(len(c.first) / 10)) for c in profile.columns}
     table = pd.DataFrame(binned).assign(activity=(frame["activity"] == "declined").to_numpy().astype(int))
     table = table.loc[:, (table != table.iloc[0]).any()]
-    found = phik.phik_matrix(table, interval_cols=[], njobs=1, verbose=False)
-    matrix: Floats = found.reindex(index=PHIK_NAMES, columns=PHIK_NAMES, fill_value=0.0).to_numpy(copy=True)
+    coefficients = phik.phik_matrix(table, interval_cols=[], njobs=1, verbose=False)
+    matrix: Floats = coefficients.reindex(index=PHIK_NAMES, columns=PHIK_NAMES, fill_value=0.0).to_numpy(copy=True)
     np.fill_diagonal(matrix, 1.0)
     return matrix

@@ -112,8 +112,12 @@ def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int) -> Floats
     table = np.empty((len(customers), len(offers)))
     for column, offer in enumerate(offers):
         how = response(offer)
-        told = sum((weight * drivers[name] for name, weight in how.weights.items()), start=np.full(len(customers), how.mean))
-        table[:, column] = np.clip(told + OWN * _own(customers["customer_id"].to_numpy(dtype=np.uint64), offer, seed), low, high)
+        from_drivers = sum(
+            (weight * drivers[name] for name, weight in how.weights.items()), start=np.full(len(customers), how.mean)
+        )
+        table[:, column] = np.clip(
+            from_drivers + OWN * _own(customers["customer_id"].to_numpy(dtype=np.uint64), offer, seed), low, high
+        )
     return table
 
 

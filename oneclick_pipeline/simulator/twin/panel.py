@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
-from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month
-from oneclick_pipeline.home.paths import raw_file
+from oneclick_pipeline.home.paths import raw_folder, truth_file
 from oneclick_pipeline.simulator.twin import life
 from oneclick_pipeline.simulator.twin.export import decoded, export_tables
 from oneclick_pipeline.simulator.twin.month import whole
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     import pandas as pd
-    import polars as pl
 
     from oneclick_pipeline.simulator.twin.column import Codes, Floats
     from oneclick_pipeline.simulator.twin.profile import Profile
@@ -227,21 +226,19 @@ class Panel:
     def _move(self, customers: life.Customers, *, joining: bool) -> None:
         """Take those who stay to the next month, and let others join."""
         month = np.datetime64(self.month, "M") + 1
-        known, self._step = self._joined_by(self._step), self._step + 1
+        first, self._step = self._joined_by(self._step), self._step + 1
         days = monthrange(month.item().year, month.item().month)[1] if joining else 0
         self._luck = self._draw_luck()
         self._customers = life.next_month(self.profile, customers, self._luck.of(customers.number), days)
         if joining:
             self.month = str(month)
-            numbers = np.arange(known, self._joined_by(self._step))
+            numbers = np.arange(first, self._joined_by(self._step))
             self._customers = self._customers.and_also(life.newcomers(self.profile, numbers, self._luck.of(numbers), days))
         for name in ("_p_decline", "_luck_of_all"):
             self.__dict__.pop(name, None)
 
     def _table(self) -> pl.DataFrame:
         """The export's values and marks, in the order of its lines."""
-        import polars as pl
-
         declined: Codes = self._activity.astype(np.int32)
         marks = draw_disorder(declined, self._stream(_EXPORT), self._quirks)
         codes = {c.name: self._customers.codes[:, k] for k, c in enumerate(self.profile.columns)}
@@ -286,9 +283,7 @@ def write_months(
     span = np.arange(np.datetime64(check_month(first)), np.datetime64(check_month(last)) + 1)
     if not len(span):
         raise BadInputError(f"the last month {last} lies before the first, {first}", remedy="give an earlier first month")
-    places = {
-        str(month): (raw_file(home, str(month), SOURCES[0].file).parent, home / "twin" / f"{month}.parquet") for month in span
-    }
+    places = {str(month): (raw_folder(home, str(month)), truth_file(home, str(month))) for month in span}
     for path in (path for place in places.values() for path in place):
         if path.exists() and not overwrite:
             raise BadInputError("this month exists already", file=str(path), remedy="choose other months, or allow overwriting")

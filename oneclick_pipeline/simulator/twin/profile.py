@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,8 +118,6 @@ _REMEDY = "make a profile with: oneclick twin fit --from DIR"
 
 
 def _bundled() -> str:
-    from importlib.resources import files
-
     return files("oneclick_pipeline.simulator.twin").joinpath("profile.json").read_text(encoding="utf-8")
 
 

@@ -11,10 +11,9 @@ import pandas as pd
 
 from oneclick_pipeline.catalogue.eligibility import fits, refusal
 from oneclick_pipeline.catalogue.reader import Catalogue
-from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, check_month
-from oneclick_pipeline.home.paths import raw_file
+from oneclick_pipeline.home.paths import raw_folder, settings_file
 from oneclick_pipeline.segments import customer_segments, thresholds
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.life import HORIZON
@@ -90,10 +89,10 @@ def open_year(home: Path, *, customers: int, months: int, first: str, seed: int,
     """
     year = Year(Profile.load(), Catalogue.load(home), Settings.load(home), customers, months, check_month(first), seed, history)
     for step in range(-history, months):
-        folder = raw_file(home, add_months(first, step), SOURCES[0].file).parent
+        folder = raw_folder(home, add_months(first, step))
         if folder.exists():
             raise BadInputError("this month exists already", file=str(folder), remedy="give another --home or another --from")
-    file = home / "settings.yaml"
+    file = settings_file(home)
     if file.exists():
         return year
     home.mkdir(parents=True, exist_ok=True)
@@ -213,14 +212,14 @@ def play(
         snapshot = panel.snapshot()
         if step < 0:
             if watch is not None:
-                watch(Situation(year, panel, step, _known(snapshot, year.settings), ()))
+                watch(Situation(year, panel, step, _scored(snapshot, year.settings), ()))
             panel.advance()
             continue
         month = {"month": panel.month, "customers": len(snapshot), "profit": monthly_profit(snapshot).sum()}
         effect = np.zeros(len(snapshot))
         if step < year.months:
             offers = year.catalogue.valid_in(panel.month)
-            now = Situation(year, panel, step, _known(snapshot, year.settings), offers)
+            now = Situation(year, panel, step, _scored(snapshot, year.settings), offers)
             given = _given(now, policy(now))
             effect[given["row"]] = given["effect"]
             sent.append(given.drop(columns="row"))
@@ -235,20 +234,20 @@ def play(
     return Play(pd.DataFrame(months), pd.concat(sent, ignore_index=True))
 
 
-def _known(snapshot: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+def _scored(snapshot: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """A snapshot with what the stages add to it, by a score that is true: regular, value_at_risk, segment, model_version."""
     profit = snapshot["profit"].to_numpy(dtype=float)
-    known = snapshot.assign(
+    customers = snapshot.assign(
         regular=(snapshot[REVENUES] > 0).all(axis=1),
         value_at_risk=snapshot["p_decline"] * np.maximum(profit, 0) * settings.value.horizon_months,
         model_version=1,
     )
-    segments = customer_segments(known, thresholds(known, settings.segments))
-    return known.assign(segment=segments["segment"].to_numpy())
+    segments = customer_segments(customers, thresholds(customers, settings.segments))
+    return customers.assign(segment=segments["segment"].to_numpy())
 
 
 def _given(now: Situation, choice: Choice) -> pd.DataFrame:
-    """What a choice sends, one row an offer, once it has been found to be allowed."""
+    """What a choice sends, one row per offer, once it has been checked to be allowed."""
     row = np.flatnonzero(choice >= 0)
     offer = choice[row]
     cost = now.cost[offer]

@@ -45,8 +45,8 @@ def oracle(worth: Worth) -> Policy:
         saved = np.minimum(-now.effects, now.customers["p_decline"].to_numpy()[:, None])
         gain = saved * worth.of(now.customers, now.months_after)[:, None] - now.cost
         gain[~now.may_get] = -np.inf
-        found = assign(gain, now.cost, now.year.settings.offers.budget, now.capacity)
-        return found.choice.astype(np.int64)
+        assignment = assign(gain, now.cost, now.year.settings.offers.budget, now.capacity)
+        return assignment.choice.astype(np.int64)
 
     return choose
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 
 from oneclick_pipeline.pictures import DECLINED, GREY, INK, PALE, SMALL, STABLE, TEXT, TITLE, figure, png, printable, tidy
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from rich.table import Table
 
     from oneclick_pipeline.simulator.year.ours import Ours
     from oneclick_pipeline.simulator.year.play import Play
@@ -132,26 +133,26 @@ def _truth(parts: pd.DataFrame, campaigns: str, offer: str, comparison: str) -> 
     return float(np.average(mine["mean"], weights=mine["weight"])) if len(mine) else float("nan")
 
 
-def write(folder: Path, found: Report, beliefs: Mapping[str, pd.DataFrame]) -> Path:
+def write(folder: Path, result: Report, beliefs: Mapping[str, pd.DataFrame]) -> Path:
     """Write the tables (Parquet and CSV) and the picture into a folder; returns where the picture stands."""
     folder.mkdir(parents=True, exist_ok=True)
-    known = [table.assign(month=month) for month, table in beliefs.items() if len(table)]
-    tables = {"policies": found.policies, "months": found.months, "effects": found.effects}
-    if known:
-        tables["beliefs"] = pd.concat(known, ignore_index=True)
+    believed = [table.assign(month=month) for month, table in beliefs.items() if len(table)]
+    tables = {"policies": result.policies, "months": result.months, "effects": result.effects}
+    if believed:
+        tables["beliefs"] = pd.concat(believed, ignore_index=True)
     for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet", index=False)
         table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     path = folder / "year.png"
-    path.write_bytes(png(picture(found)))
+    path.write_bytes(png(picture(result)))
     return path
 
 
-def picture(found: Report) -> Figure:
+def picture(result: Report) -> Figure:
     """Gain so far and declines by month, the gain of all policies, and measured against true effects."""
     drawn = figure(11, 7.5)
     gains, declines, totals, forest = drawn.subplots(2, 2).ravel()
-    for name, months in found.months.groupby("policy", sort=False):
+    for name, months in result.months.groupby("policy", sort=False):
         colour = _COLOURS.get(str(name), GREY)
         width = 2 if name == OURS else 1
         if name != NOBODY:
@@ -163,13 +164,13 @@ def picture(found: Report) -> Figure:
     _titled(declines, "Customers who decline in the next three months, %")
     for axes in (gains, declines):
         axes.tick_params(axis="x", labelrotation=90)
-    shown = found.policies[found.policies["policy"] != NOBODY].sort_values("gain")
+    shown = result.policies[result.policies["policy"] != NOBODY].sort_values("gain")
     totals.barh(shown["policy"], shown["gain"], color=[_COLOURS.get(name, GREY) for name in shown["policy"]])
     for place, (gain, share) in enumerate(zip(shown["gain"], shown["of_oracle"], strict=True)):
         totals.text(max(gain, 0), place, f"  {gain:,.0f} ({share:.0%})", va="center", fontsize=SMALL, color=INK)
     totals.margins(x=0.25)
     _titled(totals, "Gain of the year, finance units (share of the oracle's)")
-    _forest(forest, found.effects)
+    _forest(forest, result.effects)
     return drawn
 
 
@@ -185,8 +186,8 @@ def _forest(axes: Axes, effects: pd.DataFrame) -> None:
     if len(rows):
         axes.legend(frameon=False, fontsize=SMALL, labelcolor=INK)
     share = effects["inside"].dropna()
-    told = f" ({share.mean():.0%} of {len(share)} intervals hold the truth)" if len(share) else ""
-    _titled(axes, f"Change of P(decline), percentage points{told}")
+    coverage = f" ({share.mean():.0%} of {len(share)} intervals hold the truth)" if len(share) else ""
+    _titled(axes, f"Change of P(decline), percentage points{coverage}")
 
 
 def _titled(axes: Axes, title: str) -> None:
@@ -195,31 +196,28 @@ def _titled(axes: Axes, title: str) -> None:
     )
 
 
-def render(found: Report) -> Table:
+def render(result: Report) -> Table:
     """The policies as a table for a terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     table = Table(title="The year", title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     table.add_column("Policy", no_wrap=True)
     for name in ("Gain", "Of oracle", "Regret", "Cost", "Offers", "Declines less", "Harmful offers"):
         table.add_column(name, justify="right")
-    for row in found.policies.sort_values("gain", ascending=False).to_dict("records"):
+    for row in result.policies.sort_values("gain", ascending=False).to_dict("records"):
         counts = [f"{row[name]:,.0f}" for name in ("gain", "regret", "cost", "offers", "saved")]
         of_oracle, harmful = ("–" if np.isnan(row[name]) else f"{row[name]:.0%}" for name in ("of_oracle", "harmful"))
         table.add_row(str(row["policy"]), counts[0], of_oracle, *counts[1:], harmful)
     return table
 
 
-def lines(found: Report, left: Mapping[str, str | None], control_share: float) -> Iterable[str]:
+def lines(result: Report, left: Mapping[str, str | None], control_share: float) -> Iterable[str]:
     """What the tables come to, in sentences."""
-    gain = found.policies.set_index("policy")["gain"]
+    gain = result.policies.set_index("policy")["gain"]
     share = gain[OURS] / (gain[ORACLE] * (1 - control_share)) if gain[ORACLE] > 0 else float("nan")
     yield f"Our policy gained {share:.0%} of what the oracle gains, less the hold-out's share."
     if gain.get("risk_profit", 0) > 0:
         yield f"It gained {gain[OURS] / gain['risk_profit']:.2f} times what risk x profit gains."
-    known = found.effects["inside"].dropna()
-    if len(known):
-        yield f"{known.mean():.1%} of {len(known)} intervals of effects hold the truth."
+    inside = result.effects["inside"].dropna()
+    if len(inside):
+        yield f"{inside.mean():.1%} of {len(inside)} intervals of effects hold the truth."
     gone = [f"{name} from {month}" for name, month in left.items() if month is not None]
     yield f"No longer in the plan: {', '.join(gone) or 'none'}."

@@ -5,22 +5,17 @@ import shutil
 
 import pytest
 
-from oneclick_pipeline.cli import doctor
 from oneclick_pipeline.cli.doctor import history as look_module
+from oneclick_pipeline.cli.doctor.checks import CHECKS
+from oneclick_pipeline.cli.doctor.home import Home
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.tracking import CHAMPION, Tracking, aliases, versions
 from oneclick_pipeline.tracking.references import references
 from oneclick_pipeline_tests.faults.homes import FAST, copied
-from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import MONTH, SAMPLE, environment_kept, instance_of, run
 
 EARLIER = "2026-09"
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, worker_id):
-    return homes.finished(tmp_path_factory, worker_id)
 
 
 @pytest.fixture
@@ -30,7 +25,7 @@ def home(finished, tmp_path):
 
 
 def history(home):
-    return [(f.state, f.told, f.remedy) for f in doctor.CHECKS["history"](doctor.Patient(home))]
+    return [(f.state, f.message, f.remedy) for f in CHECKS["history"](Home(home))]
 
 
 def test_databases_that_know_all_are_well(home):
@@ -69,7 +64,7 @@ def test_month_that_was_run_again_after_the_backup_is_ahead_and_not_changed(home
         os.utime(table_file(home, name, MONTH), (last + 3600, last + 3600))
     ((_, told, _),) = history(home)
     assert f"the tables of {MONTH}" in told
-    assert not [f for f in doctor.CHECKS["last month"](doctor.Patient(home)) if "not what its run wrote" in f.told]
+    assert not [f for f in CHECKS["last month"](Home(home)) if "not what its run wrote" in f.message]
 
 
 def ahead(home):

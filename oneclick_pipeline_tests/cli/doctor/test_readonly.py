@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from oneclick_pipeline.cli import doctor
+from oneclick_pipeline.cli.doctor.checks import examine
 from oneclick_pipeline.databases import copies, postgres
 from oneclick_pipeline.home import locks, permissions
 from oneclick_pipeline.home.paths import table_file
@@ -25,19 +25,8 @@ from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.home.test_permissions import CLI, command, open_home
 from oneclick_pipeline_tests.orchestration import homes
-from oneclick_pipeline_tests.orchestration.homes import environment_kept, instance_of, new_home
+from oneclick_pipeline_tests.orchestration.homes import instance_of, new_home
 from oneclick_pipeline_tests.orchestration.runs.test_active import a_run, left_behind
-
-
-@pytest.fixture(autouse=True)
-def _environment():
-    with environment_kept():
-        yield
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory, worker_id):
-    return homes.finished(tmp_path_factory, worker_id)
 
 
 def snapshot(place):
@@ -54,7 +43,7 @@ def snapshot(place):
 def examined(home):
     """What the doctor finds; the home and the folder around it are as before."""
     before = snapshot(home.parent)
-    found = {finding.check: finding for finding in doctor.examine(home)}
+    found = {finding.check: finding for finding in examine(home)}
     assert snapshot(home.parent) == before
     return found
 
@@ -81,12 +70,12 @@ def test_empty_folder(tmp_path):
 def test_new_home(tmp_path):
     found = examined(new_home(tmp_path / "home"))
     assert found["dagster"].state == "ok"
-    assert found["mlflow"].told == "no model was trained yet"
+    assert found["mlflow"].message == "no model was trained yet"
 
 
 def test_home_that_was_used_settles_no_run(tmp_path):
     home = used(tmp_path / "home")
-    assert examined(home)["runs"].told.startswith("retrain of 2026-10")
+    assert examined(home)["runs"].message.startswith("retrain of 2026-10")
     with instance_of(home) as instance:
         (run,) = instance.get_runs()
         assert run.status is dg.DagsterRunStatus.STARTED
@@ -185,7 +174,7 @@ def test_models_whose_writer_was_killed_are_seen_whole_and_left_so(tmp_path):
         for end in ("", "-wal"):
             shutil.copyfile(f"{aside}{end}", f"{database}{end}")
     aside.unlink()
-    assert "of another version" in examined(home)["mlflow"].told
+    assert "of another version" in examined(home)["mlflow"].message
 
 
 DATABASES = ["dagster/history/runs.db", "dagster/history/runs/index.db", "mlflow/mlflow.db"]
@@ -206,7 +195,7 @@ def test_what_is_no_plain_file_is_a_problem_and_nobody_waits(tmp_path, file, mak
     (home / file).unlink(missing_ok=True)
     make(home / file)
     found = examined(home).values()
-    assert [finding for finding in found if finding.state == "problem" and file in finding.told and finding.remedy]
+    assert [finding for finding in found if finding.state == "problem" and file in finding.message and finding.remedy]
 
 
 @pytest.mark.parametrize("table", ["customer_features", "profit", "customer_segments"])
@@ -216,14 +205,14 @@ def test_pipe_for_a_table_is_a_problem_and_nobody_waits(tmp_path, table):
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
     found = examined(home).values()
-    assert [finding for finding in found if finding.state == "problem" and "neither file nor folder" in finding.told]
+    assert [finding for finding in found if finding.state == "problem" and "neither file nor folder" in finding.message]
 
 
 def test_pipe_for_the_lock_of_a_step_makes_nobody_wait(tmp_path):
     home = used(tmp_path / "home")
     (home / "staging" / "step-a").mkdir(parents=True)
     os.mkfifo(home / "staging" / "step-a.lock")
-    assert examined(home)["staging"].told.startswith("1 killed steps")
+    assert examined(home)["staging"].message.startswith("1 killed steps")
 
 
 @pytest.mark.parametrize(
@@ -247,9 +236,9 @@ def test_dead_and_living_steps_keep_their_locks(tmp_path):
     (home / "staging" / "step-a").mkdir(parents=True)
     (home / "staging" / "step-a.lock").write_text("process 1\n")
     (home / "staging" / "step-b").mkdir()
-    assert examined(home)["staging"].told.startswith("2 killed steps")
+    assert examined(home)["staging"].message.startswith("2 killed steps")
     with locks.held(home / "staging" / "step-a.lock"):
-        assert examined(home)["staging"].told.startswith("1 killed steps")
+        assert examined(home)["staging"].message.startswith("1 killed steps")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
@@ -264,10 +253,10 @@ def test_home_that_may_not_be_written(tmp_path_factory):
         for path in [place, *place.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
         before = snapshot(place)
-        doctor.examine(home)  # what it imports may be out of nobody's reach
+        examine(home)  # what it imports may be out of nobody's reach
         os.seteuid(65534)
         try:
-            found = {finding.check: finding for finding in doctor.examine(home)}
+            found = {finding.check: finding for finding in examine(home)}
         finally:
             os.seteuid(0)
         assert found["permissions"].state == "warning"
@@ -315,18 +304,18 @@ def test_postgresql_is_asked_in_read_only_transactions(tmp_path, monkeypatch):
 def test_permissions_are_named_with_the_command(tmp_path):
     home = open_home(tmp_path / "above" / "home")
     (tmp_path / "above").chmod(0o777)
-    findings = [f for f in doctor.examine(home) if f.check == "permissions"]
+    findings = [f for f in examine(home) if f.check == "permissions"]
     above, opened = findings
     assert (above.state, above.remedy) == ("problem", f"chmod o-w {tmp_path / 'above'}")
     assert (opened.state, opened.remedy) == ("warning", f"chmod -R go-rwx {home}")
-    assert f"{home} (drwxrwxrwx)" in opened.told
+    assert f"{home} (drwxrwxrwx)" in opened.message
     home.chmod(0o700)
     (tmp_path / "above").chmod(0o755)
-    assert "money.csv (-rw-rw-rw-)" in found_permissions(home).told
+    assert "money.csv (-rw-rw-rw-)" in found_permissions(home).message
     permissions.prepare(home)
     assert found_permissions(home).state == "ok"
 
 
 def found_permissions(home):
-    (found,) = [f for f in doctor.examine(home) if f.check == "permissions"]
+    (found,) = [f for f in examine(home) if f.check == "permissions"]
     return found

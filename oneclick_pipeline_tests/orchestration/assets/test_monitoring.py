@@ -11,7 +11,6 @@ import pytest
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.home.paths import raw_file, table_file
 from oneclick_pipeline.orchestration.assets import clean, features, monitoring, raw, scores
-from oneclick_pipeline.orchestration.automation import jobs
 from oneclick_pipeline.orchestration.automation.jobs import retrain_due
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.settings import Settings
@@ -195,7 +194,7 @@ def test_drift_against_another_champion_says_nothing(calm):
 
 
 def test_month_that_is_not_over_is_not_requested(calm, monkeypatch):
-    monkeypatch.setattr(jobs.MONTHS.__class__, "get_partition_keys", lambda *_, **__: ["2024-01"])
+    monkeypatch.setattr(Home, "months", lambda *_: ["2024-01"])
     (calm / "settings.yaml").write_text("monitoring: {retrain_months: 1}\n", encoding="utf-8")
     assert look(calm) == ([], "no month was watched yet")
 

@@ -10,10 +10,10 @@ import pytest
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import execution
-from oneclick_pipeline.orchestration.asset_specs import MONTHS
 from oneclick_pipeline.orchestration.automation import alerts
 from oneclick_pipeline.orchestration.automation.delivery import WEBHOOK
 from oneclick_pipeline.orchestration.checks import CHECKS, check
+from oneclick_pipeline.orchestration.partitions import FIRST, months_from
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration.automation.test_delivery import no_webhook, receiver
@@ -44,7 +44,7 @@ def run(home, instance, job="prepare"):
 def refusing(instance, *, fails=False):
     """A run whose challenger has not passed one gate."""
 
-    @dg.asset(partitions_def=MONTHS, check_specs=CHECKS["activity_model"])
+    @dg.asset(partitions_def=months_from(FIRST), check_specs=CHECKS["activity_model"])
     def activity_model():
         for spec in CHECKS["activity_model"]:
             passed = spec.name != "calibrated"

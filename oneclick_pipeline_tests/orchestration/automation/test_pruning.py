@@ -12,12 +12,11 @@ import pytest
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite import SqliteRunStorage
 
-from oneclick_pipeline.campaigns.ledger import ledger_file
-from oneclick_pipeline.cli import doctor
+from oneclick_pipeline.cli.doctor.checks import examine
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.model import pictures, train
 from oneclick_pipeline.orchestration.assets import raw
 from oneclick_pipeline.orchestration.automation import pruning
@@ -25,7 +24,7 @@ from oneclick_pipeline.orchestration.automation.pruning import Pruned, Run
 from oneclick_pipeline.orchestration.backup import home_backup
 from oneclick_pipeline.orchestration.instance import prepare_instance
 from oneclick_pipeline.orchestration.resources import Home, TableIO
-from oneclick_pipeline.tracking import Tracking, registry
+from oneclick_pipeline.tracking import Tracking, database
 from oneclick_pipeline.tracking.pruning import Months
 from oneclick_pipeline.tracking.pruning import Pruned as PrunedModels
 from oneclick_pipeline_tests import servers
@@ -205,7 +204,7 @@ def test_killed_between_two_deletions_leaves_a_sound_home_and_the_next_one_finis
     with monkeypatch.context() as patch:
         patch.setattr(of, step, dying(getattr(of, step), at))
         assert killed(lambda: prune(home))
-    states = {found.check: found.state for found in doctor.examine(home)}
+    states = {found.check: found.state for found in examine(home)}
     assert (states["dagster"], states["runs"]) == ("ok", "ok")
     assert prune(home).runs == (1 if (step, at) == ("delete_run", 2) else 2)
     assert [traces(home, run) for run in lived[1]["2026-05"][:2]] == [[], []]
@@ -266,7 +265,7 @@ def test_finished_home_loses_what_the_settings_do_not_keep_and_is_sound(finished
     assert outcome.success
     assert outcome.pruned == "pruned: 2 runs of months before 2026-10; see the settings keep"
     assert old[1] in kept_runs(home)
-    states = {found.check: found.state for found in doctor.examine(home)}
+    states = {found.check: found.state for found in examine(home)}
     assert "problem" not in states.values()
     assert Tracking(home).require_champion().version == 1
 
@@ -294,7 +293,7 @@ def test_sensor_prunes_where_a_daemon_starts_the_runs(home):
 
 
 def test_runs_and_versions_in_postgresql_go_as_well(monkeypatch, tmp_path):
-    registry._prepare_postgres.cache_clear()  # what was found out of a database holds for a process
+    database._prepare_postgres.cache_clear()  # what was found out of a database holds for a process
     with servers.postgresql() as server:
         monkeypatch.setenv(postgres.VARIABLE, server.new("pruned"))
         home = new_home(tmp_path / "home", month="2026-05", texts=EXPORTS, settings="keep: {runs_months: 1}\n")
@@ -323,4 +322,4 @@ def test_runs_and_versions_in_postgresql_go_as_well(monkeypatch, tmp_path):
         ):
             assert (going,) not in server.query(f"SELECT {column} FROM mlflow.{table}", "pruned")  # noqa: S608
         assert server.query("SELECT DISTINCT version FROM mlflow.model_version_tags ORDER BY 1", "pruned") == [(2,), (3,)]
-    registry._prepare_postgres.cache_clear()
+    database._prepare_postgres.cache_clear()

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from oneclick_pipeline.cli import app
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.backup import copies, home_backup, placing
-from oneclick_pipeline.tracking import Tracking, registry
+from oneclick_pipeline.tracking import Tracking, database
 from oneclick_pipeline_tests.faults.mounts import fill, small_disk
 from oneclick_pipeline_tests.orchestration.homes import digests, environment_kept, files, instance_of
 
@@ -321,7 +321,7 @@ def database_of(tree, *statements):
 
 
 def test_database_whose_trigger_never_ends_is_given_up(tree, monkeypatch):
-    monkeypatch.setattr(registry, "_MOVING_SECONDS", 0.1)
+    monkeypatch.setattr(database, "_MOVING_SECONDS", 0.1)
     endless = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT max(x) FROM r"
     database_of(
         tree,

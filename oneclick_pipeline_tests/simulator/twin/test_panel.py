@@ -12,12 +12,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from oneclick_pipeline import features, raw
-from oneclick_pipeline.clean import clean
+from oneclick_pipeline import features
+from oneclick_pipeline.clean.export import clean
 from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.export import read
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin import month as month_module
 from oneclick_pipeline.simulator.twin import panel as panel_module
@@ -281,7 +282,7 @@ def test_written_month_comes_back_through_the_pipeline(tmp_path, month):
         panel.advance()
     tables, corrected = {}, []
     for table in SOURCES:
-        frame, _ = raw.read(tmp_path / "raw" / month / f"{table.file}.csv", table.file, tmp_path)
+        frame, _ = read(tmp_path / "raw" / month / f"{table.file}.csv", table.file, tmp_path)
         cleaned = clean(frame, table, Settings().cleaning)
         assert (cleaned.rejected_rows, cleaned.duplicates) == (0, 0)
         corrected += cleaned.corrections.collect()["rule"].to_list()

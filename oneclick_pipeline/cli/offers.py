@@ -1,0 +1,83 @@
+"""`oneclick offers`: the catalogue checked, a month's plan written into the store's database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from oneclick_pipeline import terminal
+from oneclick_pipeline.cli.options import HomeOption, MonthOption  # noqa: TC001 - typer reads them when it runs
+
+app = typer.Typer(no_args_is_help=True, help="The offers: check the catalogue, hand a month's plan over.")
+
+
+@app.command("check")
+def offers_check(
+    file: Annotated[Path | None, typer.Argument(help="A catalogue; the one of the home by default.", show_default=False)] = None,
+    home: HomeOption = Path("data"),
+) -> None:
+    """Check a catalogue of offers and show it. What is wrong is told with line, field and value, and ends with code 1.
+
+    The catalogue of a home is HOME/catalogue.yaml; where there is none, the bundled one serves.
+    """
+    from oneclick_pipeline.catalogue.reader import Catalogue
+
+    catalogue = Catalogue.load(home.absolute()) if file is None else Catalogue.read(file)
+    table = Table("Offer", "For whom", "Terms", box=SIMPLE_HEAD, header_style="bold", padding=(0, 2, 1, 0))
+    for offer in catalogue.offers:
+        terms = [f"cost {offer.cost:g}", f"effect {offer.effect_mean:+.3f} ± {offer.effect_sd:.3f}"]
+        terms += [] if offer.capacity is None else [f"at most {offer.capacity:,} a month"]
+        terms += [f"from {offer.valid_from}"] if offer.valid_from else []
+        terms += [f"to {offer.valid_to}"] if offer.valid_to else []
+        conditions = "\n".join(terminal.markup(condition) for condition in offer.conditions)
+        table.add_row(f"{offer.id}\n{terminal.markup(offer.title_ru)}", conditions or "everybody", "\n".join(terms))
+    out = terminal.console()
+    out.print(table)
+    out.print(
+        f"{len(catalogue.offers)} offers in {terminal.markup(catalogue.file)}. "
+        "Cost in finance units; effect on P(decline), expected."
+    )
+
+
+@app.command("publish")
+def offers_publish(
+    month: MonthOption,
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database",
+            envvar="ONECLICK_DATABASE",
+            help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME. The variable keeps a password out of the list of "
+            "processes.",
+            show_default=False,
+        ),
+    ],
+    home: HomeOption = Path("data"),
+) -> None:
+    """Write what was handed over in a month, and its segments, into the store's database, PostgreSQL or SQLite.
+
+    That is what the ledger holds: who got which offer, and who was held out. If the plan has become another one since, it is
+    said so, and not published. The tables are [b]oneclick_offer_plan[/b] and [b]oneclick_customer_segments[/b], keyed by
+    month and customer_id. It is one transaction: rows are inserted, updated, or deleted where the customer is in it no
+    longer. Other months stay.
+    """
+    from oneclick_pipeline.orchestration import publication
+
+    def waiting() -> None:
+        terminal.error(f"A run works on {month}: waiting until it has ended.")
+
+    result = publication.publish(home.absolute(), month, database, waiting)
+    for name, rows in result.published.rows.items():
+        terminal.echo(f"{name}  {rows:,} rows of {month}, {result.published.removed[name]:,} removed")
+    terminal.echo(f"in {result.published.database}, as it was handed over (digest {result.digest})")
+    if result.differing:
+        terminal.error(
+            f"warning: today's plan of {month} has become another: {result.differing:,} customers differ from what was handed "
+            f"over, which is published here. To hand the new plan over in its place: oneclick run --month {month} --replan"
+        )
+    if result.differing is None:
+        terminal.error(f"warning: there is no offer_plan of {month} any more to compare with")

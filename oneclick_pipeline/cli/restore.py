@@ -1,0 +1,26 @@
+"""`oneclick restore`: a backup brought back into an empty home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oneclick_pipeline import terminal
+from oneclick_pipeline.cli.options import HomeOption  # noqa: TC001 - typer reads it when it runs
+from oneclick_pipeline.home import permissions
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that [b]oneclick backup[/b] made.")],
+    home: HomeOption = Path("data"),
+) -> None:
+    """Bring a backup back into an empty home, and into an empty database where it has one. Every file is checked first."""
+    from oneclick_pipeline.orchestration.backup import home_backup
+
+    manifest = home_backup.restore(folder.absolute(), home.absolute())
+    permissions.prepare(home)  # the same
+    terminal.echo(
+        f"{len(manifest['files']):,} files of {manifest['made']} in {home}. Look it over: oneclick doctor --home {home}"
+    )

@@ -1,0 +1,128 @@
+"""`oneclick run`: a month, from the four exports to the plan of offers."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.control import Control
+from rich.segment import ControlType
+
+from oneclick_pipeline import terminal
+from oneclick_pipeline.cli import summary
+from oneclick_pipeline.cli.options import FAILED, QUARANTINED, HomeOption, MonthOption
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Job(StrEnum):
+    """Jobs of the graph."""
+
+    retrain = "retrain"
+    refresh = "refresh"
+
+
+class EngineName(StrEnum):
+    """Engines that can hold the tables."""
+
+    polars = "polars"
+    pandas = "pandas"
+    spark = "spark"
+
+
+def run(
+    month: MonthOption,
+    home: HomeOption = Path("data"),
+    engine: Annotated[EngineName, typer.Option(help="What holds the tables; all give the same.")] = EngineName.polars,
+    spark_master: Annotated[
+        str,
+        typer.Option(
+            "--spark-master",
+            envvar="ONECLICK_SPARK_MASTER",
+            metavar="URL",
+            help="For --engine spark: address of an existing cluster, spark://HOST:PORT. Its workers must see the home "
+            "under the same path.",
+            show_default=False,
+        ),
+    ] = "",
+    job: Annotated[
+        Job, typer.Option(help="[b]retrain[/b]: everything, with a new model. [b]refresh[/b]: new scores from the champion.")
+    ] = Job.retrain,
+    replan: Annotated[bool, typer.Option("--replan", help="Replace the offers of a month that were published before.")] = False,  # noqa: FBT002
+) -> None:
+    """Run a month: four exports in, scored and segmented customers and a plan of offers out.
+
+    It is the same Dagster job that the pages show, run in this process; its run, checks and metadata are there
+    when you open them with [b]oneclick ui[/b].
+
+    Exit code: 0 all is well; 1 the run failed, and the message says what to do; 3 the month is complete, but rows of
+    the exports were quarantined: each is named, with what to do about it.
+    """
+    out = terminal.console()
+    out.print(f"[b]{job.value}[/b] of {terminal.markup(month)} in {terminal.markup(home)}  [dim](loading)[/dim]")
+    from oneclick_pipeline.definitions import build
+    from oneclick_pipeline.orchestration import execution
+
+    home = home.absolute()
+    execution.check_runnable(home, month)
+    graph = build(str(home), engine.value, spark_master).resolve_job_def(job.value)
+    progress = _Progress(out, execution.steps(graph))
+    outcome = execution.execute(graph, month, home, progress, replan=replan)
+    errors = terminal.console(stderr=True, soft_wrap=True)
+    for message in outcome.warnings:
+        errors.print(f"[yellow]warning:[/yellow] {terminal.markup(message)}")
+    if not outcome.success:
+        for message in outcome.errors:
+            # Further lines are indented: text of the data among them cannot pass for a message of its own.
+            errors.print("[red]error:[/red] " + "\n       ".join(map(terminal.markup, message.splitlines())))
+        if progress.waiting:
+            errors.print(f"not run: {terminal.markup(', '.join(progress.waiting))}")
+        errors.print(
+            f"The run is kept as {outcome.run_id}; `oneclick ui --home {terminal.markup(home)}` shows it. "
+            "The tables of failed steps are as before, but for rejected_rows and corrections, which say what was found."
+        )
+        raise typer.Exit(FAILED)
+    out.print(summary.render(summary.read(home, month, outcome.expected_gain), progress.elapsed))
+    if outcome.pruned:
+        out.print(terminal.markup(outcome.pruned), soft_wrap=True)
+    if quarantined := summary.quarantined(home, month):
+        for message in quarantined:
+            errors.print(f"[yellow]quarantined:[/yellow] {terminal.markup(message)}")
+        raise typer.Exit(QUARANTINED)
+
+
+class _Progress:
+    """One line per step: how many of how many, how long, how long in all."""
+
+    def __init__(self, console: Console, steps: list[str]) -> None:
+        self._console, self._total, self.waiting = console, len(steps), steps
+        self._begin = self._step = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._begin
+
+    def __call__(self, step: str, state: str) -> None:
+        """Say what a step does, or that another run works on the month."""
+        if state == "waiting":
+            self._console.print(f"  another run works on {step}: waiting until it has ended")
+            return
+        if state == "start":
+            self._step = time.monotonic()
+            self.waiting = [name for name in self.waiting if name != step]
+            if self._console.is_terminal:
+                self._console.print(f"  {self._number}/{self._total}  {step} …", end="")
+                self._console.control(Control(ControlType.CARRIAGE_RETURN))
+            return
+        mark = {"success": "[green]✓[/green]", "failure": "[red]✗[/red]"}[state]
+        seconds = time.monotonic() - self._step
+        self._console.print(f"  {self._number}/{self._total}  {mark} {step:<20} {seconds:6.1f} s   {self.elapsed:6.1f} s in all")
+
+    @property
+    def _number(self) -> str:
+        return f"{self._total - len(self.waiting):>2}"

@@ -1,0 +1,39 @@
+"""A newest month that is not whole, or not what its run wrote."""
+
+import os
+
+import polars as pl
+
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline_tests.orchestration.homes import MONTH
+
+
+def test_month_that_is_not_whole(findings, home, broken):
+    broken(table_file(home, "offer_plan", MONTH), None)
+    ((state, message),) = findings(home, "last month")
+    assert (state, message) == (
+        "problem",
+        f"{MONTH} is not whole, there is no offer_plan run it: oneclick run --job refresh --month {MONTH}",
+    )
+
+
+def test_table_that_is_corrupt_or_is_not_what_its_run_wrote(findings, home, broken):
+    path = table_file(home, "customer_scores", MONTH)
+    frame = pl.read_parquet(path, glob=False)
+    broken(path, path.read_bytes()[:-100])
+    assert findings(home, "last month")[0][1].startswith(f"a table of {MONTH} cannot be read: ")
+    frame.with_columns(value_at_risk=pl.col("value_at_risk") + 1).write_parquet(path)
+    assert f"{MONTH}: not what its run wrote: customer_scores" in findings(home, "last month")[0][1]
+    frame.with_columns(p_decline=pl.col("p_decline") + 1).write_parquet(path)
+    assert "customer_scores breaks its contract" in findings(home, "last month")[0][1]
+
+
+def test_exports_that_came_after_the_run(findings, home):
+    export = home / "raw" / MONTH / "money.csv"
+    times = export.stat()
+    export.touch()
+    try:
+        ((state, message),) = findings(home, "last month")
+        assert (state, message.split(" run it")[0]) == ("warning", f"{MONTH}: exports that came after its run: money.csv")
+    finally:
+        os.utime(export, ns=(times.st_atime_ns, times.st_mtime_ns))
