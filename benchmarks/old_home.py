@@ -40,7 +40,7 @@ from oneclick_pipeline.home import permissions
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model import gates, train
-from oneclick_pipeline.model.contributions import Explained
+from oneclick_pipeline.model.attribution import Explained
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tracking import Tracking
 
