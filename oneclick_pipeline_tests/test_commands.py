@@ -6,6 +6,7 @@ is only checked. A command that is in no table fails, and so does an entry that 
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -328,6 +330,15 @@ def test_long_command_is_understood(line):
     done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("benchmarks/*.py")), ids=lambda file: file.name)
+def test_names_that_a_benchmark_imports_exist(file):
+    """Their commands take minutes, so that here nothing but their arguments is read; most imports stand in functions."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("oneclick_pipeline"):
+            for alias in node.names:
+                assert hasattr(import_module(node.module), alias.name) or import_module(f"{node.module}.{alias.name}")
 
 
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
