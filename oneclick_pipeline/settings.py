@@ -151,10 +151,7 @@ class Model(_Section):
     nested_draws: int = Field(6, ge=1, le=500, description="How many of the draws the searches inside the nested evaluation try")
     patience: int = Field(2, ge=1, le=100, description="Draws in a row without a gain after which a family is drawn no more")
     out_of_time_months: int = Field(
-        2,
-        ge=0,
-        le=24,
-        description="Newest labelled months that are also evaluated out of time, by a search on earlier data",
+        2, ge=0, le=24, description="Newest labelled months that are also evaluated out of time, by a search on earlier data"
     )
     max_rows: int = Field(
         20_000, ge=_LEAST_ROWS, le=_MOST_ROWS, description="Labelled customers above which training uses a stratified sample"

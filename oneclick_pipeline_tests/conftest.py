@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("ONECLICK_POSTGRES", None)  # tests make databases of their own
 
-from oneclick_pipeline.clean.export import Cleaned, clean
+from oneclick_pipeline.clean.export import Cleaned, clean_export
 from oneclick_pipeline.contracts.exports import RAW, SOURCES
 from oneclick_pipeline.raw.export import read
 from oneclick_pipeline.settings import Cleaning
@@ -172,6 +172,6 @@ def cleaned(tmp_path: Path) -> Callable[..., Cleaned]:
         path = tmp_path / f"{table.file}.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         frame, _ = read(path, table.file, tmp_path)
-        return clean(frame.select(RAW[table.file].names), table, Cleaning(**settings))
+        return clean_export(frame.select(RAW[table.file].names), table, Cleaning(**settings))
 
     return run

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 CONTROL = "control"
-_CUSTOMER = r"^[+]?[0-9]{1,18}$"
+_INTEGER = r"^[+]?[0-9]{1,18}$"
 _LARGEST = 1e15  # beyond it a float no longer holds every whole number, and its square loses what is added
 _LONGEST_OFFER = 200
 
@@ -66,7 +66,7 @@ def split(
         known: Customers that exist; None: not checked.
     """
     customer, offer = pl.col("=customer_id"), pl.col("=offer_id")
-    customer_id = pl.when(customer.str.contains(_CUSTOMER)).then(customer).cast(pl.Int64)
+    customer_id = pl.when(customer.str.contains(_INTEGER)).then(customer).cast(pl.Int64)
     arm = pl.when(offer.str.to_lowercase() == CONTROL).then(pl.lit(CONTROL)).otherwise(offer)
     values = [number(nw.col(f"={h}")).alias(f"#{h}") for h in (*outcomes, *covariates)]
     rows = nw.from_native(texts).with_columns(values).to_native()

@@ -29,7 +29,7 @@ def cumulative(effects: pd.DataFrame, offer: str) -> pd.DataFrame:
         offer: Offer, or `all`.
 
     Returns:
-        month, effect, low, high: one row a campaign that was measured, in order of time.
+        month, effect, low, high: one row per campaign that was measured, in order of time.
     """
     kind = "targeted" if offer == ALL else "pooled"
     mine = effects[(effects["offer_id"] == offer) & (effects["segment"] == ALL) & (effects["comparison"] == kind)]
@@ -71,7 +71,7 @@ def forest(effects: pd.DataFrame) -> Figure:
 
 
 def _panel(axes: Axes, effects: pd.DataFrame, offer: str, months: list[str]) -> None:
-    """One offer: a row a month, the newest below, all campaigns last."""
+    """One offer: a row per month, the newest below, all campaigns last."""
     known = cumulative(effects, offer)
     kind = "targeted" if offer == ALL else "pooled"
     total = effects[

@@ -175,7 +175,7 @@ def held_out(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame,
 
 
 def _levels(rows: pd.DataFrame) -> Floats:
-    """Which month a row is of, and how its customer came to be compared: 0 or 1, a column a level.
+    """Which month a row is of, and how its customer came to be compared: 0 or 1, a column per level.
 
     Whom the plan chose for an offer it chose by what they are worth too, which is no feature.
     """
@@ -341,7 +341,7 @@ class _Ramps:
         return cls(knots, texts, means)
 
     def __call__(self, customers: pd.DataFrame) -> Floats:
-        """The numbers, one row a customer, 1 first."""
+        """The numbers, one row per customer, 1 first."""
         centred = self.columns(customers) - self.means
         return np.column_stack([np.ones(len(customers)), np.where(np.isfinite(centred), centred, 0.0)])
 

@@ -65,7 +65,7 @@ def fits(offers: Sequence[Offer], customers: pd.DataFrame, cuts: Quantiles | Non
 
     Args:
         offers: Offers, m of them.
-        customers: See `join`, n rows.
+        customers: `customer_features` with p_decline, value_at_risk and segment, n rows.
         cuts: What `quantiles` found of the month; without it, those of the regular customers among these.
 
     Returns:
@@ -89,7 +89,7 @@ def refusal(customers: pd.DataFrame, fitting: Truth, settings: Offers) -> NDArra
     What is unknown refuses: without a known consent there is none, without a known number of contacts the cap is reached.
 
     Args:
-        customers: See `join`, n rows.
+        customers: `customer_features` with p_decline, value_at_risk and segment, n rows.
         fitting: What `fits` returned, (n, m).
         settings: The contact cap.
 

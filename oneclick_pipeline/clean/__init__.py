@@ -11,8 +11,7 @@ that can be corrected safely is corrected and listed in `corrections`. Open `exp
     words.py       words of a vocabulary, and the one that a misspelt word is nearest to
     rules.py       values of texts (numbers as in raw/numbers.py), and the rules that they may break
     duplicates.py  keys that stand twice: exact copies, and rows in conflict
-    outliers.py    values that are errors by a robust rule
     quarantine.py  what `rejected_rows` says of a broken rule
-    corrections.py what `corrections` says of a misspelt word
+    corrections.py misspelt words, and values that are errors by a robust rule
     lists.py       the form of both lists
 """

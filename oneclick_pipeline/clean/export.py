@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from oneclick_pipeline.clean.corrections import misspelt
+from oneclick_pipeline.clean.corrections import misspelt, replace_outliers
 from oneclick_pipeline.clean.duplicates import same_keys
 from oneclick_pipeline.clean.lists import listing, whole_lines
-from oneclick_pipeline.clean.outliers import replace_outliers
 from oneclick_pipeline.clean.quarantine import CONFLICT
 from oneclick_pipeline.clean.quick import read_quickly
 from oneclick_pipeline.clean.reading import read_carefully
@@ -57,7 +56,7 @@ def _without(frame: nw.LazyFrame, lines: list[int]) -> nw.LazyFrame:
     return frame.filter(~nw.col("line").is_in(lines)) if lines else frame
 
 
-def clean(
+def clean_export(
     raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute = lambda frame: frame.collect().lazy()
 ) -> Cleaned:
     """Clean one export.

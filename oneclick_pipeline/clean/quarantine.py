@@ -16,7 +16,7 @@ CONFLICT = "another row has the same key and different values"
 
 
 def broken(frame: nw.LazyFrame, table: Table) -> list[nw.LazyFrame]:
-    """The rules that rejected rows break, one frame a rule."""
+    """The rules that rejected rows break, one frame per rule."""
     parts = [
         frame.filter(~nw.col("problem").is_null()).select(
             "line", nw.lit(None, nw.String()).alias("column"), nw.col("excerpt").alias("value"), nw.col("problem").alias("rule")

@@ -18,7 +18,6 @@ REJECTED_ROWS = Table(
     ),
 )
 
-
 CORRECTIONS = Table(
     "corrections",
     "clean",

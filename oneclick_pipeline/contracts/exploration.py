@@ -41,7 +41,6 @@ DATA_PROFILE = Table(
     key=("column",),
 )
 
-
 CORRELATIONS = Table(
     "correlations",
     "exploration",

@@ -6,16 +6,9 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 CUSTOMER_ID = Column("customer_id", "int", "The store's number of the customer", group="key", header="id", minimum=0)
 
-
-PERIODS_OF_REVENUE: dict[str, str | bool] = {
-    "текущий_месяц": "m0",
-    "предыдущий_месяц": "m1",
-    "препредыдущий_месяц": "m2",
-}
-
+PERIODS_OF_REVENUE: dict[str, str | bool] = {"текущий_месяц": "m0", "предыдущий_месяц": "m1", "препредыдущий_месяц": "m2"}
 
 PERIODS_OF_MINUTES: dict[str, str | bool] = {k: v for k, v in PERIODS_OF_REVENUE.items() if v != "m2"}
-
 
 CUSTOMERS = Table(
     "customers",
@@ -141,7 +134,6 @@ CUSTOMERS = Table(
     file="market_file",
 )
 
-
 REVENUE = Table(
     "revenue",
     "clean",
@@ -171,7 +163,6 @@ REVENUE = Table(
     file="market_money",
 )
 
-
 SITE_MINUTES = Table(
     "site_minutes",
     "clean",
@@ -186,20 +177,11 @@ SITE_MINUTES = Table(
             header="Период",
             values=PERIODS_OF_MINUTES,
         ),
-        Column(
-            "minutes",
-            "float",
-            "Minutes on the site in the month",
-            unit="minutes",
-            group="site",
-            header="минут",
-            minimum=0,
-        ),
+        Column("minutes", "float", "Minutes on the site in the month", unit="minutes", group="site", header="минут", minimum=0),
     ),
     key=("customer_id", "period"),
     file="market_time",
 )
-
 
 PROFIT = Table(
     "profit",
@@ -220,12 +202,9 @@ PROFIT = Table(
     file="money",
 )
 
-
 SOURCES = (CUSTOMERS, REVENUE, SITE_MINUTES, PROFIT)
 
-
 FILE = Column("file", "str", "Export file", values=vocabulary(*(s.file for s in SOURCES)))
-
 
 LINE = Column("line", "int", "Line number in the file, the header being line 1", minimum=1)
 

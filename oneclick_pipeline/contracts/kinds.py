@@ -5,16 +5,14 @@ Types stand here by their names, so that declaring a table imports no library. D
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of values.
 
     Attributes:
         phrase: What a value is, for people.
-        is_number: Whether values can be added up.
         numpy: Type in NumPy.
         pandas: Type in pandas where no value is missing.
         pandas_with_gaps: Type in pandas where values may be missing.
@@ -22,10 +20,10 @@ class Kind:
         arrow: Type in Arrow.
         spark: Type in Spark's SQL.
         sql: Type in SQLAlchemy.
+        is_number: Whether values can be added up.
     """
 
     phrase: str
-    is_number: bool
     numpy: str
     pandas: str
     pandas_with_gaps: str
@@ -33,52 +31,13 @@ class Kind:
     arrow: str
     spark: str
     sql: str
+    is_number: bool = False
 
 
 KINDS = {
-    "int": Kind(
-        phrase="a whole number",
-        is_number=True,
-        numpy="int64",
-        pandas="int64",
-        pandas_with_gaps="Int64",
-        polars="Int64",
-        arrow="int64",
-        spark="bigint",
-        sql="BigInteger",
-    ),
-    "float": Kind(
-        phrase="a number",
-        is_number=True,
-        numpy="float64",
-        pandas="float64",
-        pandas_with_gaps="float64",
-        polars="Float64",
-        arrow="float64",
-        spark="double",
-        sql="Double",
-    ),
-    "bool": Kind(
-        phrase="true or false",
-        is_number=False,
-        numpy="bool",
-        pandas="bool",
-        pandas_with_gaps="boolean",
-        polars="Boolean",
-        arrow="bool",
-        spark="boolean",
-        sql="Boolean",
-    ),
-    "str": Kind(
-        phrase="a text",
-        is_number=False,
-        numpy="object",
-        pandas="str",
-        pandas_with_gaps="str",
-        polars="String",
-        arrow="string",
-        spark="string",
-        sql="Text",
-    ),
+    "int": Kind("a whole number", "int64", "int64", "Int64", "Int64", "int64", "bigint", "BigInteger", is_number=True),
+    "float": Kind("a number", "float64", "float64", "float64", "Float64", "float64", "double", "Double", is_number=True),
+    "bool": Kind("true or false", "bool", "bool", "boolean", "Boolean", "bool", "boolean", "Boolean"),
+    "str": Kind("a text", "object", "str", "str", "String", "string", "string", "Text"),
 }
 """Kinds by the name that a `Column` gives."""

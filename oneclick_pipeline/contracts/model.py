@@ -8,7 +8,6 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 LABEL_SOURCES = ("delivered", "revenue_rule", "vanished")
 
-
 TRAINING_SET = Table(
     "training_set",
     "model",
@@ -35,7 +34,6 @@ TRAINING_SET = Table(
     ),
     key=("feature_month", "customer_id"),
 )
-
 
 MODEL_EXPLANATION = Table(
     "model_explanation",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 Group = Literal["key", "target", "product", "communication", "customer", "site", "purchasing", "value", ""]
 
-
 STAGES = (
     "raw", "clean", "features", "exploration", "model", "scores", "segments", "campaigns", "offers", "monitoring", "report"
 )  # fmt: skip

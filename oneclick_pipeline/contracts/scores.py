@@ -8,7 +8,6 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 SCORE_BASES = ("out_of_fold", "model", "not_scored")
 
-
 REASONS: tuple[Column, ...] = tuple(
     column
     for k, which in ((1, "Strongest"), (2, "Second"), (3, "Third"))
@@ -33,7 +32,6 @@ REASONS: tuple[Column, ...] = tuple(
     )
 )
 """The three strongest reasons of a score."""
-
 
 CUSTOMER_SCORES = Table(
     "customer_scores",
@@ -72,7 +70,6 @@ CUSTOMER_SCORES = Table(
     ),
     key=("customer_id",),
 )
-
 
 PROFIT_CURVE = Table(
     "profit_curve",

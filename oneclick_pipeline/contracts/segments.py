@@ -47,7 +47,6 @@ CUSTOMER_SEGMENTS = Table(
     key=("customer_id",),
 )
 
-
 SEGMENT_PROFILES = Table(
     "segment_profiles",
     "segments",

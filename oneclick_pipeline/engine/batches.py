@@ -29,7 +29,7 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 ROWS = 125_000
-"""Rows of a batch: enough for the work on them to outweigh its overhead, few enough for 100 MB a batch at work."""
+"""Rows of a batch: enough for the work on them to outweigh its overhead, few enough for 100 MB per batch at work."""
 
 
 class Batches:
@@ -175,7 +175,7 @@ def in_order(function: Callable[[_In], _Out], batches: Iterable[_In], threads: i
     Args:
         function: What is applied. Whatever it calls of OpenMP works on one core: the threads have them all already.
         batches: What it is applied to.
-        threads: Number of threads, one a core by default.
+        threads: Number of threads, one per core by default.
     """
     threads = threads or os.cpu_count() or 1
     ahead: deque[Future[_Out]] = deque()

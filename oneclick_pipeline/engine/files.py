@@ -258,6 +258,16 @@ def damage(path: Path) -> str | None:
     return None
 
 
+def damaged(path: Path, why: str) -> BadInputError:
+    """The error for a table, `table/month.parquet`, that cannot be read."""
+    return BadInputError(
+        "the table is damaged and cannot be read",
+        file=str(path),
+        value=why,
+        remedy=f"make it anew: materialize {path.parent.name} again for {path.stem}, or run that month again",
+    )
+
+
 @contextmanager
 def whole(paths: Iterable[Path]) -> Iterator[None]:
     """Look for a damaged table where a block that reads some has failed: a reader's own error seldom names the file.
@@ -275,12 +285,7 @@ def whole(paths: Iterable[Path]) -> Iterator[None]:
     except Exception as error:
         for path in paths:
             if why := damage(path):
-                raise BadInputError(
-                    "the table is damaged and cannot be read",
-                    file=str(path),
-                    value=why,
-                    remedy=f"make it anew: materialize {path.parent.name} again for {path.stem}, or run that month again",
-                ) from error
+                raise damaged(path, why) from error
         raise
 
 

@@ -45,7 +45,7 @@ _SECONDS_TO_ANSWER = 10
 
 
 class SparkEngine:
-    """Frames are plans; writing runs them on the cluster, a part file a task."""
+    """Frames are plans; writing runs them on the cluster, one part file per task."""
 
     name = "spark"
 
@@ -149,7 +149,7 @@ def _alone(function: Callable[[pd.DataFrame], _Out], batches: Iterable[pa.Record
 
 
 def _put(frame: nw.LazyFrame, folder: Path) -> None:
-    """Have the executors write a frame, a part file a task."""
+    """Have the executors write a frame, one part file per task."""
     frame.to_native().write.parquet(f"file://{folder.absolute()}", compression="zstd")
 
 
@@ -196,10 +196,7 @@ def _options(master: str) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
     }
     if master.startswith(_HERE):
-        options |= {
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-        }
+        options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     return options
 
 

@@ -24,7 +24,7 @@ class Sample:
     """Regular customers to look at.
 
     Attributes:
-        frame: One row a customer, ordered by customer_id (which is left out, so that nothing can correlate with
+        frame: One row per customer, ordered by customer_id (which is left out, so that nothing can correlate with
             it), columns of `EXPLORED`: int and float columns as float64, bool and str columns as str ("True",
             "False"); NaN where there is no value.
         regular_customers: Regular customers there are; more than the rows of `frame` if it is a random sample.

@@ -91,7 +91,7 @@ def classes(activity: pd.Series) -> Floats:
     """Delivered classes as numbers of `CLASSES`, NaN where there is none."""
     import numpy as np
 
-    return np.asarray(activity.map(CLASSES).to_numpy(dtype=float, na_value=np.nan))
+    return np.array(activity.map(CLASSES).to_numpy(dtype=float, na_value=np.nan))  # a copy: pandas gives views to be read only
 
 
 def revenues(table: pd.DataFrame) -> Floats:

@@ -123,7 +123,7 @@ def future_shares(training: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame],
         horizon: Months from features to label: how far the comparison goes.
 
     Returns:
-        One row a comparison with at least `ENOUGH` customers, highest share first: `feature`, `feature_month`,
+        One row per comparison with at least `ENOUGH` customers, highest share first: `feature`, `feature_month`,
         `later`, `later_month`, `customers` (compared), `share` (of them equal).
     """
     import pandas as pd

@@ -160,10 +160,10 @@ def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     """Score every outer fold.
 
     Args:
-        predictions: One row a customer and repeat: `repeat`, `fold`, `declined`, `p_decline`.
+        predictions: One row per customer and repeat: `repeat`, `fold`, `declined`, `p_decline`.
 
     Returns:
-        One row a fold: `repeat`, `fold` and the metrics of `BY_FOLD`.
+        One row per fold: `repeat`, `fold` and the metrics of `BY_FOLD`.
     """
     import pandas as pd
 

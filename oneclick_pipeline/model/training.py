@@ -138,7 +138,7 @@ def predict(pipeline: Any, features: pd.DataFrame) -> NDArray[np.float64]:  # no
         features: Table with the feature columns; any other column, and the order of rows, changes nothing.
 
     Returns:
-        Probabilities, one a row, in the order of the rows; none for a table without rows.
+        Probabilities, one per row, in the order of the rows; none for a table without rows.
 
     Raises:
         BadInputError: If a feature column is missing.
@@ -199,7 +199,7 @@ def _vote_result(found: Found, predictions: pd.DataFrame, rows: int) -> FamilyRe
 
 
 def _trial_table(trials: Sequence[Trial | Vote], best: Trial | Vote) -> pd.DataFrame:
-    """One row a trial, lowest log loss first: parameters, mean and standard deviation of its scores, chosen or not."""
+    """One row per trial, lowest log loss first: parameters, mean and standard deviation of its scores, chosen or not."""
     import pandas as pd
 
     rows = []

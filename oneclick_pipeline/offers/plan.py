@@ -133,7 +133,7 @@ def offer_plan(
     """Plan a month.
 
     Args:
-        customers: See `eligibility.join`: features, p_decline, segment and model_version, one row a customer, n rows.
+        customers: Features, p_decline, segment and model_version, one row per customer, n rows.
         offers: Offers valid in the month, m of them; their order changes nothing.
         beliefs: `contracts.campaigns.OFFER_BELIEFS`; an offer without a row of the segment is believed by its row `all`, without
             that, or without beliefs, by the catalogue's prior.

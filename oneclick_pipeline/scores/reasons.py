@@ -175,7 +175,7 @@ def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], contribution
         contributions: Those of the model that scores.
 
     Returns:
-        The columns of `contracts.scores.REASONS`, one row a customer, index 0…n-1: feature, contribution in log-odds and
+        The columns of `contracts.scores.REASONS`, one row per customer, index 0…n-1: feature, contribution in log-odds and
         texts, the largest absolute contribution first, ties in the order of the features. Where a contribution is
         negligible there is no reason. Texts are categories.
 

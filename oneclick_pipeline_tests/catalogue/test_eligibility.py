@@ -147,7 +147,7 @@ def reason(*, fits_some=True, cap=8, **values):
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "why"),
     [
         ({}, ""),
         ({"regular": False}, "not_regular"),
@@ -163,8 +163,8 @@ def reason(*, fits_some=True, cap=8, **values):
         ({"cap": 0}, "contact_cap"),
     ],
 )
-def test_refusal_tells_why(values, told):
-    assert reason(**values) == [told]
+def test_refusal_says_why(values, why):
+    assert reason(**values) == [why]
 
 
 def test_refusal_tells_the_first_reason():

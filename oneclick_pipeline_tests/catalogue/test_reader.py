@@ -1,4 +1,4 @@
-"""The catalogue: the bundled one is sound, and whatever is wrong with one is told with line, field and value."""
+"""The catalogue: the bundled one is sound, and whatever is wrong with one is reported with line, field and value."""
 
 from importlib.resources import files
 

@@ -32,9 +32,7 @@ def market(*lines):
 
 def test_clean_customers_gets_types_and_english_values(cleaned):
     result = cleaned(CUSTOMERS, market(market_row(7, promo_share="0.5")))
-    assert rows(result.table) == [
-        (7, "declined", "standard", True, 3.4, 4, 107, 0.5, "Товары для детей", 3.0, 2, 1, 5.0),
-    ]
+    assert rows(result.table) == [(7, "declined", "standard", True, 3.4, 4, 107, 0.5, "Товары для детей", 3.0, 2, 1, 5.0)]
     assert (result.rows, result.rejected_rows, result.duplicates) == (1, 0, 0)
     CUSTOMERS.contract().validate(in_polars(result.table, CUSTOMERS))
 
@@ -212,7 +210,7 @@ def test_clean_damaged_file_accounts_for_every_row(tmp_path, source, edits, copi
             frame, _ = read(path, source.file, tmp_path)
         except BadInputError:
             return  # nothing but blank lines is left
-        results.append(stage.clean(backend(frame), source, Cleaning()))
+        results.append(stage.clean_export(backend(frame), source, Cleaning()))
     for result in results:
         assert result.rows == len(result.table.collect()) + result.rejected_rows + result.duplicates
         assert result.rejected.select("line").unique().collect().shape[0] == result.rejected_rows
@@ -238,68 +236,15 @@ def to_pandas(frame):
 
 
 NUMBERS = [
-    "5",
-    "+5",
-    "-5",
-    "007",
-    "5.0",
-    "5,0",
-    "5.5",
-    "5,5",
-    " 5",
-    "5 ",
-    "",
-    "  ",
-    "\u2009",
-    "1 000",
-    "1\u2009000",
-    "1_000",
-    "1e3",
-    "1E+3",
-    "1e400",
-    "1e-400",
-    "0e999",
-    "1e99999999999",
-    "nan",
-    "NaN",
-    "inf",
-    "-Infinity",
-    "+",
-    ".",
-    ".5",
-    "5.",
-    "1,5,2",
-    "1.234,5",
-    "-0",
-    "999999999999999999",
-    "-999999999999999999",
-    "9999999999999999999",
-    "1000000000000000000",
-    "0000000000000000000000000000005",
-    "5.00000",
-    "0x10",
-    "٥",
-    "５",
-    "x",
-]
+    "5", "+5", "-5", "007", "5.0", "5,0", "5.5", "5,5", " 5", "5 ", "", "  ", "\u2009", "1 000", "1\u2009000", "1_000",
+    "1e3", "1E+3", "1e400", "1e-400", "0e999", "1e99999999999", "nan", "NaN", "inf", "-Infinity", "+", ".", ".5", "5.",
+    "1,5,2", "1.234,5", "-0", "999999999999999999", "-999999999999999999", "9999999999999999999", "1000000000000000000",
+    "0000000000000000000000000000005", "5.00000", "0x10", "٥", "５", "x",
+]  # fmt: skip
 WORDS = [
-    "Снизилась",
-    "снизилась",
-    " Снизилась",
-    "Выросла",
-    "",
-    " ",
-    "да",
-    "ДА",
-    "на",
-    "стандартт",
-    "премиум",
-    "Книги",
-    "текущий_месяц",
-    "предыдцщий_месяц",
-    "следующий_месяц",
-    "Косметика и аксесуары",
-]
+    "Снизилась", "снизилась", " Снизилась", "Выросла", "", " ", "да", "ДА", "на", "стандартт", "премиум", "Книги",
+    "текущий_месяц", "предыдцщий_месяц", "следующий_месяц", "Косметика и аксесуары",
+]  # fmt: skip
 
 
 def texts_of(column):
@@ -330,10 +275,10 @@ def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, f
     frame = pl.DataFrame(texts, schema=dict.fromkeys(source.names, pl.String), orient="row").with_row_index("line", offset=2)
     nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
     lazy = nw.from_native(frame.with_columns(pl.col("line").cast(pl.Int64), *nothing).lazy())
-    cheap = stage.clean(lazy, source, Cleaning())
+    cheap = stage.clean_export(lazy, source, Cleaning())
     with monkeypatch.context() as patch:
         patch.setattr(stage, "read_quickly", lambda *_: None)
-        careful = stage.clean(lazy, source, Cleaning())
+        careful = stage.clean_export(lazy, source, Cleaning())
     for mine, theirs, table in (
         (cheap.table, careful.table, source),
         (cheap.rejected, careful.rejected, REJECTED_ROWS),

@@ -17,14 +17,7 @@ from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 
 HERE = ("polars", "pandas")  # test_spark.py has the one that needs a cluster
-FRAME = pl.DataFrame(
-    {
-        "i": [1, 2, None],
-        "f": [0.5, None, -2.0],
-        "b": [True, False, None],
-        "s": ["да", None, ""],
-    }
-)
+FRAME = pl.DataFrame({"i": [1, 2, None], "f": [0.5, None, -2.0], "b": [True, False, None], "s": ["да", None, ""]})
 
 
 def written(tmp_path, frame, name="table"):

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from oneclick_pipeline import engine
-from oneclick_pipeline.clean.export import clean
+from oneclick_pipeline.clean.export import clean_export
 from oneclick_pipeline.contracts.exports import REVENUE
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files, spark
@@ -105,7 +105,7 @@ def test_spark_quarantines_and_corrects_as_polars(tmp_path, on_spark):
     for chosen in (engine.get("polars"), on_spark):
         step = Step(homes.MONTH, chosen, tmp_path / chosen.name)
         step.folder.mkdir()
-        cleaned = clean(step.take(export), REVENUE, Cleaning(), step.compute)
+        cleaned = clean_export(step.take(export), REVENUE, Cleaning(), step.compute)
         parts = {"revenue": cleaned.table, "rejected_rows": cleaned.rejected, "corrections": cleaned.corrections}
         found = [pl.read_parquet(step.stage(n, part).path).sort(pl.all()).rows() for n, part in parts.items()]
         results.append(((cleaned.rows, cleaned.rejected_rows, cleaned.duplicates), *found))

@@ -101,11 +101,11 @@ def test_linear_contributions_are_coefficients_times_distance_from_the_mean(expl
     if isinstance(last, CalibratedClassifierCV):
         last, slope = last.calibrated_classifiers_[0].estimator, -last.calibrated_classifiers_[0].calibrators[0].a_
     columns = (model[:-1].transform(rows) - model[:-1].transform(once).mean(axis=0)) * last.coef_[0] * slope
-    told = model[:-1].get_feature_names_out()
+    given = model[:-1].get_feature_names_out()
     for i, feature in enumerate(FEATURE_NAMES):
-        own = [k for k, c in enumerate(told) if c.split("__")[1] == feature or c.split("__")[1].startswith(f"{feature}_")]
+        own = [k for k, c in enumerate(given) if c.split("__")[1] == feature or c.split("__")[1].startswith(f"{feature}_")]
         if feature in NUMBERS:
-            own = [k for k, c in enumerate(told) if c == f"number__{feature}"]
+            own = [k for k, c in enumerate(given) if c == f"number__{feature}"]
         expected = columns[:, own].sum(axis=1)
         np.testing.assert_allclose(found.of(rows, np.full(6, np.nan))[:, i], expected, atol=1e-8, rtol=1e-8)
 
@@ -113,8 +113,8 @@ def test_linear_contributions_are_coefficients_times_distance_from_the_mean(expl
 @pytest.mark.parametrize("name", LINEAR)
 def test_linear_contributions_are_the_sampled_shapley_values(explained, name):
     _, (found, values) = explained[name]
-    told = found.of(values, np.full(len(values), np.nan))
-    np.testing.assert_allclose(told, values[[CONTRIBUTION + n for n in FEATURE_NAMES]], atol=1e-9)
+    given = found.of(values, np.full(len(values), np.nan))
+    np.testing.assert_allclose(given, values[[CONTRIBUTION + n for n in FEATURE_NAMES]], atol=1e-9)
     assert found.fidelity.r2 == pytest.approx(1)
     assert found.fidelity.top_reason == 1
 
@@ -180,22 +180,22 @@ def test_tiny_training_set_is_explained_as_well():
     training = make_training(24).assign(unpaid_items=3, tenure_days=pd.array([None] * 24, dtype="Int64"))
     model = MODELS["extra trees"]().fit(inputs(training), training["declined"])
     found, values = explain(model, training, SETTINGS)
-    told = found.of(training, model.predict_proba(inputs(training))[:, 1])
-    assert np.isfinite(told).all()
+    given = found.of(training, model.predict_proba(inputs(training))[:, 1])
+    assert np.isfinite(given).all()
     assert np.abs(values[["contribution_unpaid_items", "contribution_tenure_days"]].to_numpy()).max() == 0
-    assert np.abs(told[:, [FEATURE_NAMES.index("unpaid_items"), FEATURE_NAMES.index("tenure_days")]]).max() < 1e-9
+    assert np.abs(given[:, [FEATURE_NAMES.index("unpaid_items"), FEATURE_NAMES.index("tenure_days")]]).max() < 1e-9
 
 
 @pytest.mark.parametrize(
-    ("told", "r2", "top", "three"),
+    ("given", "r2", "top", "three"),
     [
         ([[3.0, -2.0, 1.0, 0.0]], 1, 1, 1),
         ([[0.0, -2.0, 1.0, 3.0]], 1 - 18 / 14, 0, 2 / 3),
         ([[-2.0, 3.0, 1.0, 0.0]], 1 - 50 / 14, 0, 1),
     ],
 )
-def test_compare(told, r2, top, three):
-    found = compare(np.array([[3.0, -2.0, 1.0, 0.0]]), np.array(told))
+def test_compare(given, r2, top, three):
+    found = compare(np.array([[3.0, -2.0, 1.0, 0.0]]), np.array(given))
     assert (found.customers, found.r2, found.top_reason, found.top_three) == pytest.approx((1, r2, top, three))
 
 
@@ -226,6 +226,6 @@ def test_features_with_the_largest_true_effect_are_on_top(twin, name):
     model = MODELS[name]().fit(rows, twin["declined"])
     values = explain(model, twin, SETTINGS).sample
     found = values[[CONTRIBUTION + n for n in FEATURE_NAMES]].abs().mean().to_numpy()
-    best, told = ([FEATURE_NAMES[i] for i in np.argsort(-v)] for v in (true, found))
-    assert {*best[:3]} <= {*told[:4]}
+    best, given = ([FEATURE_NAMES[i] for i in np.argsort(-v)] for v in (true, found))
+    assert {*best[:3]} <= {*given[:4]}
     assert np.corrcoef(true, found)[0, 1] > 0.7

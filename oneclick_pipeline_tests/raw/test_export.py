@@ -102,12 +102,7 @@ def test_read_blank_lines_are_no_rows_but_count_as_lines(tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "problem"),
-    [
-        ('2;"3', NOT_CLOSED),
-        ("2;3;4", WRONG_WIDTH),
-        ("2", WRONG_WIDTH),
-        ("2;" + "9" * MAX_LINE_BYTES, TOO_LONG),
-    ],
+    [('2;"3', NOT_CLOSED), ("2;3;4", WRONG_WIDTH), ("2", WRONG_WIDTH), ("2;" + "9" * MAX_LINE_BYTES, TOO_LONG)],
     ids=["quote", "wide", "narrow", "long"],
 )
 def test_read_line_that_cannot_be_split_is_kept_with_its_problem(tmp_path, line, problem):

@@ -30,12 +30,12 @@ def customer(**values):
     return usual | values
 
 
-def told(contributions, *customers):
+def reasons_of(contributions, *customers):
     return reasons(pd.DataFrame(list(customers)), np.full(len(customers), 0.5), contributions)
 
 
 def only(contributions, **values):
-    row = told(contributions, customer(**values)).iloc[0]
+    row = reasons_of(contributions, customer(**values)).iloc[0]
     return row["reason_1"], row["reason_1_effect"], row["reason_1_ru"], row["reason_1_en"]
 
 
@@ -77,13 +77,13 @@ def test_value_as_usual_is_said_to_be_so():
 
 def test_reasons_are_the_strongest_by_absolute_contribution_ties_in_the_order_of_the_features():
     contributions = make_contributions(tenure_days=0.1, unpaid_items=-0.3, revenue_m2=0.2, contacts_6m=0.2)
-    row = told(contributions, customer(tenure_days=11, unpaid_items=11, revenue_m2=11, contacts_6m=11)).iloc[0]
+    row = reasons_of(contributions, customer(tenure_days=11, unpaid_items=11, revenue_m2=11, contacts_6m=11)).iloc[0]
     assert [row[f"reason_{k}"] for k in (1, 2, 3)] == ["unpaid_items", "contacts_6m", "revenue_m2"]
     assert [row[f"reason_{k}_effect"] for k in (1, 2, 3)] == pytest.approx([-0.3, 0.2, 0.2])
 
 
 def test_what_contributes_next_to_nothing_is_no_reason():
-    row = told(make_contributions(tenure_days=0.1, unpaid_items=0.004), customer(tenure_days=11, unpaid_items=11)).iloc[0]
+    row = reasons_of(make_contributions(tenure_days=0.1, unpaid_items=0.004), customer(tenure_days=11, unpaid_items=11)).iloc[0]
     assert row["reason_1"] == "tenure_days"
     assert row[["reason_2", "reason_2_effect", "reason_2_ru", "reason_2_en", "reason_3"]].isna().all()
 
@@ -117,7 +117,7 @@ people = st.lists(st.builds(lambda a, w: a | w, amounts, words), min_size=1, max
 @given(rows=people, slope=slopes)
 def test_every_reason_is_true(rows, slope):
     contributions = make_contributions(**slope)
-    found = told(contributions, *rows)
+    found = reasons_of(contributions, *rows)
     adds = contributions.of(pd.DataFrame(rows), np.full(len(rows), 0.5))
     for i, row in enumerate(rows):
         for k in (1, 2, 3):
@@ -144,10 +144,10 @@ def test_reasons_keep_the_contract_and_need_every_feature():
     import pandera.polars as pa
 
     rows = [customer(minutes_m0=m, unpaid_items=u, service_level=s) for m in (None, 3) for u, s in ((9, None), (12, "premium"))]
-    found = told(make_contributions(minutes_m0=-1, unpaid_items=0.3, service_level=0.2), *rows)
+    found = reasons_of(make_contributions(minutes_m0=-1, unpaid_items=0.3, service_level=0.2), *rows)
     types = {"str": str, "float": float}
     contract = {c.name: pa.Column(types[c.kind], nullable=True) for c in REASONS}
-    assert list(told(make_contributions(), customer()).head(0)) == [c.name for c in REASONS]
+    assert list(reasons_of(make_contributions(), customer()).head(0)) == [c.name for c in REASONS]
     nobody = pd.DataFrame([customer()]).head(0)
     assert list(reasons(nobody, np.empty(0), make_contributions())) == [c.name for c in REASONS]
     with pytest.raises(BadInputError, match="features are missing: minutes_m1"):

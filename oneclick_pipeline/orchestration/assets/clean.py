@@ -8,8 +8,7 @@ import narwhals as nw
 import pandas as pd
 
 from oneclick_pipeline import clean, contracts, raw
-from oneclick_pipeline.clean.export import Cleaned
-from oneclick_pipeline.clean.export import clean as clean_export
+from oneclick_pipeline.clean.export import Cleaned, clean_export
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.orchestration.asset_specs import code_version, table_spec
@@ -56,12 +55,7 @@ def worst_rules(rejected: pd.DataFrame) -> str:
     check_specs=[spec for name in _outputs() for spec in CHECKS.get(name, [])],
 )
 def clean_tables(
-    context: dg.AssetExecutionContext,
-    home: Home,
-    market_file: Export,
-    market_money: Export,
-    market_time: Export,
-    money: Export,
+    context: dg.AssetExecutionContext, home: Home, market_file: Export, market_money: Export, market_time: Export, money: Export
 ) -> Iterator[Any]:
     """Clean the four exports."""
     exports = {export.facts.file: export for export in (market_file, market_money, market_time, money)}

@@ -1,4 +1,4 @@
-"""Assets of stage raw: one an export."""
+"""Assets of stage raw: one per export."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from oneclick_pipeline import engine, features
-from oneclick_pipeline.clean.export import clean
+from oneclick_pipeline.clean.export import clean_export
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw.export import read
@@ -75,7 +75,7 @@ def fit_exports(folder: Path) -> Profile:
         for table in SOURCES:
             frame, _ = read(folder / f"{table.file}.csv", table.file, Path(scratch))
             path = Path(scratch) / f"{table.name}.parquet"
-            polars.write(clean(frame, table, Settings().cleaning).table, path, table)
+            polars.write(clean_export(frame, table, Settings().cleaning).table, path, table)
             tables[table.name] = polars.scan(path)
         return fit(features.customer_features(**tables).collect().to_pandas())
 

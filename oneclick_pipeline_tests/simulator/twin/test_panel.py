@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from oneclick_pipeline import features
-from oneclick_pipeline.clean.export import clean
+from oneclick_pipeline.clean.export import clean_export
 from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.engine import files
@@ -283,7 +283,7 @@ def test_written_month_comes_back_through_the_pipeline(tmp_path, month):
     tables, corrected = {}, []
     for table in SOURCES:
         frame, _ = read(tmp_path / "raw" / month / f"{table.file}.csv", table.file, tmp_path)
-        cleaned = clean(frame, table, Settings().cleaning)
+        cleaned = clean_export(frame, table, Settings().cleaning)
         assert (cleaned.rejected_rows, cleaned.duplicates) == (0, 0)
         corrected += cleaned.corrections.collect()["rule"].to_list()
         tables[table.name] = cleaned.table
