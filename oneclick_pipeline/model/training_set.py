@@ -91,21 +91,6 @@ def in_canonical_order(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[_order(table, _hashes(table))].reset_index(drop=True)
 
 
-def copies(table: pd.DataFrame) -> pd.Series:
-    """Number the groups of rows that no fold may split, 0, 1, … in the order of the rows.
-
-    Rows with identical features belong together, and so do all months of a customer, and whatever those two link.
-    Two missing values count as identical. Features are compared by a 64-bit hash: equal ones never differ in it, and
-    different ones meet with a chance of n²/2⁶⁵ (3e-8 for a million rows), which would only put strangers together.
-
-    Args:
-        table: Features and `customer_id`, one row per customer and month.
-    """
-    import pandas as pd
-
-    return pd.Series(_groups(table, _hashes(table)), index=table.index)
-
-
 def training_set(snapshots: Mapping[str, pd.DataFrame], *, month: str, horizon: int, settings: Labels) -> pd.DataFrame:
     """Join what was known of the regular customers with what became of them, as far as a month knows it.
 
@@ -243,7 +228,12 @@ def _order(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
 
 
 def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Number of the group of every row; see `copies`."""
+    """Number the groups of rows that no fold may split, 0, 1, … in the order of the rows.
+
+    Rows with identical features belong together, and so do all months of a customer, and whatever those two link.
+    Two missing values count as identical. Features are compared by a 64-bit hash: equal ones never differ in it, and
+    different ones meet with a chance of n²/2⁶⁵ (3e-8 for a million rows), which would only put strangers together.
+    """
     import numpy as np
     import pandas as pd
     from scipy.sparse import coo_array

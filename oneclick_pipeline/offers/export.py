@@ -87,15 +87,6 @@ def offers_frame(plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogu
     return pd.concat(parts).sort_values("customer_id", ignore_index=True)[list(COLUMNS)]
 
 
-def offers_csv(plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogue, month: str) -> bytes:
-    """The offers file as bytes; see `offers_frame` for arguments and errors.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe before it; the same plan gives the same bytes.
-    Source: OWASP, CSV Injection.
-    """
-    return _csv(offers_frame(plan, features, catalogue, month))
-
-
 def write_export(
     home: Path, month: str, plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogue, *, replan: bool = False
 ) -> Exported:
@@ -155,7 +146,7 @@ def _allowed(customers: pd.DataFrame, month: str) -> None:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    """The rows as CSV, texts made harmless."""
+    """The rows as CSV. A text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV Injection)."""
     import polars as pl
 
     texts = [name for name in COLUMNS if name != "customer_id"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -92,21 +91,6 @@ class DecidedPlan:
                 "cost": whole(np.where(arm == 0, self._offers.cost[offer], 0.0) if ids else np.zeros(len(at)), 0.0),
             }
         )[OFFER_PLAN.names]
-
-
-def digest(table: pd.DataFrame) -> str:
-    """SHA-256 of a plan's content: the same for the same plan in any order of rows, also when read from its file."""
-    import pandas as pd
-
-    table, sha = table.sort_values("customer_id", kind="stable"), hashlib.sha256()
-    for column in OFFER_PLAN.columns:
-        values = table[column.name]
-        if column.kind == "str":
-            content = values.astype(object).where(values.notna(), "").to_numpy()
-        else:
-            content = values.to_numpy(dtype=float if column.kind == "float" else np.int64, na_value=np.nan)
-        sha.update(pd.util.hash_array(content).tobytes())
-    return sha.hexdigest()
 
 
 def _words(codes: NDArray[np.integer], words: Sequence[str]) -> pd.Categorical:

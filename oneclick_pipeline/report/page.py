@@ -38,7 +38,7 @@ _SMALL, _LARGE = 10, 100
 def render(facts: Facts, code: str) -> str:
     """The page in a language, `ru` or `en`; the same figures give the same bytes."""
     words = language(code, facts.unit_roubles)
-    tools = _Tools(facts, words)
+    tools = _Tools(words)
     made = _environment().get_template("page.html.jinja").render(
         f=facts,
         t=words,
@@ -97,8 +97,8 @@ def digits(x: float) -> str:
 class _Tools:
     """What the templates ask for beside texts and numbers."""
 
-    def __init__(self, facts: Facts, words: Language) -> None:
-        self._facts, self._words = facts, words
+    def __init__(self, words: Language) -> None:
+        self._words = words
 
     def name(self, segment: Segment) -> str:
         """A segment's name."""

@@ -5,10 +5,10 @@ import pytest
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.training_set import copies, digest, in_canonical_order, inputs, require_enough, sample, training_set
+from oneclick_pipeline.model.training_set import digest, in_canonical_order, inputs, require_enough, sample, training_set
 from oneclick_pipeline.settings import Labels
 
-from .conftest import label, make_features, make_training
+from .conftest import copies, label, make_features, make_training
 
 
 def test_training_set_keeps_its_contract(training):

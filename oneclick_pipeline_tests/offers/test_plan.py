@@ -15,7 +15,6 @@ from oneclick_pipeline.catalogue.offer import Condition, Offer
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.offers.plan import Planner, offer_plan
-from oneclick_pipeline.offers.plan_table import digest
 from oneclick_pipeline.settings import Offers, Settings
 
 MONTH = "2026-10"
@@ -137,19 +136,7 @@ def test_neither_order_nor_a_rerun_changes_the_plan(n, seed, settings, random):
     other = plan(customers.iloc[order], THREE[::-1], settings=settings, customer_effects=effects[order][:, ::-1])
     pd.testing.assert_frame_equal(again.table, found.table)
     pd.testing.assert_frame_equal(other.table.reset_index(drop=True), found.table.iloc[order].reset_index(drop=True))
-    assert digest(found.table) == digest(again.table) == digest(other.table)
     assert repr(found.summary) == repr(again.summary) == repr(other.summary)
-
-
-def test_digest_survives_the_file_and_sees_any_change(tmp_path):
-    table = plan(people(300)).table
-    pl.from_pandas(table).write_parquet(tmp_path / "plan.parquet")
-    assert digest(pl.read_parquet(tmp_path / "plan.parquet").to_pandas()) == digest(table)
-    for column in OFFER_PLAN.columns:
-        other = table.copy()
-        at = other.index[other[column.name].notna()][0]
-        other.loc[at, column.name] = "x" if column.kind == "str" else other.loc[at, column.name] + 1
-        assert digest(other) != digest(table), column.name
 
 
 def test_plan_by_hand():
@@ -335,7 +322,8 @@ def test_batches_change_nothing(rows, given_effects):
     whole = offer_plan(customers, (*THREE, RICH), None, Settings(), month=MONTH, customer_effects=effects, worth=worth)
     assert whole.table["offer_id"].nunique() == 4
     found, summary = batched(customers, rows, effects=effects, worth=worth)
-    assert digest(found.astype(whole.table.dtypes)) == digest(whole.table)
+    tables = [table.sort_values("customer_id", ignore_index=True) for table in (found.astype(whole.table.dtypes), whole.table)]
+    pd.testing.assert_frame_equal(*tables)
     assert str(summary) == str(whole.summary)  # the text, since NaN is not equal to itself
 
 

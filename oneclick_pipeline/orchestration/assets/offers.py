@@ -1,5 +1,6 @@
 """Assets of stage offers: who gets which offer this month, and the file that the CRM loads."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 
 from oneclick_pipeline import campaigns, contracts, experiment, offers, pictures, stats
 from oneclick_pipeline.campaigns import ledger, worth
+from oneclick_pipeline.campaigns.dr_learner import Learner
 from oneclick_pipeline.campaigns.policy_value import PolicyValue
 from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.catalogue.offer import Offer
@@ -25,6 +27,7 @@ from oneclick_pipeline.orchestration.metadata import table
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.table_months import Months
 from oneclick_pipeline.settings import Settings
+from oneclick_pipeline.stats import Z_95
 
 _CODE = code_version(offers, campaigns, experiment, stats, pictures, contracts)
 _CERTIFIED = 0.001
@@ -104,14 +107,27 @@ def _facts_of_plan(made: month_plan.MonthPlan, settings: Settings) -> dict[str, 
         "the same by risk x profit, without controls": summary.by_risk,
         "the same without limits and controls": summary.without_limits,
         "smallest change of the share of decliners that this plan can show": summary.detectable_effect,
+        **{
+            f"the same of {offer} alone": "too few controls" if math.isnan(least) else least
+            for offer, least in summary.detectable_effects.items()
+        },
         "price of a unit of budget": summary.price_of_budget,
         "effects": "of the catalogue" if lessons.response is None else "learnt from earlier campaigns",
         "found beyond them by the DR-learner": (
             "not asked: too few customers" if lessons.learner is None else f"{lessons.learner.slope.used:.0%} of what it sees"
         ),
+        **_beyond(lessons.learner),
         "worth of a kept customer": _assumed(settings) if made.worth is None else str(made.worth),
         "earlier campaigns": _ways(made.ways),
     }
+
+
+def _beyond(learner: Learner | None) -> dict[str, str]:
+    """What the DR-learner sees beyond the other effects, on average over the customers on whom an offer was measured."""
+    if learner is None:
+        return {}
+    means = zip(learner.offers, learner.means, learner.standard_errors, strict=True)
+    return {f"{o}: effect beyond": f"{mean:+.3f} ± {Z_95 * se:.3f}" for o, mean, se in means if not math.isnan(mean)}
 
 
 def _needed(offers: Sequence[Offer]) -> list[str]:
@@ -130,8 +146,10 @@ def _ways(ways: list[PolicyValue]) -> dg.MarkdownMetadataValue:
     """What ways of choosing would have earned."""
     if not ways:
         return dg.MetadataValue.md("not enough data: no earlier campaign has matured")
-    header = ("way of choosing", "finance units per customer and month", "95 % interval", "treated")
-    return table(header, [(w.policy, f"{w.value:.3f}", f"{w.low:.3f} to {w.high:.3f}", f"{w.treated:.0%}") for w in ways])
+    header = ("way of choosing", "finance units per customer and month", "95 % interval", "treated", "by the model alone")
+    shares = [(f"{w.treated:.0%}", f"{w.unsupported:.0%}") for w in ways]
+    rows = [(w.policy, f"{w.value:.3f}", f"{w.low:.3f} to {w.high:.3f}", *share) for w, share in zip(ways, shares, strict=True)]
+    return table(header, rows)
 
 
 @dg.asset(

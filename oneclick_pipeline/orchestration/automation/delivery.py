@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-WEBHOOK = webhook.VARIABLE
 _STDERR, _WEBHOOK = "stderr", "webhook"
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 900.0
 

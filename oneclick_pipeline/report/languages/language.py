@@ -27,7 +27,6 @@ from oneclick_pipeline.stats import Interval
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-LANGUAGES = ("ru", "en")
 LONGEST = 80
 """Characters of a foreign text that are shown."""
 

@@ -44,7 +44,7 @@ class Panel:
     """A store at one month, in memory; `advance` takes it to the next.
 
     Snapshot *t* shows features x_t. The class of the three months after it, D_t, is drawn with
-    P(decline | x_t) = `probability(profile, x_t)` plus the effect of what was done to the customer in month *t*, and
+    P(decline | x_t) = `probability_of_codes(profile, x_t)` plus the effect of what was done to the customer in month *t*, and
     stands in snapshot *t+3* as the activity. Whoever leaves has declined in every horizon still running, so that "in
     no file any more" means declined without exception.
 

@@ -11,7 +11,7 @@ from oneclick_pipeline.definitions import build
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import execution
 from oneclick_pipeline.orchestration.automation import alerts
-from oneclick_pipeline.orchestration.automation.delivery import WEBHOOK
+from oneclick_pipeline.orchestration.automation.webhook import VARIABLE as WEBHOOK
 from oneclick_pipeline.orchestration.checks import CHECKS, check, result
 from oneclick_pipeline.orchestration.partitions import FIRST, months_from
 from oneclick_pipeline.orchestration.resources import Home

@@ -25,8 +25,8 @@ from oneclick_pipeline.simulator.twin import panel as panel_module
 from oneclick_pipeline.simulator.twin.life import JOIN, uncoupled
 from oneclick_pipeline.simulator.twin.panel import PERSISTENT, Panel, write_months
 from oneclick_pipeline.simulator.twin.profile import Profile
-from oneclick_pipeline.simulator.twin.quirks import NONE, Quirks
-from oneclick_pipeline.simulator.twin.truth import probability
+from oneclick_pipeline.simulator.twin.quirks import Quirks
+from oneclick_pipeline_tests.simulator.twin.conftest import CLEAN, probability
 
 PROFILE = Profile.load()
 MONTHS = 16
@@ -310,7 +310,7 @@ def test_rows_stand_by_class_with_newcomers_last(tmp_path):
 
 
 def test_without_quirks_rows_stand_by_id(tmp_path):
-    panel = opened(quirks=NONE)
+    panel = opened(quirks=CLEAN)
     panel.advance()
     panel.write(tmp_path / "m")
     table = pl.read_csv(tmp_path / "m" / "market_file.csv")
