@@ -4,9 +4,10 @@ MONTH ?= 2026-10
 DAGSTER_PORT ?= 3000
 MLFLOW_PORT ?= 5000
 SIZES ?= 100000 1000000
+UPGRADE ?= --upgrade
 BIN := .venv/bin
 UV := VIRTUAL_ENV=.venv $(BIN)/uv
-LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+LOCK = $(UV) pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-header
 
 .PHONY: help setup run test soak test-spark ui lock audit bench bench-old-home clean
@@ -29,11 +30,13 @@ setup: .venv/.complete ## Create the environment from the locked requirements.
 run: setup ## Run the month of the bundled sample, or MONTH=YYYY-MM.
 	$(BIN)/oneclick run --month $(MONTH)
 
-test: setup ## Lint, types, import contracts, definitions, all tests; in another order with ORDER=SEED.
+test: setup ## Lint, types, import contracts, structure, dead code, definitions, all tests; in another order with ORDER=SEED.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -P .ci/structure.py
+	$(BIN)/python -P .ci/dead_code.py
 	$(BIN)/dagster definitions validate -w workspace.yaml
 	$(BIN)/pytest -n 2 --dist loadscope $(if $(ORDER),-p pytest_randomly --randomly-seed=$(ORDER))
 
@@ -49,17 +52,17 @@ test-spark: setup .spark/.complete ## The tests of Spark on a real cluster of th
 soak: setup ## The tests that take minutes each: kills, full disks, lost databases, a team's processes, ten retrains, a year.
 	$(BIN)/pytest -n 2 --dist loadscope -m soak
 
-ui: setup ## Start the Dagster UI with its daemon, and MLflow, on loopback.
+ui: setup ## Open Dagster, with its daemon, and MLflow on this machine.
 	$(BIN)/oneclick ui --dagster-port $(DAGSTER_PORT) --mlflow-port $(MLFLOW_PORT)
 
-bench: setup ## Measure the month beside a plain script, and cost against size, SIZES="100000 1000000".
+bench: setup ## Measure the month next to a plain script, and cost against size, SIZES="100000 1000000".
 	$(BIN)/python -m benchmarks.month
 	$(BIN)/python -m benchmarks.scale --customers $(SIZES)
 
-bench-old-home: setup ## Measure a home of 60 months, 500 runs and 40 model versions beside a new one: a quarter of an hour.
+bench-old-home: setup ## Measure a home of 60 months, 500 runs and 40 model versions next to a new one: a quarter of an hour.
 	$(BIN)/python -m benchmarks.old_home
 
-lock: setup ## Compile the requirements anew from pyproject.toml, with the newest versions.
+lock: setup ## Compile the requirements again from pyproject.toml with the newest versions; UPGRADE= keeps those that are locked.
 	$(LOCK) --extra dev pyproject.toml -o requirements.txt
 	echo uv | $(LOCK) - -o requirements-uv.txt
 	$(BIN)/python -P -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"], sep="\n")' \
@@ -67,7 +70,7 @@ lock: setup ## Compile the requirements anew from pyproject.toml, with the newes
 	$(LOCK) --extra postgres --constraint requirements.txt pyproject.toml deploy/build.in -o deploy/requirements.txt
 	echo pip-audit | $(LOCK) --constraint requirements.txt - -o requirements-audit.txt
 
-audit: .audit/.complete ## Ask the database of advisories about every locked version; fails where nobody could be asked.
+audit: .audit/.complete ## Ask the database of advisories about every locked version; fails if it could not be asked.
 	.audit/bin/python .ci/audit.py .audit/bin/pip-audit requirements.txt deploy/requirements.txt requirements-*.txt
 
 .audit/.complete: requirements-audit.txt # beside .venv, which stays as it is locked

@@ -68,11 +68,9 @@ def call(asset: dg.AssetsDefinition, resources: Any, month: str) -> None:
 
 def months_of(mapping: Any, month: str) -> list[str]:
     """The months that an asset of a month reads of another."""
-    from oneclick_pipeline.orchestration.asset_specs import MONTHS
+    from oneclick_pipeline.home.months import add_months
 
-    months = MONTHS.get_partition_keys()
-    here = months.index(month)
-    return months[max(here + getattr(mapping, "start_offset", 0), 0) : here + 1]
+    return [add_months(month, back) for back in range(getattr(mapping, "start_offset", 0), 1)]
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ from oneclick_pipeline.home import permissions
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model import gates, train
-from oneclick_pipeline.model.contributions import Explained
+from oneclick_pipeline.model.attribution import Explained
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tracking import Tracking
 
@@ -192,7 +192,8 @@ def _more_versions(home: Path) -> None:
     training = pd.read_parquet(table_file(home, "training_set", months[-1]))
     trained = train(training, settings.model)
     explained = Explained(
-        effects=model.Effects.from_json(store.effects(store.require_champion())), sample=store.shapley(store.require_champion())
+        contributions=model.Contributions.from_json(store.contributions(store.require_champion())),
+        sample=store.shapley(store.require_champion()),
     )
     failed = [gates.Gate(name, passed=False, figures={}, text="made for the benchmark") for name in gates.GATES]
     tags = {"dagster_asset": "activity_model", "dagster_run_id": str(uuid4()), "code_version": "benchmark"}

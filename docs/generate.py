@@ -27,7 +27,7 @@ def tables() -> str:
         "# Tables",
         _NOTE,
         (
-            "The contracts stand in `oneclick_pipeline/contracts.py`. Every table is held against its contract before it becomes "
+            "The contracts are in `oneclick_pipeline/contracts/`. Every table is checked against its contract before it becomes "
             "readable. Paths, table names and column names are a public interface:"
         ),
         "```\nHOME/raw/<month>/<file>.csv\nHOME/tables/<stage>/<table>/<month>.parquet\n```",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import dagster as dg
 
@@ -22,8 +23,12 @@ from oneclick_pipeline.orchestration.assets import (
 )
 from oneclick_pipeline.orchestration.automation import alerts, jobs, pruning
 from oneclick_pipeline.orchestration.execution import events_logger
+from oneclick_pipeline.orchestration.partitions import by_month, first_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.orchestration.runs.console import console
+
+STAGES = (raw, clean, features, exploration, model, scores, segments, campaigns, offers, monitoring, report)
+"""The stages of the graph, in the order in which a month passes through them."""
 
 
 def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Definitions:
@@ -38,21 +43,10 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
         BadInputError: See `permissions.access`.
     """
     permissions.restrict()  # whoever loads the graph writes files for their owner alone
-    place = Home(path=home, engine=engine, spark_master=spark_master)
+    first = first_month(Path(home).absolute())
+    place = Home(path=home, engine=engine, spark_master=spark_master, first_month=first)
     return dg.Definitions(
-        assets=[
-            *raw.ASSETS,
-            *clean.ASSETS,
-            *features.ASSETS,
-            *exploration.ASSETS,
-            *model.ASSETS,
-            *scores.ASSETS,
-            *segments.ASSETS,
-            *campaigns.ASSETS,
-            *offers.ASSETS,
-            *monitoring.ASSETS,
-            *report.ASSETS,
-        ],
+        assets=by_month((asset for stage in STAGES for asset in stage.ASSETS), first),
         jobs=jobs.JOBS,
         schedules=[jobs.monthly_refresh],
         sensors=[jobs.new_snapshot, jobs.retrain_due, alerts.alerts, pruning.pruning_sensor],

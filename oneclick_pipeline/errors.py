@@ -1,4 +1,4 @@
-"""What goes wrong because of the input, or of the machine, said so that the reader can mend it."""
+"""What goes wrong because of the input, or of the machine, in words that let the reader fix it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class BadInputError(Exception):
-    """Input that the pipeline cannot use: what, where, and how to mend it.
+    """Input that the pipeline cannot use: what, where, and how to fix it.
 
     Attributes:
         problem: What is wrong, one sentence without a full stop.
@@ -27,8 +27,8 @@ class BadInputError(Exception):
         value: Offending value, as it came.
         remedy: What the reader should do.
 
-    >>> print(BadInputError("profit is no number", file="money.csv", line=7, column="Прибыль", value="abc", remedy="mend it"))
-    money.csv, line 7, column «Прибыль», value 'abc': profit is no number. What to do: mend it
+    >>> print(BadInputError("profit is no number", file="money.csv", line=7, column="Прибыль", value="abc", remedy="fix it"))
+    money.csv, line 7, column «Прибыль», value 'abc': profit is no number. What to do: fix it
     """
 
     problem: str
@@ -110,7 +110,7 @@ _DATABASE = (  # what SQLite says, what that means, what to do; the first that f
     ("malformed", "the database is damaged", "put the last backup in its place, or move it away; then run again"),
     ("disk I/O error", "the disk does not work", "see that it works and has room (dmesg, df); then run again"),
     ("out of memory", _NO_MEMORY, _MEMORY),
-    ("readonly", "the database cannot be written", "mend its permissions and those of its folder; then run again"),
+    ("readonly", "the database cannot be written", "fix its permissions and those of its folder; then run again"),
     (
         "no such table",
         "the database was taken away or emptied",
@@ -124,31 +124,31 @@ def of_the_machine(error: BaseException, home: Path | None = None, database: Pat
     """What the machine did: a disk that takes nothing, too little memory, missing permissions, an SQLite database of no use.
 
     Args:
-        error: What was raised. What it came from is looked at, too: libraries wrap what the system told them.
+        error: What was raised. What it came from is looked at, too: libraries wrap what the system reported.
         home: The home, where the system does not say which file it was.
         database: The database that the code was working with.
 
     Returns:
-        The error to tell; None where none of these is the reason.
+        The error to report; None where none of these is the reason.
 
     >>> print(of_the_machine(OSError(errno.EROFS, "Read-only file system", "data/part")).problem)
     the file system is read-only
     """
     for one in _chain(error):
         place = str(getattr(one, "filename", None) or home or "")
-        if told := _exhausted(one, place):
-            return told
+        if limit := _exhausted(one, place):
+            return limit
     is_database = any(isinstance(one, sqlite3.Error) for one in _chain(error))
     # SQLite has other words for it: an I/O error, a file that cannot be opened, a database that is readonly
-    if home is not None and is_database and (told := _of_file_system(home)):
-        return told
+    if home is not None and is_database and (limit := _of_file_system(home)):
+        return limit
     if is_database and is_short_of_memory():
         return BadInputError(_NO_MEMORY, remedy=_MEMORY)
-    for one in _chain(None if isinstance(error, BadInputError) else error):  # who told it in plain words knew more
-        if isinstance(one, OSError) and (told := _of_file(one, home)):
-            return told
+    for one in _chain(None if isinstance(error, BadInputError) else error):  # plain words from closer by say more
+        if isinstance(one, OSError) and (fault := _of_file(one, home)):
+            return fault
         if isinstance(one, sqlite3.Error):
-            problem, remedy = next((told, remedy) for said, told, remedy in _DATABASE if said in str(one))
+            problem, remedy = next((meaning, remedy) for text, meaning, remedy in _DATABASE if text in str(one))
             return BadInputError(problem, file=str(database) if database else None, value=str(one), remedy=remedy)
     return None
 
@@ -195,7 +195,7 @@ def _of_file(error: OSError, home: Path | None) -> BadInputError | None:
     """What befell a file: forbidden, on a disk that is broken, or any other trouble of a file below the home."""
     place = str(error.filename or home or "") or None
     if error.errno in _FORBIDDEN:
-        problem, remedy = "it may not be read or written", "mend its permissions; then run again"
+        problem, remedy = "it may not be read or written", "fix its permissions; then run again"
     elif error.errno in _BROKEN:
         problem, remedy = "its disk does not work", _DEVICE
     elif home is not None and isinstance(error.filename, str) and home in Path(error.filename).parents:

@@ -1,7 +1,7 @@
 """Stage features: everything known about a customer in one row, and whether they are regular.
 
 A customer is every id that any clean table holds. One who is missing from a file keeps their row, with the
-gaps left empty and the files named, so nobody is lost on the way.
+gaps left empty and the files named, so no one is lost on the way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def pivot(frame: nw.LazyFrame, value: str, periods: Iterable[object]) -> nw.LazyFrame:
-    """One row a customer, one column `<value>_<period>` a period; null where there is no row.
+    """One row per customer, one column `<value>_<period>` per period; null where there is no row.
 
     The conditions become columns first and a plain group-by follows, which every engine streams.
     """
@@ -41,7 +41,7 @@ def customer_features(
     """Join the four clean tables.
 
     Returns:
-        Columns of `contracts.customers.CUSTOMER_FEATURES`, one row a customer seen in any of them; words may be categories.
+        Columns of `contracts.customers.CUSTOMER_FEATURES`, one row per customer seen in any of them; words may be categories.
     """
     if customers.implementation.is_polars():  # which carries categories through joins at a fraction of the cost of texts
         words = [c.name for c in CUSTOMERS.columns if c.kind == "str"]

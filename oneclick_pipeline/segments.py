@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
+from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.contracts.schema import Columns
     from oneclick_pipeline.settings import Segments
 
-_NORMAL_95 = 1.959964
+
 _DRAWN = 5000
 """Customers of a segment that are drawn: more points hide one another and weigh megabytes."""
 
@@ -133,7 +135,7 @@ def _declines(probabilities: list[pd.Series]) -> dict[str, list[object]]:
     for values in probabilities:
         p = values.to_numpy(dtype=float, na_value=np.nan)
         known = p[~np.isnan(p)]
-        expected, margin = known.sum(), _NORMAL_95 * np.sqrt((known * (1 - known)).sum())
+        expected, margin = known.sum(), Z_95 * np.sqrt((known * (1 - known)).sum())
         row = (expected, max(expected - margin, 0), min(expected + margin, len(known)), known.mean() if known.size else None)
         for name, number in zip(found, row, strict=True):
             found[name].append(number if known.size else None)
@@ -152,8 +154,6 @@ def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> 
     Of a large segment every so many-th customer is drawn, which the title then says.
     """
     import numpy as np
-
-    from oneclick_pipeline import pictures
 
     placed = [s for s in SEGMENTS if s.risk is not None]
     shades = ["#7F2704", "#FDAE6B", "#CC6100", "#FDD0A2", "#08519C", "#9ECAE1"]
@@ -183,7 +183,5 @@ def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> 
 
 def _entitle(axes: Axes, title: str, below: str) -> None:
     """Title and x label in the house style."""
-    from oneclick_pipeline import pictures
-
     axes.set_title(title, loc="left", fontsize=pictures.TEXT, color=pictures.INK, weight="bold")
     axes.set_xlabel(below, fontsize=pictures.TEXT, color=pictures.INK)

@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from oneclick_pipeline import yaml
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import SETTINGS, settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 
-FILE = "settings.yaml"
+FILE = SETTINGS
 _REMEDY = "see docs/settings.md for the names, units and limits of the settings"
 _ADDRESS = r"^https?://[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]-]*[A-Za-z0-9._~!$&'()*+,;=:@%?\[\]-]$"
 _LONGEST = 2048
@@ -63,19 +64,13 @@ class Value(_Section):
     )
     horizon_months: int = Field(3, ge=1, le=12, description="Months ahead for which the decline is predicted")
     worth_months: int = Field(
-        6,
-        ge=3,
-        le=60,
-        description="Months after a snapshot whose profit counts where the worth of a kept customer is learnt, in whole quarters",
+        6, ge=3, le=60, description="Months after a snapshot whose profit is the worth of a kept customer, in whole quarters"
     )
     offer_cost: float = Field(
         0.15, ge=0, le=_MOST_UNITS, description="Cost of treating one customer in the profit curve, in units of the profit column"
     )
     saved_share: float = Field(
-        0.2,
-        ge=0,
-        le=1,
-        description="Share of decliners that a treatment keeps, in the profit curve; an assumption until campaigns measure it",
+        0.2, ge=0, le=1, description="Share of decliners that a treatment keeps, in the profit curve; assumed until measured"
     )
 
 
@@ -108,10 +103,7 @@ class Labels(_Section):
         0.97, gt=0.5, le=1, description="ROC-AUC from which one feature alone counts as the label in disguise, and training stops"
     )
     max_future_share: float = Field(
-        0.5,
-        gt=0,
-        le=1,
-        description="Share of customers whose value equals a later month's from which a column counts as taken from it",
+        0.5, gt=0, le=1, description="Share of customers with a later month's value from which a column counts as taken from it"
     )
 
 
@@ -137,7 +129,7 @@ class Gates(_Section):
 
 
 class Model(_Section):
-    """How the model is searched and judged."""
+    """How the model is searched and evaluated."""
 
     seed: int = Field(20261, ge=0, le=_LAST_SEED, description="Seed of folds and draws")
     folds: int = Field(5, ge=2, le=20, description="Outer folds, grouped by identical customers")
@@ -159,7 +151,7 @@ class Model(_Section):
     nested_draws: int = Field(6, ge=1, le=500, description="How many of the draws the searches inside the nested evaluation try")
     patience: int = Field(2, ge=1, le=100, description="Draws in a row without a gain after which a family is drawn no more")
     out_of_time_months: int = Field(
-        2, ge=0, le=24, description="Newest labelled months that are also judged out of time, by a search on what was known then"
+        2, ge=0, le=24, description="Newest labelled months that are also evaluated out of time, by a search on earlier data"
     )
     max_rows: int = Field(
         20_000, ge=_LEAST_ROWS, le=_MOST_ROWS, description="Labelled customers above which training uses a stratified sample"
@@ -215,7 +207,7 @@ class Offers(_Section):
 class Campaigns(_Section):
     """How the effects of offers are measured."""
 
-    history_months: int = Field(12, ge=1, le=60, description="Campaigns that are learnt from go back so many months at most")
+    history_months: int = Field(12, ge=1, le=60, description="Months that the campaigns that are learned from go back at most")
     significance: float = Field(0.05, gt=0, lt=0.5, description="Level of tests and of smallest detectable effects")
     power: float = Field(0.8, gt=0.5, lt=1, description="Power of smallest detectable effects")
     min_group: int = Field(
@@ -225,16 +217,10 @@ class Campaigns(_Section):
         0.001, gt=0, lt=0.5, description="p-value of the sample-ratio check below which nothing is read"
     )
     max_rows: int = Field(
-        500_000,
-        ge=1000,
-        le=_MOST_ROWS,
-        description="Customers of campaigns above which responses are learnt from a random sample of them",
+        500_000, ge=1000, le=_MOST_ROWS, description="Customers of campaigns above which responses are learned from a sample"
     )
     heterogeneous_from: int = Field(
-        20_000,
-        ge=100,
-        le=_MOST_ROWS,
-        description="Customers with a known outcome from which effects are estimated customer by customer",
+        20_000, ge=100, le=_MOST_ROWS, description="Customers with a known outcome from which effects are estimated per customer"
     )
 
 
@@ -252,10 +238,7 @@ class Monitoring(_Section):
     )
     incomplete_shifted: float = Field(0.05, ge=0, le=1, description="The same share from which it fails")
     customers_moderate: float = Field(
-        0.2,
-        gt=0,
-        le=1000,
-        description="Change of the number of customers, as a share of the reference month's, from which the check warns",
+        0.2, gt=0, le=1000, description="Relative change of the number of customers since the reference month from which it warns"
     )
     customers_shifted: float = Field(0.5, gt=0, le=1000, description="The same change from which it fails")
     consent_moderate: float = Field(
@@ -265,23 +248,17 @@ class Monitoring(_Section):
     category_shifted: float = Field(
         0.05, gt=0, le=1, description="Share of customers with a new category from which the check fails; it warns of any"
     )
-    history_months: int = Field(12, ge=1, le=60, description="Months back whose scores are held against what came of them")
+    history_months: int = Field(12, ge=1, le=60, description="Months back whose scores are checked against outcomes")
     max_rows: int = Field(
         200_000, ge=1000, le=_MOST_ROWS, description="Customers of a month above which they are a random sample"
     )
     min_class: int = Field(
-        50,
-        ge=2,
-        le=_MOST_ROWS,
-        description="Customers of either class, counted by effective sample size, below which scores are not judged",
+        50, ge=2, le=_MOST_ROWS, description="Customers of either class (effective size) below which scores are not evaluated"
     )
     ece_moderate: float = Field(0.05, gt=0, le=1, description="Calibration error of matured scores from which the check warns")
     ece_shifted: float = Field(0.1, gt=0, le=1, description="The same error from which it fails, and a retrain is due")
     auc_moderate: float = Field(
-        0.03,
-        gt=0,
-        lt=0.5,
-        description="Fall of the ROC-AUC of matured scores, against the training's, from which the check warns",
+        0.03, gt=0, lt=0.5, description="Fall of the ROC-AUC of matured scores since training from which the check warns"
     )
     auc_shifted: float = Field(0.07, gt=0, lt=0.5, description="The same fall from which it fails, and a retrain is due")
     retrain_months: int = Field(
@@ -302,7 +279,7 @@ class Report(_Section):
 
 
 class Alerts(_Section):
-    """When somebody is told, and which pages the message leads to."""
+    """When an alert is sent, and which pages it leads to."""
 
     snapshot_day: int = Field(
         5, ge=1, le=28, description="Day of the month by which the exports of the month before have come; later they are missing"
@@ -325,7 +302,7 @@ class Keep(_Section):
         description="Newest snapshot months whose runs are kept, with their events and logs, and in MLflow their reports and "
         "the trainings that registered no model. Three years: every season three times. Of older months the last run stays, and "
         "the runs that made the tables as they stand; all runs of the month of the champion and of the previous champion, and of "
-        "months whose ledger is still learnt from",
+        "months whose ledger is still learned from",
     )
     model_versions: int = Field(
         24,
@@ -365,7 +342,7 @@ class Settings(_Section):
         Raises:
             BadInputError: If the file cannot be read or is no YAML, or it or the run names an unknown field or an illegal value.
         """
-        path = home / FILE
+        path = settings_file(home)
         root = yaml.read(path)
         settings = cls() if root is None else cls._of_file(root, str(path))
         if not changes:

@@ -246,8 +246,9 @@ def at(root: Node, path: Sequence[str | int], *, key: bool = False) -> Node:
 def wrong(file: str, node: Node, problem: str, *, remedy: str, value: bool = True) -> BadInputError:
     """The error of a node: where it stands, and what stands there unless `value` is false."""
     mark = node.start_mark
-    told = shown(node) if value else None
-    return BadInputError(problem, file=file, line=mark.line + 1, column=mark.column + 1, value=told, remedy=remedy)
+    return BadInputError(
+        problem, file=file, line=mark.line + 1, column=mark.column + 1, value=shown(node) if value else None, remedy=remedy
+    )
 
 
 def shown(node: Node) -> str:

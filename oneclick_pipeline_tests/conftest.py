@@ -13,9 +13,9 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("ONECLICK_POSTGRES", None)  # tests make databases of their own
 
-from oneclick_pipeline import raw
-from oneclick_pipeline.clean import Cleaned, clean
+from oneclick_pipeline.clean.export import Cleaned, clean_export
 from oneclick_pipeline.contracts.exports import RAW, SOURCES
+from oneclick_pipeline.raw.export import read
 from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline_tests.session import pytest_configure, pytest_xdist_make_scheduler  # noqa: F401 - hooks
 
@@ -96,7 +96,7 @@ def cleaned(tmp_path: Path) -> Callable[..., Cleaned]:
     def run(table: Table, content: str | bytes, **settings: float) -> Cleaned:
         path = tmp_path / f"{table.file}.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        frame, _ = raw.read(path, table.file, tmp_path)
-        return clean(frame.select(RAW[table.file].names), table, Cleaning(**settings))
+        frame, _ = read(path, table.file, tmp_path)
+        return clean_export(frame.select(RAW[table.file].names), table, Cleaning(**settings))
 
     return run

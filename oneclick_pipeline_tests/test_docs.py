@@ -13,9 +13,12 @@ from oneclick_pipeline.contracts.schema import STAGES
 from oneclick_pipeline.contracts.tables import TABLES
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "deploy" / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+PAGES = sorted(page for folder in (".", "docs", "deploy", "benchmarks") for page in (ROOT / folder).glob("*.md"))
 PICTURE_BYTES = 200_000
+README_WORDS = 1000
 SHELLS = ("", "sh", "console")
+NOT_OURS = re.compile(r"HOME|YYYY|/x/|^/|^(raw|ledger|secrets)$|^chosen\.json$")
+"""Names of files that are not in the repository."""
 
 
 def _generator():
@@ -30,8 +33,19 @@ def _code_lines(page):
     return [line.removeprefix("$ ").strip() for kind, block in blocks if kind in SHELLS for line in block.splitlines()]
 
 
+def _prose(page):
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"`([^`\n]+)`", text)
+
+
 def _commands():
     return sorted({line for page in PAGES for line in _code_lines(page) if line.startswith("oneclick ")})
+
+
+def _named_commands():
+    """Those of the prose, which leaves out what goes without saying; the changelog names former ones."""
+    pages = [page for page in PAGES if page.name != "CHANGELOG.md"]
+    return sorted({code for page in pages for code in _prose(page) if code.startswith("oneclick ")})
 
 
 def _anchor(heading):
@@ -61,6 +75,18 @@ def test_links_lead_somewhere(page):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in map(_anchor, headings), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_that_are_named_exist(page):
+    """Below the repository, the package, the tests, or the folder of the page."""
+    places = (ROOT, ROOT / "oneclick_pipeline", ROOT / "oneclick_pipeline_tests", page.parent)
+    named = {code.rstrip("/") for code in _prose(page) if re.fullmatch(r"\.?[\w./-]+(\.(py|md|toml|jinja|json|svg)|/)", code)}
+    if page.name != "CHANGELOG.md":
+        assert (
+            sorted(name for name in named if not NOT_OURS.search(name) and not any((place / name).exists() for place in places))
+            == []
+        )
 
 
 @pytest.mark.parametrize("name", ["security.md", "faults.md"])
@@ -103,6 +129,17 @@ def test_command_line_parses(line):
     assert context.command is command
 
 
+@pytest.mark.parametrize("line", _named_commands())
+def test_named_command_exists(line):
+    words, command = shlex.split(line)[1:], get_command(app)
+    while words and words[0] in getattr(command, "commands", ()):
+        command = command.commands[words.pop(0)]
+    assert command.name != "oneclick"
+    assert not words or not hasattr(command, "commands")
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+
+
 def test_command_lines_are_found():
     assert len(_commands()) >= 5
 
@@ -123,7 +160,11 @@ def test_make_targets_exist():
     assert {"run", "test", "ui", "lock", "bench"} <= named <= targets
 
 
-def test_readme_and_graph_name_every_stage_and_table():
-    for file in (ROOT / "README.md", ROOT / "docs" / "graph.svg"):
+def test_page_and_picture_of_the_graph_name_every_stage_and_table():
+    for file in (ROOT / "docs" / "graph.md", ROOT / "docs" / "graph.svg"):
         text = file.read_text(encoding="utf-8")
         assert [name for name in (*STAGES, *TABLES, "activity_model") if name not in text] == [], file.name
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= README_WORDS

@@ -15,7 +15,7 @@ from oneclick_pipeline.machine import Left
     ("fields", "message"),
     [
         ({}, "it is broken"),
-        ({"remedy": "mend it"}, "it is broken. What to do: mend it"),
+        ({"remedy": "fix it"}, "it is broken. What to do: fix it"),
         ({"file": "money.csv"}, "money.csv: it is broken"),
         ({"file": "money.csv", "line": 0}, "money.csv, line 0: it is broken"),
         ({"file": "money.csv", "column": "Прибыль"}, "money.csv, column «Прибыль»: it is broken"),
@@ -30,7 +30,7 @@ def test_message_names_what_is_known(fields, message):
 
 @pytest.mark.parametrize("through", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])  # noqa: S301
 def test_error_travels_between_processes_with_its_fields(through):
-    error = BadInputError("it is broken", "money.csv", 7, "Прибыль", "abc", "mend it")
+    error = BadInputError("it is broken", "money.csv", 7, "Прибыль", "abc", "fix it")
     arrived = through(error)
     assert (arrived, str(arrived)) == (error, str(error))
     assert isinstance(arrived, BadInputError)

@@ -1,7 +1,7 @@
 """What the next plan believes of every offer: how customers respond to it on average, and in every segment.
 
 The beliefs are averages of one regression over all matured campaigns (`campaigns.response`), which starts from what the
-catalogue expects; beside them stands what the campaigns measured without it (`campaigns.effects`), by chance alone.
+catalogue expects; beside them stands what the campaigns measured without it (`campaigns.offer_effects`), by chance alone.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oneclick_pipeline.campaigns.dr_learner import fits
-from oneclick_pipeline.campaigns.effects import ALL, DTYPES
+from oneclick_pipeline.campaigns.comparisons import fits
+from oneclick_pipeline.campaigns.offer_effects import ALL
 from oneclick_pipeline.contracts.campaigns import OFFER_BELIEFS
 from oneclick_pipeline.errors import BadInputError
 
@@ -50,9 +50,9 @@ def offer_beliefs(
     import pandas as pd
 
     _check(priors)
-    learnt = effects[(effects["comparison"] == "pooled") & (effects["outcome"] == "declined") & (effects["offer_id"] != ALL)]
-    measured = learnt[(learnt["campaigns"] == ALL) & (learnt["status"] == "measured")].set_index(["offer_id", "segment"])
-    counted = learnt[(learnt["campaigns"] != ALL) & (learnt["offered"] > 0) & (learnt["controls"] > 0)]
+    pooled = effects[(effects["comparison"] == "pooled") & (effects["outcome"] == "declined") & (effects["offer_id"] != ALL)]
+    measured = pooled[(pooled["campaigns"] == ALL) & (pooled["status"] == "measured")].set_index(["offer_id", "segment"])
+    counted = pooled[(pooled["campaigns"] != ALL) & (pooled["offered"] > 0) & (pooled["controls"] > 0)]
     campaigns = counted.groupby("offer_id")["campaigns"].nunique()
     ids = priors["offer_id"].astype(str).tolist()
     fitting = fits(outcomes["fits"], ids)
@@ -61,18 +61,18 @@ def offer_beliefs(
         here = slice(None) if segment == ALL else (outcomes["segment"] == segment).to_numpy()
         means, sds = (np.full(len(ids), np.nan),) * 2 if response is None else response.average(before[here], fitting[here])
         for offer, prior_mean, prior_sd, mean, sd in zip(ids, priors["mean"], priors["sd"], means, sds, strict=True):
-            found = measured.loc[(offer, segment)] if (offer, segment) in measured.index else None
-            if segment != ALL and (found is None or np.isnan(mean)):
+            row = measured.loc[(offer, segment)] if (offer, segment) in measured.index else None
+            if segment != ALL and (row is None or np.isnan(mean)):
                 continue
             believed = (float(prior_mean), float(prior_sd)) if np.isnan(mean) else (float(mean), float(sd))
             rows.append(
                 {"offer_id": offer, "segment": segment, "prior_mean": float(prior_mean), "prior_sd": float(prior_sd)}
                 | {"campaigns": int(campaigns.get(offer, 0)), "customers": 0}
-                | ({} if found is None else _measured(found))
+                | ({} if row is None else _measured(row))
                 | dict(zip(("mean", "sd"), believed, strict=True))
             )
     table = pd.DataFrame(rows, columns=OFFER_BELIEFS.names)
-    table = table.astype({c.name: DTYPES[c.kind] for c in OFFER_BELIEFS.columns})
+    table = table.astype({c.name: c.pandas for c in OFFER_BELIEFS.columns})
     return table.sort_values(list(OFFER_BELIEFS.key), ignore_index=True)
 
 
@@ -87,12 +87,12 @@ def apart(beliefs: pd.DataFrame) -> float:
     return float(distance.max()) if len(distance) else 0.0
 
 
-def _measured(found: pd.Series) -> dict[str, object]:
+def _measured(row: pd.Series) -> dict[str, object]:
     """What a row of effects says, in the words of beliefs."""
     return {
-        "customers": int(found["offered"]) + int(found["controls"]),
-        "measured_mean": float(found["effect"]),
-        "measured_sd": float(found["standard_error"]),
+        "customers": int(row["offered"]) + int(row["controls"]),
+        "measured_mean": float(row["effect"]),
+        "measured_sd": float(row["standard_error"]),
     }
 
 

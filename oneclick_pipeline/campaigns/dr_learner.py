@@ -4,22 +4,16 @@ What is believed (`campaigns.response`) is linear in ramps of the features and t
 This learner trusts chance alone and finds any shape, at the price of much more noise; so it starts from enough
 customers on, and adds to the beliefs only what it can predict of customers it has not seen.
 
-Chance alone says who was compared with whom, and its odds are known. An offer j is measured on two kinds of rows:
+Chance alone says who was compared with whom, and its odds are known: see `comparisons.pairs`.
 
-- *fitting*: explored customers whom j fits. They drew one of their offers or nothing, each as likely, so of those who
-  drew j or nothing, half drew j.
-- *targeted*: customers for whom the plan chose j, offered or held out of it (the hold-out among them). With the shares h
-  held out for good, e explored and c held out of their offer in that month, the odds are (1-h)(1-e)(1-c) to
-  h + (1-h)(1-e)c.
-
-For such a row with outcome y, arm w, odds as probability π and outcomes μ1, μ0 expected with and without the offer
+For a row that is compared, with outcome y, arm w, odds as probability π and outcomes μ1, μ0 expected with and without the offer
 
     ψ = μ1 - μ0 + (w - π) / (π (1 - π)) · (y - μ_w)
 
 has the effect as its mean given the features, whatever μ is, since π is known. A second regression of ψ on the
 features is the effect of a customer. Source: Kennedy (2023), Towards optimal doubly robust estimation of
 heterogeneous causal effects, Electronic Journal of Statistics 17(2). All months of a customer are in one fold, and
-both regressions speak of customers from whom they have not learnt.
+both regressions speak of customers from whom they have not learned.
 
 What boosting finds in noise must not drive the offers, so it is shrunken. With τ the effect that is believed of the
 customer, from a regression that has not seen them, and d the second regression's prediction of ψ - τ for a customer
@@ -33,13 +27,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from oneclick_pipeline.campaigns.comparisons import Pairs, pairs
 from oneclick_pipeline.campaigns.outcomes import FOLDS, folds
-from oneclick_pipeline.contracts.offers import SHARES
+from oneclick_pipeline.model.training_set import TEXTS, inputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -79,7 +76,7 @@ class Learner:
         means: Mean of ψ - τ of every offer over the customers on whom it was measured; NaN if it was measured on too few.
         standard_errors: Their standard errors, clustered by customer.
         slope: How much of the differences between customers is real.
-        customers: Rows of outcomes that were learnt from.
+        customers: Rows of outcomes that it was learned from.
         held_out: Effects on the customers of the outcomes, row by row (n, m), from regressions that have not seen the
             customer: on these rows a policy made from them can be judged honestly.
     """
@@ -93,7 +90,7 @@ class Learner:
     _coder: _Coder
     _models: tuple[Any, ...]
 
-    def effects(self, customers: pd.DataFrame, expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    def customer_effects(self, customers: pd.DataFrame, expected: NDArray[np.float64]) -> NDArray[np.float64]:
         """Effect of every offer on every customer's probability of decline; negative is good.
 
         Args:
@@ -101,10 +98,8 @@ class Learner:
             expected: Effects that are believed of them, shape (n, m).
 
         Returns:
-            `expected` and what was found beyond it, shape (n, m).
+            `expected` and what the learner adds, shape (n, m).
         """
-        import numpy as np
-
         if self.slope.used == 0 or not len(customers):
             return expected
         inputs = self._coder(customers)
@@ -118,7 +113,8 @@ def learn(
     """Learn the effects customer by customer, if there are enough randomised customers.
 
     Args:
-        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`, n of them; those without a known `declined` teach nothing.
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES` with the probabilities of their draw, n of them; those without
+            a known `declined` teach nothing.
         before: What was known of the customers before, see `outcomes.known_before`.
         expected: Effects that are believed of them, from regressions that have not seen them; shape (n, m).
         offers: Ids of the offers, m of them: the columns of all effects.
@@ -127,15 +123,11 @@ def learn(
     Returns:
         The learner; None with fewer than `heterogeneous_from` rows that any comparison uses.
     """
-    import numpy as np
-    from threadpoolctl import threadpool_limits
-
     seed = settings.model.seed
     known = np.flatnonzero(outcomes["declined"].notna().to_numpy())
     rows = outcomes.iloc[known]
-    pairs = comparisons(rows, offers)
-    pairs = _large_enough(pairs, len(offers), settings.campaigns.min_group)
-    used = np.unique(pairs.row)
+    compared = _large_enough(pairs(rows, offers), len(offers), settings.campaigns.min_group)
+    used = np.unique(compared.row)
     if len(used) < settings.campaigns.heterogeneous_from:
         return None
     coder = _Coder.of(before.iloc[known[used]])
@@ -143,104 +135,20 @@ def learn(
     inputs, fold = everybody[known], folds(outcomes["customer_id"].to_numpy(), seed)
     y, customer = rows["declined"].to_numpy(dtype=float), rows["customer_id"].to_numpy()
     with threadpool_limits(limits=1):  # small trees: threads would wait for each other longer than they work
-        psi = _pseudo_outcomes(pairs, inputs, y, fold[known], seed) - expected[known[pairs.row], pairs.offer]
-        means, errors = _means(psi, pairs, customer, len(offers))
-        centred = psi - means[pairs.offer]
-        models = tuple(_second_stage(centred, pairs, inputs, fold[known] != k, seed) for k in range(FOLDS))
+        psi = _pseudo_outcomes(compared, inputs, y, fold[known], seed) - expected[known[compared.row], compared.offer]
+        means, errors = _means(psi, compared, customer, len(offers))
+        centred = psi - means[compared.offer]
+        models = tuple(_second_stage(centred, compared, inputs, fold[known] != k, seed) for k in range(FOLDS))
         differences = np.empty((len(outcomes), len(offers)))
         for k, model in enumerate(models):
             differences[fold == k] = _differences(model, everybody[fold == k], means)
-    slope = _slope(psi, differences[known[pairs.row], pairs.offer], pairs, customer)
+    slope = _slope(psi, differences[known[compared.row], compared.offer], compared, customer)
     held_out = expected + slope.used * differences
     return Learner(tuple(offers), means, errors, slope, len(used), held_out, coder, models)
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Who is compared for which offer, one entry a customer of a campaign and offer.
-
-    Attributes:
-        row: Place in the outcomes.
-        offer: Number of the offer.
-        offered: Whether the customer was offered it, or held out.
-        odds: Probability of the former, given that it was one of the two.
-    """
-
-    row: NDArray[np.intp]
-    offer: NDArray[np.intp]
-    offered: NDArray[np.bool_]
-    odds: NDArray[np.float64]
-
-    def where(self, kept: NDArray[np.bool_]) -> Pairs:
-        """Some of the entries."""
-        return Pairs(self.row[kept], self.offer[kept], self.offered[kept], self.odds[kept])
-
-
-def comparisons(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
-    """The comparisons that chance licenses, see above.
-
-    An offer that nobody explored in a month was not among those drawn: that month's explored controls are none of its.
-
-    Args:
-        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`; the shares of each month say the odds of its targeted.
-        offers: Ids of the offers.
-    """
-    import numpy as np
-    import pandas as pd
-
-    number = {offer: j for j, offer in enumerate(offers)}
-    own = outcomes["offer_id"].map(number).fillna(-1).to_numpy(dtype=np.intp)
-    offered = (outcomes["arm"] == "offer").to_numpy()
-    explored = (outcomes["assignment"] == "exploration").to_numpy()
-    month = pd.factorize(outcomes["campaign_month"])[0]
-    fitting = np.flatnonzero(explored)
-    row, offer = np.nonzero(fits(outcomes["fits"].iloc[fitting], offers))
-    row = fitting[row]
-    drawn = np.zeros((month.max(initial=-1) + 1, len(offers)), dtype=bool)
-    got = explored & offered & (own >= 0)
-    drawn[month[got], own[got]] = True
-    kept = drawn[month[row], offer] & (~offered[row] | (own[row] == offer))
-    row, offer = row[kept], offer[kept]
-    share = odds_of_targeted(*(outcomes[c.name].to_numpy(dtype=float) for c in SHARES))
-    targeted = np.flatnonzero(~explored & (own >= 0) & (share < 1))  # where nobody is held out there is no comparison
-    places = np.concatenate([row, targeted])
-    odds = np.concatenate([np.full(len(row), 0.5), share[targeted]])
-    return Pairs(places, np.concatenate([offer, own[targeted]]), offered[places], odds)
-
-
-def odds_of_targeted(
-    control_share: NDArray[np.float64], exploration_share: NDArray[np.float64], offer_control_share: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Probability that a customer whom the plan chose for an offer got it, given that they were not explored.
-
-    >>> import numpy as np
-    >>> odds_of_targeted(*np.array([[0.1, 0.0], [0.1, 0.1], [0.1, 0.0]])).round(4).tolist()
-    [0.8011, 1.0]
-    """
-    planned = (1 - control_share) * (1 - exploration_share)
-    sent, kept_back = planned * (1 - offer_control_share), control_share + planned * offer_control_share
-    return sent / (sent + kept_back)
-
-
-def fits(lists: pd.Series, offers: Sequence[str]) -> NDArray[np.bool_]:
-    """Which offers stand in the lists, by commas: (n, m).
-
-    >>> import pandas as pd
-    >>> fits(pd.Series(["a,b", "", "b"]), ["b", "a"]).tolist()
-    [[True, True], [False, False], [True, False]]
-    """
-    import numpy as np
-    import pandas as pd
-
-    code, texts = pd.factorize(lists)
-    named = [set(text.split(",")) for text in texts]
-    return np.array([[offer in names for offer in offers] for names in named], dtype=bool).reshape(len(named), len(offers))[code]
-
-
 def _large_enough(pairs: Pairs, offers: int, min_group: int) -> Pairs:
     """The comparisons of offers with so many customers in either arm."""
-    import numpy as np
-
     sizes = [np.bincount(pairs.offer[pairs.offered == arm], minlength=offers) for arm in (True, False)]
     return pairs.where(np.minimum(*sizes)[pairs.offer] >= min_group)
 
@@ -254,23 +162,15 @@ class _Coder:
     @classmethod
     def of(cls, customers: pd.DataFrame) -> _Coder:
         """Learn the texts."""
-        from oneclick_pipeline.model.training_set import TEXTS
-
         return cls({name: {text: k for k, text in enumerate(sorted(customers[name].dropna().unique()))} for name in TEXTS})
 
     def __call__(self, customers: pd.DataFrame) -> NDArray[np.float32]:
-        """The numbers, one row a customer, in 32 bits: trees need no more."""
-        import numpy as np
-
-        from oneclick_pipeline.model.training_set import inputs
-
+        """The numbers, one row per customer, in 32 bits: trees need no more."""
         numbers = inputs(customers).assign(**{name: customers[name].map(codes) for name, codes in self.texts.items()})
         return numbers.assign(p_decline=customers["p_decline"]).to_numpy(dtype=np.float32, na_value=np.nan)
 
 
 def _with_arm(inputs: NDArray[np.float32], arm: NDArray[np.intp] | int) -> NDArray[np.float32]:
-    import numpy as np
-
     return np.column_stack([inputs, np.broadcast_to(np.asarray(arm, dtype=np.float32), len(inputs))])
 
 
@@ -278,17 +178,16 @@ def _pseudo_outcomes(
     pairs: Pairs, inputs: NDArray[np.float32], y: NDArray[np.float64], fold: NDArray[np.intp], seed: int
 ) -> NDArray[np.float64]:
     """ψ of every comparison, from outcome models that have not seen the customer."""
-    import numpy as np
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     rows, first = np.unique(pairs.row, return_index=True)
     arm = np.where(pairs.offered, pairs.offer + 1, 0)  # a customer has one arm, in however many comparisons
     mu = np.empty((2, len(pairs.row)))
     for k in range(FOLDS):
-        learnt, asked = fold[rows] != k, fold[pairs.row] == k
+        fitted, asked = fold[rows] != k, fold[pairs.row] == k
         model = HistGradientBoostingClassifier(
             **_TREES, min_samples_leaf=50, categorical_features=[inputs.shape[1]], random_state=seed
-        ).fit(_with_arm(inputs[rows[learnt]], arm[first[learnt]]), y[rows[learnt]])
+        ).fit(_with_arm(inputs[rows[fitted]], arm[first[fitted]]), y[rows[fitted]])
         for w, given in enumerate((0, pairs.offer[asked] + 1)):
             mu[w, asked] = model.predict_proba(_with_arm(inputs[pairs.row[asked]], given))[:, 1]
     own = np.where(pairs.offered, mu[1], mu[0])
@@ -304,8 +203,6 @@ def _means(
     psi: NDArray[np.float64], pairs: Pairs, customer: NDArray, offers: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weighted mean of ψ of every offer and its standard error, clustered by customer; NaN without comparisons."""
-    import numpy as np
-
     weight = _precision(pairs)
     total = np.bincount(pairs.offer, weights=weight, minlength=offers)
     measured = np.where(total > 0, total, np.nan)
@@ -331,8 +228,6 @@ def _second_stage(
 
 def _differences(model: Any, inputs: NDArray[np.float32], means: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ANN401
     """Predicted effects less the offers' means, (n, m); 0 for offers that were not measured."""
-    import numpy as np
-
     columns = [
         model.predict(_with_arm(inputs, j)) if np.isfinite(mean) else np.zeros(len(inputs)) for j, mean in enumerate(means)
     ]
@@ -341,8 +236,6 @@ def _differences(model: Any, inputs: NDArray[np.float32], means: NDArray[np.floa
 
 def _slope(psi: NDArray[np.float64], predicted: NDArray[np.float64], pairs: Pairs, customer: NDArray) -> Slope:
     """How much of the predicted differences is real: weighted regression within the offers, see above."""
-    import numpy as np
-
     weight = _precision(pairs)
     total = np.bincount(pairs.offer, weights=weight)
 

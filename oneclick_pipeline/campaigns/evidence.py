@@ -18,8 +18,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What is known of the effects on single customers.
+class Past:
+    """Earlier campaigns as they are learnt from, the regression on them included: made once for beliefs and plan.
+
+    Attributes:
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`, n of them.
+        before: Features and score of the same customers when the campaign was held, see `outcomes.known_before`.
+        priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline), m rows.
+        response: What is believed; None while no campaign has matured.
+    """
+
+    outcomes: pd.DataFrame
+    before: pd.DataFrame
+    priors: pd.DataFrame
+    response: Response | None
+
+    @classmethod
+    def of(cls, outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame) -> Past:
+        """Fit the regression."""
+        return cls(outcomes, before, priors, response.learn(outcomes, before, priors))
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What is believed of the effects on single customers.
 
     Attributes:
         response: What is believed; None while no campaign has matured.
@@ -31,24 +53,24 @@ class Learnt:
     learner: Learner | None
     held_out: NDArray[np.float64]
 
-    def effects(self, customers: pd.DataFrame) -> NDArray[np.float64] | None:
+    def customer_effects(self, customers: pd.DataFrame) -> NDArray[np.float64] | None:
         """Expected effect of every offer on every customer, shape (rows, m); None while no campaign has matured."""
         if self.response is None:
             return None
-        expected = self.response.effects(customers)
-        return expected if self.learner is None else self.learner.effects(customers, expected)
+        expected = self.response.customer_effects(customers)
+        return expected if self.learner is None else self.learner.customer_effects(customers, expected)
 
 
-def learn(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame, settings: Settings) -> Learnt:
+def learn(past: Past, settings: Settings) -> Lessons:
     """Learn from all campaigns whose horizon is over.
 
     Args:
-        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`, n of them.
-        before: What was known of the same customers, see `outcomes.known_before`.
-        priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline), m rows.
+        past: The campaigns, with the probabilities of their draw.
         settings: Seed; when the DR-learner begins.
     """
-    believed = response.learn(outcomes, before, priors)
+    outcomes, before, priors = past.outcomes, past.before, past.priors
     expected = response.held_out(outcomes, before, priors, settings.model.seed)
-    learner = None if believed is None else dr_learner.learn(outcomes, before, expected, list(priors["offer_id"]), settings)
-    return Learnt(believed, learner, expected if learner is None else learner.held_out)
+    learner = None
+    if past.response is not None:
+        learner = dr_learner.learn(outcomes, before, expected, list(priors["offer_id"]), settings)
+    return Lessons(past.response, learner, expected if learner is None else learner.held_out)

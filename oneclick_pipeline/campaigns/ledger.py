@@ -4,44 +4,38 @@
     HOME/ledger/<month>.replaced-<n>.parquet  what stood there before a replan, never read again
 
 The loop closes here: a plan is written, later months read it back. A CRM's own log may stand in a month's place, so
-whatever is read is held against the same rules as what is written. The shares that a month was drawn with are the
-one thing it may leave out, all or some: they count as those of today's settings.
+whatever is read is checked by the same rules as what is written, see `ledger_rules`. It may leave out the shares that
+the month was drawn with, all or some, which count as those of today's settings, and the probabilities, which are inferred.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
 import re
-import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
-from oneclick_pipeline.contracts.offers import OFFER_PLAN, SHARES
+from filelock import FileLock
+
+from oneclick_pipeline.campaigns.ledger_rules import COLUMNS, SENT, checked, column_of
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
+from oneclick_pipeline.home import write_once
 from oneclick_pipeline.home.months import check_month
+from oneclick_pipeline.home.paths import ledger_file, ledger_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.contracts.schema import Column
     from oneclick_pipeline.settings import Offers
-
-COLUMNS = tuple(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names)
-"""What a month of the ledger holds: of the columns of the plan those from which outcomes are made."""
-
-SENT = tuple(c for c in COLUMNS if c not in SHARES)
-"""What it must hold: who was meant to get what, and how likely that was. The shares follow from that in all that was drawn."""
 
 _NAMES = tuple(c.name for c in COLUMNS)
 _REPLACED = re.compile(r"[0-9]{4}-[0-9]{2}\.replaced-[0-9]+")
 _DIGEST = b"oneclick_digest"
-_DTYPES = {"int": "int64", "float": "float64", "str": "object"}
 
 
 @dataclass(frozen=True)
@@ -65,11 +59,6 @@ class Published:
     replaced: Path | None = None
 
 
-def ledger_file(home: Path, month: str) -> Path:
-    """Where the ledger of a month stands."""
-    return home / "ledger" / f"{check_month(month)}.parquet"
-
-
 def published_months(home: Path) -> list[str]:
     """The months of the ledger, oldest first; whatever a replan put aside is none.
 
@@ -77,7 +66,7 @@ def published_months(home: Path) -> list[str]:
         BadInputError: If a Parquet file is named after no month.
     """
     months = []
-    for path in sorted((home / "ledger").glob("[!.]*.parquet")):
+    for path in sorted(ledger_folder(home).glob("[!.]*.parquet")):
         if _REPLACED.fullmatch(path.stem):
             continue
         try:
@@ -105,18 +94,16 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
         AlreadyPublishedError: If another plan was published and `replan` is not set.
         BadInputError: If rows break the rules of the ledger.
     """
-    from filelock import FileLock
-
     path = ledger_file(home, month)
-    rows = plan.loc[plan["arm"] != "none", OFFER_PLAN.names]
-    rows = rows.assign(**_frame(_checked(rows, path)).set_index(rows.index)).sort_values("customer_id", ignore_index=True)
+    rows = plan.loc[plan["arm"] != "none", [c.name for c in OFFER_PLAN.columns if c.name in plan or c not in PROBABILITIES]]
+    rows = rows.assign(**_frame(checked(rows, path)).set_index(rows.index)).sort_values("customer_id", ignore_index=True)
     arms = rows["arm"].value_counts()
     counts = int(arms.get("offer", 0)), int(arms.get("control", 0))
     own = digest(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / ".lock"):
         if not path.exists():
-            _write(rows, path, own)
+            _write(rows, path, own, replace=False)
             return Published(path, *counts, own, written=True)
         if digest(_month(path)) == own:
             return Published(path, *counts, own, written=False)
@@ -126,8 +113,8 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
                 file=str(path),
                 remedy="leave it, or publish the new plan in its place with --replan; the old one is kept beside it",
             )
-        kept = _put_aside(path)
-        _write(rows, path, own)
+        kept = write_once.keep(path)
+        _write(rows, path, own, replace=True)
         return Published(path, *counts, own, written=True, replaced=kept)
 
 
@@ -140,21 +127,32 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
         settings: The shares of months that do not say theirs: a CRM's own log, or what was published before they were kept.
 
     Returns:
-        `campaign_month` and `COLUMNS`, by month and customer; no row without months.
+        `campaign_month` and `COLUMNS`, by month and customer; no row without months. Probabilities that a month does not
+        hold are inferred, see `without_probabilities`.
 
     Raises:
         BadInputError: If a month was not published, or its file breaks the rules of the ledger.
     """
     import pandas as pd
 
+    from oneclick_pipeline.experiment.old_ledgers import with_probabilities
+
     today = {c.name: getattr(settings, c.name) for c in SHARES}
     parts = []
     for month in sorted(set(months)):
         rows = _month(ledger_file(home, month)).sort_values("customer_id")
         unknown = {name: share for name, share in today.items() if name not in rows}
-        parts.append(rows.assign(campaign_month=month, **unknown))
-    empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: _DTYPES[c.kind] for c in COLUMNS})
+        parts.append(with_probabilities(rows.assign(campaign_month=month, **unknown)))
+    empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: c.type.numpy for c in COLUMNS})
     return pd.concat(parts or [empty], ignore_index=True)[["campaign_month", *_NAMES]]
+
+
+def without_probabilities(home: Path, months: Iterable[str]) -> list[str]:
+    """Those of the published months whose file does not hold the probabilities of its draw, so that they are inferred."""
+    import pyarrow.parquet as pq
+
+    names = {c.name for c in PROBABILITIES}
+    return [month for month in months if not names <= set(pq.read_schema(ledger_file(home, month)).names)]
 
 
 def handed_over(home: Path, month: str) -> pd.DataFrame:
@@ -168,67 +166,43 @@ def handed_over(home: Path, month: str) -> pd.DataFrame:
     """
     path = ledger_file(home, month)
     frame = _frame_of(path)
-    columns = _checked(frame, path)
+    columns = checked(frame, path)
     _require_as_written(_frame(columns), path)
     for c in OFFER_PLAN.columns:
         if c.name not in columns and c.name in frame:
-            columns[c.name] = _column(frame[c.name], replace(c, nullable=True, values={}), path)
+            columns[c.name] = column_of(frame[c.name], replace(c, nullable=True, values={}), path)
     rows = _frame(columns)
     return rows.reindex(columns=OFFER_PLAN.names).sort_values("customer_id", ignore_index=True)
 
 
 def comparable(rows: pd.DataFrame) -> pd.DataFrame:
     """The columns `SENT` of the rows of a month, in their types, by customer."""
-    dtypes = {c.name: _DTYPES[c.kind] for c in SENT}
+    dtypes = {c.name: c.type.numpy for c in SENT}
     return rows.astype(dtypes)[list(dtypes)].sort_values("customer_id", ignore_index=True)
 
 
 def digest(rows: pd.DataFrame) -> str:
     """Fingerprint of the rows of a month (32 hex digits): the same for the same `SENT`, in whatever order they stand."""
-    import hashlib
-
     import pandas as pd
 
     ordered = comparable(rows)
     return hashlib.sha256(pd.util.hash_pandas_object(ordered, index=False).to_numpy().tobytes()).hexdigest()[:32]
 
 
-def _write(rows: pd.DataFrame, path: Path, own: str) -> None:
+def _write(rows: pd.DataFrame, path: Path, own: str, *, replace: bool) -> None:
     """Write the file beside its place, then give it its name; the lock is held, so the name of the part is free."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    part = path.parent / f".{path.stem}.part"
+    part = write_once.part_of(path)
     pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), _DIGEST: own}), part)
-    _settle(part, path)
-
-
-def _put_aside(path: Path) -> Path:
-    """Keep a copy under the first free name: the month is never without its file."""
-    kept = next(p for n in range(1, 10_000) if not (p := path.with_name(f"{path.stem}.replaced-{n}.parquet")).exists())
-    part = path.parent / f".{path.stem}.kept"
-    shutil.copyfile(path, part)
-    _settle(part, kept)
-    return kept
-
-
-def _settle(part: Path, path: Path) -> None:
-    """Rename, once the content is on disk; then see to it that the name is."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    write_once.settle(part, path, replace=replace)
 
 
 def _month(path: Path) -> pd.DataFrame:
     """The rows of a file, checked."""
-    rows = _frame(_checked(_frame_of(path), path))
+    rows = _frame(checked(_frame_of(path), path))
     _require_as_written(rows, path)
     return rows
 
@@ -277,114 +251,3 @@ def _frame(columns: Mapping[str, NDArray]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()})
-
-
-def _checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
-    """Those of the `COLUMNS` that a month has in their types, every rule kept; or what is wrong, where, and how to mend it."""
-    import numpy as np
-
-    missing = [c.name for c in SENT if c.name not in frame.columns]
-    if missing:
-        raise BadInputError(
-            f"columns are missing: {', '.join(missing)}",
-            file=str(path),
-            column=missing[0],
-            remedy=f"give every customer {', '.join(c.name for c in SENT)}; docs/tables.md describes them, section offer_plan",
-        )
-    found = {c.name: _column(frame[c.name], c, path) for c in COLUMNS if c.name in frame.columns}
-    customers, offers = found["customer_id"], found["offer_id"]
-
-    def refuse(bad: NDArray[np.bool_], column: str, problem: str, remedy: str) -> None:
-        if bad.any():
-            first = int(np.flatnonzero(bad)[0])
-            raise BadInputError(
-                f"customer {customers[first]}: {problem} ({int(bad.sum())} such rows)",
-                file=str(path),
-                column=column,
-                value=str(found[column][first]),
-                remedy=remedy,
-            )
-
-    order = np.argsort(customers, kind="stable")
-    twice = np.zeros(len(order), dtype=bool)
-    twice[order[1:]] = customers[order[1:]] == customers[order[:-1]]
-    refuse(twice, "customer_id", "stands twice in one month", "keep one row a customer: what they were meant to get")
-    refuse(
-        found["propensity"] <= 0,
-        "propensity",
-        "what was drawn had a probability of 0",
-        "give the probability of this arm, above 0",
-    )
-    for share in SHARES:
-        if share.name in found:
-            own = found[share.name]
-            refuse(
-                own != own[:1], share.name, "was drawn with another share than the first", "give one share for the whole month"
-            )
-    none = offers == None  # noqa: E711 - element by element
-    refuse((found["arm"] == "offer") & none, "offer_id", "got an offer without a name", "name the offer that was sent")
-    refuse(
-        (found["assignment"] == "hold_out") & (found["arm"] != "control"),
-        "arm",
-        "was held out and got an offer",
-        "whoever is held out is a control; if they got an offer, how it came about is not hold_out",
-    )
-    refuse(
-        ~none & ~_among(offers, found["fits"]),
-        "offer_id",
-        "was meant to get an offer that did not fit",
-        "list it in the column fits, which names all offers that fitted the customer, by commas",
-    )
-    return found
-
-
-def _column(values: pd.Series, column: Column, path: Path) -> NDArray:
-    """One column in its type, within its range and vocabulary; texts as objects, None where there is none."""
-    import numpy as np
-    from pandas.api import types
-
-    def refuse(problem: str, value: object) -> BadInputError:
-        promise = column.promise or {"int": "a whole number", "float": "a number", "str": "a text"}[column.kind]
-        return BadInputError(
-            f"{column.name} {problem}",
-            file=str(path),
-            column=column.name,
-            value=str(value),
-            remedy=f"{column.description}: {promise}",
-        )
-
-    gaps = values.isna().to_numpy()
-    if gaps.any() and not column.nullable:
-        raise refuse(f"has no value in row {int(np.flatnonzero(gaps)[0])} ({int(gaps.sum())} such rows)", None)
-    if column.kind == "str":
-        texts = values.astype(object)
-        kinds = set(texts[~gaps].map(type))  # before they are compared: a list cannot be
-        if kinds - {str}:
-            raise refuse("is no text", next(v for v in texts[~gaps] if not isinstance(v, str)))
-        unknown = [value for value in texts[~gaps].unique() if column.values and value not in column.values]
-        if unknown:
-            raise refuse("is none of its words", unknown[0])
-        plain = texts.to_numpy(dtype=object, copy=True)
-        plain[gaps | (column.nullable & (plain == ""))] = None
-        return plain
-    right = types.is_integer_dtype(values) if column.kind == "int" else types.is_numeric_dtype(values)
-    if not right or types.is_bool_dtype(values) or types.is_complex_dtype(values):
-        raise refuse(f"is of type {values.dtype}", values.iloc[0] if len(values) else None)
-    numbers = values.to_numpy(dtype=_DTYPES[column.kind])
-    low, high = (-np.inf if column.minimum is None else column.minimum), (np.inf if column.maximum is None else column.maximum)
-    bad = ~gaps & ~(np.isfinite(numbers) & (numbers >= low) & (numbers <= high))  # a gap is refused above where it may not be
-    if bad.any():
-        raise refuse(f"is out of range ({int(bad.sum())} such rows)", numbers[bad][0])
-    return numbers
-
-
-def _among(offers: NDArray, fits: NDArray) -> NDArray[np.bool_]:
-    """Whether each offer stands in the list beside it; every pair is looked at once."""
-    import numpy as np
-    import pandas as pd
-
-    pairs = pd.DataFrame({"offer": offers, "fits": fits})
-    number = pairs.groupby(["offer", "fits"], sort=False, dropna=False).ngroup().to_numpy()
-    _, first = np.unique(number, return_index=True)
-    among = np.array([offers[i] in fits[i].split(",") for i in first], dtype=bool)
-    return np.asarray(among[number], dtype=bool)

@@ -13,7 +13,7 @@ from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, check_month
-from oneclick_pipeline.model.labels import CLASSES, REVENUES, RULE_HORIZON, revenue_rule
+from oneclick_pipeline.model.decline import REVENUES, RULE_HORIZON, classes, decided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from oneclick_pipeline.settings import Labels
 
 FOLDS = 3
 """Folds of what learns from outcomes."""
@@ -34,23 +36,20 @@ def campaign_outcomes(
     *,
     month: str,
     horizon: int,
-    limit: float,
-    vanished_declined: bool,
+    rules: Labels,
     history: int,
 ) -> pd.DataFrame:
     """Join what was sent with the snapshots that followed, as far as they are known in `month`.
 
     Revenue of a month is that of its own snapshot; where that is missing, what a later one carries of it. The class is
-    that of the snapshot at the end of the horizon, by the order of `model.labels`: as delivered; else by the revenue
-    rule; else, for customers who are in no file of it, `declined` if the settings say so.
+    decided by the snapshot at the end of the horizon, see `model.decline`.
 
     Args:
-        ledger: What `ledger.read` gives: `campaign_month` and `ledger.COLUMNS`, the shares of every month among them.
+        ledger: What `ledger.read` gives: `campaign_month` and `ledger_rules.COLUMNS`, the shares of every month among them.
         snapshots: `customer_features` by month, none after `month`; at least `COLUMNS`.
         month: Month in which the outcomes are looked at.
         horizon: Months from a campaign to the class.
-        limit: Fall of the revenue, as a share, from which it counts as a decline.
-        vanished_declined: Whether customers who are in no file count as declined.
+        rules: What counts as a decline.
         history: Months that campaigns go back at most.
 
     Returns:
@@ -77,8 +76,7 @@ def campaign_outcomes(
         rows = ledger[ledger["campaign_month"] == campaign].sort_values("customer_id", ignore_index=True)
         found = _observed(rows, seen, campaign, month=month, horizon=horizon)
         if found is not None:
-            label = _declined(rows, seen, campaign, horizon=horizon, limit=limit, vanished_declined=vanished_declined)
-            parts.append(rows.assign(**found, declined=label))
+            parts.append(rows.assign(**found, declined=_declined(rows, seen, campaign, horizon=horizon, rules=rules)))
     if not parts:
         return _typed(pd.DataFrame(columns=CAMPAIGN_OUTCOMES.names))
     return _typed(pd.concat(parts, ignore_index=True))
@@ -100,8 +98,9 @@ class _Snapshot:
         import numpy as np
 
         if name not in self._columns:
-            column = self._features[name].map(CLASSES) if name == "activity" else self._features[name]
-            self._columns[name] = np.asarray(column.to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)[self._order]
+            column = self._features[name]
+            values = classes(column) if name == "activity" else column.to_numpy(dtype=float, na_value=np.nan)
+            self._columns[name] = np.asarray(values, dtype=np.float64)[self._order]
         return self._columns[name]
 
     def __call__(self, customers: NDArray[np.int64], *names: str) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
@@ -165,37 +164,39 @@ def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _declined(
-    rows: pd.DataFrame,
-    seen: Mapping[str, _Snapshot],
-    campaign: str,
-    *,
-    horizon: int,
-    limit: float,
-    vanished_declined: bool,
+    rows: pd.DataFrame, seen: Mapping[str, _Snapshot], campaign: str, *, horizon: int, rules: Labels
 ) -> NDArray[np.float64]:
     """The class at the end of the horizon, NaN where it is not known (yet)."""
     import numpy as np
-    import pandas as pd
 
     customers = rows["customer_id"].to_numpy(dtype="int64")
     end = add_months(campaign, horizon)
     if end not in seen:
         return np.full(len(customers), np.nan)
     there, (delivered, *after) = seen[end](customers, "activity", *REVENUES)
-    label = delivered
-    if horizon == RULE_HORIZON and campaign in seen:
-        _, before = seen[campaign](customers, *REVENUES)
-        frames = (pd.DataFrame(dict(zip(REVENUES, values, strict=True))) for values in (before, after))
-        label = np.where(np.isnan(label), revenue_rule(*frames, limit=limit), label)
-    return np.where(np.isnan(label) & ~there & vanished_declined, 1.0, label)
+    before = seen[campaign](customers, *REVENUES)[1] if campaign in seen else [np.full(len(customers), np.nan)] * RULE_HORIZON
+    return decided(delivered, np.column_stack(before), np.column_stack(after), there, horizon=horizon, rules=rules).declined
 
 
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     """The columns of the table in order and in pandas' types for them."""
-    kinds = {"int": "int64", "float": "float64", "bool": "bool", "str": "object"}
-    dtypes = {c.name: kinds[c.kind] for c in CAMPAIGN_OUTCOMES.columns} | {"declined": "Int64"}
+    dtypes = {c.name: c.type.numpy if c.kind == "str" else c.pandas for c in CAMPAIGN_OUTCOMES.columns}
     texts = {"offer_id": rows["offer_id"].astype(object).where(rows["offer_id"].notna(), None)}
     return rows.assign(**texts)[CAMPAIGN_OUTCOMES.names].astype(dtypes)
+
+
+def with_probabilities(outcomes: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the probabilities of their draw: those of the ledger, and inferred of customers who are in it no longer.
+
+    Args:
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`.
+        sent: What `ledger.read` gives of their months.
+    """
+    from oneclick_pipeline.experiment import old_ledgers
+
+    keys = ["campaign_month", "customer_id"]
+    joined = outcomes.merge(sent[[*keys, *old_ledgers.NAMES]], on=keys, how="left", validate="one_to_one")
+    return old_ledgers.with_probabilities(joined.set_axis(outcomes.index))
 
 
 def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oneclick_pipeline.campaigns.effects import ALL
+from oneclick_pipeline.campaigns.offer_effects import ALL
 from oneclick_pipeline.pictures import DECLINED, GREY, INK, SMALL, STABLE, TEXT, TITLE, figure, printable, tidy
+from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
-_NORMAL = 1.959964  # half of a 95 % interval, in standard errors
 
 
 def cumulative(effects: pd.DataFrame, offer: str) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def cumulative(effects: pd.DataFrame, offer: str) -> pd.DataFrame:
         offer: Offer, or `all`.
 
     Returns:
-        month, effect, low, high: one row a campaign that was measured, in order of time.
+        month, effect, low, high: one row per campaign that was measured, in order of time.
     """
     kind = "targeted" if offer == ALL else "pooled"
     mine = effects[(effects["offer_id"] == offer) & (effects["segment"] == ALL) & (effects["comparison"] == kind)]
@@ -37,7 +37,7 @@ def cumulative(effects: pd.DataFrame, offer: str) -> pd.DataFrame:
     mine = mine.sort_values("campaigns", ignore_index=True)
     weight = (mine["standard_error"] ** -2.0).cumsum()
     effect = (mine["effect"] * mine["standard_error"] ** -2.0).cumsum() / weight
-    half = _NORMAL * weight**-0.5
+    half = Z_95 * weight**-0.5
     return mine[["campaigns"]].rename(columns={"campaigns": "month"}).assign(effect=effect, low=effect - half, high=effect + half)
 
 
@@ -71,7 +71,7 @@ def forest(effects: pd.DataFrame) -> Figure:
 
 
 def _panel(axes: Axes, effects: pd.DataFrame, offer: str, months: list[str]) -> None:
-    """One offer: a row a month, the newest below, all campaigns last."""
+    """One offer: a row per month, the newest below, all campaigns last."""
     known = cumulative(effects, offer)
     kind = "targeted" if offer == ALL else "pooled"
     total = effects[

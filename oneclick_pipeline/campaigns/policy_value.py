@@ -1,16 +1,14 @@
 """What a policy would have earned on the customers of earlier campaigns: doubly robust, with an interval.
 
-The value of a policy is told against treating nobody, per eligible customer and month: Σ (-effect × value - cost) over the
+The value of a policy is given against treating nobody, per eligible customer and month: Σ (-effect × value - cost) over the
 customers whom it gives an offer, over all. So "treat nobody" is 0 by definition, and the offers that chance gave in the
-past tell the rest. Three kinds of rows enter, each with the known probability q of its draw, by the shares h held out and e
-explored of its own month:
+past give the rest. Three kinds of rows enter, each with the probability q of its draw that was stored with the plan:
 
-- everybody explored or held out: with q = h + (1-h) e they are a random sample of all eligible customers, whatever the plan
-  of the month was. On them an outcome model speaks: Σ (-(μ_j - μ_0) × value - cost), weighted by 1 / q as well, so that
-  months count by their customers, not by how many of them were left to chance.
+- everybody explored or held out: with q = P(held out) + P(explores) they are a random sample of all eligible customers,
+  whatever the plan of the month was. On them an outcome model speaks: Σ (-(μ_j - μ_0) × value - cost), weighted by 1 / q as
+  well, so that months count by their customers, not by how many of them were left to chance.
 - whoever got the offer that the policy gives them, with q the propensity that was stored: what the model of μ_j missed.
-- explored and held-out controls whom the policy gives an offer, with q = h + (1-h) e / (k+1) for k offers that fit: what
-  the model of μ_0 missed.
+- explored and held-out controls whom the policy gives an offer, with q = `p_control`: what the model of μ_0 missed.
 
 The corrections are weighted by 1 / q, clipped, and divided by the sum of their weights (self-normalised; within every offer,
 so that an offer whose exploration was cut short stays right). The model is linear in the score within every offer, fitted
@@ -18,7 +16,7 @@ on other customers (cross-fitting); where it is wrong the corrections are right.
 Doubly robust policy evaluation and learning; Swaminathan, Joachims (2015), The self-normalized estimator. The interval is
 normal, from the sum of the linearised contributions of every customer over all months (clustered by customer).
 
-A policy that was learnt from these rows flatters itself on them: choose by `Learner.held_out`.
+A policy that was learned from these rows flatters itself on them: choose by `Learner.held_out`.
 """
 
 from __future__ import annotations
@@ -26,20 +24,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.campaigns.dr_learner import fits as fitting
+import numpy as np
+
+from oneclick_pipeline.campaigns.comparisons import fits as fitting
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.stats import normal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
 NOBODY = "nobody"
 _FOLDS = 2
 _RIDGE = 1.0
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,8 @@ def policy_value(
     """Judge policies on earlier campaigns.
 
     Args:
-        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`; those without a known `declined` are left out.
+        outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES` with the probabilities of their draw, see
+            `outcomes.with_probabilities`; those without a known `declined` are left out.
         chosen: By name of the policy the offer it gives to each row of `outcomes`, None for nothing.
         costs: Cost by offer, finance units; an offer that is in it may be chosen.
         clip: Largest weight; the default is just below that of one of eighteen offers in an exploration of a tenth.
@@ -95,8 +95,6 @@ def policy_value(
         BadInputError: If a policy chooses an unknown offer, does not speak of every row, or no explored or held-out
             row has a known class.
     """
-    import numpy as np
-
     offers = list(costs)
     known = outcomes["declined"].notna().to_numpy()
     rows = outcomes[known]
@@ -108,8 +106,8 @@ def policy_value(
         )
     mu = _outcome_model(rows, log, len(offers), seed)
     prices = np.array([costs[offer] for offer in offers], dtype=float)
-    found = [PolicyValue(NOBODY, 0.0, 0.0, 0.0, 0.0, len(rows), 0, clip, 0.0, 0.0)]
-    return found + [_judged(name, _numbers(name, given, offers, known), log, mu, prices) for name, given in chosen.items()]
+    nobody = [PolicyValue(NOBODY, 0.0, 0.0, 0.0, 0.0, len(rows), 0, clip, 0.0, 0.0)]
+    return nobody + [_judged(name, _numbers(name, given, offers, known), log, mu, prices) for name, given in chosen.items()]
 
 
 @dataclass(frozen=True)
@@ -132,15 +130,11 @@ class _Log:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, offers: Sequence[str], clip: float) -> _Log:
-        import numpy as np
-
-        h, e = (rows[name].to_numpy(dtype=float) for name in ("control_share", "exploration_share"))
+        h, explore, control = (rows[name].to_numpy(dtype=float) for name in ("control_share", "p_explore", "p_control"))
         offered = (rows["arm"] == "offer").to_numpy()
         number = rows["offer_id"].map({offer: j for j, offer in enumerate(offers)}).fillna(-1).to_numpy(dtype=np.intp)
-        all_fits = rows["fits"].str.split(",").map(lambda names: len([name for name in names if name])).to_numpy(dtype=float)
-        control = h + (1 - h) * e / (all_fits + 1)
         sample = rows["assignment"].isin(["exploration", "hold_out"]).to_numpy()
-        part = np.where(sample, 1 / np.where(sample, h + (1 - h) * e, 1.0), 0.0)
+        part = _inverse(np.where(sample, h + explore, 0.0))
         return cls(
             y=rows["declined"].to_numpy(dtype=float),
             value=rows["value"].to_numpy(dtype=float),
@@ -149,14 +143,18 @@ class _Log:
             fits=fitting(rows["fits"], offers),
             sample=sample,
             part=part / max(part.sum(), 1e-300),
-            weight=1 / np.select([offered, sample], [rows["propensity"].to_numpy(dtype=float), control], 1.0),
+            weight=_inverse(np.select([offered, sample], [rows["propensity"].to_numpy(dtype=float), control], 1.0)),
             clip=clip,
         )
 
 
+def _inverse(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / probability; 0 where there is none: such a row stands for nobody."""
+    return np.divide(1.0, probability, out=np.zeros_like(probability), where=probability > 0)
+
+
 def _numbers(name: str, given: Sequence[str | None], offers: Sequence[str], known: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The offers of a policy as numbers, -1 for nothing, on the rows whose class is known."""
-    import numpy as np
     import pandas as pd
 
     if len(given) != len(known):
@@ -177,8 +175,6 @@ def _outcome_model(rows: pd.DataFrame, log: _Log, offers: int, seed: int) -> NDA
 
     Controls: linear in score and value. An offer: what it adds to that, linear in the score, with a small ridge.
     """
-    import numpy as np
-
     score = rows["p_decline"].to_numpy(dtype=float)
     base = np.column_stack([np.ones(len(score)), score, score**2, log.value / max(log.value.mean(), 1e-12)])
     added = np.column_stack([np.ones(len(score)), score])
@@ -189,20 +185,18 @@ def _outcome_model(rows: pd.DataFrame, log: _Log, offers: int, seed: int) -> NDA
         return np.asarray(np.linalg.solve(x.T @ x + _RIDGE * np.eye(x.shape[1]), x.T @ y), dtype=np.float64)
 
     for k in range(_FOLDS):
-        asked, learnt = fold == k, fold != k
-        nothing = learnt & (log.given < 0)
+        asked, others = fold == k, fold != k
+        nothing = others & (log.given < 0)
         beta = fitted(base[nothing], log.y[nothing])
         mu[asked] = (base[asked] @ beta)[:, None]
         for j in range(offers):
-            own = learnt & (log.given == j)
+            own = others & (log.given == j)
             mu[asked, j + 1] += added[asked] @ fitted(added[own], log.y[own] - base[own] @ beta)
     return mu
 
 
 def _judged(name: str, policy: NDArray[np.intp], log: _Log, mu: NDArray[np.float64], prices: NDArray[np.float64]) -> PolicyValue:
     """One policy, see above; `influence` is what every row adds to value - estimate, linearised."""
-    import numpy as np
-
     row = np.arange(len(policy))
     treats = policy >= 0
     gain = np.where(treats, -(mu[row, policy + 1] - mu[:, 0]) * log.value - np.where(treats, prices[policy], 0.0), 0.0)
@@ -226,14 +220,14 @@ def _judged(name: str, policy: NDArray[np.intp], log: _Log, mu: NDArray[np.float
             influence += log.part * (own - mass) * mean
             clipped, used = clipped + int((log.weight > log.clip)[matched].sum()), used + int(matched.sum())
             supported[j] |= arm >= 0
-    error = float(np.sqrt((np.bincount(log.customer, weights=influence) ** 2).sum()))
+    interval = normal(value, float(np.sqrt((np.bincount(log.customer, weights=influence) ** 2).sum())))
     treated = float(log.part @ treats)
     alone = float(log.part @ (treats & ~(supported[policy] & log.fits[row, policy])))
     return PolicyValue(
         policy=name,
         value=value,
-        low=value - _Z * error,
-        high=value + _Z * error,
+        low=interval.low,
+        high=interval.high,
         treated=treated,
         rows=len(policy),
         matched=int((treats & (log.given == policy)).sum()),

@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oneclick_pipeline.campaigns.outcomes import FOLDS, folds
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.model.training_set import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +81,7 @@ class Response:
     _mean: Floats  # of shared coefficients, then of every offer's a_j and c_j
     _covariance: Floats
 
-    def effects(self, customers: pd.DataFrame) -> Floats:
+    def customer_effects(self, customers: pd.DataFrame) -> Floats:
         """Expected change of each customer's P(decline) by each offer, shape (n, m); negative is good.
 
         Args:
@@ -92,7 +94,7 @@ class Response:
         # not `inputs @ own.T`: BLAS adds up in an order that depends on how many rows there are
         return np.stack([np.ascontiguousarray(inputs * one).sum(axis=1) for one in own], axis=1)
 
-    def told(self) -> dict[str, float | int | str]:
+    def summary(self) -> dict[str, float | int | str]:
         """What was learnt from how many, and which features make offers work better or worse, the strongest first."""
         matter = [name for name, sd in self.scales.items() if sd > _GRID[0] and name != ERROR]
         matter.sort(key=lambda name: -self.scales[name])
@@ -168,12 +170,12 @@ def held_out(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame,
     for k in range(FOLDS):
         found = learn(outcomes[fold != k], before[fold != k], priors)
         if found is not None and (fold == k).any():
-            expected[fold == k] = found.effects(before[fold == k])
+            expected[fold == k] = found.customer_effects(before[fold == k])
     return expected
 
 
 def _levels(rows: pd.DataFrame) -> Floats:
-    """Which month a row is of, and how its customer came to be compared: 0 or 1, a column a level.
+    """Which month a row is of, and how its customer came to be compared: 0 or 1, a column per level.
 
     Whom the plan chose for an offer it chose by what they are worth too, which is no feature.
     """
@@ -322,9 +324,6 @@ class _Ramps:
     @classmethod
     def of(cls, customers: pd.DataFrame) -> _Ramps:
         """Learn quantiles, texts and means."""
-        from oneclick_pipeline.contracts.customers import FEATURE_NAMES
-        from oneclick_pipeline.model.training_set import TEXTS
-
         knots = {}
         for name in [n for n in FEATURE_NAMES if n not in TEXTS] + ["p_decline"]:
             values = customers[name].to_numpy(dtype=float, na_value=np.nan)
@@ -342,7 +341,7 @@ class _Ramps:
         return cls(knots, texts, means)
 
     def __call__(self, customers: pd.DataFrame) -> Floats:
-        """The numbers, one row a customer, 1 first."""
+        """The numbers, one row per customer, 1 first."""
         centred = self.columns(customers) - self.means
         return np.column_stack([np.ones(len(customers)), np.where(np.isfinite(centred), centred, 0.0)])
 

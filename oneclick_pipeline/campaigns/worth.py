@@ -1,8 +1,8 @@
-"""What it is worth to keep a customer from declining, learnt from what became of earlier customers.
+"""What it is worth to keep a customer from declining, learned from what became of earlier customers.
 
 Of two customers alike, one declined and one did not: the profit that they brought afterwards differs by the worth of
 the decline. It is the difference of two regressions of the profit of the months after on all that was known before,
-one learnt from customers who declined and one from those who did not (a T-learner: Künzel, Sekhon, Bickel and Yu
+one learned from customers who declined and one from those who did not (a T-learner: Künzel, Sekhon, Bickel and Yu
 2019, Metalearners for estimating heterogeneous treatment effects, PNAS 116(10)). What a customer brings counts for
 `value.worth_months`, or less where the history is shorter.
 
@@ -17,14 +17,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from threadpoolctl import threadpool_limits
+
 from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model import labels
+from oneclick_pipeline.model.decline import REVENUES
+from oneclick_pipeline.stats import Z_95, normal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -38,9 +42,8 @@ GROUPS = 5
 """Groups of customers that are left out in turn, for the standard error and to steady the regressions."""
 MAX_ROWS = 50_000
 _LEAST = 250
-"""Customers of either class below which nothing is learnt."""
+"""Customers of either class below which nothing is learned."""
 _TREES = {"max_iter": 60, "max_leaf_nodes": 12, "min_samples_leaf": 100, "early_stopping": False, "random_state": 0}
-_NORMAL_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ class Worth:
     """What it is worth to keep a customer from declining.
 
     Attributes:
-        mean: Mean over the customers that were learnt from, finance units.
+        mean: Mean over the customers that it was learned from, finance units.
         standard_error: Its standard error, by leaving out groups of customers (delete-a-group jackknife).
         months: Months after the snapshot whose profit counts.
-        customers: Rows that were learnt from.
+        customers: Rows that it was learned from.
     """
 
     mean: float
@@ -66,8 +69,6 @@ class Worth:
         Args:
             customers: `customer_features`, n rows.
         """
-        import numpy as np
-
         profit = customers["profit"].to_numpy(dtype=float, na_value=np.nan)
         if not len(customers):
             return profit
@@ -75,8 +76,8 @@ class Worth:
 
     def __str__(self) -> str:
         """The mean with its interval, and what it rests on."""
-        half = _NORMAL_95 * self.standard_error
-        interval = f"{self.mean:.2f} ({self.mean - half:.2f} to {self.mean + half:.2f}) finance units"
+        ends = normal(self.mean, self.standard_error)
+        interval = f"{self.mean:.2f} ({ends.low:.2f} to {ends.high:.2f}) finance units"
         return f"{interval}, chance alone, over {self.months} months, from {self.customers} customers"
 
 
@@ -89,11 +90,8 @@ def learn(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settin
         settings: Horizon, months that count, rule of the labels.
 
     Returns:
-        The worth; None while there are too few customers of either class, or their mean worth cannot be told from 0.
+        The worth; None while there are too few customers of either class, or their mean worth cannot be distinguished from 0.
     """
-    import numpy as np
-    from threadpoolctl import threadpool_limits
-
     parts = _history(snapshots, month, settings)
     if not parts:
         return None
@@ -111,8 +109,8 @@ def learn(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settin
         models = tuple(_fit(inputs, declined, profit, group != k) for k in range(GROUPS))
     means = np.array([_worth((pair,), inputs).mean() for pair in models])
     error = float(np.sqrt((GROUPS - 1) / GROUPS * ((means - means.mean()) ** 2).sum()))
-    found = Worth(float(means.mean()), error, months, len(customer), models)
-    return found if found.mean > _NORMAL_95 * found.standard_error else None
+    worth = Worth(float(means.mean()), error, months, len(customer), models)
+    return worth if worth.mean > Z_95 * worth.standard_error else None
 
 
 def _history(
@@ -141,10 +139,8 @@ def _part(
     features: pd.DataFrame, later: pd.DataFrame, after: list[pd.DataFrame], months: int, settings: Settings
 ) -> tuple[NDArray[np.int64], Floats, Floats, int, Floats]:
     """The customers of one snapshot of whom class and profit are known; who vanished brings nothing."""
-    import numpy as np
-
-    found = labels.labels(features, later, horizon=settings.value.horizon_months, settings=settings.labels)
-    rows = features.set_index("customer_id").loc[found["customer_id"]]
+    labelled = labels.labels(features, later, horizon=settings.value.horizon_months, settings=settings.labels)
+    rows = features.set_index("customer_id").loc[labelled["customer_id"]]
     total = np.zeros(len(rows))
     for snapshot in after:
         profit = snapshot.set_index("customer_id")["profit"].reindex(rows.index)
@@ -152,20 +148,22 @@ def _part(
         total += PROFIT_MONTHS * np.where(there, profit.to_numpy(dtype=float, na_value=np.nan), 0.0)
     kept = np.isfinite(total) & rows["profit"].notna().to_numpy()
     inputs = _known(rows[kept])
-    return rows.index.to_numpy(dtype=np.int64)[kept], inputs, found["declined"].to_numpy(dtype=float)[kept], months, total[kept]
+    return (
+        rows.index.to_numpy(dtype=np.int64)[kept],
+        inputs,
+        labelled["declined"].to_numpy(dtype=float)[kept],
+        months,
+        total[kept],
+    )
 
 
 def _known(customers: pd.DataFrame) -> Floats:
     """What the regressions are shown: profit, how it moved within its months (as revenue did), the numbers among the features."""
-    import numpy as np
-
-    from oneclick_pipeline.model.labels import REVENUES
-
     profit = customers["profit"].to_numpy(dtype=float, na_value=np.nan)
     revenue = customers[list(REVENUES)].to_numpy(dtype=float, na_value=np.nan)
     mean = revenue.mean(axis=1, keepdims=True)
     trend = np.divide(revenue, mean, out=np.ones_like(revenue), where=mean > 0)
-    numbers = customers[[c.name for c in FEATURES if c.kind in ("int", "float")]].to_numpy(dtype=float, na_value=np.nan)
+    numbers = customers[[c.name for c in FEATURES if c.type.is_number]].to_numpy(dtype=float, na_value=np.nan)
     return np.column_stack([profit, profit[:, None] * trend[:, [0, -1]], trend, numbers])
 
 
@@ -182,6 +180,4 @@ def _fit(inputs: Floats, declined: Floats, profit: Floats, rows: NDArray[np.bool
 
 def _worth(models: tuple[tuple[Any, Any], ...], inputs: Floats) -> Floats:
     """Mean over the models of what those who stay bring more."""
-    import numpy as np
-
     return np.asarray(np.mean([stayed.predict(inputs) - lost.predict(inputs) for stayed, lost in models], axis=0))

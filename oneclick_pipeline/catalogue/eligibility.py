@@ -22,24 +22,7 @@ if TYPE_CHECKING:
     Truth = NDArray[np.bool_]
 
 REASONS = ("not_regular", "not_scored", "no_profit", "no_consent", "contact_cap", "no_offer_fits")
-"""Why a customer can get no offer; the first that is true is told."""
-
-
-def join(features: pd.DataFrame, scores: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """All that offers are decided on, one row a customer.
-
-    Args:
-        features: `contracts.customers.CUSTOMER_FEATURES` of a month.
-        scores: `contracts.scores.CUSTOMER_SCORES` of it.
-        segments: `contracts.segments.CUSTOMER_SEGMENTS` of it.
-
-    Returns:
-        The columns of `features`, p_decline, value_at_risk, model_version and segment; by customer_id, index 0…n-1.
-    """
-    scored = scores[["customer_id", "p_decline", "value_at_risk", "model_version"]]
-    joined = features.merge(scored, on="customer_id", validate="one_to_one")
-    joined = joined.merge(segments[["customer_id", "segment"]], on="customer_id", validate="one_to_one")
-    return joined.sort_values("customer_id", ignore_index=True)
+"""Why a customer can get no offer; the first that applies is given."""
 
 
 def columns(offers: Sequence[Offer]) -> set[str]:
@@ -82,7 +65,7 @@ def fits(offers: Sequence[Offer], customers: pd.DataFrame, cuts: Quantiles | Non
 
     Args:
         offers: Offers, m of them.
-        customers: See `join`, n rows.
+        customers: `customer_features` with p_decline, value_at_risk and segment, n rows.
         cuts: What `quantiles` found of the month; without it, those of the regular customers among these.
 
     Returns:
@@ -106,7 +89,7 @@ def refusal(customers: pd.DataFrame, fitting: Truth, settings: Offers) -> NDArra
     What is unknown refuses: without a known consent there is none, without a known number of contacts the cap is reached.
 
     Args:
-        customers: See `join`, n rows.
+        customers: `customer_features` with p_decline, value_at_risk and segment, n rows.
         fitting: What `fits` returned, (n, m).
         settings: The contact cap.
 
@@ -156,7 +139,7 @@ class _Table:
             either: Truth = np.logical_or.reduce([self.holds(c) for c in condition.conditions])
             return either
         if condition not in self._held:
-            numeric = condition.column in COLUMNS and COLUMNS[condition.column].kind in ("int", "float")
+            numeric = condition.column in COLUMNS and COLUMNS[condition.column].type.is_number
             self._held[condition] = self._compare(condition) if numeric else self._match(condition)
         return self._held[condition]
 

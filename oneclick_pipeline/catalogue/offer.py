@@ -56,8 +56,8 @@ class Condition:
         if self.quantile is not None:
             return f"{self.column} {self.op} its {self.quantile:g} quantile"
         values = self.value if isinstance(self.value, tuple) else (self.value,)
-        told = ", ".join(f"{v:g}" if type(v) is float else str(v) for v in values)
-        return f"{self.column} {self.op} {self.column_value or told}"
+        shown = ", ".join(f"{v:g}" if type(v) is float else str(v) for v in values)
+        return f"{self.column} {self.op} {self.column_value or shown}"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The catalogue: which offers there are, whom they are for, what they cost and what they are expected to do.
 
-It is a YAML file that marketers edit, so everything that can be wrong with it is told with its line, its field and a
-remedy. Conditions are structured data, never code; see `oneclick_pipeline.yaml` for how the file is read.
+It is a YAML file that marketers edit, so everything that can be wrong with it is reported with its line, its field and
+a remedy. Conditions are structured data, never code; see `oneclick_pipeline.yaml` for how the file is read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
 from oneclick_pipeline import yaml
@@ -18,6 +19,7 @@ from oneclick_pipeline.catalogue import messages
 from oneclick_pipeline.catalogue.offer import CHANNELS, COLUMNS, OPERATORS, RESERVED_IDS, AnyOf, Condition, Offer, Operator, Value
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month
+from oneclick_pipeline.home.paths import CATALOGUE, catalogue_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.yaml import Node
 
 
-FILE = "catalogue.yaml"
+FILE = CATALOGUE
 _MOST_UNITS = 1e9
 _REMEDY = "see the head of the bundled oneclick_pipeline/catalogue/catalogue.yaml for what stands where"
 
@@ -53,14 +55,12 @@ class Catalogue:
         Raises:
             BadInputError: If the file cannot be read or something in it is wrong; with line, field, value and remedy.
         """
-        path = home / FILE
+        path = catalogue_file(home)
         return cls.read(path) if os.path.lexists(path) else cls.bundled()
 
     @classmethod
     def bundled(cls) -> Catalogue:
         """The catalogue that ships with the package."""
-        from importlib.resources import files
-
         text = files("oneclick_pipeline.catalogue").joinpath(FILE).read_text(encoding="utf-8")
         return cls.parse(text, f"oneclick_pipeline/catalogue/{FILE}")
 
@@ -210,7 +210,7 @@ class _Reader:
             )
         key = operands[0]
         operand, place = fields[key], f"{place}, {key}"
-        numeric = column.kind in ("int", "float")
+        numeric = column.type.is_number
         if not numeric and op not in ("==", "!=", "in"):
             raise self._wrong(
                 fields["op"], f"{place}: {column.name} is no number and has no order", remedy='compare it by "==", "!=" or "in"'
@@ -226,7 +226,7 @@ class _Reader:
             raise self._wrong(operand, f"{place}: only numbers are compared so, by an order", remedy="write a value instead")
         if key == "column_value":
             other = self._word(operand, place, tuple(COLUMNS))
-            if COLUMNS[other].kind not in ("int", "float"):
+            if not COLUMNS[other].type.is_number:
                 raise self._wrong(
                     operand, f"{place}: {other} is no number, {column.name} is one", remedy="name a column of numbers"
                 )
@@ -238,7 +238,7 @@ class _Reader:
 
     def _value(self, node: Node, place: str, column: Column) -> Value:
         """A value that the column can have."""
-        if column.kind in ("int", "float"):
+        if column.type.is_number:
             return self._number(node, f"{place} of {column.name}")
         value = self._scalar(node, place)
         if column.kind == "bool":

@@ -57,7 +57,8 @@ def campaigns_import(
 
     Exit code: 0 all rows were used; 1 nothing can be read, and the message says what to do; 3 rows were left out.
     """
-    from oneclick_pipeline.campaigns import outcomes_csv
+    from oneclick_pipeline.campaigns import outcomes_csv, outcomes_csv_effects
+    from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL
     from oneclick_pipeline.settings import Settings
 
     home = home.absolute()
@@ -70,16 +71,16 @@ def campaigns_import(
             raise BadInputError("the month was not run in this home", file=str(path), remedy="run it first, or leave out --month")
         customers = pl.read_parquet(path, columns=["customer_id"], glob=False)["customer_id"].to_list()
     campaign = outcomes_csv.read(file, known=customers)
-    ratios = {offer: 1.0 for offer in campaign.sizes if offer != outcomes_csv.CONTROL and equal_split} | _ratios(ratio or [])
-    table = outcomes_csv.estimates(campaign, Settings.load(home).campaigns, ratios)
+    ratios = {offer: 1.0 for offer in campaign.sizes if offer != CONTROL and equal_split} | _ratios(ratio or [])
+    table = outcomes_csv_effects.estimates(campaign, Settings.load(home).campaigns, ratios)
     if json_file is not None:
-        _write(json_file, terminal.as_json(outcomes_csv.as_json(campaign, table)))
+        _write(json_file, terminal.as_json(outcomes_csv_effects.as_json(campaign, table)))
     if json_file != "-":
-        terminal.console().print(outcomes_csv.render(campaign, table))
+        terminal.console().print(outcomes_csv_effects.render(campaign, table))
     errors = terminal.console(stderr=True, soft_wrap=True)
     for column, reason in campaign.ignored.items():
         errors.print(f"[yellow]warning:[/yellow] column «{terminal.markup(column)}» is not used: {terminal.markup(reason)}")
-    for message in outcomes_csv.messages(campaign):
+    for message in outcomes_csv_effects.messages(campaign):
         errors.print(f"[yellow]left out:[/yellow] {terminal.markup(message)}")
     if campaign.rejected:
         raise typer.Exit(QUARANTINED)

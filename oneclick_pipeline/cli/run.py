@@ -68,7 +68,7 @@ def run(
     from oneclick_pipeline.orchestration import execution
 
     home = home.absolute()
-    execution.check_runnable(month)
+    execution.check_runnable(home, month)
     graph = build(str(home), engine.value, spark_master).resolve_job_def(job.value)
     progress = _Progress(out, execution.steps(graph))
     outcome = execution.execute(graph, month, home, progress, replan=replan)
@@ -86,7 +86,11 @@ def run(
             "The tables of failed steps are as before, but for rejected_rows and corrections, which say what was found."
         )
         raise typer.Exit(FAILED)
-    out.print(summary.render(summary.read(home, month, outcome.expected_gain), progress.elapsed))
+    finished = summary.read(home, month, outcome.expected_gain)
+    out.print(summary.render(finished))
+    done = f"Done in {progress.elapsed:.0f} s. Open next: oneclick ui --home {summary.near(home)}"
+    for line in (*summary.places(finished), "", done):
+        out.print(terminal.markup(line), soft_wrap=True)
     if outcome.pruned:
         out.print(terminal.markup(outcome.pruned), soft_wrap=True)
     if quarantined := summary.quarantined(home, month):

@@ -13,7 +13,8 @@ from rich.progress import Progress
 from oneclick_pipeline import terminal
 from oneclick_pipeline.cli.options import whole
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.months import add_months, newest_month
+from oneclick_pipeline.home.months import add_months, is_over, newest_month
+from oneclick_pipeline.home.paths import simulation_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ def simulate(
             bar.update(task, description=name)
             plays[name] = play(year, policy, lambda _: bar.advance(task), ours.watch if policy is ours else None)
     result = report.report(plays, ours)
-    path = report.write(home / "twin" / "year", result, ours.beliefs)
+    path = report.write(simulation_folder(home), result, ours.beliefs)
     out = terminal.console()
     out.print(report.render(result))
     for line in report.lines(result, our_policy.no_longer_planned(ours.given), year.settings.offers.control_share):
@@ -98,11 +99,13 @@ def _runner(home: Path, last: str, say: Callable[[str], None]) -> Callable[[str,
     from oneclick_pipeline.definitions import build
     from oneclick_pipeline.orchestration import execution
 
-    execution.check_runnable(last)
-    graph = build(str(home))
+    if not is_over(last, datetime.now(UTC)):
+        remedy = "choose an earlier --from or fewer --months: a month can be run once it is over"
+        raise BadInputError(f"the month {last} is not over", remedy=remedy)
 
     def run_month(job: str, month: str) -> None:
         begin = time.monotonic()
+        graph = build(str(home))  # anew: its first month follows from the snapshots that are there
         outcome = execution.execute(graph.resolve_job_def(job), month, home, lambda *_: None)
         if not outcome.success:
             raise BadInputError(

@@ -15,13 +15,15 @@ from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.offers import ARMS
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.paths import report_file, table_file
+from oneclick_pipeline.figures import figure
+from oneclick_pipeline.home.paths import dagster_folder, every_table, mlflow_folder, offers_file, report_file, table_file
 from oneclick_pipeline.terminal import markup, plain
 
 if TYPE_CHECKING:
     import polars as pl
 
 _LISTED = 20
+_SHOWN = ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections")
 _REMEDY = "correct the value in the export and run the month again; until then the row is left out"
 
 
@@ -61,7 +63,8 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
     """Read the summary of a month that has run; for `expected_gain` see `Summary`."""
     import polars as pl
 
-    from oneclick_pipeline import raw, tracking
+    from oneclick_pipeline import tracking
+    from oneclick_pipeline.raw.export import rows
 
     def table(name: str) -> pl.LazyFrame:
         return pl.scan_parquet(table_file(home, name, month), glob=False)
@@ -72,7 +75,7 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
     return Summary(
         home=home,
         month=month,
-        read={s.file: raw.rows(table_file(home, s.file, month)) for s in SOURCES},
+        read={s.file: rows(table_file(home, s.file, month)) for s in SOURCES},
         quarantined=dict(rejected.iter_rows()),
         corrected=dict(corrections.iter_rows()),
         customers=int(customers.item(0, 0)),
@@ -108,52 +111,57 @@ def quarantined(home: Path, month: str) -> list[str]:
     return messages
 
 
-def render(summary: Summary, seconds: float) -> Group:
+def render(summary: Summary) -> Group:
     """The summary as tables for a terminal."""
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("Rows read", ", ".join(f"{file} {n:,}" for file, n in summary.read.items()))
-    facts.add_row("Quarantined", ", ".join(f"{file} {n:,}" for file, n in sorted(summary.quarantined.items())) or "none")
-    facts.add_row("Corrected", ", ".join(f"{markup(rule)} {n:,}" for rule, n in summary.corrected.items()) or "nothing")
-    facts.add_row("Customers", f"{summary.customers:,}, of whom regular {summary.regular:,}")
+    facts.add_row("Rows read", ", ".join(f"{file} {figure(n)}" for file, n in summary.read.items()))
+    facts.add_row("Quarantined", ", ".join(f"{file} {figure(n)}" for file, n in sorted(summary.quarantined.items())) or "none")
+    facts.add_row("Corrected", ", ".join(f"{markup(rule)} {figure(n)}" for rule, n in summary.corrected.items()) or "nothing")
+    facts.add_row("Customers", f"{figure(summary.customers)}, of whom regular {figure(summary.regular)}")
     for name, text in summary.model:
         facts.add_row(name, markup(text))
-    counts = "{offer:,.0f} offered, {control:,.0f} held out, {none:,.0f} neither; cost {cost:.1f}".format(**summary.plan)
+    plan = {name: figure(n) for name, n in summary.plan.items()}
+    counts = "{offer} offered, {control} held out, {none} neither; cost {cost}".format(**plan)
     facts.add_row("Offers", f"{counts}, expected gain {summary.expected_gain} finance units")
 
     segments = Table(title="Segments", title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    segments.add_column("Segment", no_wrap=True)
+    segments.add_column("Segment")
     for name in ("Customers", "Mean p", "Will decline", "Profit", "At risk"):
         segments.add_column(name, justify="right", no_wrap=True)
     for row in summary.segments.iter_rows(named=True):
-        declines = "{expected_declines:.0f} ({expected_declines_low:.0f}…{expected_declines_high:.0f})"
+        declines, low, high = (_whole(row[f"expected_declines{end}"]) for end in ("", "_low", "_high"))
         is_forecast = row["expected_declines"] is not None
         segments.add_row(
             markup(row["segment_ru"]),
-            f"{row['customers']:,}",
+            figure(row["customers"]),
             f"{row['mean_p_decline']:.2f}" if is_forecast else "–",
-            declines.format(**row) if is_forecast else "–",
+            f"{declines} ({low}–{high})" if is_forecast else "–",
             "–" if row["mean_profit"] is None else f"{row['mean_profit']:.2f}",
-            f"{row['value_at_risk']:,.1f}",
+            figure(row["value_at_risk"]),
         )
     note = Text("Mean p: mean p_decline. Will decline: expected, with 95 % interval. Money in finance units.", "dim")
-
-    outputs = Table.grid(padding=(0, 2))
-    outputs.add_column(no_wrap=True)
-    outputs.add_column(overflow="fold")
-    outputs.add_row("monthly report", _near(report_file(summary.home, summary.month)))
-    outputs.add_row("offers for the CRM", _near(summary.home / "exports" / summary.month / "offers.csv"))
-    for name in ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections"):
-        outputs.add_row(name, _near(table_file(summary.home, name, summary.month)))
-    outputs.add_row(
-        f"all {len(TABLES)} tables", _near(summary.home / "tables" / "<stage>" / "<table>" / f"{summary.month}.parquet")
-    )
-    outputs.add_row("models and runs", f"{_near(summary.home / 'mlflow')}, {_near(summary.home / 'dagster')}")
-
-    end = Text(f"\nDone in {seconds:.0f} s. Open next: oneclick ui --home {_near(summary.home)}")
-    return Group(Text(), facts, Text(), segments, note, Text(), outputs, end)
+    return Group(Text(), facts, Text(), segments, note, Text())
 
 
-def _near(path: Path) -> str:
+def places(summary: Summary) -> list[str]:
+    """Where everything of the month lies, a line each: a path is to stay whole, however wide the terminal is."""
+    paths = {
+        "monthly report": report_file(summary.home, summary.month),
+        "offers for the CRM": offers_file(summary.home, summary.month),
+        **{name: table_file(summary.home, name, summary.month) for name in _SHOWN},
+        f"all {len(TABLES)} tables": every_table(summary.home, summary.month),
+        "models": mlflow_folder(summary.home),
+        "runs": dagster_folder(summary.home),
+    }
+    return [f"{name:<20}{near(path)}" for name, path in paths.items()]
+
+
+def _whole(number: float | None) -> str:
+    """A number of customers."""
+    return "–" if number is None else figure(round(number))
+
+
+def near(path: Path) -> str:
     """The path as seen from where the reader stands, if that is shorter."""
     here = Path.cwd()
     return plain(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from oneclick_pipeline import terminal
 from oneclick_pipeline.cli.options import HomeOption, MonthOption, whole
-from oneclick_pipeline.home.paths import raw_file
+from oneclick_pipeline.home.paths import raw_file, raw_folder, truth_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def twin_month(
 
     home = home.absolute()
     folder = raw_file(home, month, "market_file").parent
-    truth = home / "twin" / f"{month}.parquet"
+    truth = truth_file(home, month)
     with _progress(f"twin {month}") as progress:
         write_month(
             Profile.load(profile),
@@ -91,7 +91,8 @@ def twin_months(
             overwrite=overwrite,
             progress=progress,
         )
-    terminal.echo(f"{months} months, the first of {customers:,} customers, in {home / 'raw'}, their truth in {home / 'twin'}")
+    raw, truth = raw_folder(home, last).parent, truth_file(home, last).parent
+    terminal.echo(f"{months} months, the first of {customers:,} customers, in {raw}, their truth in {truth}")
 
 
 @app.command("fit")

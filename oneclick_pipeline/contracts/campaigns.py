@@ -9,7 +9,7 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 CAMPAIGN_OUTCOMES = Table(
     "campaign_outcomes",
     "campaigns",
-    "One row a customer and earlier campaign, offered something or held out: what they were meant to get, what became of them",
+    "One row per customer and earlier campaign, offered something or held out: what they were meant to get, what became of them",
     (
         Column("campaign_month", "str", "Snapshot month whose plan it was"),
         CUSTOMER_ID,
@@ -55,7 +55,7 @@ _INTERVAL_ENDS = (("", ""), ("_low", ", lower end of the 95 % interval"), ("_hig
 OFFER_EFFECTS = Table(
     "offer_effects",
     "campaigns",
-    "One row a comparison and outcome: what an offer changed, measured against customers held out at random",
+    "One row per comparison and outcome: what an offer changed, measured against customers held out at random",
     (
         Column("campaigns", "str", "Campaign month, or `all`"),
         Column("offer_id", "str", "Offer, or `all`"),
@@ -104,13 +104,13 @@ OFFER_EFFECTS = Table(
 OFFER_BELIEFS = Table(
     "offer_beliefs",
     "campaigns",
-    "One row an offer and segment: what the next plan believes that the offer does to P(decline)",
+    "One row per offer and segment: what the next plan believes that the offer does to P(decline)",
     (
         Column("offer_id", "str", "Offer"),
         Column("segment", "str", "Segment, or `all`"),
         Column("prior_mean", "float", "Effect on P(decline) that the catalogue expects; negative is good"),
         Column("prior_sd", "float", "Its standard deviation", minimum=0),
-        Column("campaigns", "int", "Matured campaigns that were learnt from", minimum=0),
+        Column("campaigns", "int", "Matured campaigns that it was learned from", minimum=0),
         Column("customers", "int", "Customers in them, offered and controls", minimum=0),
         Column("measured_mean", "float", "Effect measured in them", nullable=True),
         Column("measured_sd", "float", "Its standard error", nullable=True, minimum=0),

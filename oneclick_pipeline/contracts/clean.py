@@ -8,7 +8,7 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 REJECTED_ROWS = Table(
     "rejected_rows",
     "clean",
-    "One row a broken rule of a rejected input line; a line that breaks several has several rows",
+    "One row per broken rule of a rejected input line; a line that breaks several has several rows",
     (
         FILE,
         LINE,
@@ -18,11 +18,10 @@ REJECTED_ROWS = Table(
     ),
 )
 
-
 CORRECTIONS = Table(
     "corrections",
     "clean",
-    "One row a value that was changed, or a line that was dropped as an exact copy",
+    "One row per value that was changed, or a line that was dropped as an exact copy",
     (
         FILE,
         LINE,

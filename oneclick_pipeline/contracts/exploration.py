@@ -7,7 +7,7 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 DATA_PROFILE = Table(
     "data_profile",
     "exploration",
-    "One row a column of customer_features: how it is distributed among regular customers",
+    "One row per column of customer_features: how it is distributed among regular customers",
     (
         Column("column", "str", "Column of customer_features"),
         Column("feature_group", "str", "Feature group of the column"),
@@ -41,11 +41,10 @@ DATA_PROFILE = Table(
     key=("column",),
 )
 
-
 CORRELATIONS = Table(
     "correlations",
     "exploration",
-    "One row a pair of columns: how strongly they depend on each other, among regular customers",
+    "One row per pair of columns: how strongly they depend on each other, among regular customers",
     (
         Column("column_a", "str", "First column"),
         Column("column_b", "str", "Second column"),

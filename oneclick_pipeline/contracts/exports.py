@@ -6,21 +6,14 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 CUSTOMER_ID = Column("customer_id", "int", "The store's number of the customer", group="key", header="id", minimum=0)
 
-
-PERIODS_OF_REVENUE: dict[str, str | bool] = {
-    "текущий_месяц": "m0",
-    "предыдущий_месяц": "m1",
-    "препредыдущий_месяц": "m2",
-}
-
+PERIODS_OF_REVENUE: dict[str, str | bool] = {"текущий_месяц": "m0", "предыдущий_месяц": "m1", "препредыдущий_месяц": "m2"}
 
 PERIODS_OF_MINUTES: dict[str, str | bool] = {k: v for k, v in PERIODS_OF_REVENUE.items() if v != "m2"}
-
 
 CUSTOMERS = Table(
     "customers",
     "clean",
-    "One row a customer: who they are and how they behave",
+    "One row per customer: who they are and how they behave",
     (
         CUSTOMER_ID,
         Column(
@@ -141,11 +134,10 @@ CUSTOMERS = Table(
     file="market_file",
 )
 
-
 REVENUE = Table(
     "revenue",
     "clean",
-    "One row a customer and month: what they paid",
+    "One row per customer and month: what they paid",
     (
         CUSTOMER_ID,
         Column(
@@ -171,11 +163,10 @@ REVENUE = Table(
     file="market_money",
 )
 
-
 SITE_MINUTES = Table(
     "site_minutes",
     "clean",
-    "One row a customer and month: how long they were on the site",
+    "One row per customer and month: how long they were on the site",
     (
         CUSTOMER_ID,
         Column(
@@ -186,25 +177,16 @@ SITE_MINUTES = Table(
             header="Период",
             values=PERIODS_OF_MINUTES,
         ),
-        Column(
-            "minutes",
-            "float",
-            "Minutes on the site in the month",
-            unit="minutes",
-            group="site",
-            header="минут",
-            minimum=0,
-        ),
+        Column("minutes", "float", "Minutes on the site in the month", unit="minutes", group="site", header="минут", minimum=0),
     ),
     key=("customer_id", "period"),
     file="market_time",
 )
 
-
 PROFIT = Table(
     "profit",
     "clean",
-    "One row a customer: what they earn the store",
+    "One row per customer: what they earn the store",
     (
         CUSTOMER_ID,
         Column(
@@ -220,25 +202,23 @@ PROFIT = Table(
     file="money",
 )
 
-
 SOURCES = (CUSTOMERS, REVENUE, SITE_MINUTES, PROFIT)
 
-
 FILE = Column("file", "str", "Export file", values=vocabulary(*(s.file for s in SOURCES)))
-
 
 LINE = Column("line", "int", "Line number in the file, the header being line 1", minimum=1)
 
 
 def _raw_table(source: Table) -> Table:
-    """The raw table of an export: its lines, split into the columns' texts, nothing judged yet."""
+    """The raw table of an export: the lines that are not plain, split into the columns' texts."""
     texts = tuple(Column(c.name, "str", f"«{c.header}» as it came", header=c.header, nullable=True) for c in source.columns)
     problem = Column("problem", "str", "Why the line could not be split into its columns", nullable=True)
     excerpt = Column("excerpt", "str", "Beginning of a line that could not be split", nullable=True)
     return Table(
         source.file,
         "raw",
-        f"One row a line of {source.file}.csv, as text",
+        f"One row per line of {source.file}.csv that is not plain: with quotes, another number of fields than the header, or not "
+        "UTF-8; every line, where the whole file had to be rewritten. Plain lines are not copied: they are read from the file",
         (LINE, *texts, problem, excerpt),
         file=source.file,  # no key: the reader numbers the lines, so they need no check
     )

@@ -1,6 +1,6 @@
 """Where every column of the wide table and of the scores comes from: which file and column, by which rule.
 
-Derived from the contracts as far as they tell it; the rest is said here, once, for the pages and the docs.
+Derived from the contracts as far as possible; the rest is stated here, once, for the pages and the docs.
 """
 
 from __future__ import annotations

@@ -8,11 +8,10 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 LABEL_SOURCES = ("delivered", "revenue_rule", "vanished")
 
-
 TRAINING_SET = Table(
     "training_set",
     "model",
-    "One row a labelled regular customer: features of a month and what became of the customer",
+    "One row per labelled regular customer: features of a month and what became of the customer",
     (
         Column("feature_month", "str", "Snapshot month of the features"),
         Column("label_month", "str", "Snapshot month of the label"),
@@ -36,11 +35,10 @@ TRAINING_SET = Table(
     key=("feature_month", "customer_id"),
 )
 
-
 MODEL_EXPLANATION = Table(
     "model_explanation",
     "model",
-    "One row a feature: what the champion loses on unseen customers when it is shuffled, and what it adds to their log-odds",
+    "One row per feature: what the champion loses on unseen customers when it is shuffled, and what it adds to their log-odds",
     (
         Column("feature", "str", "Feature"),
         *(

@@ -6,24 +6,21 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 WATCHED = ("feature", "score", "share", "category")
 
-
 LEVELS = ("stable", "moderate", "shifted")
 """How bad it is: within all limits, beyond the one that warns, beyond the one that asks for a new model."""
 
-
 _LEVEL_TEXT = "stable; moderate: beyond the settings' limit that warns, shifted: beyond the hard one, both beyond chance; "
-
 
 DRIFT = Table(
     "drift",
     "monitoring",
-    "One row a thing that is watched: the month against the one in which the champion was trained",
+    "One row per figure that is monitored: the month against the one in which the champion was trained",
     (
         Column(
             "kind",
             "str",
             "feature, score: how it is distributed among regular customers; share: of the snapshot as a whole; category: share "
-            "of regular customers whose category nobody had in the reference month",
+            "of regular customers whose category no one had in the reference month",
             values=vocabulary(*WATCHED),
         ),
         Column("name", "str", "Feature, p_decline, or name of the share"),
@@ -75,18 +72,17 @@ DRIFT = Table(
     key=("kind", "name", "category"),
 )
 
-
 MODEL_HEALTH = Table(
     "model_health",
     "monitoring",
-    "One row an earlier month whose scores have come true by now, and one for all of a model's: what was promised, what came. "
-    "Of regular customers who got no offer since, weighted by 1 / probability of getting none; months that were scored by a "
-    "model of a later month are left out",
+    "One row per earlier month whose outcomes are known by now, and one for all months of a model: what was predicted, what "
+    "happened. Of regular customers who got no offer since, weighted by 1 / probability of getting none; months that were scored "
+    "by a model of a later month are left out",
     (
         Column("feature_month", "str", "Month of the scores, or `all`"),
         Column("model_version", "int", "Version that scored", minimum=1),
-        Column("label_month", "str", "Month that tells what became of them; empty for `all`", nullable=True),
-        Column("customers", "int", "Customers that are judged on", minimum=0),
+        Column("label_month", "str", "Month that shows what became of them; empty for `all`", nullable=True),
+        Column("customers", "int", "Customers whose scores are evaluated", minimum=0),
         Column("declined", "int", "How many of them declined", minimum=0),
         Column(
             "effective_customers",

@@ -40,10 +40,21 @@ SHARES = tuple(
 """The shares that a month was drawn with: they belong to its plan, whatever the settings say later."""
 
 
+PROBABILITIES = tuple(
+    Column(name, "float", f"Probability {meaning}, the month's prices given", unit="probability", minimum=0, maximum=1)
+    for name, meaning in (
+        ("p_no_offer", "of no offer, in whichever way; 1 where nothing was drawn"),
+        ("p_control", "of being control by hold-out or exploration, whatever the plan chooses; 0 where nothing was drawn"),
+        ("p_explore", "of exploring; 0 where there was nothing to explore"),
+    )
+)
+"""What chance could do to every customer, whatever became of them; see `experiment.probabilities`."""
+
+
 OFFER_PLAN = Table(
     "offer_plan",
     "offers",
-    "One row a customer: one offer, or control, or nothing, and why",
+    "One row per customer: one offer, or control, or nothing, and why",
     (
         CUSTOMER_ID,
         Column(
@@ -64,6 +75,7 @@ OFFER_PLAN = Table(
             minimum=0,
             maximum=1,
         ),
+        *PROBABILITIES,
         *SHARES,
         Column("fits", "str", "Offers that fit the customer and could be drawn, by commas; empty where none"),
         Column("segment", "str", "See customer_segments"),

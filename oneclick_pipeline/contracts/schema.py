@@ -9,16 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from oneclick_pipeline.contracts.kinds import KINDS
+
 if TYPE_CHECKING:
     import pandas as pd
     import pandera.polars as pa
 
-
-Kind = Literal["int", "float", "bool", "str"]
-
+    from oneclick_pipeline.contracts.kinds import Kind
 
 Group = Literal["key", "target", "product", "communication", "customer", "site", "purchasing", "value", ""]
-
 
 STAGES = (
     "raw", "clean", "features", "exploration", "model", "scores", "segments", "campaigns", "offers", "monitoring", "report"
@@ -39,7 +38,7 @@ class Column:
 
     Attributes:
         name: English name, used everywhere after the raw stage.
-        kind: Type of the values.
+        kind: Kind of the values, one of `kinds.KINDS`.
         description: What the value is, for a reader who has never seen the store.
         unit: Unit of measurement, empty where there is none.
         group: Feature group; `key`, `target` and `value` columns never reach a model.
@@ -54,7 +53,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: str
     description: str
     unit: str = ""
     group: Group = ""
@@ -65,6 +64,16 @@ class Column:
     values: dict[str, str | bool] = field(default_factory=dict)
     known: tuple[str, ...] = ()
     repairable: bool = False
+
+    @property
+    def type(self) -> Kind:
+        """What libraries call the type of the values."""
+        return KINDS[self.kind]
+
+    @property
+    def pandas(self) -> str:
+        """Type of the values in pandas."""
+        return self.type.pandas_with_gaps if self.nullable else self.type.pandas
 
     @property
     def promise(self) -> str:
@@ -119,12 +128,12 @@ class Table:
     def contract(self) -> pa.DataFrameSchema:
         """The pandera schema of the table (Polars backend): types, nulls, ranges, vocabulary, column order.
 
-        Uniqueness of the key is not in it: a schema sees one batch of rows at a time, so `engine.validate`
+        Uniqueness of the key is not in it: a schema sees one batch of rows at a time, so `engine.files.verify`
         checks the key over the whole table.
         """
-        import pandera.polars as pa  # heavy: only where a table is validated
+        import pandera.polars as pa
+        import polars as pl
 
-        dtypes = {"int": int, "float": float, "bool": bool, "str": str}
         columns = {}
         for c in self.columns:
             checks = []
@@ -135,7 +144,7 @@ class Table:
             if c.values and c.kind == "str":
                 checks.append(pa.Check.isin(list(dict.fromkeys(c.values.values()))))
             columns[c.name] = pa.Column(
-                dtypes[c.kind],
+                getattr(pl, c.type.polars),
                 checks=checks,
                 nullable=c.nullable,
                 title=c.header or c.name,

@@ -8,7 +8,6 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 SCORE_BASES = ("out_of_fold", "model", "not_scored")
 
-
 REASONS: tuple[Column, ...] = tuple(
     column
     for k, which in ((1, "Strongest"), (2, "Second"), (3, "Third"))
@@ -34,11 +33,10 @@ REASONS: tuple[Column, ...] = tuple(
 )
 """The three strongest reasons of a score."""
 
-
 CUSTOMER_SCORES = Table(
     "customer_scores",
     "scores",
-    "One row a customer: how likely their activity declines, and what that is worth",
+    "One row per customer: how likely their activity declines, and what that is worth",
     (
         CUSTOMER_ID,
         Column(
@@ -73,11 +71,10 @@ CUSTOMER_SCORES = Table(
     key=("customer_id",),
 )
 
-
 PROFIT_CURVE = Table(
     "profit_curve",
     "scores",
-    "One row a treated share of the regular customers with a score and a profit: what offering to them, the highest expected "
+    "One row per treated share of the regular customers with a score and a profit: what offering to them, the highest expected "
     "gain first, would earn under the settings' offer cost and saved share; consent, budget and capacity aside",
     (
         Column("treated_share", "float", "Share that is treated, in whole percents", unit="share", minimum=0, maximum=1),
@@ -86,7 +83,7 @@ PROFIT_CURVE = Table(
             "last_gain",
             "float",
             "Expected gain of the last customer treated: p_decline x saved share x value - cost; treating more pays while it is "
-            "above 0, that is while p_decline is above the customer's break-even; empty where nobody is treated",
+            "above 0, that is while p_decline is above the customer's break-even; empty where no one is treated",
             unit="finance units",
             nullable=True,
         ),
@@ -107,7 +104,7 @@ PROFIT_CURVE = Table(
         Column(
             "by_risk_threshold",
             "float",
-            "Lowest p_decline among those; empty where nobody is treated",
+            "Lowest p_decline among those; empty where no one is treated",
             unit="probability",
             nullable=True,
             minimum=0,

@@ -34,7 +34,7 @@ SEGMENTS = (
 CUSTOMER_SEGMENTS = Table(
     "customer_segments",
     "segments",
-    "One row a customer: the one segment they belong to",
+    "One row per customer: the one segment they belong to",
     (
         CUSTOMER_ID,
         Column("segment", "str", "Identifier of the segment"),
@@ -47,11 +47,10 @@ CUSTOMER_SEGMENTS = Table(
     key=("customer_id",),
 )
 
-
 SEGMENT_PROFILES = Table(
     "segment_profiles",
     "segments",
-    "One row a segment: how many, how risky, how valuable, and what they are like",
+    "One row per segment: how many, how risky, how valuable, and what they are like",
     (
         Column("segment", "str", "Identifier of the segment"),
         Column("segment_ru", "str", "Name in Russian"),

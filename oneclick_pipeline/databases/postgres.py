@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import os
 import selectors
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from oneclick_pipeline.errors import BadInputError
+
+try:
+    import psycopg2
+    import psycopg2.extensions
+except ModuleNotFoundError:  # an extra; who connects says that it is not installed
+    psycopg2 = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +49,7 @@ def given() -> sa.URL | None:
     """The database of the environment variable; None where it is not set.
 
     Raises:
-        BadInputError: If it is no address of a PostgreSQL. The text is not told: it may hold a password.
+        BadInputError: If it is no address of a PostgreSQL. The message does not quote it: it may hold a password.
     """
     text = os.environ.get(VARIABLE, "")
     return parsed(text) if text else None
@@ -75,10 +82,8 @@ def parsed(text: str) -> sa.URL:
 @cache
 def _bound_waits() -> None:
     """Have the driver give up a server that does not answer: by itself it waits for ever, also where a network swallows all."""
-    with suppress(ModuleNotFoundError):  # who connects says that it is not installed
-        from psycopg2.extensions import set_wait_callback
-
-        set_wait_callback(_wait)
+    if psycopg2 is not None:
+        psycopg2.extensions.set_wait_callback(_wait)
 
 
 def _wait(connection: Any) -> None:  # noqa: ANN401 - the driver has no types
@@ -87,15 +92,14 @@ def _wait(connection: Any) -> None:  # noqa: ANN401 - the driver has no types
     Raises:
         psycopg2.OperationalError: If it says nothing in time; the driver closes the connection.
     """
-    from psycopg2 import OperationalError, extensions
-
+    extensions = psycopg2.extensions
     events = {extensions.POLL_READ: selectors.EVENT_READ, extensions.POLL_WRITE: selectors.EVENT_WRITE}
     while (state := connection.poll()) != extensions.POLL_OK:
         seconds = _SILENT_SECONDS if connection.info.status == _THERE else _patience(extensions.parse_dsn(connection.dsn))
         with _Selector() as selector:
             selector.register(connection.fileno(), events[state])
             if not selector.select(seconds):
-                raise OperationalError(f"the server said nothing for {seconds:.0f} s")
+                raise psycopg2.OperationalError(f"the server said nothing for {seconds:.0f} s")
 
 
 def _patience(options: Mapping[str, str]) -> float:
@@ -167,23 +171,21 @@ def connected(url: sa.URL) -> Iterator[sa.Connection]:
 
 
 def unreachable(url: sa.URL, error: BaseException | None = None) -> BadInputError:
-    """What to tell where the server does not answer or refuses us; what a driver says is told but for the passwords."""
-    from urllib.parse import quote, quote_plus
-
-    said = " ".join(str(getattr(error, "orig", None) or error or "").split()).rstrip(".")
+    """The error for a server that does not answer or refuses us; it quotes the driver, but not the passwords."""
+    reason = " ".join(str(getattr(error, "orig", None) or error or "").split()).rstrip(".")
     passwords = {str(url.password or ""), *(str(value) for name, value in url.query.items() if "password" in name)} - {""}
     spellings = {spelling for p in passwords for spelling in (p, quote(p, safe=""), quote_plus(p))}
     for spelling in sorted(spellings, key=len, reverse=True):
-        said = said.replace(spelling, "***")
+        reason = reason.replace(spelling, "***")
     return BadInputError(
-        f"PostgreSQL at {shown(url)} cannot be used" + (f": {said}" if said else ""),
-        remedy=f"start the server or mend {VARIABLE} (host, port, user, password, name of the database), then do the same again",
+        f"PostgreSQL at {shown(url)} cannot be used" + (f": {reason}" if reason else ""),
+        remedy=f"start the server or fix {VARIABLE} (host, port, user, password, name of the database), then do the same again",
     )
 
 
 @contextmanager
 def plain_words() -> Iterator[None]:
-    """Tell in plain words that the server went away meanwhile; without the variable nothing is changed.
+    """Say in plain words that the server went away meanwhile; without the variable nothing is changed.
 
     Raises:
         BadInputError: For any error that goes back to a lost or refused connection.

@@ -1,14 +1,25 @@
 """Engines behind one face: who holds the tables while the stages work on them.
 
-Stages write table work once, in Narwhals; an engine decides what lies underneath. Every engine writes the
-same Parquet, so `digest` of a table is the same whichever made it.
+In: a lazy Narwhals frame, or the path of a table. Out: Parquet files, the same whichever engine wrote them, so that their
+`digest` is the same too. Stages write table work once; `get` chooses the engine. Open this file first: `Engine` is what each
+of them can do.
+
+    polars.py   lazy, streaming, the default
+    pandas.py   whole tables in memory
+    spark.py    an existing cluster
+    files.py    tables as Parquet files: form, contract, digest, publication
+    batches.py  tables that are never held whole
+    threads.py  threads that each work on one core
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from oneclick_pipeline.engine.files import digest, validate, verify
+from oneclick_pipeline.engine.files import digest, verify
+from oneclick_pipeline.engine.pandas import PandasEngine
+from oneclick_pipeline.engine.polars import PolarsEngine
+from oneclick_pipeline.engine.spark import SparkEngine
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
 
     _Out = TypeVar("_Out")
 
-__all__ = ["ENGINES", "Engine", "digest", "get", "validate", "verify"]
+__all__ = ["ENGINES", "Engine", "digest", "get", "verify"]
 
 ENGINES = ("polars", "pandas", "spark")
 
@@ -83,15 +94,9 @@ def get(name: str, spark_master: str = "") -> Engine:
         BadInputError: If there is none, or its cluster cannot be had.
     """
     if name == "polars":
-        from oneclick_pipeline.engine.polars import PolarsEngine
-
         return PolarsEngine()
     if name == "pandas":
-        from oneclick_pipeline.engine.pandas import PandasEngine
-
         return PandasEngine()
     if name == "spark":
-        from oneclick_pipeline.engine.spark import SparkEngine
-
         return SparkEngine(spark_master)
     raise BadInputError(f"there is no engine {name!r}", remedy=f"choose one of {', '.join(ENGINES)}")

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from oneclick_pipeline.contracts.schema import Table
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
@@ -27,7 +29,7 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 ROWS = 125_000
-"""Rows of a batch: enough for the work on them to outweigh its overhead, few enough for 100 MB a batch at work."""
+"""Rows of a batch: enough for the work on them to outweigh its overhead, few enough for 100 MB per batch at work."""
 
 
 class Batches:
@@ -159,7 +161,7 @@ class Beside:
 
 
 def differs(first: Batches, other: Batches) -> BadInputError:
-    """What to tell of a table that is of other customers than the first."""
+    """The error for a table that is of other customers than the first."""
     return BadInputError(
         f"{other.table} and {first.table} are of different customers",
         file=str(other.path),
@@ -173,10 +175,8 @@ def in_order(function: Callable[[_In], _Out], batches: Iterable[_In], threads: i
     Args:
         function: What is applied. Whatever it calls of OpenMP works on one core: the threads have them all already.
         batches: What it is applied to.
-        threads: Number of threads, one a core by default.
+        threads: Number of threads, one per core by default.
     """
-    from threadpoolctl import threadpool_limits
-
     threads = threads or os.cpu_count() or 1
     ahead: deque[Future[_Out]] = deque()
     with threadpool_limits(limits=1), pool(threads) as executor:  # BLAS has one limit for all threads

@@ -6,6 +6,7 @@ pandas and Spark read either by the same path.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import shutil
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
+from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -25,31 +27,45 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.contracts.schema import Table
-
-DTYPES = {"int": nw.Int64, "float": nw.Float64, "bool": nw.Boolean, "str": nw.String}
+    from oneclick_pipeline.contracts.schema import Column, Table
 
 _BATCH_ROWS = 500_000
 _ONE_FILE_BYTES = 64 << 20
 _TICK_NS = 1_000_000
 
 
+def dtype(column: Column) -> nw.dtypes.DType:
+    """The type of a column's values, whatever the engine."""
+    found: nw.dtypes.DType = getattr(nw, column.type.polars)()
+    return found
+
+
 def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
     """The columns of `table`, in its order and types."""
-    return frame.select(nw.col(c.name).cast(DTYPES[c.kind]()) for c in table.columns)
+    return frame.select(nw.col(c.name).cast(dtype(c)) for c in table.columns)
 
 
-def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table) -> None:
+def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table, metadata: Mapping[str, str] | None = None) -> None:
     """Write the columns of `table`, in its order and types, frame by frame; no frame makes an empty table.
 
-    Texts may be categories: they are written as what they stand for, and cost next to nothing.
+    Texts may be categories: they are written as what they stand for, and cost next to nothing. `metadata` is kept in the
+    file, beside the rows.
     """
     import pyarrow.parquet as pq
 
     # without Arrow's own schema in the file, which would make the readers' texts categories, too
-    with pq.ParquetWriter(path, _schema(table), compression="zstd", compression_level=1, store_schema=False) as writer:
+    with pq.ParquetWriter(path, _with_dictionaries(table), compression="zstd", compression_level=1, store_schema=False) as writer:
         for frame in frames:
             writer.write_table(arrow(frame, table), row_group_size=max(len(frame), 1))
+        writer.add_key_value_metadata(dict(metadata or {}))
+
+
+def read_metadata(path: Path, key: str) -> str:
+    """What `write_batches` kept under a key in a file; empty where there is none."""
+    import pyarrow.parquet as pq
+
+    kept: dict[bytes, bytes] = pq.read_metadata(path).metadata or {}
+    return kept.get(key.encode(), b"").decode()
 
 
 def arrow(frame: pd.DataFrame, table: Table) -> pa.Table:
@@ -60,27 +76,31 @@ def arrow(frame: pd.DataFrame, table: Table) -> pa.Table:
     """
     import pyarrow as pa
 
-    schema = _schema(table)
-    return pa.Table.from_arrays([_arrow(frame[field.name], field.type) for field in schema], schema=schema)
+    types = _with_dictionaries(table)
+    return pa.Table.from_arrays([_arrow(frame[field.name], field.type) for field in types], schema=types)
 
 
 def read_as_texts(table: Table) -> dict[str, str]:
     """Metadata for a Parquet file of the table: whatever was written as categories is read as texts."""
-    import base64
-
     import pyarrow as pa
 
-    schema = _schema(table, pa.large_string()).serialize().to_pybytes()
-    return {"ARROW:schema": base64.b64encode(schema).decode()}  # where Arrow and Polars keep what Parquet has no type for
+    types = schema(table, pa.large_string()).serialize().to_pybytes()
+    return {"ARROW:schema": base64.b64encode(types).decode()}  # where Arrow and Polars keep what Parquet has no type for
 
 
-def _schema(table: Table, texts: pa.DataType | None = None) -> pa.Schema:
-    """Arrow's types of the columns; texts as dictionaries by default."""
+def schema(table: Table, texts: pa.DataType | None = None) -> pa.Schema:
+    """Arrow's types of the columns, with another one for texts where it is given."""
     import pyarrow as pa
 
-    texts = texts or pa.dictionary(pa.int32(), pa.large_string())
-    types = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "str": texts}
-    return pa.schema([(c.name, types[c.kind]) for c in table.columns])
+    types = {c.name: texts if texts and c.kind == "str" else pa.type_for_alias(c.type.arrow) for c in table.columns}
+    return pa.schema(list(types.items()))
+
+
+def _with_dictionaries(table: Table) -> pa.Schema:
+    """Arrow's types of the columns, texts as dictionaries."""
+    import pyarrow as pa
+
+    return schema(table, pa.dictionary(pa.int32(), pa.large_string()))
 
 
 def _arrow(values: pd.Series, kind: pa.DataType) -> pa.Array:
@@ -141,6 +161,13 @@ def digest(path: Path) -> str:
 def parts(path: Path) -> list[Path]:
     """The Parquet files that a table consists of: itself, or those of its folder."""
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
+def columns(path: Path) -> set[str]:
+    """The columns of a table as it is stored: an older version's may lack some."""
+    import pyarrow.parquet as pq
+
+    return set(pq.read_schema(parts(path)[0]).names)
 
 
 def gather(folder: Path, path: Path) -> None:
@@ -213,7 +240,7 @@ def rows(path: Path) -> int:
 def damage(path: Path) -> str | None:
     """Why a table cannot be read from its first row to its last; None if it can, or is not there.
 
-    A value that was changed on the disk, can be read, and is legal, is not noticed: only the digest, which Dagster keeps, tells.
+    A value that was changed on the disk, can be read, and is legal, is not noticed: the digest, which Dagster keeps, shows it.
 
     Args:
         path: The table, `table/month.parquet`.
@@ -221,8 +248,6 @@ def damage(path: Path) -> str | None:
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from oneclick_pipeline.contracts.tables import TABLES
 
     if not path.exists():
         return None
@@ -240,9 +265,19 @@ def damage(path: Path) -> str | None:
     return None
 
 
+def damaged(path: Path, why: str) -> BadInputError:
+    """The error for a table, `table/month.parquet`, that cannot be read."""
+    return BadInputError(
+        "the table is damaged and cannot be read",
+        file=str(path),
+        value=why,
+        remedy=f"make it anew: materialize {path.parent.name} again for {path.stem}, or run that month again",
+    )
+
+
 @contextmanager
 def whole(paths: Iterable[Path]) -> Iterator[None]:
-    """Look for a damaged table where a block that reads some has failed: what a reader says of one seldom names it.
+    """Look for a damaged table where a block that reads some has failed: a reader's own error seldom names the file.
 
     Args:
         paths: The tables, `table/month.parquet`; looked at when the block fails.
@@ -257,22 +292,12 @@ def whole(paths: Iterable[Path]) -> Iterator[None]:
     except Exception as error:
         for path in paths:
             if why := damage(path):
-                raise BadInputError(
-                    "the table is damaged and cannot be read",
-                    file=str(path),
-                    value=why,
-                    remedy=f"make it anew: materialize {path.parent.name} again for {path.stem}, or run that month again",
-                ) from error
+                raise damaged(path, why) from error
         raise
 
 
-def validate(path: Path, table: Table) -> None:
-    """Hold a written table against its contract; see `verify`."""
-    verify(path, table)
-
-
 def verify(path: Path, table: Table) -> str:
-    """Hold a written table against its contract, batch by batch, and its key over the whole; return its digest.
+    """Check a written table against its contract, batch by batch, and its key over the whole; return its digest.
 
     Raises:
         BadInputError: If a value breaks the contract. That is an error of the pipeline, not of its input:

@@ -21,9 +21,8 @@ def _typed(column: Column) -> pl.Expr:
     """The column in its type; words as categories, which cost a fraction of texts to write."""
     import polars as pl
 
-    types = {"int": pl.Int64, "float": pl.Float64, "bool": pl.Boolean, "str": pl.String}
-    words = column.values or column.known
-    return pl.col(column.name).cast(pl.Categorical if column.kind == "str" and words else types[column.kind])
+    is_word = column.kind == "str" and (column.values or column.known)
+    return pl.col(column.name).cast(pl.Categorical if is_word else getattr(pl, column.type.polars))
 
 
 class PolarsEngine(OneMachine):

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
 import narwhals as nw
+from threadpoolctl import threadpool_limits
 
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
@@ -41,11 +42,10 @@ _Out = TypeVar("_Out")
 
 _HERE = ("local", "spark://127.0.0.1:", "spark://localhost:")
 _SECONDS_TO_ANSWER = 10
-_TYPES = {"int": "bigint", "float": "double", "bool": "boolean", "str": "string"}
 
 
 class SparkEngine:
-    """Frames are plans; writing runs them on the cluster, a part file a task."""
+    """Frames are plans; writing runs them on the cluster, one part file per task."""
 
     name = "spark"
 
@@ -74,7 +74,7 @@ class SparkEngine:
         return self.scan(path)
 
     def compute(self, frame: nw.LazyFrame, path: Path) -> nw.LazyFrame:
-        """See `Engine.compute`: a folder of Parquet files, written by the executors; nobody's memory holds the rows."""
+        """See `Engine.compute`: a folder of Parquet files, written by the executors; the rows are in no one's memory."""
         _put(frame, path)
         return self.scan(path)
 
@@ -110,16 +110,13 @@ class SparkEngine:
         threads: int | None = None,  # noqa: ARG002 # a task has one
     ) -> None:
         """See `Engine.apply`."""
-        import pyarrow as pa
-
-        kinds = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "str": pa.string()}
-        plain = pa.schema([(c.name, kinds[c.kind]) for c in table.columns])
+        plain = files.schema(table)
 
         def made(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for out in _alone(function, batches):
                 yield from files.arrow(out, table).cast(plain).to_batches()
 
-        schema = ", ".join(f"`{c.name}` {_TYPES[c.kind]}" for c in table.columns)
+        schema = ", ".join(f"`{c.name}` {c.type.spark}" for c in table.columns)
         self.write(nw.from_native(self._rows(rows).mapInArrow(made, schema)), path)
 
     def _rows(self, rows: Batches | Beside) -> DataFrame:
@@ -145,8 +142,6 @@ class SparkEngine:
 
 def _alone(function: Callable[[pd.DataFrame], _Out], batches: Iterable[pa.RecordBatch]) -> Iterator[_Out]:
     """What a task makes of its batches, on its one core: more threads would share work by the size of a batch."""
-    from threadpoolctl import threadpool_limits
-
     for batch in batches:
         with threadpool_limits(limits=1):
             out = function(batch.to_pandas())
@@ -154,7 +149,7 @@ def _alone(function: Callable[[pd.DataFrame], _Out], batches: Iterable[pa.Record
 
 
 def _put(frame: nw.LazyFrame, folder: Path) -> None:
-    """Have the executors write a frame, a part file a task."""
+    """Have the executors write a frame, one part file per task."""
     frame.to_native().write.parquet(f"file://{folder.absolute()}", compression="zstd")
 
 
@@ -165,7 +160,7 @@ def session(master: str) -> SparkSession:
         master: `spark://HOST:PORT` of an existing standalone cluster, or any other master that Spark knows.
 
     Raises:
-        BadInputError: If pyspark is not installed, or nobody answers at the address.
+        BadInputError: If pyspark is not installed, or nothing answers at the address.
     """
     if find_spec("pyspark") is None:
         raise BadInputError("pyspark is not installed", remedy='install it: pip install "oneclick_pipeline[spark]"')
@@ -188,7 +183,7 @@ def session(master: str) -> SparkSession:
 
 
 def _options(master: str) -> dict[str, str]:
-    """What the results depend on; and, for a cluster on this machine, that nobody else can reach the driver."""
+    """What the results depend on; and, for a cluster on this machine, that no one else can reach the driver."""
     options = {
         "spark.sql.ansi.enabled": "true",  # a cast that fails is an error, as in the other engines
         "spark.sql.session.timeZone": "UTC",
@@ -201,10 +196,7 @@ def _options(master: str) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
     }
     if master.startswith(_HERE):
-        options |= {
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-        }
+        options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     return options
 
 

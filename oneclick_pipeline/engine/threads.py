@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,8 +28,6 @@ def pool(threads: int) -> Iterator[ThreadPoolExecutor]:
     Args:
         threads: Number of threads.
     """
-    from threadpoolctl import threadpool_limits
-
     _call_directly()
     with warnings.catch_warnings(), ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,)) as executor:
         yield executor

@@ -147,7 +147,7 @@ def _legend(classes: _Classes) -> list[Patch]:
 
 
 def _histogram(axes: Axes, column: Column, classes: _Classes) -> None:
-    """Overlaid outlines of a quantity, one a class."""
+    """Overlaid outlines of a quantity, one per class."""
     import numpy as np
 
     values = {name: members[column.name].dropna().to_numpy() for name, (_, members) in classes.items()}
@@ -189,7 +189,7 @@ def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _share_bars(axes: Axes, column: Column, classes: _Classes) -> None:
-    """Bars of a category, one a class, under the name of the value: names are too long for an axis."""
+    """Bars of a category, one per class, under the name of the value: names are too long for an axis."""
     import pandas as pd
 
     values = pd.concat([members[column.name] for _, members in classes.values()])

@@ -32,7 +32,7 @@ def data_profile(features: Columns, settings: Exploration) -> pd.DataFrame:
         settings: Gives the level of the normality tests and the size of the sample.
 
     Returns:
-        A `data_profile` table, one row a column, in the order of `customer_features`.
+        A `data_profile` table, one row per column, in the order of `customer_features`.
     """
     import pandas as pd
 

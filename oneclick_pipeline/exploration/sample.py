@@ -24,7 +24,7 @@ class Sample:
     """Regular customers to look at.
 
     Attributes:
-        frame: One row a customer, ordered by customer_id (which is left out, so that nothing can correlate with
+        frame: One row per customer, ordered by customer_id (which is left out, so that nothing can correlate with
             it), columns of `EXPLORED`: int and float columns as float64, bool and str columns as str ("True",
             "False"); NaN where there is no value.
         regular_customers: Regular customers there are; more than the rows of `frame` if it is a random sample.
@@ -49,7 +49,7 @@ class Sample:
 
 def is_number(column: Column) -> bool:
     """Whether the values are quantities, so that quantiles mean something; bool and str are categories."""
-    return column.kind in ("int", "float")
+    return column.type.is_number
 
 
 def regular_sample(features: Columns, settings: Exploration) -> Sample:
@@ -77,8 +77,7 @@ def regular_sample(features: Columns, settings: Exploration) -> Sample:
 
 def typed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     """The frame with the columns of `table` in its types, also where there are no rows or no values."""
-    dtypes = {"int": ("int64", "Int64"), "float": ("float64", "float64"), "bool": ("bool", "boolean"), "str": ("str", "str")}
-    return frame[table.names].astype({c.name: dtypes[c.kind][c.nullable] for c in table.columns})
+    return frame[table.names].astype({c.name: c.pandas for c in table.columns})
 
 
 def _plain(values: pd.Series, column: Column) -> pd.Series:

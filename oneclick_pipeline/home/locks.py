@@ -11,8 +11,11 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month
+from oneclick_pipeline.home.paths import locks_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,8 +35,6 @@ def held(path: Path, seconds: float = -1) -> Iterator[None]:
         OSError: If the file cannot be made.
         filelock.Timeout: If another process holds it for longer.
     """
-    from filelock import FileLock
-
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path) and not _is_ours(path):
         remedy = "find out who put it there and remove it, or choose another place"
@@ -64,8 +65,6 @@ def held_folder(place: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    from filelock import Timeout
-
     descriptor = os.open(place, os.O_RDONLY)
     try:
         try:
@@ -84,8 +83,6 @@ def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
 
     What other users put into the folder, which may be one for everybody, says nothing of what we left.
     """
-    from filelock import FileLock, Timeout
-
     for path in filter(_is_ours, sorted(folder.glob(pattern))):
         try:
             with FileLock(path, timeout=0):
@@ -137,9 +134,7 @@ def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
     Raises:
         BadInputError: If `name` is not a calendar month: a run's tag may say anything.
     """
-    from filelock import FileLock, Timeout
-
-    path = home / "locks" / f"{check_month(name)}.lock"
+    path = locks_folder(home) / f"{check_month(name)}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, is_singleton=True, thread_local=False)
     try:
@@ -164,9 +159,7 @@ def whole(home: Path, seconds: float = -1) -> Iterator[None]:
     Raises:
         filelock.Timeout: If another process held it all that time.
     """
-    from filelock import FileLock
-
-    path = home / "locks" / "whole.lock"
+    path = locks_folder(home) / "whole.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds):
         yield  # the file stays, as that of a month does

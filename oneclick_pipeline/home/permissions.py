@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
 GROUP = "ONECLICK_GROUP"
 """Variable with the group, by name or number, whose members may read a home: it is known before the first file is made."""
-
-PARTS = (
-    *("raw", "tables", "reports", "exports", "ledger", "campaigns", "alerts", "twin", "mlflow", "dagster", "staging", "locks"),
-    *("settings.yaml", "catalogue.yaml"),
-)
-"""What may stand in a home and is ours to shut."""
 
 _AT_ONCE = 20_000
 """Entries that `prepare` looks at: a run does not walk through a home of millions of files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import staging_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,6 @@ def refuse_unfinished(home: Path) -> None:
     Raises:
         BadInputError: If it was.
     """
-    if (home / "staging" / RESTORED).exists():
+    if (staging_folder(home) / RESTORED).exists():
         remedy = "run `oneclick restore` with the same backup again: it goes on from there"
         raise BadInputError("a restore of this home was interrupted", file=str(home), remedy=remedy)

@@ -97,8 +97,8 @@ def _slices(table: pd.DataFrame) -> str:
     lines = ["| feature | value | customers | declined | ROC-AUC | ECE |", "|---|---|---|---|---|---|"]
     for group in table.to_dict("records"):
         row = {str(name): value for name, value in group.items()} | {"value": pictures.literal(str(group["value"]))}
-        told = "{feature} | {value} | {customers:.0f} | {declined:.0f}".format(**row)
+        cells = "{feature} | {value} | {customers:.0f} | {declined:.0f}".format(**row)
         auc, error = "{roc_auc:.3f} ({roc_auc_low:.3f} to {roc_auc_high:.3f})", "{ece:.3f} ({ece_low:.3f} to {ece_high:.3f})"
         few = math.isnan(row["roc_auc"])
-        lines.append(f"| {told} | not enough data | |" if few else f"| {told} | {auc.format(**row)} | {error.format(**row)} |")
+        lines.append(f"| {cells} | not enough data | |" if few else f"| {cells} | {auc.format(**row)} | {error.format(**row)} |")
     return "\n".join(lines)

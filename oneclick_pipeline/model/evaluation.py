@@ -65,7 +65,7 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
 
     Returns:
         Predictions by family (the soft vote is one), and under `CHOSEN` those of whatever the search chose in each
-        fold: one row a customer and repeat, columns repeat, fold, declined, p_decline, and p_raw and p_calibrated,
+        fold: one row per customer and repeat, columns repeat, fold, declined, p_decline, and p_raw and p_calibrated,
         of which p_decline is the one that the search kept; index = row of the training set.
     """
     import pandas as pd

@@ -5,10 +5,13 @@ from __future__ import annotations
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.model import MODEL_EXPLANATION
-from oneclick_pipeline.model.contributions import CONTRIBUTION, NumberCurve
+from oneclick_pipeline.model.attribution import CONTRIBUTION
+from oneclick_pipeline.model.curves import NumberCurve
 from oneclick_pipeline.model.folds import fold_numbers, splits
 from oneclick_pipeline.model.metrics import corrected_interval, log_loss, roc_auc
 from oneclick_pipeline.model.training_set import TEXTS, in_canonical_order, inputs, sample
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.model.contributions import Effects
+    from oneclick_pipeline.model.contributions import Contributions
     from oneclick_pipeline.settings import Model
 
 _SHUFFLES = 2
@@ -49,7 +52,7 @@ def model_explanation(
     Args:
         pipeline: Fitted model; its parameters are used, its fit is not.
         training: Rows of `contracts.model.TRAINING_SET` that it was trained on.
-        sample_of_values: `effects.Explained.sample` of the model.
+        sample_of_values: `attribution.Explained.sample` of the model.
         settings: Folds, seed, limits.
 
     Returns:
@@ -58,7 +61,6 @@ def model_explanation(
     import numpy as np
     import pandas as pd
     from sklearn.base import clone
-    from threadpoolctl import threadpool_limits
 
     rows = sample(in_canonical_order(training), min(settings.max_rows, _ROWS))
     frame, declined = inputs(rows), rows["declined"].to_numpy(dtype=int)
@@ -138,12 +140,12 @@ def importance(explanation: pd.DataFrame) -> Figure:
 
 
 def beeswarm(values: pd.DataFrame) -> Figure:
-    """Picture of the Shapley values of a sample: a dot a customer, the feature that matters most on top.
+    """Picture of the Shapley values of a sample: one dot per customer, the feature that matters most on top.
 
     Colour goes with the value's rank among the customers; texts, which have none, are grey.
 
     Args:
-        values: `effects.Explained.sample`.
+        values: `attribution.Explained.sample`.
     """
     import numpy as np
     from matplotlib.cm import ScalarMappable
@@ -174,12 +176,12 @@ def beeswarm(values: pd.DataFrame) -> Figure:
     return picture
 
 
-def dependence(values: pd.DataFrame, effects: Effects) -> Figure:
+def dependence(values: pd.DataFrame, contributions: Contributions) -> Figure:
     """Picture of the six strongest features: Shapley values over the feature's values, and the curve that reasons use.
 
     Args:
-        values: `effects.Explained.sample`.
-        effects: Effects of the same model.
+        values: `attribution.Explained.sample`.
+        contributions: Of the same model.
     """
     import numpy as np
 
@@ -188,7 +190,7 @@ def dependence(values: pd.DataFrame, effects: Effects) -> Figure:
     grid = picture.subplots(2, 3, gridspec_kw=margins).ravel()
     for axes, name in zip(grid, _by_strength(values)[:_PANELS], strict=True):
         pictures.tidy(axes).axhline(0, color=pictures.PALE, linewidth=1)
-        curve, height = effects[name], values[CONTRIBUTION + name].to_numpy()
+        curve, height = contributions[name], values[CONTRIBUTION + name].to_numpy()
         if isinstance(curve, NumberCurve):
             across = values[name].to_numpy(dtype=float)
             axes.plot(across, height, "o", color=pictures.STABLE, markersize=3, alpha=0.5, markeredgewidth=0)

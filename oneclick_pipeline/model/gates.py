@@ -23,19 +23,44 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.model.results import TrainedModel
     from oneclick_pipeline.settings import Gates
+    from oneclick_pipeline.stats import Interval
 
 GATES = {
-    "better_than_chance": "The lower end of the challenger's ROC-AUC interval is above 0.5",
-    "roc_auc_not_worse": "On the same folds the challenger's ROC-AUC is not worse than the champion's",
-    "log_loss_not_worse": "On the same folds the challenger's log loss is not worse than the champion's",
-    "no_drop": "The challenger's ROC-AUC is not far under what the champion had when it was trained",
-    "calibrated": "The challenger's expected calibration error is within the limit",
-    "slices_hold": "No slice of the customers falls far behind all customers",
-    "sane_on_edges": "Odd rows get probabilities, and customers do not all get the same one",
-    "only_trusted_types": "The challenger's file holds only types that we trust",
-    "loads_in_fresh_process": "A fresh process loads the challenger from the registry and predicts the same",
+    "better_than_chance": (
+        "The lower end of the challenger's ROC-AUC interval is above 0.5",
+        "The lower end of the challenger's ROC-AUC interval is not above 0.5",
+    ),
+    "roc_auc_not_worse": (
+        "On the same folds the challenger's ROC-AUC is not worse than the champion's",
+        "On the same folds the challenger's ROC-AUC is worse than the champion's",
+    ),
+    "log_loss_not_worse": (
+        "On the same folds the challenger's log loss is not worse than the champion's",
+        "On the same folds the challenger's log loss is worse than the champion's",
+    ),
+    "no_drop": (
+        "The challenger's ROC-AUC is close to what the champion had when it was trained, or above",
+        "The challenger's ROC-AUC is far below what the champion had when it was trained",
+    ),
+    "calibrated": (
+        "The challenger's expected calibration error is within the limit",
+        "The challenger's expected calibration error is above the limit",
+    ),
+    "slices_hold": ("No slice of the customers falls far behind all customers", "A slice of the customers falls far behind all"),
+    "sane_on_edges": (
+        "Unusual rows get probabilities, and customers do not all get the same one",
+        "Unusual rows get no probability, or all customers get the same one",
+    ),
+    "only_trusted_types": (
+        "The challenger's file holds only types that we trust",
+        "The challenger's file holds types that we do not trust",
+    ),
+    "loads_in_fresh_process": (
+        "A fresh process loads the challenger from the registry and predicts the same",
+        "A fresh process cannot load the challenger from the registry, or predicts something else",
+    ),
 }
-"""What every gate promises, by name, in the order in which they are told."""
+"""What every gate says when it is passed and when it is not, by name, in the order in which they are judged."""
 
 SAME = 1e-9
 """By how much the same model's probability of the same row may differ between two processes."""
@@ -167,7 +192,7 @@ def standing(
     return Standing(version, roc_auc, p, int(unseen.sum()))
 
 
-def better_than_chance(roc_auc: metrics.Interval) -> Gate:
+def better_than_chance(roc_auc: Interval) -> Gate:
     """Whether the challenger ranks better than a coin, beyond doubt."""
     figures: dict[str, float | str] = {"roc_auc": roc_auc.estimate, "low": roc_auc.low}
     return Gate("better_than_chance", roc_auc.low > _CHANCE, figures, f"ROC-AUC {roc_auc}, chance is {_CHANCE}")
@@ -314,8 +339,8 @@ def sane_on_edges(edges: NDArray[np.float64] | str, usual: NDArray[np.float64], 
         return Gate("sane_on_edges", passed=False, figures={"error": edges}, text=f"odd rows cannot be predicted: {edges}")
     wrong = [name for name, p in zip(names, edges, strict=True) if not 0 <= p <= 1]  # so that NaN is wrong
     spread = float(np.ptp(usual))
-    told = ", ".join(f"{name} {p:.3f}" for name, p in zip(names, edges, strict=True))
-    text = f"{told}; usual customers from {usual.min():.3f} to {usual.max():.3f}"
+    edge = ", ".join(f"{name} {p:.3f}" for name, p in zip(names, edges, strict=True))
+    text = f"{edge}; usual customers from {usual.min():.3f} to {usual.max():.3f}"
     if wrong:
         text += f"; no probability: {', '.join(wrong)}"
     figures: dict[str, float | str] = {"wrong": len(wrong), "spread": spread}

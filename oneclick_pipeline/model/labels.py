@@ -1,8 +1,6 @@
-"""What became of a customer: the class that the store delivers, or where it is empty a rule on revenue.
+"""Labels of a training set: which months teach, and what became of the regular customers of each.
 
-The rule: a customer declined when their mean monthly revenue over the three months after the month of the features
-is more than `labels.decline_limit` below the mean over the three months up to it. A snapshot holds exactly three
-months of revenue, so the three after month m are those of snapshot m+3, and the rule speaks of that horizon only.
+What decides whether a customer declined stands in `model.decline`; here it is applied month by month.
 """
 
 from __future__ import annotations
@@ -10,23 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.contracts.exports import PERIODS_OF_REVENUE
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, check_month
-from oneclick_pipeline.model.metrics import Interval
+from oneclick_pipeline.model.decline import CLASSES, REVENUES, RULE_HORIZON, classes, decided, revenue_rule, revenues
+from oneclick_pipeline.stats import Interval, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
     from oneclick_pipeline.settings import Labels
 
-CLASSES = {"stable": 0, "declined": 1}
-REVENUES = tuple(f"revenue_{period}" for period in PERIODS_OF_REVENUE.values())
-RULE_HORIZON = len(REVENUES)
 COLUMNS = ("customer_id", "activity", "regular", *REVENUES)
 """The columns of `customer_features` that say what became of a customer."""
 
@@ -81,30 +74,8 @@ def pairs(months: Iterable[str], *, month: str, horizon: int, history: int) -> l
     return [pair for pair in dates if known.issuperset(pair)]
 
 
-def revenue_rule(before: pd.DataFrame, after: pd.DataFrame, *, limit: float) -> NDArray[np.float64]:
-    """Mark customers by their revenue: 1 declined, 0 stable, NaN where one of the six months is unknown.
-
-    Args:
-        before: `REVENUES` of the snapshot of the features.
-        after: `REVENUES` of the snapshot three months later, the same customers row by row.
-        limit: Fall, as a share of the mean before, beyond which the customer declined.
-
-    >>> import pandas as pd
-    >>> before, after = (pd.DataFrame([[m] * 3 for m in means], columns=REVENUES) for means in ([10, 10, 10], [8, 9, None]))
-    >>> revenue_rule(before, after, limit=0.1).tolist()
-    [1.0, 0.0, nan]
-    """
-    import numpy as np
-
-    earlier, later = (table[list(REVENUES)].astype(float).to_numpy().mean(axis=1) for table in (before, after))
-    return np.where(np.isnan(earlier) | np.isnan(later), np.nan, later < (1 - limit) * earlier)
-
-
 def labels(features: pd.DataFrame, later: pd.DataFrame, *, horizon: int, settings: Labels) -> pd.DataFrame:
-    """What became of the regular customers of one month in a later one.
-
-    The class of the later snapshot where it is delivered; else the revenue rule, where the horizon is its own; else,
-    for customers who are in no file of the later month, `declined` if the settings say so: they bought nothing.
+    """What became of the regular customers of one month in a later one, by `decline.decided`.
 
     Args:
         features: `customer_features` of the month; at least `COLUMNS`.
@@ -113,33 +84,22 @@ def labels(features: pd.DataFrame, later: pd.DataFrame, *, horizon: int, setting
         settings: Limit of the rule, and what a vanished customer counts as.
 
     Returns:
-        One row a customer with a label: `customer_id`, `declined` (0 or 1), `label_source` (`contracts.model.LABEL_SOURCES`).
+        One row per customer with a label: `customer_id`, `declined` (0 or 1), `label_source` (`contracts.model.LABEL_SOURCES`).
     """
-    import numpy as np
     import pandas as pd
 
     regular = features.loc[features["regular"].astype(bool), ["customer_id", *REVENUES]]
-    found = regular[["customer_id"]].merge(
+    after = regular[["customer_id"]].merge(
         later[["customer_id", "activity", *REVENUES]], on="customer_id", how="left", validate="one_to_one", indicator=True
     )
-    delivered = found["activity"].map(CLASSES).to_numpy(dtype=float, na_value=np.nan)
-    rule = np.full(len(found), np.nan)
-    if horizon == RULE_HORIZON:
-        rule = revenue_rule(regular, found, limit=settings.decline_limit)
-    vanished = (found["_merge"] == "left_only").to_numpy() & settings.vanished_declined
-    by_source = {
-        "delivered": ~np.isnan(delivered),
-        "revenue_rule": ~np.isnan(rule),
-        "vanished": vanished,
-    }
-    source = np.select(list(by_source.values()), list(by_source), default="")
-    declined = np.select(list(by_source.values()), [delivered, rule, np.ones(len(found))], default=np.nan)
-    labelled = source != ""
+    there = (after["_merge"] == "both").to_numpy()
+    label = decided(classes(after["activity"]), revenues(regular), revenues(after), there, horizon=horizon, rules=settings)
+    labelled = label.source != ""
     return pd.DataFrame(
         {
-            "customer_id": found["customer_id"].to_numpy()[labelled],
-            "declined": declined[labelled].astype("int64"),
-            "label_source": source[labelled],
+            "customer_id": after["customer_id"].to_numpy()[labelled],
+            "declined": label.declined[labelled].astype("int64"),
+            "label_source": label.source[labelled],
         }
     )
 
@@ -168,28 +128,13 @@ def agreement(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: La
             validate="one_to_one",
         )
         following = both[[f"{name}_after" for name in REVENUES]].set_axis(list(REVENUES), axis=1)
-        rule = revenue_rule(both, following, limit=settings.decline_limit)
+        rule = revenue_rule(revenues(both), revenues(following), limit=settings.decline_limit)
         customers += int((~np.isnan(rule)).sum())
-        agreeing += int((rule == both["activity"].map(CLASSES).to_numpy(dtype=float)).sum())
+        agreeing += int((rule == classes(both["activity"])).sum())
     return Agreement(customers, wilson(agreeing, customers) if customers else None)
 
 
-def wilson(hits: int, trials: int) -> Interval:
-    """A share and its 95 % interval, which stays within 0 and 1 and is no point for 0 or all hits.
-
-    Source: Wilson (1927), Probable inference, the law of succession, and statistical inference.
-
-    >>> print(wilson(9, 10))
-    0.900 (0.596 to 0.982)
-    """
-    z = 1.959963984540054
-    share, weight = hits / trials, z * z / trials
-    centre = (share + weight / 2) / (1 + weight)
-    half = z * (share * (1 - share) / trials + weight / trials / 4) ** 0.5 / (1 + weight)
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
-
-
-def told(training: pd.DataFrame, settings: Labels) -> str:
+def rule_in_words(training: pd.DataFrame, settings: Labels) -> str:
     """The rule by which a training set was labelled, in words.
 
     Args:

@@ -2,12 +2,13 @@
 
 A feature that alone tells the classes apart is the label in disguise, or was written after it. A column that repeats
 what a later month holds was filled from that month. Both stop the training. The order in which the store delivers its
-rows, and the ids that follow it, give the label away too (ROC-AUC 0.98 in the real export): that is measured and told,
+rows, and the ids that follow it, give the label away too (ROC-AUC 0.98 in the real export): that is measured and reported,
 and harms nothing, since rows stand in an order of their own and no model is shown an id.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from oneclick_pipeline.settings import Labels
 
 MAX_ROWS = 200_000
 """Rows that the guards look at: an AUC of so many is known to 0.001."""
@@ -48,6 +51,43 @@ def _origin(feature: str) -> tuple[str, str]:
         return f"{CUSTOMERS.file}.csv", CUSTOMERS[feature].header
     source = REVENUE if feature in MONTHLY["revenue"] else SITE_MINUTES
     return f"{source.file}.csv", source.columns[-1].header
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What may have leaked into a training set.
+
+    Attributes:
+        aucs: See `single_feature_auc`.
+        shares: See `future_shares`.
+        disguised: That a feature is the label in disguise; None where none is.
+        future: That a column is unknown, or comes from a later month; None where none does.
+    """
+
+    aucs: pd.Series
+    shares: pd.DataFrame
+    disguised: BadInputError | None
+    future: BadInputError | None
+
+    @property
+    def error(self) -> BadInputError | None:
+        """Why nothing may be trained on the set; None where all is well."""
+        return self.disguised or self.future
+
+
+def leaks(training: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame], *, horizon: int, settings: Labels) -> Leaks:
+    """Look for leaks in a training set.
+
+    Args:
+        training: The training set.
+        snapshots: Features by month, with `COLUMNS`.
+        horizon: Months from features to label.
+        settings: The limits.
+    """
+    aucs = single_feature_auc(training)
+    shares = future_shares(training, snapshots, horizon=horizon)
+    future = unknown_columns(training) or column_from_the_future(shares, limit=settings.max_future_share)
+    return Leaks(aucs, shares, disguised_label(aucs, limit=settings.max_single_auc), future)
 
 
 def unknown_columns(training: pd.DataFrame) -> BadInputError | None:
@@ -123,7 +163,7 @@ def future_shares(training: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame],
         horizon: Months from features to label: how far the comparison goes.
 
     Returns:
-        One row a comparison with at least `ENOUGH` customers, highest share first: `feature`, `feature_month`,
+        One row per comparison with at least `ENOUGH` customers, highest share first: `feature`, `feature_month`,
         `later`, `later_month`, `customers` (compared), `share` (of them equal).
     """
     import pandas as pd

@@ -6,8 +6,9 @@ score of 200 rows (*measured*), most of it on checking arguments. The tests comp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from oneclick_pipeline.stats import Interval, t_95
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,23 +20,6 @@ if TYPE_CHECKING:
 BINS = 10
 METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "ece")
 BOUNDS = {"log_loss": (0.0, float("inf"))}
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and its 95 % confidence interval.
-
-    >>> print(Interval(0.9, 0.88, 0.92))
-    0.900 (0.880 to 0.920)
-    """
-
-    estimate: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        """Three digits, interval in brackets."""
-        return f"{self.estimate:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
 def roc_auc(declined: NDArray[np.int_], score: NDArray[np.float64]) -> float:
@@ -149,10 +133,9 @@ def corrected_interval(
 def half_widths(values: NDArray[np.float64], *, folds: int) -> NDArray[np.float64]:
     """Half widths of the intervals of `corrected_interval`, for values of shape (J, …), over the first axis."""
     import numpy as np
-    from scipy.special import stdtrit
 
     j = len(values)
-    half: NDArray[np.float64] = stdtrit(j - 1, 0.975) * np.sqrt((1 / j + 1 / (folds - 1)) * values.var(axis=0, ddof=1))
+    half: NDArray[np.float64] = t_95(j - 1) * np.sqrt((1 / j + 1 / (folds - 1)) * values.var(axis=0, ddof=1))
     return half
 
 
@@ -160,10 +143,10 @@ def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     """Score every outer fold.
 
     Args:
-        predictions: One row a customer and repeat: `repeat`, `fold`, `declined`, `p_decline`.
+        predictions: One row per customer and repeat: `repeat`, `fold`, `declined`, `p_decline`.
 
     Returns:
-        One row a fold: `repeat`, `fold` and the metrics of `BY_FOLD`.
+        One row per fold: `repeat`, `fold` and the metrics of `BY_FOLD`.
     """
     import pandas as pd
 

@@ -32,7 +32,7 @@ def out_of_time(rows: pd.DataFrame, settings: Model) -> pd.DataFrame:
         settings: How many months, and the search.
 
     Returns:
-        One row a judged month, oldest first: feature_month, label_month, learnt_months, customers, declined, model,
+        One row per judged month, oldest first: feature_month, label_month, learnt_months, customers, declined, model,
         and for every metric its estimate and the ends of its 95 % interval (percentile bootstrap over the customers,
         200 resamples; Efron, Tibshirani 1993, ch. 13). No rows where no month has enough past.
     """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.model.metrics import BINS, METRICS, Interval, half_widths, intervals
+from oneclick_pipeline.model.metrics import BINS, METRICS, half_widths, intervals
 from oneclick_pipeline.pictures import DECLINED, GREY, INK, PALE, SMALL, STABLE, TEXT, TITLE, figure, png, tidy
+from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from oneclick_pipeline.model.results import TrainedModel
+    from oneclick_pipeline.stats import Interval
 
 __all__ = ["calibration", "comparison", "curves", "png"]
 
@@ -136,7 +138,7 @@ def _reliability(axes: Axes, predictions: pd.DataFrame) -> None:
     repeats = predictions["repeat"].nunique()
     bins = predictions.groupby(place).agg(p=("p_decline", "mean"), share=("declined", "mean"), n=("declined", "size"))
     bins["n"] /= repeats
-    error = 1.96 * np.sqrt(bins["share"] * (1 - bins["share"]) / bins["n"])
+    error = Z_95 * np.sqrt(bins["share"] * (1 - bins["share"]) / bins["n"])
     counts = axes.twinx()
     tidy(counts).bar((bins.index + 0.5) / BINS, bins["n"], width=0.9 / BINS, color=PALE)
     counts.set_ylim(0, 2.5 * float(bins["n"].max()))

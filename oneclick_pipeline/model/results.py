@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from oneclick_pipeline.model.metrics import Interval
+    from oneclick_pipeline.stats import Interval
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class FamilyResult:
         parameters: What the search on all rows chose for it: encoder, scaler, calibrated, estimator's parameters.
         metrics: Nested estimate and 95 % interval by name, see `metrics.METRICS`.
         fold_scores: One row an outer fold: repeat, fold, metrics.
-        predictions: Out-of-fold, one row a customer and repeat: repeat, fold, declined, p_decline, p_raw, p_calibrated.
-        trials: The search on all rows (`cv_results`): one row a candidate, best first.
+        predictions: Out-of-fold, one row per customer and repeat: repeat, fold, declined, p_decline, p_raw, p_calibrated.
+        trials: The search on all rows (`cv_results`): one row per candidate, best first.
         rows: Rows that a fit of this family learns from at most; fewer than the training set above its limit.
         draws: How many draws were tried before more did not pay; of how many it was dealt.
     """

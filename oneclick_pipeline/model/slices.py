@@ -26,7 +26,7 @@ def slices(rows: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: Out of fold: repeat, fold, declined, p_decline.
 
     Returns:
-        One row a slice: feature, value, customers, declined, and for every metric its estimate and the ends of its
+        One row per slice: feature, value, customers, declined, and for every metric its estimate and the ends of its
         95 % interval (`<metric>`, `<metric>_low`, `<metric>_high`); these are NaN where the slice, or what is left of
         it without one of the folds, has too few customers of a class (`ENOUGH`, one).
     """

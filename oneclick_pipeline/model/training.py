@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from threadpoolctl import threadpool_limits
+
 from oneclick_pipeline.model import metrics
 from oneclick_pipeline.model.calibration import ISOTONIC, NONE, keep_from_certainty
 from oneclick_pipeline.model.candidates import draw, preprocessor
@@ -46,7 +48,6 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
         BadInputError: If there is one class only, or fewer customers than the folds need.
     """
     # untyped: the package ships no types. BLAS threads slow matrices of this size down and burn CPU.
-    from threadpoolctl import threadpool_limits
 
     require_enough(training, folds=settings.folds, inner_folds=settings.inner_folds)
     rows = sample(in_canonical_order(training), settings.max_rows)
@@ -137,7 +138,7 @@ def predict(pipeline: Any, features: pd.DataFrame) -> NDArray[np.float64]:  # no
         features: Table with the feature columns; any other column, and the order of rows, changes nothing.
 
     Returns:
-        Probabilities, one a row, in the order of the rows; none for a table without rows.
+        Probabilities, one per row, in the order of the rows; none for a table without rows.
 
     Raises:
         BadInputError: If a feature column is missing.
@@ -198,7 +199,7 @@ def _vote_result(found: Found, predictions: pd.DataFrame, rows: int) -> FamilyRe
 
 
 def _trial_table(trials: Sequence[Trial | Vote], best: Trial | Vote) -> pd.DataFrame:
-    """One row a trial, lowest log loss first: parameters, mean and standard deviation of its scores, chosen or not."""
+    """One row per trial, lowest log loss first: parameters, mean and standard deviation of its scores, chosen or not."""
     import pandas as pd
 
     rows = []

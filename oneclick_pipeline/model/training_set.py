@@ -8,13 +8,15 @@ of these get one group number that no fold may split.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
 from oneclick_pipeline.contracts.exports import CUSTOMERS
 from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.labels import CLASSES, labels, pairs, refuse_later
+from oneclick_pipeline.model.decline import CLASSES
+from oneclick_pipeline.model.labels import labels, pairs, refuse_later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +41,7 @@ def inputs(features: pd.DataFrame) -> pd.DataFrame:
         features: Table that holds the columns `FEATURE_NAMES`, of any type that pandas reads as their kind.
 
     Returns:
-        A new table, one row an input row, same index, columns `FEATURE_NAMES` in order.
+        A new table, one row per input row, same index, columns `FEATURE_NAMES` in order.
 
     Raises:
         BadInputError: If a feature is not there.
@@ -87,21 +89,6 @@ def in_canonical_order(table: pd.DataFrame) -> pd.DataFrame:
         The rows, index 0…n-1.
     """
     return table.iloc[_order(table, _hashes(table))].reset_index(drop=True)
-
-
-def copies(table: pd.DataFrame) -> pd.Series:
-    """Number the groups of rows that no fold may split, 0, 1, … in the order of the rows.
-
-    Rows with identical features belong together, and so do all months of a customer, and whatever those two link.
-    Two missing values count as identical. Features are compared by a 64-bit hash: equal ones never differ in it, and
-    different ones meet with a chance of n²/2⁶⁵ (3e-8 for a million rows), which would only put strangers together.
-
-    Args:
-        table: Features and `customer_id`, one row a customer and month.
-    """
-    import pandas as pd
-
-    return pd.Series(_groups(table, _hashes(table)), index=table.index)
 
 
 def training_set(snapshots: Mapping[str, pd.DataFrame], *, month: str, horizon: int, settings: Labels) -> pd.DataFrame:
@@ -171,15 +158,13 @@ def _of_same_snapshot(snapshots: Mapping[str, pd.DataFrame], month: str) -> pd.D
 
 def digest(training: pd.DataFrame) -> str:
     """Fingerprint of a training set (16 hex digits): the same for the same rows, in whatever order they stand."""
-    import hashlib
-
     import pandas as pd
 
     rows = in_canonical_order(training)
-    told = inputs(rows).assign(
+    content = inputs(rows).assign(
         **{name: rows[name].astype(object) for name in ("feature_month", "label_month", "customer_id", "declined")}
     )
-    return hashlib.sha256(pd.util.hash_pandas_object(told, index=False).to_numpy().tobytes()).hexdigest()[:16]
+    return hashlib.sha256(pd.util.hash_pandas_object(content, index=False).to_numpy().tobytes()).hexdigest()[:16]
 
 
 def require_enough(training: pd.DataFrame, *, folds: int, inner_folds: int) -> None:
@@ -243,7 +228,12 @@ def _order(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
 
 
 def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Number of the group of every row; see `copies`."""
+    """Number the groups of rows that no fold may split, 0, 1, … in the order of the rows.
+
+    Rows with identical features belong together, and so do all months of a customer, and whatever those two link.
+    Two missing values count as identical. Features are compared by a 64-bit hash: equal ones never differ in it, and
+    different ones meet with a chance of n²/2⁶⁵ (3e-8 for a million rows), which would only put strangers together.
+    """
     import numpy as np
     import pandas as pd
     from scipy.sparse import coo_array
@@ -260,6 +250,5 @@ def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64
 
 def _with_integers(table: pd.DataFrame) -> pd.DataFrame:
     """Whole numbers and flags that may be missing, in pandas' nullable types instead of floats and objects."""
-    whole = {c.name: "Int64" if table[c.name].isna().any() else "int64" for c in FEATURES if c.kind == "int"}
-    flags = {c.name: "boolean" if table[c.name].isna().any() else "bool" for c in FEATURES if c.kind == "bool"}
-    return table.astype(whole | flags)
+    columns = [c for c in FEATURES if c.kind in ("int", "bool")]
+    return table.astype({c.name: c.type.pandas_with_gaps if table[c.name].isna().any() else c.type.pandas for c in columns})

@@ -1,11 +1,15 @@
-"""Monitoring: whether the customers are still those the model learnt from, and whether its scores come true.
+"""Stage monitoring: whether the customers are still those the model learnt from, and whether its scores come true.
 
-Pure functions of tables and settings. `drift` holds a month against the one in which the champion was trained;
-`model_health` holds earlier scores against what became of the customers.
+In come tables of several months and settings, out come `drift` and `model_health`. Open drift.py or health.py first.
+
+    drift.py      a month compared with the one in which the champion was trained
+    psi.py        the population stability index, its interval, and what chance makes of it
+    health.py     scores of earlier months compared with what became of the customers
+    weights.py    what a customer without an offer counts for, so that they stand for all
+    pictures.py   drift over months, promised and observed shares
 """
 
 from oneclick_pipeline.monitoring.drift import Snapshot, drift
-from oneclick_pipeline.monitoring.health import Judged, model_health
-from oneclick_pipeline.monitoring.untreated import alone
+from oneclick_pipeline.monitoring.health import ModelVersion, model_health
 
-__all__ = ["Judged", "Snapshot", "alone", "drift", "model_health"]
+__all__ = ["ModelVersion", "Snapshot", "drift", "model_health"]

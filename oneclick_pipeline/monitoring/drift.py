@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.contracts.monitoring import DRIFT
 from oneclick_pipeline.exploration.sample import typed
-from oneclick_pipeline.model.labels import wilson
-from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.monitoring import psi as index
+from oneclick_pipeline.stats import change, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +149,7 @@ def _new_categories(values: pd.Series, others: pd.Series | None, settings: Monit
     found = []
     for name, n in [("", sum(new.values())), *most]:
         share = _share(n, len(values), 0, len(others))
-        limits = (1e-12, settings.category_shifted)  # one customer is enough to be told
+        limits = (1e-12, settings.category_shifted)  # one customer is enough to count
         found.append(total | {"category": name} | share | {"status": level(share["value"] or 0.0, *limits)})
     return found
 
@@ -196,10 +195,7 @@ def _count(snapshot: Snapshot, share: str) -> tuple[int, int]:
 
 
 def _share(part: int, whole: int, part_before: int, whole_before: int) -> Row:
-    """A share, that of the reference, and the difference with its interval.
-
-    Source: Newcombe (1998), Interval estimation for the difference between independent proportions, method 10.
-    """
+    """A share, that of the reference, and the difference with its interval."""
     if not whole:
         return {"count": part, "value": None}
     now = wilson(part, whole)
@@ -207,25 +203,13 @@ def _share(part: int, whole: int, part_before: int, whole_before: int) -> Row:
     if not whole_before:
         return row
     before = wilson(part_before, whole_before)
-    change = newcombe(now, before)
+    difference = change(now, before)
     return row | {
         "reference": before.estimate,
-        "difference": change.estimate,
-        "difference_low": change.low,
-        "difference_high": change.high,
+        "difference": difference.estimate,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
     }
-
-
-def newcombe(now: Interval, before: Interval) -> Interval:
-    """The difference of two independent shares from their Wilson intervals.
-
-    >>> print(newcombe(wilson(56, 70), wilson(48, 80)))
-    0.200 (0.052 to 0.334)
-    """
-    change = now.estimate - before.estimate
-    down = ((now.estimate - now.low) ** 2 + (before.high - before.estimate) ** 2) ** 0.5
-    up = ((now.high - now.estimate) ** 2 + (before.estimate - before.low) ** 2) ** 0.5
-    return Interval(change, change - down, change + up)
 
 
 def _changed(row: Row, moderate: float, shifted: float, settings: Monitoring) -> str:

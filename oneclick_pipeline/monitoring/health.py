@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from oneclick_pipeline.contracts.monitoring import MODEL_HEALTH
 from oneclick_pipeline.exploration.sample import typed
 from oneclick_pipeline.home.months import add_months
-from oneclick_pipeline.model.labels import CLASSES, labels, refuse_later
-from oneclick_pipeline.model.metrics import BINS, Interval
+from oneclick_pipeline.model.decline import CLASSES
+from oneclick_pipeline.model.labels import labels, refuse_later
+from oneclick_pipeline.model.metrics import BINS
 from oneclick_pipeline.monitoring.drift import level
-from oneclick_pipeline.monitoring.untreated import weights
+from oneclick_pipeline.monitoring.weights import weights
+from oneclick_pipeline.stats import Interval, normal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +29,11 @@ if TYPE_CHECKING:
 ALL = "all"
 COLUMNS = ("customer_id", "p_decline", "score_basis", "model_version")
 """The columns of `customer_scores` that are looked at."""
-_Z = 1.959963984540054
 _DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelVersion:
     """What must be known of a version of the model to judge its scores.
 
     Attributes:
@@ -49,7 +50,7 @@ class Judged:
 
 
 class Outcomes(NamedTuple):
-    """Customers whose score can be held against what came, n of them, and how many were left out and why."""
+    """Customers whose score can be compared with what came, n of them, and how many were left out and why."""
 
     customer: NDArray[np.int64]
     declined: NDArray[np.int_]
@@ -63,7 +64,7 @@ def model_health(
     scores: Mapping[str, pd.DataFrame],
     features: Mapping[str, pd.DataFrame],
     drawn: Mapping[str, pd.DataFrame],
-    versions: Mapping[int, Judged],
+    versions: Mapping[int, ModelVersion],
     *,
     month: str,
     horizon: int,
@@ -71,18 +72,18 @@ def model_health(
     settings: Monitoring,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Hold the scores of every earlier month whose outcome is known by now against it, by month and all of a version together.
+    """Compare the scores of every earlier month with what came of it, as far as that is known, by month and by version.
 
-    What became of a customer is told by `model.labels.labels`, a horizon later; of a model that foretells the class of
+    What became of a customer is decided by `model.labels.labels`, a horizon later; of a model that foretells the class of
     the same month, by that class. An offer changes what becomes of a customer, and the score says what happens without
-    one: so whoever got an offer in the months between is left out, and the others stand for them; see `untreated`.
+    one: so whoever got an offer in the months between is left out, and the others stand for them; see `weights`.
     Where the model was trained on the month itself, out-of-fold scores alone count. A month that was scored by a model of
     a later month is no forecast and left out; so is one whose version is not known any more.
 
     Args:
         scores: `customer_scores` by month; at least `COLUMNS`.
         features: `customer_features` by month, none after `month`; at least `model.labels.COLUMNS`.
-        drawn: What `untreated.alone` returned of the months in which offers were sent.
+        drawn: By month in which offers were sent the rows of its ledger and plan; at least `weights.COLUMNS`.
         versions: What is known of every version.
         month: The month that looks back.
         horizon: Months from a score to its outcome.
@@ -136,7 +137,7 @@ def _outcomes(
     scores: pd.DataFrame,
     features: Mapping[str, pd.DataFrame],
     drawn: Mapping[str, pd.DataFrame],
-    known: Judged,
+    known: ModelVersion,
     own: str,
     after: str,
     *,
@@ -180,7 +181,7 @@ def _later(features: pd.DataFrame, later: pd.DataFrame, horizon: int, rules: Lab
     return found[["customer_id", "declined"]] if (found["label_source"] != "vanished").any() else None
 
 
-def _row(found: Outcomes, known: Judged, settings: Monitoring, seed: int) -> dict[str, Any]:
+def _row(found: Outcomes, known: ModelVersion, settings: Monitoring, seed: int) -> dict[str, Any]:
     """Counts and, where there are enough of both classes, figures and what they come to."""
     weight = found.weight
     row: dict[str, Any] = {
@@ -256,8 +257,7 @@ def _interval(estimate: float, influence: Floats, who: NDArray[np.intp], bounds:
     """Normal interval from what every row adds to the estimate."""
     import numpy as np
 
-    half = _Z * float(np.sqrt((np.bincount(who, weights=influence) ** 2).sum()))
-    return Interval(estimate, max(bounds[0], estimate - half), min(bounds[1], estimate + half))
+    return normal(estimate, float(np.sqrt((np.bincount(who, weights=influence) ** 2).sum())), bounds)
 
 
 def _roc_auc(y: Floats, p: Floats, w: Floats, who: NDArray[np.intp]) -> Interval:

@@ -1,19 +1,20 @@
 """What the plan's way of choosing would have earned on earlier campaigns, beside simpler ways.
 
-The ways are told customer by customer: limits of budget and capacity bind all of them alike and are left out.
+The ways are judged customer by customer: limits of budget and capacity bind all of them alike and are left out.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.campaigns.dr_learner import fits as fitting
+import numpy as np
+
+from oneclick_pipeline.campaigns.comparisons import fits as fitting
 from oneclick_pipeline.campaigns.policy_value import PolicyValue, policy_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -36,8 +37,6 @@ def compared(outcomes: pd.DataFrame, offers: Sequence[Offer], effects: NDArray[n
     Returns:
         `nobody` first; nothing while no explored or held-out customer has a known class.
     """
-    import numpy as np
-
     known = outcomes["declined"].notna() & outcomes["assignment"].isin(["exploration", "hold_out"])
     if not known.any() or not offers:
         return []

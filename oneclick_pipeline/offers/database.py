@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
-from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.campaigns.ledger_rules import SENT
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS
 from oneclick_pipeline.errors import BadInputError
@@ -27,7 +28,7 @@ NAMES = {"oneclick_offer_plan": OFFER_PLAN, "oneclick_customer_segments": CUSTOM
 _BATCH_ROWS = 10_000
 _LOCK = 0x6F6E655F706C616E  # «one_plan», the key of our advisory lock in the store's database
 _WAIT_SECONDS = 60
-_MAY_LACK = {c.name for c in OFFER_PLAN.columns} - {c.name for c in ledger.SENT}
+_MAY_LACK = {c.name for c in OFFER_PLAN.columns} - {c.name for c in SENT}
 """Columns that a CRM's own log in the ledger may leave out."""
 
 
@@ -118,11 +119,10 @@ def _table(name: str, table: Table, metadata: sa.MetaData) -> sa.Table:
     """The database's table of one of ours, with the month before its columns."""
     import sqlalchemy as sa
 
-    types = {"int": sa.BigInteger, "float": sa.Double, "bool": sa.Boolean, "str": sa.Text}
     columns: list[sa.Column[Any]] = [sa.Column("month", sa.String(7), primary_key=True)]
     for c in table.columns:
         nullable = c.nullable or (table is OFFER_PLAN and c.name in _MAY_LACK)
-        columns += [sa.Column(c.name, types[c.kind], primary_key=c.name in table.key, nullable=nullable)]
+        columns += [sa.Column(c.name, getattr(sa, c.type.sql), primary_key=c.name in table.key, nullable=nullable)]
     return sa.Table(name, metadata, *columns)
 
 
@@ -208,8 +208,6 @@ def _shown(url: sa.URL) -> str:
 
 def _without_password(error: Exception, url: sa.URL) -> str:
     """What the database said, on one line, without the passwords in any spelling."""
-    from urllib.parse import quote, quote_plus
-
     text = " ".join(str(getattr(error, "orig", None) or error).split())
     passwords = {str(url.password or ""), *_secrets(url).values()} - {""}
     spellings = {spelling for p in passwords for spelling in (p, quote(p, safe=""), quote_plus(p))}

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import calendar
 import hashlib
-import os
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.catalogue import messages
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
-from oneclick_pipeline.home.months import add_months, check_month
+from oneclick_pipeline.home import write_once
+from oneclick_pipeline.home.months import add_months
+from oneclick_pipeline.home.paths import offers_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,11 +54,6 @@ class Exported:
     replaced: Path | None = None
 
 
-def offers_file(home: Path, month: str) -> Path:
-    """Where the offers file of a month stands."""
-    return home / "exports" / check_month(month) / "offers.csv"
-
-
 def offers_frame(plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogue, month: str) -> pd.DataFrame:
     """Who gets which offer, with the message to send.
 
@@ -68,7 +64,7 @@ def offers_frame(plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogu
         month: Snapshot month. The offers are made in the month after it, so they are valid from its first day to its last.
 
     Returns:
-        The columns `COLUMNS`, texts as they are, one row a customer of arm offer, by customer_id.
+        The columns `COLUMNS`, texts as they are, one row per customer of arm offer, by customer_id.
 
     Raises:
         BadInputError: If the plan offers to a customer without a known consent or who is not in `features`, or an offer
@@ -89,15 +85,6 @@ def offers_frame(plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogu
     if not parts:
         return pd.DataFrame({name: pd.Series(dtype="int64" if name == "customer_id" else "str") for name in COLUMNS})
     return pd.concat(parts).sort_values("customer_id", ignore_index=True)[list(COLUMNS)]
-
-
-def offers_csv(plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogue, month: str) -> bytes:
-    """The offers file as bytes; see `offers_frame` for arguments and errors.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe before it; the same plan gives the same bytes.
-    Source: OWASP, CSV Injection.
-    """
-    return _csv(offers_frame(plan, features, catalogue, month))
 
 
 def write_export(
@@ -125,7 +112,6 @@ def write_export(
     content = _csv(frame)
     digest = hashlib.sha256(content).hexdigest()[:32]
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         old = target.read_bytes() if target.exists() else None
         if old == content:
             return Exported(target, len(frame), digest, written=False)
@@ -135,8 +121,8 @@ def write_export(
                 file=str(target),
                 remedy="keep it, or publish the new plan in its place with --replan; the old file is then kept beside it",
             )
-        replaced = None if old is None else _keep(target, old)
-        _write(target, content)
+        replaced = None if old is None else write_once.keep(target)
+        write_once.write(target, content, replace=old is not None)
     except OSError as error:
         remedy = "choose another --home, or mend its permissions"
         raise BadInputError(f"the offers file cannot be written: {error.strerror}", file=str(target), remedy=remedy) from error
@@ -160,7 +146,7 @@ def _allowed(customers: pd.DataFrame, month: str) -> None:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    """The rows as CSV, texts made harmless."""
+    """The rows as CSV. A text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV Injection)."""
     import polars as pl
 
     texts = [name for name in COLUMNS if name != "customer_id"]
@@ -188,28 +174,3 @@ def _days(month: str) -> tuple[str, str]:
     """
     length = calendar.monthrange(int(month[:4]), int(month[5:]))[1]
     return f"{month}-01", f"{month}-{length}"
-
-
-def _keep(target: Path, content: bytes) -> Path:
-    """Put a copy of the old file beside it under the next free number; one that is kept already is not kept twice."""
-    number = 1
-    while (kept := target.with_name(f"{target.stem}.replaced-{number}{target.suffix}")).exists():
-        if kept.read_bytes() == content:  # of a replan that was killed half-way
-            return kept
-        number += 1
-    _write(kept, content)
-    return kept
-
-
-def _write(target: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and on disk before its name is."""
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        for left in (part, *target.parent.glob(f"{target.name}.*.part")):  # of a run that was killed, too
-            left.unlink(missing_ok=True)

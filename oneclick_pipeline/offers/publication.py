@@ -21,7 +21,7 @@ def differing(sent: pd.DataFrame, plan: pd.DataFrame) -> int:
         plan: `contracts.offers.OFFER_PLAN` of today; those who get nothing and are held out of nothing do not count.
 
     Returns:
-        Customers who are in one of them only, or of whom something of `ledger.SENT` differs.
+        Customers who are in one of them only, or of whom something of `ledger_rules.SENT` differs.
     """
     old, new = (ledger.comparable(rows).set_index("customer_id") for rows in (sent, plan.loc[plan["arm"] != "none"]))
     both = old.index.intersection(new.index)

@@ -46,7 +46,7 @@ def target(text: str, home: Path | None = None) -> sa.URL:
         home: The home whose databases and folders are refused.
 
     Raises:
-        BadInputError: If it is no address of a database that may be published into. The text is not told: it may hold a
+        BadInputError: If it is no address of a database that may be published into. The text is not shown: it may hold a
             password.
     """
     import sqlalchemy as sa

@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from oneclick_pipeline import pictures
-from oneclick_pipeline.contracts import lineage
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.orchestration.checks import CHECKS
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-    from matplotlib.figure import Figure
 
     from oneclick_pipeline.contracts.schema import Table
 
@@ -35,9 +31,6 @@ OWNERS = {
     "monitoring": SCIENTISTS,
     "report": MARKETERS,
 }
-
-MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01", fmt="%Y-%m")
-"""Snapshot months; a month can be run once it is over."""
 
 EXPECTED_GAIN = "expected gain, finance units"
 """Metadata of offer_plan: the expected gain of its offers with its 95 % interval."""
@@ -91,28 +84,8 @@ def table_spec(name: str, code: str, kinds: set[str]) -> dict[str, Any]:
 
 def table_asset(name: str, code: str, kinds: set[str]) -> dict[str, Any]:
     """Everything that `dagster.asset` takes for a table of its own step."""
-    return {"name": name, "partitions_def": MONTHS, "check_specs": CHECKS.get(name, []), **table_spec(name, code, kinds)}
-
-
-def origin(table: str) -> dict[str, Any]:
-    """Where the columns of a table come from, as metadata: to read, and as Dagster's own column lineage."""
-    rows = ["| column | from | rule |", "| --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in lineage.rows(table))]
-    deps = {o.column: [dg.TableColumnDep(*source) for source in o.sources] for o in lineage.ORIGINS[table]}
-    return {
-        "where the columns come from": dg.MetadataValue.md("\n".join(rows)),
-        "dagster/column_lineage": dg.TableColumnLineage(deps),
-    }
+    return {"name": name, "check_specs": CHECKS.get(name, []), **table_spec(name, code, kinds)}
 
 
 FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=40), warn_window=timedelta(days=35))
 """Scores and segments are made every month; five days' grace before a warning, ten before a failure."""
-
-
-def embedded(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
-    """A picture's file as metadata, inside the page."""
-    return dg.MetadataValue.md(pictures.markdown(png, alt))
-
-
-def picture(figure: Figure, alt: str) -> dg.MarkdownMetadataValue:
-    """A picture as metadata, inside the page."""
-    return embedded(pictures.png(figure), alt)

@@ -1,131 +1,285 @@
-"""Checks of assets: what is promised about every table, and how a result is reported.
+"""Checks of assets: the sentence for when each holds, the one for when it fails, and how a result is reported.
 
 A check is declared once, in `CHECKS`; a blocking one stops its table before it is published, any other warns.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 
+from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.figures import figure, rounded
 from oneclick_pipeline.model.gates import GATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-_DECLARED: dict[str, dict[str, tuple[bool, str]]] = {
-    **{
-        file: {
-            "lines_split": (False, "Every line has as many fields as the header"),
-            "known_columns": (False, "No unknown columns"),
-        }
-        for file in ("market_file", "market_money", "market_time", "money")
-    },
-    **{
-        table: {
-            "rows_accounted": (True, "Rows read = clean rows + rejected rows + exact copies"),
-            "rejected_share": (True, "The share of rejected rows is within the settings' limit"),
-        }
-        for table in ("customers", "revenue", "site_minutes", "profit")
-    },
-    "rejected_rows": {"nothing_rejected": (False, "No row was rejected")},
+
+class Promise(NamedTuple):
+    """What a check says.
+
+    Attributes:
+        holds: When it holds.
+        fails: When it fails.
+        blocking: Whether its table is then not published.
+    """
+
+    holds: str
+    fails: str
+    blocking: bool = False
+
+
+_STOPS = True
+_OF_AN_EXPORT = {
+    "lines_split": Promise(
+        "Every line has as many fields as the header", "Some lines have more fields than the header, or fewer"
+    ),
+    "known_columns": Promise("There are no unknown columns", "There are unknown columns"),
+}
+_OF_A_CLEAN_TABLE = {
+    "rows_accounted": Promise(
+        "Clean rows, rejected rows and exact copies add up to the rows read",
+        "Clean rows, rejected rows and exact copies do not add up to the rows read",
+        _STOPS,
+    ),
+    "rejected_share": Promise(
+        "The share of rejected rows is within the limit of the settings",
+        "More rows were rejected than the settings allow, or none is left",
+        _STOPS,
+    ),
+}
+PROMISES: dict[str, dict[str, Promise]] = {
+    **{source.file: _OF_AN_EXPORT for source in SOURCES},
+    **{source.name: _OF_A_CLEAN_TABLE for source in SOURCES},
+    "rejected_rows": {"nothing_rejected": Promise("No row was rejected", "Some rows were rejected")},
     "customer_features": {
-        "no_customer_lost": (True, "Every customer of any clean table has a row"),
-        "files_complete": (False, "Every customer is in every file"),
-        "regular_customers": (False, "At least half of the customers are regular"),
+        "no_customer_lost": Promise(
+            "Every customer of any clean table has a row", "Some customers of the clean tables have no row", _STOPS
+        ),
+        "files_complete": Promise("Every customer is in every file", "Some customers are missing from a file"),
+        "regular_customers": Promise(
+            "At least half of the customers are regular", "Fewer than half of the customers are regular"
+        ),
     },
-    "data_profile": {"no_constant_column": (False, "Every feature takes at least two values")},
-    "correlations": {"no_collinear_features": (False, "No two features are collinear")},
+    "data_profile": {
+        "no_constant_column": Promise("Every feature takes at least two values", "Some features have one value only")
+    },
+    "correlations": {"no_collinear_features": Promise("No two features are collinear", "Some features are collinear")},
     "training_set": {
-        "both_classes": (True, "Both classes are there"),
-        "no_feature_is_the_label": (True, "No feature alone predicts the label almost perfectly"),
-        "nothing_from_the_future": (True, "No column repeats what a later month holds"),
-        "rule_agrees": (
-            False,
-            "Where both exist, revenue rule and delivered class agree for at least 70 % of customers",
+        "both_classes": Promise("Both classes are present", "All labelled customers have the same class", _STOPS),
+        "no_feature_is_the_label": Promise(
+            "No feature alone predicts the label almost perfectly",
+            "One feature alone predicts the label almost perfectly",
+            _STOPS,
+        ),
+        "nothing_from_the_future": Promise(
+            "No column repeats what a later month holds", "A column is unknown, or repeats what a later month holds", _STOPS
+        ),
+        "rule_agrees": Promise(
+            "Revenue rule and delivered class agree for at least 70 % of the customers who have both",
+            "Revenue rule and delivered class agree for fewer than 70 % of the customers who have both",
         ),
     },
     # none blocks: a refused challenger leaves the champion in place, and scores are made with that
-    "activity_model": {name: (False, promise) for name, promise in GATES.items()},
+    "activity_model": {name: Promise(*sentences) for name, sentences in GATES.items()},
     "model_explanation": {
-        "something_matters": (False, "At least one feature matters beyond doubt"),
-        "reasons_faithful": (False, "At least 70 % of held-out customers have the top reason that their Shapley values say"),
+        "something_matters": Promise("At least one feature clearly matters", "No feature clearly matters"),
+        "reasons_faithful": Promise(
+            "The top reason is that of the Shapley values for at least 70 % of held-out customers",
+            "The top reason is that of the Shapley values for fewer than 70 % of held-out customers",
+        ),
     },
     "customer_scores": {
-        "every_customer": (True, "Every customer has one row, and every one with features a probability"),
-        "scores_match_reality": (False, "Mean p_decline of the classed customers is near the share that declined"),
+        "every_customer": Promise(
+            "Every customer has one row, and every scored one a probability",
+            "Some customers have no row, or are scored and have no probability",
+            _STOPS,
+        ),
+        "scores_match_reality": Promise(
+            "The mean p_decline is near the share of customers who declined",
+            "The mean p_decline is far from the share of customers who declined",
+        ),
     },
     "profit_curve": {
-        "worth_treating": (False, "The offer of the settings is worth its cost for at least one customer"),
-        "beats_random": (False, "At the best share the realised profit is no lower than that of customers drawn at random"),
+        "worth_treating": Promise(
+            "The offer of the settings is worth its cost for at least one customer",
+            "The offer of the settings is worth its cost for no customer",
+        ),
+        "beats_random": Promise(
+            "At the best share the realised profit is no lower than that of customers drawn at random",
+            "At the best share the realised profit is lower than that of customers drawn at random",
+        ),
     },
-    "customer_segments": {"every_customer": (True, "Every customer is in exactly one segment")},
-    "segment_profiles": {"customers_add_up": (True, "The segments' customers add up to all customers")},
+    "customer_segments": {
+        "every_customer": Promise(
+            "Every customer is in exactly one segment", "Some customers are in no segment, or have no row", _STOPS
+        )
+    },
+    "segment_profiles": {
+        "customers_add_up": Promise(
+            "The segments' customers add up to all customers", "The segments' customers do not add up to all customers", _STOPS
+        )
+    },
     "campaign_outcomes": {
-        "nobody_lost": (True, "Everybody in the ledger of a campaign with an outcome has a row, vanished or not")
+        "nobody_lost": Promise(
+            "Everybody in the ledger of a campaign with an outcome has a row, vanished or not",
+            "Some customers in the ledger of a campaign with an outcome have no row",
+            _STOPS,
+        )
     },
-    "offer_effects": {"split_as_planned": (False, "The arms of every comparison are as large as the plan meant them to be")},
+    "offer_effects": {
+        "split_as_planned": Promise(
+            "The arms of every comparison are as large as planned", "The arms of some comparisons are not as large as planned"
+        )
+    },
     "offer_beliefs": {
-        "every_offer": (True, "Every offer of the catalogue is believed something of"),
-        "as_measured": (False, "No belief lies far from what the campaigns measured by chance alone"),
+        "every_offer": Promise(
+            "There is a belief about every offer of the catalogue", "Beliefs and catalogue do not have the same offers", _STOPS
+        ),
+        "as_measured": Promise(
+            "Every belief is as near to what the campaigns measured as chance explains",
+            "A belief is further from what the campaigns measured than chance explains",
+        ),
     },
     "offer_plan": {
-        "consent": (True, "Nobody who has not allowed messages gets an offer"),
-        "within_budget": (True, "The offers cost no more than the budget"),
-        "within_capacities": (True, "No offer is given more often than its capacity"),
-        "near_optimal": (False, "The plan's expected gain is within 0.1 % of the best there is"),
+        "consent": Promise(
+            "Every customer with an offer has consented to messages",
+            "Some customers with an offer have not consented to messages",
+            _STOPS,
+        ),
+        "within_budget": Promise("The offers cost no more than the budget", "The offers cost more than the budget", _STOPS),
+        "within_capacities": Promise(
+            "No offer is given more often than its capacity", "Some offers are given more often than their capacity", _STOPS
+        ),
+        "near_optimal": Promise(
+            "The plan's expected gain is within 0.1 % of the best possible",
+            "The plan's expected gain may be more than 0.1 % below the best possible",
+        ),
     },
-    "offers_export": {"published_as_planned": (False, "What was published is the plan of this run")},
+    "offers_export": {
+        "published_as_planned": Promise(
+            "What was published is the plan of this run", "What was published is an earlier plan than that of this run"
+        )
+    },
     # none blocks: what has moved is scored all the same; beyond the hard limit `retrain` is due
     "drift": {
-        "features_stable": (False, "No feature has moved, beyond chance, since the champion was trained"),
-        "scores_stable": (False, "Nor have the scores"),
-        "quarantine_share": (False, "Hardly any row was quarantined"),
-        "snapshot_complete": (False, "Hardly any customer is missing from a file, and there are about as many as then"),
-        "consent_share": (False, "About as many customers allow messages as then"),
-        "no_new_categories": (False, "Nobody has a category that nobody had then"),
+        "features_stable": Promise(
+            "No feature has moved beyond chance since the champion was trained",
+            "Some features have moved since the champion was trained",
+        ),
+        "scores_stable": Promise(
+            "The scores have not moved beyond chance since the champion was trained",
+            "The scores have moved since the champion was trained",
+        ),
+        "quarantine_share": Promise("Few rows were quarantined", "Many rows were quarantined"),
+        "snapshot_complete": Promise(
+            "Few customers are missing from a file, and there are about as many as when the champion was trained",
+            "Many customers are missing from a file, or their number has changed since the champion was trained",
+        ),
+        "consent_share": Promise(
+            "About as many customers allow messages as when the champion was trained",
+            "The share of customers who allow messages has changed since the champion was trained",
+        ),
+        "no_new_categories": Promise(
+            "No category is new since the champion was trained", "Some categories are new since the champion was trained"
+        ),
     },
     "model_health": {
-        "calibrated": (False, "As many declined as the scores promised, at every level of the score"),
-        "ranks": (False, "The scores tell decliners from others as well as when the model was trained"),
+        "calibrated": Promise(
+            "As many customers declined as the scores said, at every level of the score",
+            "More customers declined than the scores said, or fewer",
+        ),
+        "ranks": Promise(
+            "The scores rank customers as well as when the model was trained",
+            "The scores rank customers worse than when the model was trained",
+        ),
     },
     "monthly_report": {
-        "self_contained": (True, "The page loads nothing and runs nothing"),
-        "figures_agree": (True, "As many customers stand on the page as in the segments and in the plan"),
+        "self_contained": Promise("The page loads nothing and runs nothing", "The page loads or runs something", _STOPS),
+        "figures_agree": Promise(
+            "Page, segments and plan have the same number of customers",
+            "Page, segments and plan do not have the same number of customers",
+            _STOPS,
+        ),
     },
 }
 
 CHECKS: dict[str, list[dg.AssetCheckSpec]] = {
-    asset: [dg.AssetCheckSpec(name, asset=asset, blocking=blocking, description=text) for name, (blocking, text) in specs.items()]
-    for asset, specs in _DECLARED.items()
+    asset: [dg.AssetCheckSpec(name, asset=asset, blocking=p.blocking, description=p.holds) for name, p in promises.items()]
+    for asset, promises in PROMISES.items()
 }
-
-_BLOCKING = {(spec.asset_key, spec.name) for specs in CHECKS.values() for spec in specs if spec.blocking}
-
-
-def check(
-    asset: str, name: str, severity: dg.AssetCheckSeverity | None = None, /, *, passed: bool, **numbers: float | str
-) -> dg.AssetCheckResult:
-    """The result of a declared check, with the numbers it was judged by; a blocking one is an error, another warns by default."""
-    blocking, _ = _DECLARED[asset][name]
-    severity = severity or (dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN)
-    return dg.AssetCheckResult(asset_key=asset, check_name=name, passed=bool(passed), severity=severity, metadata=numbers)
+UNJUDGED = "Not judged: there is nothing to judge it by"
 
 
-def failed_blocking(results: Sequence[dg.AssetCheckResult]) -> list[dg.AssetCheckResult]:
-    """The results that forbid publishing."""
-    return [r for r in results if not r.passed and (r.asset_key, r.check_name) in _BLOCKING]
+@dataclass(frozen=True)
+class Check:
+    """How a check went; its step knows of which asset.
+
+    Attributes:
+        name: Its name.
+        passed: Whether it holds.
+        figures: What it was judged by.
+        severity: Of a failure; an error where it blocks and a warning elsewhere by default.
+        judged: Whether there was anything to judge it by; if not, it passes and says so.
+        table: The asset, where a step makes several.
+    """
+
+    name: str
+    passed: bool
+    figures: Mapping[str, float | str] = field(default_factory=dict)
+    severity: dg.AssetCheckSeverity | None = None
+    judged: bool = True
+    table: str = ""
+
+    def of(self, table: str) -> Check:
+        """The same of one of the tables of a step."""
+        return replace(self, table=table)
+
+    def judged_if(self, there: bool) -> Check:  # noqa: FBT001
+        """The same, judged if there was something to judge it by."""
+        return replace(self, judged=there)
 
 
-def promised(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a check that did not pass promises: our own words, without its numbers."""
-    return f"{evaluation.check_name}: not so: {_DECLARED[evaluation.asset_key.to_user_string()][evaluation.check_name][1]}"
+def check(name: str, /, *, passed: bool, **figures: float | str) -> Check:
+    """How a declared check went, with the figures that it was judged by."""
+    return Check(name, bool(passed), figures)
 
 
-def told(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a check that did not pass promises, and its numbers."""
-    _, promised = _DECLARED[evaluation.asset_key.to_user_string()][evaluation.check_name]
+def result(asset: str, one: Check) -> dg.AssetCheckResult:
+    """What Dagster keeps of a check: its sentence with the numbers, and the figures to be plotted."""
+    promise = PROMISES[asset][one.name]
+    sentence = UNJUDGED if not one.judged else promise.holds if one.passed else promise.fails
+    numbers = _in_words({name: value for name, value in one.figures.items() if not isinstance(value, str)})
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=one.name,
+        passed=one.passed,
+        severity=one.severity or (dg.AssetCheckSeverity.ERROR if promise.blocking else dg.AssetCheckSeverity.WARN),
+        description=f"{sentence} ({numbers})" if numbers else sentence,  # no text of the data: a page takes it for Markdown
+        metadata={name: rounded(value) for name, value in one.figures.items()},
+    )
+
+
+def is_blocking(evaluated: dg.AssetCheckResult) -> bool:
+    """Whether a result forbids publishing."""
+    asset, name = evaluated.asset_key, evaluated.check_name
+    return not evaluated.passed and asset is not None and PROMISES[asset.to_user_string()][str(name)].blocking
+
+
+def failure(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a check that failed says, without its figures: our own words."""
+    return PROMISES[evaluation.asset_key.to_user_string()][evaluation.check_name].fails
+
+
+def failure_with_figures(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a check that failed says, and its figures."""
     in_words = evaluation.metadata.get("figures")
-    numbers = ", ".join(f"{name} {value.value}" for name, value in evaluation.metadata.items() if value.value != "")
-    return f"not so: {promised} ({numbers if in_words is None else in_words.value})"
+    figures = {name: value.value for name, value in evaluation.metadata.items() if value.value != ""}
+    return f"{failure(evaluation)} ({_in_words(figures) if in_words is None else in_words.value})"
+
+
+def _in_words(figures: Mapping[str, object]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {figure(value)}" for name, value in figures.items())

@@ -17,9 +17,11 @@ from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.home import locks
 from oneclick_pipeline.home.months import check_month
-from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN, MONTHS
+from oneclick_pipeline.home.paths import dagster_folder
+from oneclick_pipeline.orchestration import partitions
+from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN
 from oneclick_pipeline.orchestration.automation import alerts, delivery, pruning, webhook
-from oneclick_pipeline.orchestration.checks import told
+from oneclick_pipeline.orchestration.checks import failure_with_figures
 from oneclick_pipeline.orchestration.instance import prepare_instance
 from oneclick_pipeline.orchestration.runs import active
 
@@ -81,14 +83,14 @@ class _Listener(logging.Handler):
             self._progress(event.step_key, state)
 
 
-def check_runnable(month: str) -> None:
-    """Refuse a month that is no month, or that the graph does not hold yet.
+def check_runnable(home: Path, month: str) -> None:
+    """Refuse a month that is no month, or that the graph over a home does not hold, or not yet.
 
     Raises:
         BadInputError: In both cases.
     """
     check_month(month)
-    months = MONTHS.get_partition_keys()
+    months = partitions.months_from(partitions.first_month(home)).get_partition_keys()
     if month not in months:
         raise BadInputError(
             f"the month {month} is outside the graph",
@@ -144,7 +146,7 @@ def _dagster_in_plain_words(home: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = of_the_machine(error, home, home / "dagster")
+        told = of_the_machine(error, home, dagster_folder(home))
         if told is None:
             raise
         raise told from error
@@ -166,7 +168,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
         BadInputError: If the month cannot be run, the home cannot be written, Dagster's databases cannot be used, or
             `ONECLICK_WEBHOOK` is no address.
     """
-    check_runnable(month)
+    check_runnable(home, month)
     there = webhook.given()
     os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
     listener = _Listener(progress)
@@ -195,7 +197,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
     failed = [e for e in result.get_asset_check_evaluations() if not e.passed] if result.success else []
     insecure = [there.warning] if there is not None and there.warning else []
     not_followed = [warning] if (warning := tracking.ignored_variables(os.environ)) else []
-    checks = (f"{e.asset_key.to_user_string()}: {told(e)}" for e in failed)
+    checks = (f"{e.asset_key.to_user_string()}: {failure_with_figures(e)}" for e in failed)
     warnings = (*not_followed, *insecure, *checks, *undelivered, *unpruned)
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
     return Outcome(result.success, result.run_id, errors, warnings, _expected_gain(result), pruned)

@@ -10,7 +10,7 @@ from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.home.months import is_month
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import mlflow_database, table_folder
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def in_plain_words(home: Path, tables: Iterable[Path] = ()) -> Iterator[None]:
     except dg.Failure:
         raise
     except Exception as error:
-        told = of_the_machine(error, home, home / "mlflow" / "mlflow.db") or error
+        told = of_the_machine(error, home, mlflow_database(home)) or error
         if not isinstance(told, BadInputError):
             raise
         raise _failure(told) from error
@@ -46,5 +46,5 @@ def read_by(context: dg.AssetExecutionContext, home: Path) -> Iterator[Path]:
     """The tables that a step may read: those that it depends on, of its month and earlier ones."""
     month = context.partition_key
     for name in sorted(key.path[-1] for key in context.assets_def.dependency_keys if key.path[-1] in TABLES):
-        files_of_table = table_file(home, name, month).parent.glob("*.parquet")
+        files_of_table = table_folder(home, name).glob("*.parquet")
         yield from sorted(p for p in files_of_table if is_month(p.stem) and p.stem <= month)

@@ -17,7 +17,7 @@ from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.databases import copies, postgres
 from oneclick_pipeline.engine import digest, files
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import DAGSTER_CONFIG, dagster_config, dagster_folder, table_file
 from oneclick_pipeline.orchestration.instance import check_storage
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def look(home: Path, months: Sequence[str]) -> Health:
     Raises:
         BadInputError: If a database cannot be used, or the instance's configuration is none, or of another storage.
     """
-    events = home / "dagster" / _EVENTS
+    events = dagster_folder(home) / _EVENTS
     if postgres.given() is None and (state := copies.at_rest(events)) is not None:
         try:
             found = _look(home, months, in_place=True)
@@ -100,7 +100,7 @@ def _look(home: Path, months: Sequence[str], *, in_place: bool) -> Health:
         return Health(
             schemas={name: (version[0], str(version[1])) for name, version in versions.items() if version is not None},
             working=tuple(
-                _working(instance, run, home / "dagster", folder)
+                _working(instance, run, dagster_folder(home), folder)
                 for run in instance.get_runs(filters=RunsFilter(statuses=AT_WORK))
             ),
             queued=instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.QUEUED])),
@@ -121,7 +121,7 @@ def _reader(home: Path, *, in_place: bool) -> Iterator[tuple[dg.DagsterInstance,
     Raises:
         BadInputError: See `look`.
     """
-    check_storage(home / "dagster" / "dagster.yaml")
+    check_storage(dagster_config(home))
     with TemporaryDirectory(prefix="oneclick-") as name, postgres.plain_words():
         folder = Path(name)
         try:
@@ -129,16 +129,16 @@ def _reader(home: Path, *, in_place: bool) -> Iterator[tuple[dg.DagsterInstance,
             if url is not None:
                 with postgres.connected(postgres.read_only(url)) as connection:
                     if postgres.has_table(connection, "runs"):  # if not, nothing was kept there yet
-                        (folder / "dagster.yaml").write_text(_READER, encoding="utf-8")
+                        (folder / DAGSTER_CONFIG).write_text(_READER, encoding="utf-8")
             else:
                 for database in (*_COPIED, *([] if in_place else [_EVENTS])):
-                    copies.copy(home / "dagster" / database, folder / database)
+                    copies.copy(dagster_folder(home) / database, folder / database)
                 if in_place:
-                    (folder / "dagster.yaml").write_text(_in_place(home, folder), encoding="utf-8")
+                    (folder / DAGSTER_CONFIG).write_text(_in_place(home, folder), encoding="utf-8")
             with dg.DagsterInstance.from_config(name) as instance:
                 yield instance, folder
         except Exception as error:
-            told = of_the_machine(error, home, home / "dagster")
+            told = of_the_machine(error, home, dagster_folder(home))
             if told is None:
                 raise
             raise told from error
@@ -158,7 +158,7 @@ def _in_place(home: Path, folder: Path) -> str:
             "event_log_storage": {
                 "module": "oneclick_pipeline.orchestration.runs.events",
                 "class": "EventsReader",
-                "config": {"base_dir": f"{base}/runs", "home": str((home / "dagster" / _EVENTS).parent.absolute())},
+                "config": {"base_dir": f"{base}/runs", "home": str((dagster_folder(home) / _EVENTS).parent.absolute())},
             },
             "schedule_storage": {
                 "module": f"{sqlite}.schedules",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from filelock import FileLock
 
 from oneclick_pipeline import yaml
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.home import permissions
+from oneclick_pipeline.home import permissions, write_once
+from oneclick_pipeline.home.paths import dagster_config, dagster_folder
 from oneclick_pipeline.home.unfinished import refuse_unfinished
 
 if TYPE_CHECKING:
@@ -63,11 +64,11 @@ def prepare_instance(home: Path) -> Path:
             home was interrupted.
     """
     refuse_unfinished(home)
-    folder = home / "dagster"
+    folder = dagster_folder(home)
     try:
         permissions.prepare(home)
         folder.mkdir(parents=True, exist_ok=True)
-        _configure(folder / "dagster.yaml")
+        _configure(dagster_config(home))
         if postgres.given() is None:  # PostgreSQL has a lock of its own, see `storage`
             _make_databases(folder)
     except OSError as error:
@@ -84,9 +85,7 @@ def _configure(config: Path) -> None:
     wanted = configuration()
     if _edited(config) is None:
         if not config.exists() or config.read_text(encoding="utf-8") != wanted:
-            own = config.with_name(f".dagster.yaml.{os.getpid()}")
-            own.write_text(wanted, encoding="utf-8")
-            own.replace(config)  # the pages and a run may come first together
+            write_once.write(config, wanted.encode(), replace=True)
     else:
         check_storage(config)
 
@@ -112,8 +111,6 @@ def _of_today(text: str) -> str:
 
 def _make_databases(folder: Path) -> None:
     """Make Dagster's SQLite databases, where there are none: two programs that come first together would race."""
-    from filelock import FileLock
-
     with FileLock(folder / ".lock"):
         if not (folder / "history").exists():
             dg.DagsterInstance.from_config(str(folder)).dispose()

@@ -10,7 +10,7 @@ from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks
 from oneclick_pipeline.home.months import check_month
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.offers import database, publication, targets
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _sent(home: Path, month: str, *, planned: bool) -> pd.DataFrame:
     Raises:
         BadInputError: If nothing was.
     """
-    path = ledger.ledger_file(home, month)
+    path = ledger_file(home, month)
     if path.exists():
         return ledger.handed_over(home, month)
     if not planned:

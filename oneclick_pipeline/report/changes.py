@@ -10,10 +10,11 @@ import numpy as np
 from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
 from oneclick_pipeline.report import estimates
 from oneclick_pipeline.report.frames import numbers, segment_places, worth
+from oneclick_pipeline.stats import change
 
 if TYPE_CHECKING:
     from oneclick_pipeline.contracts.schema import Columns
-    from oneclick_pipeline.model.metrics import Interval
+    from oneclick_pipeline.stats import Interval
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ def changes(before: str, then: Columns, now: Columns, *, other_model: bool) -> C
         came=len(ids_now) - len(at_now),
         left=len(ids_then) - len(at_then),
         stayed=len(at_now),
-        declines=(declines[0], declines[1], estimates.less(declines[1], declines[0])),
-        at_risk=(at_risk[0], at_risk[1], estimates.less(at_risk[1], at_risk[0])),
+        declines=(declines[0], declines[1], change(declines[1], declines[0])),
+        at_risk=(at_risk[0], at_risk[1], change(at_risk[1], at_risk[0])),
         risk_of_stayed=estimates.mean(p_now[at_now] - p_then[at_then]),
         sizes=sizes,
         moves=tuple(moves),

@@ -15,7 +15,7 @@ from oneclick_pipeline.pictures import DECLINED, GREY, INK, PALE, STABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oneclick_pipeline.model.metrics import Interval
+    from oneclick_pipeline.stats import Interval
 
 WIDTH = 340
 TEXT = 12

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from oneclick_pipeline.model.metrics import Interval
+from oneclick_pipeline.stats import Z_95, Interval, normal, t_95, wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-NORMAL_95 = 1.959964
 ENOUGH = 20
 """Customers of a group below which it is not compared: its figures would be chance."""
 
@@ -46,16 +43,8 @@ def total(p: Floats, worth: Floats | float = 1.0) -> Interval:
     every: Floats = np.broadcast_to(np.asarray(worth, dtype=np.float64), p.shape)
     finite = ~np.isnan(p) & ~np.isnan(every)
     p, every = p[finite], every[finite]
-    middle, half = float(p @ every), NORMAL_95 * float(np.sqrt((p * (1 - p) * every**2).sum()))
-    return Interval(middle, max(middle - half, 0.0), min(middle + half, float(every.sum())))
-
-
-def less(now: Interval, before: Interval) -> Interval:
-    """The change from one estimate to another, taken as independent: their half-widths add in squares."""
-    change = now.estimate - before.estimate
-    down = float(np.hypot(now.estimate - now.low, before.high - before.estimate))
-    up = float(np.hypot(now.high - now.estimate, before.estimate - before.low))
-    return Interval(change, change - down, change + up)
+    error = float(np.sqrt((p * (1 - p) * every**2).sum()))
+    return normal(float(p @ every), error, (0.0, float(every.sum())))
 
 
 def share(part: int, whole: int) -> Interval | None:
@@ -64,22 +53,15 @@ def share(part: int, whole: int) -> Interval | None:
     >>> print(share(5, 10))
     0.500 (0.237 to 0.763)
     """
-    if not whole:
-        return None
-    p, z2 = part / whole, NORMAL_95**2
-    middle = (p + z2 / (2 * whole)) / (1 + z2 / whole)
-    half = NORMAL_95 / (1 + z2 / whole) * float(np.sqrt(p * (1 - p) / whole + z2 / (4 * whole**2)))
-    return Interval(p, min(p, max(middle - half, 0.0)), max(p, min(middle + half, 1.0)))
+    return wilson(part, whole) if whole else None
 
 
 def mean(values: Floats) -> Interval | None:
     """Mean of the known values with Student's 95 % interval; None of fewer than `ENOUGH`."""
-    from scipy import stats
-
     finite = values[np.isfinite(values)]
     if len(finite) < ENOUGH:
         return None
-    half = float(stats.t.ppf(0.975, len(finite) - 1) * finite.std(ddof=1) / np.sqrt(len(finite)))
+    half = t_95(len(finite) - 1) * float(finite.std(ddof=1)) / len(finite) ** 0.5
     return Interval(float(finite.mean()), float(finite.mean()) - half, float(finite.mean()) + half)
 
 
@@ -115,23 +97,10 @@ def _dominance(a: Floats, b: Floats) -> Floats:
 
 
 def _feng_cliff(delta: float, variance: float, smaller: int) -> Interval:
-    z2 = NORMAL_95**2
+    z2 = Z_95**2
     if abs(delta) == 1:
         end = (smaller - z2) / (smaller + z2)
         return Interval(delta, min(end, delta), 1.0) if delta > 0 else Interval(delta, -1.0, -end)
-    half = NORMAL_95 * float(np.sqrt(variance * ((1 - delta**2) ** 2 + z2 * variance)))
+    half = Z_95 * float(np.sqrt(variance * ((1 - delta**2) ** 2 + z2 * variance)))
     middle, scale = delta - delta**3, 1 - delta**2 + z2 * variance
     return Interval(delta, max((middle - half) / scale, -1.0), min((middle + half) / scale, 1.0))
-
-
-def adjusted(p_values: Sequence[float]) -> list[float]:
-    """p-values of several comparisons, corrected so that of all that are called real few are not (Benjamini–Hochberg).
-
-    >>> adjusted([0.01, 0.04, 0.03])
-    [0.03, 0.04, 0.04]
-    """
-    if not p_values:
-        return []
-    from scipy import stats
-
-    return [float(p) for p in stats.false_discovery_control(p_values)]

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from oneclick_pipeline.catalogue.offer import Offer
-    from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.estimates import Floats
     from oneclick_pipeline.report.source import Month
     from oneclick_pipeline.settings import Settings
+    from oneclick_pipeline.stats import Interval
 
 _POINTS = 250
 _REASONS = 6

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home import write_once
 from oneclick_pipeline.report import page, source
 from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.settings import Settings
@@ -32,7 +32,13 @@ class Made:
     facts: Facts
 
 
-def make(home: Path, month: str, language: str | None = None, settings: Settings | None = None) -> Made:
+def make(
+    home: Path,
+    month: str,
+    language: str | None = None,
+    settings: Settings | None = None,
+    catalogue: Catalogue | None = None,
+) -> Made:
     """The page of a month that was run; nothing is computed anew but what the page alone shows.
 
     Args:
@@ -40,12 +46,13 @@ def make(home: Path, month: str, language: str | None = None, settings: Settings
         month: Snapshot month.
         language: `ru` or `en`; that of the settings by default.
         settings: Those of the run; those of the home by default.
+        catalogue: That of the run; that of the home by default.
 
     Raises:
         BadInputError: If a table of the month is missing.
     """
     settings = settings or Settings.load(home)
-    facts = gather(source.read(home, month), Catalogue.load(home).offers, settings)
+    facts = gather(source.read(home, month), (catalogue or Catalogue.load(home)).offers, settings)
     return Made(page.render(facts, language or settings.report.language), facts)
 
 
@@ -55,17 +62,11 @@ def write(html: str, path: Path) -> None:
     Raises:
         BadInputError: If it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(html, encoding="utf-8")
-        part.replace(path)
+        write_once.write(path, html.encode(), replace=True)
     except OSError as error:
         remedy = "choose another --home, or correct its permissions"
         raise BadInputError(f"the report cannot be written: {error.strerror}", file=str(path), remedy=remedy) from error
-    finally:
-        for left in path.parent.glob(f".{path.name}.*"):  # of a run that was killed, too
-            left.unlink(missing_ok=True)
 
 
 def loads(html: str) -> list[str]:

@@ -11,14 +11,15 @@ from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
 from oneclick_pipeline.report import estimates
 from oneclick_pipeline.report.frames import numbers, segment_places, worth
+from oneclick_pipeline.stats import false_discovery
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from oneclick_pipeline.contracts.schema import Column, Columns
-    from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.estimates import Floats
+    from oneclick_pipeline.stats import Interval
 
 SAMPLE = 50_000
 """Customers that tests and pictures look at, at most."""
@@ -188,7 +189,7 @@ def _contrasts(
             differences.append((column.name, word, *_middles(values[mine], values[~mine], word), result))
             if word is None:
                 values_of[column.name] = values
-    corrected = estimates.adjusted([result.p_value for *_, result in differences])
+    corrected = false_discovery([result.p_value for *_, result in differences])
     contrasts = sorted(
         (Contrast(name, word, a, b, r.effect, p) for (name, word, a, b, r), p in zip(differences, corrected, strict=True)),
         key=lambda c: -abs(c.effect.estimate),
@@ -207,7 +208,7 @@ def _middles(mine: Floats, others: Floats, word: str | None) -> tuple[float, flo
 
 def _readings(column: Column, values: pd.Series) -> list[tuple[str | None, Floats]]:
     """A feature as numbers: itself, or for each of its words whether it stands there (of two words one says it all)."""
-    if column.kind in ("int", "float"):
+    if column.type.is_number:
         return [(None, numbers(values))]
     texts = values.astype(object).map(str, na_action="ignore").reset_index(drop=True)
     words = {"bool": ["True"], "str": sorted(texts.dropna().unique())}[column.kind]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from oneclick_pipeline.contracts.segments import SEGMENTS
-from oneclick_pipeline.model.metrics import Interval
+from oneclick_pipeline.stats import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

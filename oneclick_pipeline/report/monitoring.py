@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.settings import Monitoring
+    from oneclick_pipeline.stats import Interval
 
 _NAMED = 5
 _MONTHS = 6

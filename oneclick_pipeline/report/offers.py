@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from oneclick_pipeline.campaigns.effects import ALL
+from oneclick_pipeline.campaigns.offer_effects import ALL
 from oneclick_pipeline.contracts.offers import REASONS_OF_PLAN
 from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
-from oneclick_pipeline.model.metrics import Interval
-from oneclick_pipeline.report.estimates import NORMAL_95
 from oneclick_pipeline.report.frames import coded, interval, number, numbers, rows, segment_places
+from oneclick_pipeline.stats import Interval, normal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -193,7 +192,7 @@ def plan(table: Columns, beliefs: pd.DataFrame, curve: pd.DataFrame, offers: Seq
         if not mine.any():
             continue  # a word of the column that no row holds
         his = mine & given
-        half, gain = NORMAL_95 * float(spread[his].sum()), float(np.nansum(columns["expected_gain"][his]))
+        own_gain = normal(float(np.nansum(columns["expected_gain"][his])), float(spread[his].sum()))
         count = np.bincount(place[his], minlength=len(SEGMENTS))
         planned.append(
             Planned(
@@ -203,7 +202,7 @@ def plan(table: Columns, beliefs: pd.DataFrame, curve: pd.DataFrame, offers: Seq
                 controls=int((mine & held_out).sum()),
                 cost=float(columns["cost"][his].sum()),
                 kept=-float(np.nansum(columns["expected_effect"][his])),
-                gain=Interval(gain, gain - half, gain + half),
+                gain=own_gain,
                 segment=SEGMENTS[int(count.argmax())] if his.any() else None,
                 segment_share=float(count.max() / max(count.sum(), 1)),
                 mean_p=float(np.nanmean(columns["p_decline"][his])) if his.any() else 0.0,
@@ -288,8 +287,8 @@ def campaigns(
             Belief(
                 r["offer_id"],
                 _titles(names, r["offer_id"]),
-                _normal(r["prior_mean"], r["prior_sd"]),
-                _normal(r["mean"], r["sd"]),
+                normal(r["prior_mean"], r["prior_sd"]),
+                normal(r["mean"], r["sd"]),
                 int(r["customers"]),
             )
             for r in rows(whole)
@@ -297,10 +296,6 @@ def campaigns(
         broken=int((effects["status"] == "sample_ratio_mismatch").sum()),
         first_known=horizon,
     )
-
-
-def _normal(mean: float, sd: float) -> Interval:
-    return Interval(mean, mean - NORMAL_95 * sd, mean + NORMAL_95 * sd)
 
 
 def _measured(row: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) -> Measured:

@@ -16,13 +16,13 @@ from oneclick_pipeline.report.languages import NO_BREAK, Language, cut, language
 
 if TYPE_CHECKING:
     from oneclick_pipeline.contracts.segments import Segment
-    from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.changes import Move
     from oneclick_pipeline.report.facts import Facts, Group, Reason
     from oneclick_pipeline.report.focus import Histogram, Shares
     from oneclick_pipeline.report.monitoring import Moved
     from oneclick_pipeline.report.offers import Belief, Measured
     from oneclick_pipeline.report.quality import Pair, Slice
+    from oneclick_pipeline.stats import Interval
 
 SECTIONS = ("changes", "declines", "focus", "segments", "reasons", "offers", "campaigns", "quality", "appendix")
 BOUGHT = (
@@ -38,7 +38,7 @@ _SMALL, _LARGE = 10, 100
 def render(facts: Facts, code: str) -> str:
     """The page in a language, `ru` or `en`; the same figures give the same bytes."""
     words = language(code, facts.unit_roubles)
-    tools = _Tools(facts, words)
+    tools = _Tools(words)
     made = _environment().get_template("page.html.jinja").render(
         f=facts,
         t=words,
@@ -97,8 +97,8 @@ def digits(x: float) -> str:
 class _Tools:
     """What the templates ask for beside texts and numbers."""
 
-    def __init__(self, facts: Facts, words: Language) -> None:
-        self._facts, self._words = facts, words
+    def __init__(self, words: Language) -> None:
+        self._words = words
 
     def name(self, segment: Segment) -> str:
         """A segment's name."""

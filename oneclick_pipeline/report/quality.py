@@ -14,8 +14,8 @@ from oneclick_pipeline.report.frames import interval, number, numbers, rows, tex
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.report.source import Month
+    from oneclick_pipeline.stats import Interval
     from oneclick_pipeline.tracking.evaluation import Evaluation
 
 _PAIRS = 12

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline import raw
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
@@ -13,6 +12,7 @@ from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.raw.export import rows
 from oneclick_pipeline.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _frame_of(home: Path, table: str, month: str) -> pd.DataFrame | None:
 
 def rows_read(home: Path, month: str) -> dict[str, int]:
     """Rows of a month by export."""
-    return {s.file: raw.rows(path) for s in SOURCES if (path := table_file(home, s.file, month)).exists()}
+    return {s.file: rows(path) for s in SOURCES if (path := table_file(home, s.file, month)).exists()}
 
 
 def quarantined(home: Path, month: str) -> dict[str, int]:

@@ -1,4 +1,12 @@
-"""Stage scores: how likely every customer's activity declines, why, and what that is worth."""
+"""Scores: how likely every customer's activity declines, why, and what that is worth.
+
+In come `customer_features`, a model and its contributions, out come `customer_scores` and `profit_curve`. Open customer.py
+first.
+
+    customer.py  p_decline, value at risk and reasons of every customer
+    reasons.py   the three strongest reasons in Russian and English
+    profit.py    the value of a kept customer, and what treating the most worthwhile would earn
+"""
 
 from oneclick_pipeline.scores.customer import customer_scores
 from oneclick_pipeline.scores.profit import ProfitCurve, Treatment, profit_curve, profit_picture

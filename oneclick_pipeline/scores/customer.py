@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from oneclick_pipeline.model.contributions import Effects
+    from oneclick_pipeline.model.contributions import Contributions
 
 
 def customer_scores(
     features: pd.DataFrame,
     predict: Callable[[pd.DataFrame], np.ndarray],
-    effects: Effects,
+    contributions: Contributions,
     out_of_fold: pd.DataFrame,
     *,
     model_name: str,
@@ -32,13 +32,13 @@ def customer_scores(
 
     A customer on whose features of this very month the model was trained gets the out-of-fold probability,
     which no model made that had seen them: the model's own would flatter it. A customer missing from
-    market_file has nearly no features and gets no score and no reasons. The reasons are by the effects of the
+    market_file has nearly no features and gets no score and no reasons. The reasons are by the contributions of the
     registered model, also for an out-of-fold probability; that then is what they add up to.
 
     Args:
         features: `contracts.customers.CUSTOMER_FEATURES` of the month.
         predict: Probability of `declined` for rows with the columns `contracts.customers.FEATURE_NAMES`.
-        effects: What the features contribute to the model's log-odds.
+        contributions: What the features contribute to the model's log-odds.
         out_of_fold: customer_id and p_decline of the customers of this month the model was trained on.
         model_name: Name of the registered model.
         model_version: Its version.
@@ -59,7 +59,7 @@ def customer_scores(
     if by_model.any():
         probability[by_model] = predict(shown[by_model[known]])
     profit = features["profit"].to_numpy(dtype=float, na_value=np.nan)
-    said = reasons(shown, probability[known], effects).set_index(np.flatnonzero(known))
+    said = reasons(shown, probability[known], contributions).set_index(np.flatnonzero(known))
     scores = pd.DataFrame(
         {
             "customer_id": features["customer_id"].to_numpy(),

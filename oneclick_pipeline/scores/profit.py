@@ -11,7 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.scores import PROFIT_CURVE
+from oneclick_pipeline.model import decline
+from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,9 +27,8 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-_NORMAL_95 = 1.959964
+
 _STEPS = 100
-_CLASSES = {"stable": 0.0, "declined": 1.0}
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def profit_curve(scores: Columns, classes: pd.DataFrame, settings: Value) -> Pro
     customer = scores["customer_id"].to_numpy()
     p, profit = (scores[name].to_numpy(dtype=float, na_value=np.nan) for name in ("p_decline", "profit"))
     activity = classes.set_index("customer_id")["activity"].reindex(customer)
-    declined = activity.map(_CLASSES).to_numpy(dtype=float, na_value=np.nan).astype(np.float64)
+    declined = decline.classes(activity)
     declined[(scores["score_basis"] != "out_of_fold").to_numpy(dtype=bool)] = np.nan
 
     chosen = np.flatnonzero(scores["regular"].to_numpy(dtype=bool) & ~np.isnan(p) & ~np.isnan(profit))
@@ -229,7 +231,7 @@ def _earned(declines: Numbers, value: Numbers, customers: NDArray[np.int_], sett
 
     q = declines * settings.saved_share
     kept, cost = _sums(declines * value)[customers] * settings.saved_share, settings.offer_cost * customers
-    half = _NORMAL_95 * np.sqrt(_sums(q * (1 - q) * value**2)[customers])
+    half = Z_95 * np.sqrt(_sums(q * (1 - q) * value**2)[customers])
     return kept - cost, np.maximum(kept - half, 0) - cost, np.minimum(kept + half, _sums(value)[customers]) - cost
 
 
@@ -246,8 +248,6 @@ def profit_picture(curve: ProfitCurve, settings: Value) -> Figure:
     The realised profit is drawn where the class of every customer on the curve is known; else it is that of a part
     of them, and does not compare.
     """
-    from oneclick_pipeline import pictures
-
     table, best = curve.table, curve.best
     percent = 100 * table["treated_share"]
     picture = pictures.figure(9, 4.2)

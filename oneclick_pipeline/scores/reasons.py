@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.scores import REASONS
-from oneclick_pipeline.model.contributions import NumberCurve
+from oneclick_pipeline.model.curves import NumberCurve
 from oneclick_pipeline.model.training_set import inputs
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.model.contributions import Effects
+    from oneclick_pipeline.model.contributions import Contributions
 
 LANGUAGES = ("ru", "en")
 NEGLIGIBLE = 0.005
@@ -166,16 +166,16 @@ _NO_DATA = {
 }
 
 
-def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], effects: Effects) -> pd.DataFrame:
+def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], contributions: Contributions) -> pd.DataFrame:
     """The three strongest reasons of every customer.
 
     Args:
         features: Table with the feature columns, n rows.
         p_decline: Probability of every customer, n.
-        effects: Effects of the model that scores.
+        contributions: Those of the model that scores.
 
     Returns:
-        The columns of `contracts.scores.REASONS`, one row a customer, index 0…n-1: feature, contribution in log-odds and
+        The columns of `contracts.scores.REASONS`, one row per customer, index 0…n-1: feature, contribution in log-odds and
         texts, the largest absolute contribution first, ties in the order of the features. Where a contribution is
         negligible there is no reason. Texts are categories.
 
@@ -186,21 +186,21 @@ def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], effects: Eff
     import pandas as pd
 
     frame = inputs(features).reset_index(drop=True)
-    contributions = effects.of_inputs(frame, p_decline)
+    adds = contributions.of_inputs(frame, p_decline)
     phrases = [_phrases(name) for name in FEATURE_NAMES]
     starts = np.cumsum([0, *(len(p) for p in phrases[:-1])])
     flat = [phrase for own in phrases for phrase in own]
     texts = {
         language: [f"{phrase[i]}: {risk}" for phrase in flat for risk in _RISK[language]] for i, language in enumerate(LANGUAGES)
     }
-    codes = np.empty(contributions.shape, dtype=np.int16)
+    codes = np.empty(adds.shape, dtype=np.int16)
     for i, name in enumerate(FEATURE_NAMES):
-        codes[:, i] = starts[i] + _variants(frame, name, effects)
-    rows, strength = np.arange(len(frame)), np.abs(contributions)
+        codes[:, i] = starts[i] + _variants(frame, name, contributions)
+    rows, strength = np.arange(len(frame)), np.abs(adds)
     columns: dict[str, object] = {}
     for k in (1, 2, 3):
         best = strength.argmax(axis=1)  # the first of equals
-        effect = contributions[rows, best]
+        effect = adds[rows, best]
         said = strength[rows, best] >= NEGLIGIBLE
         code = np.where(said, 2 * codes[rows, best] + (effect > 0), -1)
         columns[f"reason_{k}"] = words(np.where(said, best, -1), FEATURE_NAMES)
@@ -229,7 +229,7 @@ def _phrases(name: str) -> list[tuple[str, str]]:
     return [_NO_DATA[name], _OTHERWISE[name], *VALUES[name].values()]
 
 
-def _variants(frame: pd.DataFrame, name: str, effects: Effects) -> NDArray[np.int_]:
+def _variants(frame: pd.DataFrame, name: str, contributions: Contributions) -> NDArray[np.int_]:
     """Which of its phrases holds true for every customer."""
     import numpy as np
 
@@ -239,8 +239,8 @@ def _variants(frame: pd.DataFrame, name: str, effects: Effects) -> NDArray[np.in
         codes, different = pd.factorize(frame[name], use_na_sentinel=True)
         places = {value: place for place, value in enumerate(VALUES[name], start=2)}
         return np.array([*(places.get(value, 1) for value in different), 0], dtype=int)[codes]
-    curve = effects[name]
-    assert isinstance(curve, NumberCurve)  # noqa: S101 - for the type checker: `Effects` has seen to it
+    curve = contributions[name]
+    assert isinstance(curve, NumberCurve)  # noqa: S101 - for the type checker: `Contributions` has seen to it
     values = frame[name].to_numpy()
     side = np.sign(values - curve.typical)
     variant = np.where(np.isnan(side), 0, 2 + np.nan_to_num(side)).astype(int)

@@ -14,7 +14,7 @@ from oneclick_pipeline.contracts.exports import CUSTOMER_ID
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month, is_month, is_over
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import table_file, table_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from oneclick_pipeline.contracts.schema import Column
-    from oneclick_pipeline.model import Effects
+    from oneclick_pipeline.model import Contributions
     from oneclick_pipeline.tracking import Tracking, Version
 
 _LARGEST = 1e15
@@ -69,7 +69,7 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
     table = scores.customer_scores(
         features,
         lambda rows: model.predict(store.load(champion), rows),
-        model.Effects.from_json(store.effects(champion)),
+        model.Contributions.from_json(store.contributions(champion)),
         held_out[held_out["feature_month"] == path.stem],
         model_name=champion.name,
         model_version=champion.version,
@@ -85,12 +85,12 @@ class Scorer:
     Attributes:
         version: The version.
         pipeline: Its fitted pipeline.
-        effects: What its reasons rest on.
+        contributions: What its reasons rest on.
     """
 
     version: Version
     pipeline: Any
-    effects: Effects
+    contributions: Contributions
 
     @classmethod
     def open(cls, home: Path, number: int | None = None) -> Scorer:
@@ -106,7 +106,7 @@ class Scorer:
         store = _store(home)
         version = store.require_champion() if number is None else store.version(number)
         store.check(version)
-        return cls(version, store.load(version), model.Effects.from_json(store.effects(version)))
+        return cls(version, store.load(version), model.Contributions.from_json(store.contributions(version)))
 
     def score(self, records: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
         """Score customers whose features are given; see `score_records`.
@@ -122,7 +122,7 @@ class Scorer:
         rows = [{c.name: record.get(c.name) for c in FEATURES} for record in records]
         frame = pd.DataFrame(rows, dtype=object)
         p_decline = model.predict(self.pipeline, frame)
-        explained = _plain(scores.reasons(frame, p_decline, self.effects))
+        explained = _plain(scores.reasons(frame, p_decline, self.contributions))
         return [
             {
                 **({"customer_id": record["customer_id"]} if "customer_id" in record else {}),
@@ -254,7 +254,7 @@ def _store(home: Path) -> Tracking:
 
 def _features_file(home: Path, month: str | None) -> Path:
     if month is None:
-        folder = table_file(home, "customer_features", "2000-01").parent
+        folder = table_folder(home, "customer_features")
         now = datetime.now(UTC)
         month = max(
             (m for m in (path.stem for path in folder.glob("*.parquet")) if is_month(m) and is_over(m, now)), default=None
@@ -309,7 +309,7 @@ def _check_value(column: Column, value: object, where: str) -> None:
         raise refuse("holds control characters or half of one")
     if column.kind == "str" and column.values and value not in column.values.values():
         raise refuse("is none of its words")
-    if column.kind in ("int", "float"):
+    if column.type.is_number:
         if not is_number or not -_LARGEST <= value <= _LARGEST:  # type: ignore[operator] # NaN is refused as well
             raise refuse("is no number that a customer can have")
         if column.kind == "int" and value != int(value):  # type: ignore[call-overload]

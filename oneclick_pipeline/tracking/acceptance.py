@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import yaml
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.metrics import METRICS, Interval
+from oneclick_pipeline.home import write_once
+from oneclick_pipeline.model.metrics import METRICS
+from oneclick_pipeline.stats import Interval
 from oneclick_pipeline.tracking import files, runs, versions
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _HASHES = {
     versions.MODEL_FILE: "model_sha256",
     runs.OUT_OF_FOLD: "out_of_fold_sha256",
     runs.SHAPLEY: "shapley_sha256",
-    runs.EFFECTS: "effects_sha256",
+    runs.CONTRIBUTIONS: "effects_sha256",
 }
 """Files and the tags in which older versions of this software kept their hashes."""
 
@@ -89,7 +91,7 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
     if absent := sorted({versions.MODEL_FILE, "MLmodel"} - set(content)):
         raise versions.gone(number, str(mlflow / folder / absent[0]))
     _require_plain(mlflow / folder / "MLmodel")
-    names = (runs.CARD, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.EFFECTS, runs.SLICES, runs.OUT_OF_TIME, *runs.PICTURES)
+    names = (runs.CARD, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS, runs.SLICES, runs.OUT_OF_TIME, *runs.PICTURES)
     there = versions.fingerprint(mlflow / artifacts)
     kept = {name: versions.Kept(path=f"{artifacts}/{name}", content=there[name]) for name in names if name in there}
     present = {versions.MODEL_FILE: content[versions.MODEL_FILE]} | {name: file.content for name, file in kept.items()}
@@ -135,7 +137,7 @@ def accept(mlflow: Path, looked_over: Candidate) -> versions.Version:
     folder = mlflow / old.folder
     invented = {name: text for name, text in runs.invented_example().items() if name in old.files}
     for name, text in invented.items():
-        versions.replace_file(folder / name, text)
+        write_once.write(folder / name, text, replace=True, mode=0o600)
     files_now = old.files | {name: versions.Content.of(text) for name, text in invented.items()}
     kept = old.kept | {name: versions.beside(old.version, name, table) for name, table in tables.items()}
     version = old.model_copy(update={"files": files_now, "kept": kept})

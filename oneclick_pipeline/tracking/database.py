@@ -21,6 +21,7 @@ from filelock import FileLock
 from oneclick_pipeline.databases import copies as database_copies
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import MLFLOW_DATABASE, mlflow_artifacts, mlflow_folder
 from oneclick_pipeline.tracking.files import local
 from oneclick_pipeline.tracking.logs import quiet_mlflow
 
@@ -40,7 +41,7 @@ _ADDRESSES = (
 """Tables and columns of MLflow with addresses of files."""
 _MOVING_SECONDS, _STEPS = 60.0, 100_000
 """Seconds in which all addresses must be changed; steps of SQLite between looks at the clock."""
-_DATABASE, _NEW = "mlflow.db", "mlflow.db.new"
+_DATABASE, _NEW = MLFLOW_DATABASE, f"{MLFLOW_DATABASE}.new"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Database:
     @property
     def folder(self) -> Path:
         """Where everything lies, absolute."""
-        return self.home.absolute() / "mlflow"
+        return mlflow_folder(self.home.absolute())
 
     @property
     def uri(self) -> str:
@@ -133,7 +134,7 @@ class Database:
         new = new or self.home.absolute()
         if old == new or not self.exists():
             return
-        before, after = ((home / "mlflow" / "artifacts").as_uri() for home in (old, new))
+        before, after = (mlflow_artifacts(home).as_uri() for home in (old, new))
         with sa.create_engine(self.uri, poolclass=sa.NullPool).begin() as connection:
             _limit(connection)
             for name, column in _ADDRESSES:
@@ -149,7 +150,7 @@ class Database:
         Raises:
             BadInputError: If there are such files.
         """
-        artifacts = self.folder / "artifacts"
+        artifacts = mlflow_artifacts(self.home)
         if any(path.is_file() for path in artifacts.rglob("*")):
             raise BadInputError(
                 "the database is gone, and the models that it knew are still there",

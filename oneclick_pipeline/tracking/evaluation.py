@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
-    from oneclick_pipeline.model.metrics import Interval
+    from oneclick_pipeline.stats import Interval
     from oneclick_pipeline.tracking.versions import Version
 
 REPORTS = "monthly reports"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
-    from oneclick_pipeline.model.contributions import Explained
+    from oneclick_pipeline.model.attribution import Explained
     from oneclick_pipeline.model.results import TrainedModel
 
 
@@ -46,7 +46,7 @@ class Tracking(Registry):
         Args:
             trained: What `model.train` returned.
             training: The training set it was given.
-            explained: Its effects and the Shapley values of a sample, as `model.effects` returns them.
+            explained: Its contributions and the Shapley values of a sample, as `model.explain` returns them.
             month: Snapshot month for which the model is made.
             tags: Further tags of run and version, for example the Dagster run and the code version.
 
@@ -220,9 +220,9 @@ class Tracking(Registry):
         """
         return evaluation.parquet(self._kept(version, runs.OUT_OF_FOLD))
 
-    def effects(self, version: Version) -> str:
-        """The effects that were logged with a version, as JSON."""
-        return self._kept(version, runs.EFFECTS).decode()
+    def contributions(self, version: Version) -> str:
+        """The contributions that were logged with a version, as JSON."""
+        return self._kept(version, runs.CONTRIBUTIONS).decode()
 
     def shapley(self, version: Version) -> pd.DataFrame:
         """The Shapley values of a sample that were logged with a version."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import permissions
+from oneclick_pipeline.home.paths import mlflow_folder
 from oneclick_pipeline.model import inputs, predict
 from oneclick_pipeline.model.gates import Reopened
 from oneclick_pipeline.processes.group import variables_of
@@ -71,7 +72,7 @@ def main(home: str, version: str) -> dict[str, object]:
 
     rows = inputs(pd.DataFrame(json.load(sys.stdin)))
     try:
-        mlflow = Path(home) / "mlflow"
+        mlflow = mlflow_folder(Path(home))
         pipeline = files.load(mlflow, versions.read(mlflow, int(version)))
     except files.UntrustedTypesError as error:
         return {"foreign": str(error.value).split(", "), "error": str(error)}

@@ -13,7 +13,7 @@ from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import is_month
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import table_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def references(home: Path) -> dict[int, list[str]]:
     """
     places: dict[int, list[str]] = {}
     for name in _TABLES:
-        for path in sorted(table_file(home, name, "2000-01").parent.glob("*.parquet")):
+        for path in sorted(table_folder(home, name).glob("*.parquet")):
             with suppress(BadInputError):  # damaged: whoever needs the table says so
                 for version in versions_in(path) if is_month(path.stem) else ():
                     places.setdefault(version, []).append(f"{name} of {path.stem}")

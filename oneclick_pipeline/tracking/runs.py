@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
-    from oneclick_pipeline.model.contributions import Explained
+    from oneclick_pipeline.model.attribution import Explained
     from oneclick_pipeline.model.gates import Gate
-    from oneclick_pipeline.model.metrics import Interval
     from oneclick_pipeline.model.results import FamilyResult, TrainedModel
+    from oneclick_pipeline.stats import Interval
     from oneclick_pipeline.tracking.versions import Content
 
 EXPERIMENT = "activity decline"
@@ -34,7 +34,7 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 CARD = "card.md"
 OUT_OF_FOLD = "out_of_fold.parquet"
-EFFECTS = "effects.json"
+CONTRIBUTIONS = "effects.json"  # the name under which versions registered long ago keep them
 SHAPLEY = "shapley.parquet"
 SLICES, OUT_OF_TIME = "slices.json", "out_of_time.json"
 PICTURES = ("curves.png", "calibration.png", "families.png")
@@ -121,7 +121,7 @@ def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explain
     _log_numbers(client, run_id, {"family": trained.family, **trained.parameters}, trained.metrics, trained.fold_scores)
     content = {
         CARD: card(trained).encode(),
-        EFFECTS: explained.effects.to_json().encode(),
+        CONTRIBUTIONS: explained.contributions.to_json().encode(),
         "curves.png": pictures.png(
             pictures.curves("The whole procedure, choice of the family included", trained.predictions, trained.metrics)
         ),

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home import write_once
 from oneclick_pipeline.model import gates
-from oneclick_pipeline.model.metrics import Interval  # noqa: TC001 - pydantic reads the annotations
+from oneclick_pipeline.stats import Interval  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -218,7 +219,7 @@ def keep(mlflow: Path, name: str, content: bytes) -> None:
     path = mlflow / FOLDER / name
     for place in (mlflow / FOLDER, path.parent):
         place.mkdir(mode=0o700, exist_ok=True)
-    replace_file(path, content)
+    write_once.write(path, content, replace=True, mode=0o600)
 
 
 def content(mlflow: Path, path: Path) -> bytes:
@@ -345,22 +346,3 @@ def _bytes(root: Path, path: Path, size: int | None = None) -> bytes:
             return file.read() if size is None else file.read(size + 1)
     finally:
         os.close(at)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in the place of another, whole or not at all, readable by the owner alone."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)  # of a process that was killed
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        part.unlink(missing_ok=True)

@@ -70,6 +70,8 @@ def campaigns(customers, months=("2026-01", "2026-02"), *, seed, spread=1.0, sha
                     "offer_id": [OFFERS[j] if j >= 0 else None for j in named],
                     "assignment": np.select([held_out, explored], ["hold_out", "exploration"], "plan"),
                     "propensity": propensity,
+                    "p_control": h + by_chance,
+                    "p_explore": (1 - h) * e,
                     "control_share": h,
                     "exploration_share": e,
                     "offer_control_share": c,

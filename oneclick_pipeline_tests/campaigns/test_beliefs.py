@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from oneclick_pipeline.campaigns import beliefs, response
-from oneclick_pipeline.campaigns.effects import offer_effects
+from oneclick_pipeline.campaigns.offer_effects import offer_effects
 from oneclick_pipeline.contracts.campaigns import OFFER_BELIEFS
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
@@ -61,7 +61,7 @@ def test_a_belief_is_the_average_over_whom_the_offer_fitted(outcomes, table):
     for segment in ("all", "watch"):
         here = fitted & ((outcomes["segment"] == segment) | (segment == "all")).to_numpy()
         row = table[(table["offer_id"] == "voucher") & (table["segment"] == segment)].iloc[0]
-        assert row["mean"] == pytest.approx(found.effects(known[here])[:, 0].mean())
+        assert row["mean"] == pytest.approx(found.customer_effects(known[here])[:, 0].mean())
         measured = found.average(known, np.column_stack([here, here]))[1][0]
         assert row["sd"] == pytest.approx(measured)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from oneclick_pipeline.campaigns.dr_learner import comparisons, learn
+from oneclick_pipeline.campaigns.dr_learner import learn
 from oneclick_pipeline.campaigns.outcomes import known_before
 from oneclick_pipeline.settings import Campaigns, Model, Offers, Settings
 from oneclick_pipeline_tests.campaigns import simulated
@@ -32,60 +32,6 @@ def learner(world):
     return learnt(world, enough=20_000, expected=MEANS)
 
 
-def outcome(arm, offer, assignment, fits="a,b", month="2026-01", shares=SHARES):
-    drawn_with = {name: getattr(shares, name) for name in ("control_share", "exploration_share", "offer_control_share")}
-    return {"campaign_month": month, "arm": arm, "offer_id": offer, "assignment": assignment, "fits": fits} | drawn_with
-
-
-def pairs(*rows, offers=("a", "b")):
-    found = comparisons(pd.DataFrame(rows), offers)
-    return sorted(
-        zip(found.row.tolist(), [offers[j] for j in found.offer], found.offered.tolist(), found.odds.tolist(), strict=True)
-    )
-
-
-def test_explored_are_compared_for_what_they_drew_and_their_controls_for_all_that_fitted():
-    got = pairs(
-        outcome("offer", "a", "exploration"),
-        outcome("control", None, "exploration"),
-        outcome("offer", "b", "exploration", "b"),
-        outcome("control", None, "exploration", "b"),
-    )
-    assert got == [(0, "a", True, 0.5), (1, "a", False, 0.5), (1, "b", False, 0.5), (2, "b", True, 0.5), (3, "b", False, 0.5)]
-
-
-def test_the_plans_choice_is_compared_with_its_own_controls_and_the_hold_out():
-    odds = 0.63 * 0.5 / (0.9 * 0.5 + 0.1)
-    got = pairs(
-        outcome("offer", "a", "plan"),
-        outcome("control", "a", "plan"),
-        outcome("control", "a", "hold_out"),
-        outcome("control", None, "hold_out"),
-        outcome("offer", "gone", "plan"),
-    )
-    assert got == [(0, "a", True, odds), (1, "a", False, odds), (2, "a", False, odds)]
-
-
-def test_where_nobody_is_held_out_the_plan_teaches_nothing():
-    nobody = Offers(control_share=0, offer_control_share=0)
-    assert pairs(outcome("offer", "a", "plan", shares=nobody)) == []
-    others = outcome("offer", "a", "plan", month="2026-02"), outcome("control", "a", "plan", month="2026-02")
-    assert [row for row, *_ in pairs(outcome("offer", "a", "plan", shares=nobody), *others)] == [1, 2]
-
-
-def test_an_offer_that_was_not_drawn_in_a_month_has_no_controls_there():
-    first = [outcome("offer", "a", "exploration"), outcome("control", None, "exploration")]
-    later = [outcome("offer", "b", "exploration", month="2026-02"), outcome("control", None, "exploration", month="2026-02")]
-    assert pairs(*first, *later) == [(0, "a", True, 0.5), (1, "a", False, 0.5), (2, "b", True, 0.5), (3, "b", False, 0.5)]
-
-
-def test_odds_are_those_of_the_simulated_draws(world):
-    found = comparisons(world.outcomes, OFFERS)
-    for odds in np.unique(found.odds):
-        offered = found.offered[found.odds == odds]
-        assert abs(offered.mean() - odds) < 4 * (odds * (1 - odds) / len(offered)) ** 0.5
-
-
 @pytest.fixture(scope="module")
 def months():
     """Two months drawn with other shares."""
@@ -100,15 +46,6 @@ def months():
         np.concatenate([first.effects, second.effects]),
         np.concatenate([first.p_control, second.p_control]),
     )
-
-
-def test_odds_are_those_of_the_month(months):
-    found, first = comparisons(months.outcomes, OFFERS), months.outcomes["campaign_month"] == "2026-01"
-    targeted = months.outcomes["assignment"].to_numpy()[found.row] != "exploration"
-    for month in (first.to_numpy()[found.row], ~first.to_numpy()[found.row]):
-        odds, offered = found.odds[targeted & month], found.offered[targeted & month]
-        assert np.ptp(odds) == 0
-        assert abs(offered.mean() - odds[0]) < 4 * (odds[0] * (1 - odds[0]) / len(offered)) ** 0.5
 
 
 def test_mean_effects_of_months_drawn_with_other_shares_are_unbiased(months):
@@ -148,14 +85,14 @@ def test_new_customers_get_effects_of_the_same_kind(world, learner):
     customers = world.snapshots["2026-02"].assign(p_decline=world.outcomes.loc[month, "p_decline"].to_numpy())
     customers.loc[:3, "favourite_category"] = ["never seen", None, "a", "b"]
     expected = np.tile(MEANS, (20_000, 1))
-    got = learner.effects(customers, expected)
+    got = learner.customer_effects(customers, expected)
     assert got.shape == (20_000, 4)
     assert np.isfinite(got).all()
     fits = ~np.isnan(world.effects[month])
     assert np.corrcoef((got - MEANS)[fits], (world.effects[month] - MEANS)[fits])[0, 1] > 0.4
-    believed = learner.effects(customers, expected - np.array([0.2, 0, 0, 0]))
+    believed = learner.customer_effects(customers, expected - np.array([0.2, 0, 0, 0]))
     np.testing.assert_allclose(got - believed, np.tile([0.2, 0, 0, 0], (20_000, 1)), atol=1e-12)
-    assert learner.effects(customers.iloc[:0], expected[:0]).shape == (0, 4)
+    assert learner.customer_effects(customers.iloc[:0], expected[:0]).shape == (0, 4)
 
 
 def test_without_heterogeneity_effects_are_nearly_constant():
@@ -175,7 +112,7 @@ def test_too_few_rows_and_unmeasured_offers():
     assert np.isnan(found.means).tolist() == [False, True]
     assert (found.held_out[:, 1] == -0.03).all()
     customers = small.snapshots["2026-01"].assign(p_decline=0.3)
-    assert found.effects(customers, np.full((1000, 2), -0.03))[:, 1] == pytest.approx(-0.03)
+    assert found.customer_effects(customers, np.full((1000, 2), -0.03))[:, 1] == pytest.approx(-0.03)
 
 
 def test_same_seed_same_effects():

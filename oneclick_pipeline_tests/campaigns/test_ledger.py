@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns import ledger
-from oneclick_pipeline.contracts.offers import OFFER_PLAN, SHARES
+from oneclick_pipeline.campaigns.ledger_rules import COLUMNS, SENT
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.settings import Offers
 
@@ -36,6 +37,7 @@ def plan(rows=ROWS, **columns):
         reason="offered", fits="voucher,bundle", segment="high_risk", p_decline=0.5, value=2.0, expected_effect=-0.1
     )
     frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
+    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2)
     return frame.assign(**{"expected_gain": 0.1, "cost": 0.05, "model_version": 1} | columns)[OFFER_PLAN.names]
 
 
@@ -48,26 +50,20 @@ def put(home, frame, month=MONTH):
 
 
 def test_publish_then_read(tmp_path):
-    told = ledger.publish(tmp_path, MONTH, plan())
-    assert (told.offered, told.controls, told.written, told.replaced) == (2, 2, True, None)
-    assert told.path == tmp_path / "ledger" / "2026-10.parquet"
+    published = ledger.publish(tmp_path, MONTH, plan())
+    assert (published.offered, published.controls, published.written, published.replaced) == (2, 2, True, None)
+    assert published.path == tmp_path / "ledger" / "2026-10.parquet"
+    schema = pq.read_schema(published.path)
+    assert schema.names == OFFER_PLAN.names
+    assert schema.metadata[b"oneclick_digest"].decode() == published.digest
     got = ledger.read(tmp_path, [MONTH], TODAY)
-    assert list(got.columns) == ["campaign_month", *(c.name for c in ledger.COLUMNS)]
+    assert ledger.digest(got) == published.digest
+    assert list(got.columns) == ["campaign_month", *(c.name for c in COLUMNS)]
     assert got["customer_id"].tolist() == [1, 2, 3, 5]
     assert got["offer_id"].tolist() == ["voucher", None, "voucher", "bundle"]
     assert got["propensity"].tolist() == [0.2, 0.1, 0.7, 0.03]
     assert set(got["campaign_month"]) == {MONTH}
-    assert not list(told.path.parent.glob(".*.part"))
-
-
-def test_file_holds_the_plans_columns_and_its_digest(tmp_path):
-    import pyarrow.parquet as pq
-
-    told = ledger.publish(tmp_path, MONTH, plan())
-    schema = pq.read_schema(told.path)
-    assert schema.names == OFFER_PLAN.names
-    assert schema.metadata[b"oneclick_digest"].decode() == told.digest
-    assert ledger.digest(ledger.read(tmp_path, [MONTH], TODAY)) == told.digest
+    assert not list(published.path.parent.glob(".*.part"))
 
 
 @pytest.mark.parametrize("replan", [False, True])
@@ -95,9 +91,11 @@ def test_another_plan_is_refused_and_changes_nothing(tmp_path):
 def test_replan_keeps_every_plan_that_stood_there(tmp_path):
     contents = []
     for n, cost in enumerate([0.1, 0.2, 0.3]):
-        told = ledger.publish(tmp_path, MONTH, plan(cost=cost), replan=True)
-        assert (None if told.replaced is None else told.replaced.name) == (f"2026-10.replaced-{n}.parquet" if n else None)
-        contents.append(told.path.read_bytes())
+        published = ledger.publish(tmp_path, MONTH, plan(cost=cost), replan=True)
+        assert (None if published.replaced is None else published.replaced.name) == (
+            f"2026-10.replaced-{n}.parquet" if n else None
+        )
+        contents.append(published.path.read_bytes())
     kept = [(tmp_path / "ledger" / f"2026-10.replaced-{n}.parquet").read_bytes() for n in (1, 2)]
     assert kept == contents[:2]
     assert ledger.read(tmp_path, [MONTH], TODAY)["cost"].unique().tolist() == [0.3]
@@ -153,7 +151,7 @@ def test_months_that_are_there(tmp_path):
 def test_no_months_and_a_month_that_was_not_published(tmp_path):
     got = ledger.read(tmp_path, [], TODAY)
     assert got.empty
-    assert list(got.columns) == ["campaign_month", *(c.name for c in ledger.COLUMNS)]
+    assert list(got.columns) == ["campaign_month", *(c.name for c in COLUMNS)]
     with pytest.raises(BadInputError, match="no plan was published for 2026-10"):
         ledger.read(tmp_path, [MONTH], TODAY)
 
@@ -197,11 +195,21 @@ def test_a_month_published_before_shares_were_kept_is_the_same_plan(tmp_path):
     assert path.read_bytes() == content
 
 
-def test_one_month_has_one_share(tmp_path):
-    path = put(tmp_path, plan([row for row in ROWS if row[1] != "none"], control_share=[0.1, 0.1, 0.2, 0.1]))
-    with pytest.raises(BadInputError, match=r"customer 2: was drawn with another share than the first \(1 such rows\)") as error:
-        ledger.read(tmp_path, [MONTH], TODAY)
-    assert (error.value.file, error.value.column, error.value.value) == (str(path), "control_share", "0.2")
+def test_probabilities_are_those_of_the_plan_and_inferred_where_the_month_does_not_hold_them(tmp_path):
+    names = [c.name for c in PROBABILITIES]
+    first = ledger.publish(tmp_path, MONTH, plan())
+    assert ledger.read(tmp_path, [MONTH], TODAY)[names].drop_duplicates().to_numpy().tolist() == [[0.5, 0.15, 0.2]]
+    assert ledger.without_probabilities(tmp_path, [MONTH]) == []
+    put(tmp_path, pd.read_parquet(first.path).drop(columns=names))
+    got = ledger.read(tmp_path, [MONTH], TODAY).set_index("customer_id")
+    assert got.loc[1, names].tolist() == pytest.approx([0.1 + 0.06 + 0.72 * 0.3, 0.1 + 0.06, 0.18])
+    assert ledger.without_probabilities(tmp_path, [MONTH]) == [MONTH]
+    assert ledger.publish(tmp_path, MONTH, plan()).written is False
+
+
+def test_plan_made_before_probabilities_were_stored_is_published_without_them(tmp_path):
+    ledger.publish(tmp_path, MONTH, plan().drop(columns=[c.name for c in PROBABILITIES]))
+    assert ledger.without_probabilities(tmp_path, [MONTH]) == [MONTH]
 
 
 BROKEN = {
@@ -232,7 +240,7 @@ def test_errors_name_file_column_value_and_remedy(tmp_path, name, value):
     assert error.value.remedy
 
 
-@pytest.mark.parametrize("name", [c.name for c in ledger.COLUMNS])
+@pytest.mark.parametrize("name", [c.name for c in COLUMNS])
 def test_gaps_are_named(tmp_path, name):
     log = plan()[lambda t: t["arm"] != "none"]
     put(tmp_path, log.assign(**{name: log[name].where(log["customer_id"] != 3)}))
@@ -243,18 +251,27 @@ def test_gaps_are_named(tmp_path, name):
     assert error.value.column == name
 
 
-def test_an_offer_must_have_fitted(tmp_path):
-    put(tmp_path, plan([row for row in ROWS if row[1] != "none"], fits="bundle"))
-    with pytest.raises(BadInputError, match=r"did not fit \(2 such rows\)") as error:
-        ledger.read(tmp_path, [MONTH], TODAY)
-    assert (error.value.column, error.value.value) == ("offer_id", "voucher")
+SENT_ROWS = [row for row in ROWS if row[1] != "none"]
 
 
-def test_who_is_held_out_got_nothing(tmp_path):
-    put(tmp_path, plan([(1, "offer", "voucher", "hold_out", 0.1)]))
-    with pytest.raises(BadInputError, match="customer 1: was held out and got an offer") as error:
+@pytest.mark.parametrize(
+    ("log", "problem", "column", "value"),
+    [
+        (plan(SENT_ROWS, fits="bundle"), r"did not fit \(2 such rows\)", "offer_id", "voucher"),
+        (plan([(1, "offer", "voucher", "hold_out", 0.1)]), "customer 1: was held out and got an offer", "arm", "offer"),
+        (
+            plan(SENT_ROWS, control_share=[0.1, 0.1, 0.2, 0.1]),
+            r"customer 2: was drawn with another share than the first \(1 such rows\)",
+            "control_share",
+            "0.2",
+        ),
+    ],
+)
+def test_rows_that_cannot_be_true_are_refused(tmp_path, log, problem, column, value):
+    path = put(tmp_path, log)
+    with pytest.raises(BadInputError, match=problem) as error:
         ledger.read(tmp_path, [MONTH], TODAY)
-    assert error.value.column == "arm"
+    assert (error.value.file, error.value.column, error.value.value) == (str(path), column, value)
 
 
 def test_a_broken_plan_is_never_published(tmp_path):
@@ -263,7 +280,7 @@ def test_a_broken_plan_is_never_published(tmp_path):
     assert ledger.published_months(tmp_path) == []
 
 
-@pytest.mark.parametrize("column", [c.name for c in ledger.SENT])
+@pytest.mark.parametrize("column", [c.name for c in SENT])
 def test_missing_columns_are_named(tmp_path, column):
     put(tmp_path, plan().drop(columns=column))
     with pytest.raises(BadInputError, match=f"columns are missing: {column}"):
@@ -325,7 +342,7 @@ def test_digest_sees_every_change_and_no_order(data):
     rows = plan()[lambda t: t["arm"] != "none"].reset_index(drop=True)
     order = data.draw(st.permutations(range(len(rows))))
     assert ledger.digest(rows.iloc[order]) == ledger.digest(rows)
-    place, column = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.sampled_from([c.name for c in ledger.SENT]))
+    place, column = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.sampled_from([c.name for c in SENT]))
     other = rows.astype({column: object})
     other.loc[place, column] = "other" if rows[column].dtype.kind not in "if" else rows.loc[place, column] + 7
     assert ledger.digest(other.astype({column: rows[column].dtype})) != ledger.digest(rows)
@@ -341,8 +358,7 @@ def test_handed_over_is_all_that_the_file_holds_gaps_included(tmp_path):
 
 
 def test_handed_over_leaves_empty_what_a_log_does_not_hold(tmp_path):
-    (tmp_path / "ledger").mkdir()
-    put(tmp_path, plan()[lambda f: f["arm"] != "none"][[c.name for c in ledger.SENT]])
+    put(tmp_path, plan()[lambda f: f["arm"] != "none"][[c.name for c in SENT]])
     got = ledger.handed_over(tmp_path, MONTH)
     assert list(got.columns) == OFFER_PLAN.names
-    assert {name for name in got if got[name].isna().all()} == set(OFFER_PLAN.names) - {c.name for c in ledger.SENT}
+    assert {name for name in got if got[name].isna().all()} == set(OFFER_PLAN.names) - {c.name for c in SENT}

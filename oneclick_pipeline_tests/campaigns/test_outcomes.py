@@ -2,16 +2,19 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneclick_pipeline.campaigns import ledger
-from oneclick_pipeline.campaigns.outcomes import campaign_outcomes
+from oneclick_pipeline.campaigns.ledger_rules import COLUMNS
+from oneclick_pipeline.campaigns.outcomes import FOLDS, campaign_outcomes, folds, known_before, sampled, with_probabilities
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
-from oneclick_pipeline.model.labels import REVENUES, labels
+from oneclick_pipeline.model.decline import REVENUES
+from oneclick_pipeline.model.labels import labels
 from oneclick_pipeline.settings import Labels
 
 NAN = float("nan")
@@ -25,7 +28,8 @@ def sent(customers, month="2026-01", **columns):
     )
     frame = frame.assign(offer_id="voucher", assignment="plan", propensity=0.5, fits="voucher", segment="all", p_decline=0.4)
     frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
-    return frame.assign(value=2.0, cost=0.1, **columns)[["campaign_month", *(c.name for c in ledger.COLUMNS)]]
+    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2)
+    return frame.assign(value=2.0, cost=0.1, **columns)[["campaign_month", *(c.name for c in COLUMNS)]]
 
 
 def snapshot(rows):
@@ -35,9 +39,9 @@ def snapshot(rows):
     return frame.astype({"activity": object} | dict.fromkeys(columns[2:], float)).assign(regular=True)
 
 
-def outcomes(rows, snapshots, month, **changed):
-    defaults = {"horizon": 3, "limit": 0.1, "vanished_declined": True, "history": 12}
-    return campaign_outcomes(rows, snapshots, month=month, **defaults | changed)
+def outcomes(rows, snapshots, month, *, horizon=3, history=12, vanished=True):
+    rules = Labels(vanished_declined=vanished)
+    return campaign_outcomes(rows, snapshots, month=month, horizon=horizon, history=history, rules=rules)
 
 
 def of(table, customer, *names):
@@ -133,18 +137,6 @@ def test_who_came_back_bought_nothing_while_away_unless_the_store_says_so():
     assert of(outcomes(sent([1]), months, "2026-03"), 1, "revenue_after", "vanished") == (35, False)
 
 
-@pytest.mark.parametrize(("counts", "declined"), [(True, 1), (False, None)])
-def test_vanished_count_as_the_settings_say(counts, declined):
-    months = {"2026-01": snapshot({1: STEADY}), "2026-04": snapshot({})}
-    got = outcomes(sent([1]), months, "2026-04", vanished_declined=counts)
-    assert of(got, 1, "declined", "vanished", "revenue_after") == (declined, True, 0)
-
-
-def test_the_rule_speaks_of_its_own_horizon_only():
-    months = {"2026-01": snapshot({1: STEADY}), "2026-03": snapshot({1: (None, 5, 10, 10, 10)})}
-    assert of(outcomes(sent([1]), months, "2026-03", horizon=2), 1, "declined", "months_observed") == (None, 2)
-
-
 def test_every_month_keeps_the_shares_that_it_was_drawn_with():
     rows = pd.concat([sent([1, 2]), sent([1, 2], "2026-02").assign(control_share=0.4)])
     got = outcomes(rows, {"2026-03": snapshot({1: STEADY, 2: STEADY})}, "2026-03")
@@ -159,8 +151,10 @@ def test_campaigns_go_back_so_many_months():
     assert got["campaign_month"].tolist() == ["2026-02", "2026-03"]
 
 
-def test_classes_are_those_that_a_model_learns():
-    """The same rows by `model.labels`, whose tests hold the order of class, rule and vanished."""
+@pytest.mark.parametrize("vanished", [True, False])
+@pytest.mark.parametrize("horizon", [2, 3])
+def test_classes_are_those_that_a_model_learns(vanished, horizon):
+    """The same rows by `model.labels`: class, rule and vanished are one rule."""
     rng = np.random.default_rng(1)
     ids = range(1, 400)
 
@@ -170,24 +164,19 @@ def test_classes_are_those_that_a_model_learns():
         )
 
     before, after = drawn(1.0), drawn(0.8)
-    for vanished in (True, False):
-        rules = Labels(vanished_declined=vanished)
-        known = labels(before, after, horizon=3, settings=rules).set_index("customer_id")["declined"]
-        got = outcomes(sent(ids), {"2026-01": before, "2026-04": after}, "2026-04", vanished_declined=vanished)
-        own = got.set_index("customer_id")["declined"].dropna()
-        assert own.astype("int64").to_dict() == known.to_dict()
+    known = labels(before, after, horizon=horizon, settings=Labels(vanished_declined=vanished)).set_index("customer_id")
+    end = add_months("2026-01", horizon)
+    got = outcomes(sent(ids), {"2026-01": before, end: after}, end, horizon=horizon, vanished=vanished)
+    own = got.set_index("customer_id")["declined"].dropna()
+    assert own.astype("int64").to_dict() == known["declined"].to_dict()
 
 
 def test_table_keeps_its_contract():
-    import polars as pl
-
     rows = pd.concat([sent(range(1, 9), month) for month in ("2026-01", "2026-03")])
     rows["offer_id"] = rows["offer_id"].astype(object).where(rows["customer_id"] > 2, None)
     months = {m: snapshot(dict.fromkeys(range(2, 9), STEADY)) for m in ("2026-01", "2026-02", "2026-03", "2026-04")}
-    for got in (outcomes(rows, months, "2026-04"), outcomes(rows, {}, "2026-04")):
-        table = pl.from_pandas(got, schema_overrides={"offer_id": pl.String}) if len(got) else None
-        if table is not None:
-            CAMPAIGN_OUTCOMES.contract().validate(table)
+    table = pl.from_pandas(outcomes(rows, months, "2026-04"), schema_overrides={"offer_id": pl.String})
+    CAMPAIGN_OUTCOMES.contract().validate(table)
     assert outcomes(rows, {}, "2026-04").empty
 
 
@@ -222,3 +211,53 @@ def test_nobody_is_lost(data):
     assert (got["months_observed"] <= horizon).all()
     assert (got.loc[got["vanished"], "profit_after"] == 0).all()
     assert (got["revenue_after"].dropna() >= 0).all()
+
+
+def test_probabilities_come_from_the_ledger_and_are_inferred_of_who_is_in_it_no_longer():
+    ledgers = pd.concat([sent([1, 2]), sent([1, 2], "2026-02", p_explore=0.25)], ignore_index=True)
+    rows = ledgers.iloc[[3, 0, 2]].drop(columns=["p_no_offer", "p_control", "p_explore"]).set_axis([7, 8, 9])
+    got = with_probabilities(rows, ledgers[ledgers["customer_id"] == 1])
+    assert got.index.tolist() == [7, 8, 9]
+    assert got["p_explore"].tolist() == pytest.approx([0.9 * 0.2, 0.2, 0.25])
+    pd.testing.assert_frame_equal(got[rows.columns], rows)
+
+
+def sent_to(*rows):
+    return pd.DataFrame(rows, columns=["campaign_month", "customer_id", "p_decline"])
+
+
+def features(customers, tenure):
+    columns = {name: ["x"] * len(customers) for name in FEATURE_NAMES} | {"tenure_days": tenure}
+    return pd.DataFrame({"customer_id": customers} | columns)
+
+
+def test_known_before_is_of_the_month_and_the_customer_row_by_row():
+    rows = sent_to(("2025-02", 7, 0.1), ("2025-01", 7, 0.2), ("2025-02", 8, 0.3), ("2025-01", 9, 0.4), ("2024-12", 7, 0.5))
+    rows.index = [5, 5, 1, 0, 2]  # whatever the index says
+    found = known_before(rows, {"2025-01": features([8, 7], [1, 2]), "2025-02": features([7, 8, 9], [3, 4, 5])})
+    assert list(found.columns) == [*FEATURE_NAMES, "p_decline"]
+    assert found.index.tolist() == [0, 1, 2, 3, 4]
+    assert found["tenure_days"].fillna(-1).tolist() == [3, 2, 4, -1, -1]
+    assert found["p_decline"].tolist() == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert len(known_before(rows.head(0), {})) == 0
+
+
+def test_folds_keep_a_customer_together_and_are_alike():
+    customer = np.tile(np.arange(301), 3)
+    fold = folds(customer, seed=1)
+    assert (fold.reshape(3, -1) == fold[:301]).all()
+    sizes = np.bincount(fold[:301], minlength=FOLDS)
+    assert sizes.max() - sizes.min() <= 1
+    np.testing.assert_array_equal(folds(customer, seed=1), fold)
+    assert (folds(customer, seed=2) != fold).any()
+
+
+def test_a_sample_has_all_rows_of_some_customers():
+    rows = sent_to(*((f"2025-0{m}", c, 0.5) for m in (1, 2, 3) for c in range(200)))
+    found = sampled(rows, 150, seed=1)
+    assert len(found) == 150
+    assert (found.groupby("customer_id").size() == 3).all()
+    assert found.index.tolist() == list(range(150))
+    pd.testing.assert_frame_equal(found, sampled(rows, 150, seed=1))
+    assert set(sampled(rows, 150, seed=2)["customer_id"]) != set(found["customer_id"])
+    pd.testing.assert_frame_equal(sampled(rows.iloc[::-1], 600, seed=1), rows.iloc[::-1].reset_index(drop=True))

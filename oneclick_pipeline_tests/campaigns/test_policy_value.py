@@ -74,7 +74,7 @@ def test_months_keep_their_own_shares():
         told = policy_value(world.outcomes, {"first": ids(first)}, COSTS)[1]
         errors.append(told.value - true)
         covered.append(told.low <= true <= told.high)
-        wrong = world.outcomes.assign(control_share=0.02, exploration_share=0.3)
+        wrong = world.outcomes.assign(control_share=0.02, p_explore=0.98 * 0.3, p_control=0.02 + 0.98 * 0.3 / 4)
         misread.append(policy_value(wrong, {"first": ids(first)}, COSTS)[1].value - true)
     error = np.std(errors) / np.sqrt(len(errors))
     assert abs(np.mean(errors)) < 3 * error

@@ -93,7 +93,7 @@ def test_one_offer_and_nothing_known_is_the_textbook_posterior():
     mean, sd = got.average(known.assign(p_decline=0.45), np.ones((300, 1), dtype=bool))
     assert mean[0] == pytest.approx((precision * -0.05 + seen * ((y - 0.45)[offered].mean() - middle)) / (precision + seen))
     assert sd[0] == pytest.approx((precision + seen) ** -0.5)
-    assert got.effects(known.assign(p_decline=0.45))[:, 0] == pytest.approx(mean[0])
+    assert got.customer_effects(known.assign(p_decline=0.45))[:, 0] == pytest.approx(mean[0])
 
 
 @pytest.fixture(scope="module", params=[0, 1])
@@ -174,11 +174,11 @@ def test_effects_that_differ_by_one_feature_are_found():
     got = learn(outcomes, known, PRIORS)
     new = features(500, np.random.default_rng(9)).assign(p_decline=0.5)
     true = np.array(list(TRUE.values())) - 0.2 * (new["promo_share"].to_numpy()[:, None] - 0.5)
-    estimated = got.effects(new)
+    estimated = got.customer_effects(new)
     for j in range(len(TRUE)):
         assert np.corrcoef(estimated[:, j], true[:, j])[0, 1] > 0.9
     assert np.sqrt(((estimated - true) ** 2).mean()) < 0.03  # 0.058 without it
-    assert got.told()["effects differ by"].startswith("promo_share")
+    assert got.summary()["effects differ by"].startswith("promo_share")
 
 
 def test_where_effects_do_not_differ_few_are_believed_to():
@@ -187,8 +187,8 @@ def test_where_effects_do_not_differ_few_are_believed_to():
         outcomes, known = campaigns(4000, seed=50 + seed)
         got = learn(outcomes, known, PRIORS)
         differ.append([sd > LEAST for name, sd in got.scales.items() if name != ERROR])
-        alike = got.effects(known).std(axis=0).max() < 0.001
-        assert alike == (got.told()["effects differ by"] == "nothing that was seen") == (not any(differ[-1]))
+        alike = got.customer_effects(known).std(axis=0).max() < 0.001
+        assert alike == (got.summary()["effects differ by"] == "nothing that was seen") == (not any(differ[-1]))
     assert np.mean(differ) < 0.06  # nearly half, were all scales as likely before any outcome
     assert np.mean(np.any(differ, axis=1)) <= 0.5
 
@@ -219,25 +219,22 @@ def test_outcomes_that_are_repeated_count_once(world):
     assert sd[1] == pytest.approx(sd[0], rel=0.1)
 
 
-def test_order_of_rows_changes_nothing(world, found):
+def test_order_of_rows_and_of_offers_changes_nothing(world, found):
     order = np.random.default_rng(1).permutation(len(world[0]))
     again = learn(world[0].iloc[order], world[1].iloc[order], PRIORS)
     assert again.scales == found.scales
-    np.testing.assert_allclose(again.effects(world[1]), found.effects(world[1]), atol=1e-9)
+    np.testing.assert_allclose(again.customer_effects(world[1]), found.customer_effects(world[1]), atol=1e-9)
+    turned = learn(*world, PRIORS.iloc[::-1])
+    assert turned.offers == ("c", "b", "a")
+    np.testing.assert_allclose(turned.customer_effects(world[1])[:, ::-1], found.customer_effects(world[1]), atol=1e-9)
 
 
 @pytest.mark.parametrize("offers", [1, 3])
 def test_effects_on_a_customer_do_not_depend_on_the_others(world, offers):
     found, customers = learn(*world, PRIORS.head(offers)), world[1].head(403)
     for rows in (1, 7):
-        parts = [found.effects(customers[begin : begin + rows]) for begin in range(0, len(customers), rows)]
-        np.testing.assert_array_equal(np.concatenate(parts), found.effects(customers))
-
-
-def test_order_of_offers_changes_nothing(world, found):
-    again = learn(*world, PRIORS.iloc[::-1])
-    assert again.offers == ("c", "b", "a")
-    np.testing.assert_allclose(again.effects(world[1])[:, ::-1], found.effects(world[1]), atol=1e-9)
+        parts = [found.customer_effects(customers[begin : begin + rows]) for begin in range(0, len(customers), rows)]
+        np.testing.assert_array_equal(np.concatenate(parts), found.customer_effects(customers))
 
 
 def test_withdrawn_offers_and_unknown_classes_teach_nothing(world, found):
@@ -251,7 +248,7 @@ def test_withdrawn_offers_and_unknown_classes_teach_nothing(world, found):
     got = learn(pd.concat([outcomes, others]), pd.concat([known, known_of_others]), PRIORS)
     assert got.customers == len(outcomes)
     assert got.offered.tolist() == [((outcomes["offer_id"] == n) & (outcomes["arm"] == "offer")).sum() for n in TRUE]
-    np.testing.assert_array_equal(got.effects(known), found.effects(known))
+    np.testing.assert_array_equal(got.customer_effects(known), found.customer_effects(known))
 
 
 def test_nothing_is_learnt_without_both_arms(world):
@@ -268,7 +265,7 @@ def test_nothing_is_learnt_without_both_arms(world):
 def test_an_offer_that_nobody_got_keeps_its_prior_and_what_all_offers_share():
     outcomes, known = campaigns(8000, seed=4, differs=0.3)
     got = learn(outcomes, known, pd.concat([PRIORS, pd.DataFrame({"offer_id": ["new"], "mean": [-0.03], "sd": [0.02]})]))
-    effects = got.effects(known)
+    effects = got.customer_effects(known)
     assert effects[:, 3].mean() == pytest.approx(-0.03, abs=0.002)
     assert np.corrcoef(effects[:, 3], known["promo_share"])[0, 1] < -0.9
     _, sd = got.average(known, np.ones((len(known), 4), dtype=bool))
@@ -283,11 +280,11 @@ def test_what_is_not_known_of_a_customer_counts_as_the_mean():
     outcomes.loc[special & (outcomes["arm"] == "offer").to_numpy() & (np.arange(len(known)) % 3 == 0), "declined"] = 1
     known.loc[known.index[:50], "tenure_days"] = np.nan
     got = learn(outcomes, known, PRIORS)
-    assert {"promo_share", text} <= set(got.told()["effects differ by"].split(", "))
+    assert {"promo_share", text} <= set(got.summary()["effects differ by"].split(", "))
     for name, unknown in (("promo_share", np.nan), ("tenure_days", np.nan), (text, "never seen"), (text, None)):
         somebody = known.iloc[[100] * len(known)]
-        with_every_value = got.effects(somebody.assign(**{name: known[name].to_numpy()}))
-        with_none = got.effects(somebody.head(1).assign(**{name: [unknown]}))
+        with_every_value = got.customer_effects(somebody.assign(**{name: known[name].to_numpy()}))
+        with_none = got.customer_effects(somebody.head(1).assign(**{name: [unknown]}))
         assert with_none[0] == pytest.approx(with_every_value.mean(axis=0), abs=1e-12)
         assert name == "tenure_days" or np.ptp(with_every_value, axis=0).min() > 0.02
 
@@ -298,7 +295,7 @@ def test_features_that_tell_nothing_and_such_that_are_nearly_all_alike(world):
     changed = known.assign(contacts_6m=7.0, minutes_m0=np.nan, unpaid_items=np.where(rare, 3, 0), **{TEXTS[0]: None})
     got = learn(outcomes, changed, PRIORS)
     assert set(got.scales) == set(FEATURE_NAMES) - {"contacts_6m", "minutes_m0", TEXTS[0]} | {ERROR, "p_decline"}
-    assert np.isfinite(got.effects(changed)).all()
+    assert np.isfinite(got.customer_effects(changed)).all()
     ramps = response._Ramps.of(changed)
     (column,) = ramps.columns(changed)[:, [name == "unpaid_items" for name in ramps.features]].T
     assert column.tolist() == rare.astype(float).tolist()
@@ -308,11 +305,11 @@ def test_average_is_that_of_the_customers_asked_for(world, found):
     known = world[1]
     among = np.column_stack([known["promo_share"] < 0.3, np.zeros(len(known), dtype=bool), np.ones(len(known), dtype=bool)])
     mean, sd = found.average(known, among)
-    effects = found.effects(known)
+    effects = found.customer_effects(known)
     assert mean[0] == pytest.approx(effects[among[:, 0], 0].mean())
     assert mean[2] == pytest.approx(effects[:, 2].mean())
     assert np.isnan([mean[1], sd[1]]).all()
     assert (sd[[0, 2]] > 0).all()
     nobody = found.average(known.head(0), among[:0])
     assert np.isnan(nobody).all()
-    assert found.effects(known.head(0)).shape == (0, 3)
+    assert found.customer_effects(known.head(0)).shape == (0, 3)

@@ -20,48 +20,23 @@ def fill(template, language="ru", **values):
 
 
 @pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (0, "0 товаров"),
-        (1, "1 товар"),
-        (2, "2 товара"),
-        (3, "3 товара"),
-        (4, "4 товара"),
-        (5, "5 товаров"),
-        (11, "11 товаров"),
-        (12, "12 товаров"),
-        (14, "14 товаров"),
-        (21, "21 товар"),
-        (22, "22 товара"),
-        (101, "101 товар"),
-        (111, "111 товаров"),
-        (112, "112 товаров"),
-        (1_000_002, "1000002 товара"),
-    ],
+    ("noun", "numbers"),
+    [("товар", (1, 21, 101)), ("товара", (2, 3, 4, 22, 1_000_002)), ("товаров", (0, 5, 11, 12, 14, 111, 112))],
 )
-def test_plural_follows_the_number(number, text):
-    assert messages.plural(number, "товар", "товара", "товаров") == text
+def test_plural_follows_the_number(noun, numbers):
+    for number in numbers:
+        assert messages.plural(number, "товар", "товара", "товаров") == f"{number} {noun}"
 
 
 @pytest.mark.parametrize(
     ("language", "texts"),
     [
-        (
-            "ru",
-            ["В корзине 1 товар, с нами меньше года", "В корзине 3 товара, с нами 1 год", "В корзине 5 товаров, с нами 2 года"],
-        ),
-        (
-            "en",
-            [
-                "В корзине 1 item, с нами less than a year",
-                "В корзине 3 items, с нами 1 year",
-                "В корзине 5 items, с нами 2 years",
-            ],
-        ),
+        ("ru", ["1 товар, меньше года", "3 товара, 1 год", "5 товаров, 2 года"]),
+        ("en", ["1 item, less than a year", "3 items, 1 year", "5 items, 2 years"]),
     ],
 )
 def test_fill_writes_counts_with_their_noun(language, texts):
-    template = "В корзине {unpaid_items}, с нами {tenure_years}"
+    template = "{unpaid_items}, {tenure_years}"
     assert fill(template, language, unpaid_items=[1, 3, 5], tenure_days=[0, 366, 1000]) == texts
     assert fill(template, language, unpaid_items=[1.0, 3.0, 5.0], tenure_days=[0.0, 366.0, 1000.0]) == texts
 

@@ -50,7 +50,7 @@ def profile(segment, **values):
     return row | values
 
 
-def rendered(home, **changes):
+def rendered(home, width=160, **changes):
     found = Summary(
         home=home,
         month=MONTH,
@@ -74,10 +74,10 @@ def rendered(home, **changes):
         expected_gain="40.0 (12.5 to 67.5)",
     )  # fmt: skip
     found = Summary(**{**found.__dict__, **changes})
-    console = Console(width=160, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
+    console = Console(width=width, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
     with console.file:
-        console.print(summary.render(found, 12.6))
-        return console.export_text()
+        console.print(summary.render(found))
+        return console.export_text() + "\n".join(summary.places(found))
 
 
 def test_render_tells_the_counts_the_model_and_what_to_open(tmp_path):
@@ -93,15 +93,26 @@ def test_render_tells_the_counts_the_model_and_what_to_open(tmp_path):
         str(tmp_path / "reports" / f"{MONTH}.html"),
         str(tmp_path / "exports" / MONTH / "offers.csv"),
         str(tmp_path / "mlflow"),
-        f"Done in 13 s. Open next: oneclick ui --home {tmp_path}",
     ):
         assert part in text
 
 
 def test_render_shows_a_line_a_segment_and_dashes_where_nobody_is(tmp_path):
     lines = {line.split("  ")[0].strip(): line.split() for line in rendered(tmp_path).splitlines()}
-    assert lines["Удержать в первую очередь"][-6:] == ["1,234", "0.89", "1096", "(1070…1121)", "4.80", "2,332.1"]
-    assert lines["Недостаточно данных"][-5:] == ["0", "–", "–", "–", "0.0"]
+    assert lines["Удержать в первую очередь"][-6:] == ["1,234", "0.89", "1,096", "(1,070–1,121)", "4.80", "2,332"]
+    assert lines["Недостаточно данных"][-5:] == ["0", "–", "–", "–", "0"]
+
+
+def test_render_cuts_nothing_at_eighty_columns_however_large_the_store(tmp_path):
+    row = profile(
+        SEGMENTS[0], customers=19_612_345, mean_p_decline=0.888, expected_declines=1.31e6, expected_declines_low=941_478.0,
+        expected_declines_high=1.68e6, mean_profit=4.805, value_at_risk=1.19e8,
+    )  # fmt: skip
+    schema = {c.name: {"str": pl.String, "int": pl.Int64}.get(c.kind, pl.Float64) for c in SEGMENT_PROFILES.columns}
+    text = rendered(tmp_path, width=80, customers=19_612_345, segments=pl.DataFrame([row], schema=schema))
+    assert "…" not in text
+    for part in ("19.6 M, of whom", "1.31 M (941,478–1.68 M)", "119 M", str(table_file(tmp_path, "customer_segments", MONTH))):
+        assert part in text
 
 
 def test_render_says_none_where_nothing_was_wrong(tmp_path):
@@ -112,4 +123,4 @@ def test_render_says_none_where_nothing_was_wrong(tmp_path):
 
 def test_render_shortens_paths_below_where_the_reader_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "oneclick ui --home data" in rendered(tmp_path / "data")
+    assert f"monthly report      data/reports/{MONTH}.html" in rendered(tmp_path / "data").splitlines()

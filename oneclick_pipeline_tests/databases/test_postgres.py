@@ -17,6 +17,7 @@ from oneclick_pipeline.model import train
 from oneclick_pipeline.orchestration.assets import raw
 from oneclick_pipeline.orchestration.backup import home_backup
 from oneclick_pipeline.orchestration.instance import _STORAGE, _STORAGE_LINE, prepare_instance
+from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests import servers
@@ -53,7 +54,7 @@ def materialize_raw(home):
     place = Home(path=str(home))
     with instance_of(home) as instance:
         result = dg.materialize(
-            [*raw.ASSETS],
+            by_month(raw.ASSETS),
             selection=["money"],
             partition_key=MONTH,
             instance=instance,
@@ -123,7 +124,7 @@ def test_unreachable_server_is_told_in_plain_words(unreachable, tmp_path, comman
     assert result.exit_code == 1
     assert isinstance(result.exception, BadInputError | SystemExit)
     assert "PostgreSQL at 127.0.0.1:1/oneclick cannot be used" in told
-    assert "start the server or mend ONECLICK_POSTGRES" in told
+    assert "start the server or fix ONECLICK_POSTGRES" in told
     assert "s3cr3t" not in told
 
 

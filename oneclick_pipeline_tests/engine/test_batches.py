@@ -107,13 +107,13 @@ def test_what_is_written_in_batches_is_what_an_engine_writes(tmp_path, rows):
     files.write_batches(parts, tmp_path / "batches.parquet", SEGMENTS)
     engine.get("pandas").write(nw.from_native(frame, eager_only=True).lazy(), tmp_path / "whole.parquet", SEGMENTS)
     assert engine.digest(tmp_path / "batches.parquet") == engine.digest(tmp_path / "whole.parquet")
-    engine.validate(tmp_path / "batches.parquet", SEGMENTS)
+    engine.verify(tmp_path / "batches.parquet", SEGMENTS)
     assert pl.read_parquet(tmp_path / "batches.parquet")["profit"].null_count() == 15
 
 
 def test_no_batch_makes_an_empty_table(tmp_path):
     files.write_batches([], tmp_path / "x.parquet", PROFIT)
-    engine.validate(tmp_path / "x.parquet", PROFIT)
+    engine.verify(tmp_path / "x.parquet", PROFIT)
     assert files.rows(tmp_path / "x.parquet") == 0
 
 

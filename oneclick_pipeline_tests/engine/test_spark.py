@@ -10,8 +10,8 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from oneclick_pipeline import engine, raw
-from oneclick_pipeline.clean import clean
+from oneclick_pipeline import engine
+from oneclick_pipeline.clean.export import clean_export
 from oneclick_pipeline.contracts.exports import REVENUE
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files, spark
@@ -19,6 +19,7 @@ from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.resources import Step
+from oneclick_pipeline.raw.export import open_export
 from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline_tests.conftest import HEADERS
 from oneclick_pipeline_tests.engine.cluster import cluster, wait
@@ -99,12 +100,12 @@ def test_spark_quarantines_and_corrects_as_polars(tmp_path, on_spark):
     path = tmp_path / "market_money.csv"
     good = [f"{i};{period};{1000 + i / 7}" for i in range(100, 120) for period in PERIODS]
     path.write_text("\n".join([HEADERS["market_money"].replace(",", ";"), *good, *BAD]), encoding="utf-8")
-    export = raw.open_export(path, "market_money", tmp_path)
+    export = open_export(path, "market_money", tmp_path)
     results = []
     for chosen in (engine.get("polars"), on_spark):
         step = Step(homes.MONTH, chosen, tmp_path / chosen.name)
         step.folder.mkdir()
-        cleaned = clean(step.take(export), REVENUE, Cleaning(), step.compute)
+        cleaned = clean_export(step.take(export), REVENUE, Cleaning(), step.compute)
         parts = {"revenue": cleaned.table, "rejected_rows": cleaned.rejected, "corrections": cleaned.corrections}
         found = [pl.read_parquet(step.stage(n, part).path).sort(pl.all()).rows() for n, part in parts.items()]
         results.append(((cleaned.rows, cleaned.rejected_rows, cleaned.duplicates), *found))
@@ -180,7 +181,7 @@ def test_spark_works_on_rows_where_they_are_and_by_their_key(tmp_path, on_spark)
         return some.assign(profit=some["profit"] + 1000 * (os.getpid() != driver))
 
     on_spark.apply(rows, elsewhere, tmp_path / "out.parquet", TABLES["profit"])
-    files.validate(tmp_path / "out.parquet", TABLES["profit"])
+    files.verify(tmp_path / "out.parquet", TABLES["profit"])
     assert pl.read_parquet(tmp_path / "out.parquet").rows() == [(i, 1000 + i / 7) for i in range(50)]
     found = list(on_spark.map(rows, lambda some: (os.getpid() != driver, some["customer_id"].tolist())))
     assert len(found) >= 50 / ROWS
@@ -202,7 +203,7 @@ def test_spark_makes_an_empty_table_of_an_empty_one(tmp_path, on_spark):
     path = tmp_path / "none.parquet"
     files.write_batches([], path, TABLES["profit"])
     on_spark.apply(Batches("profit", path), lambda some: some, tmp_path / "out.parquet", TABLES["profit"])
-    files.validate(tmp_path / "out.parquet", TABLES["profit"])
+    files.verify(tmp_path / "out.parquet", TABLES["profit"])
     assert files.digest(tmp_path / "out.parquet") == files.digest(path)
 
 

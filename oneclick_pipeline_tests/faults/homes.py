@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from oneclick_pipeline.campaigns.ledger import ledger_file
 from oneclick_pipeline.contracts.exports import RAW
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine.files import damage
-from oneclick_pipeline.home.paths import table_file
-from oneclick_pipeline.offers.export import offers_file
+from oneclick_pipeline.home.paths import ledger_file, offers_file, table_file
 from oneclick_pipeline.orchestration.assets import (
     campaigns,
     clean,

@@ -6,10 +6,9 @@ import polars as pl
 import pytest
 
 from oneclick_pipeline import serving
-from oneclick_pipeline.campaigns.ledger import ledger_file
 from oneclick_pipeline.engine.files import damage
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.report import files as pages
 from oneclick_pipeline_tests.faults.homes import CLEAN, materialize, refused
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests

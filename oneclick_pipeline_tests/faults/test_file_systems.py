@@ -52,7 +52,7 @@ class Fault:
 
     def within(self, monkeypatch, moment):
         """Let it begin in the middle of the next step: with its scratch folder made, or as its first table is published."""
-        folder, publish = homes_of_runs._scratch_folder, homes_of_runs.TableIO.handle_output
+        folder, publish = homes_of_runs.scratch_folder, homes_of_runs.TableIO.handle_output
 
         @contextmanager
         def then(parent):
@@ -65,7 +65,7 @@ class Fault:
             return publish(*arguments)
 
         if moment == "working":
-            monkeypatch.setattr(homes_of_runs, "_scratch_folder", then)
+            monkeypatch.setattr(homes_of_runs, "scratch_folder", then)
         if moment == "publishing":
             monkeypatch.setattr(homes_of_runs.TableIO, "handle_output", first)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.model import pictures, train
 from oneclick_pipeline.offers import database
 from oneclick_pipeline.orchestration.backup import copies, home_backup
@@ -92,7 +92,7 @@ def test_offers_publish_killed_at_any_moment_leaves_the_store_as_it_was_or_publi
         lasts = command(*publish).seconds
         states.append((make, before, store.rows()))
     assert [len({row[:2] for row in rows}) for rows in states[0][2].values()] == [len(store.segments), len(store.sent)]
-    kept = ledger.ledger_file(home, MONTH).read_bytes()
+    kept = ledger_file(home, MONTH).read_bytes()
 
     def attempt(when, make):
         make()
@@ -103,7 +103,7 @@ def test_offers_publish_killed_at_any_moment_leaves_the_store_as_it_was_or_publi
             assert store.rows() in (before, after)
             command(*publish)
             assert store.rows() == after
-            assert ledger.ledger_file(home, MONTH).read_bytes() == kept
+            assert ledger_file(home, MONTH).read_bytes() == kept
 
 
 def assert_whole(folder):

@@ -91,7 +91,7 @@ def test_folder_without_permission_is_named(tmp_path):
     with as_nobody(), pytest.raises(dg.Failure) as told, in_plain_words(tmp_path):
         Tracking(tmp_path).exists()
     assert told.value.description.startswith(f"{database_of(tmp_path)}: it may not be read or written: Permission denied")
-    assert "What to do: mend its permissions; then run again" in told.value.description
+    assert "What to do: fix its permissions; then run again" in told.value.description
 
 
 @pytest.mark.soak

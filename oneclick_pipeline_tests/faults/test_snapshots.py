@@ -7,10 +7,10 @@ import threading
 import polars as pl
 import pytest
 
-from oneclick_pipeline import clean as cleaning
-from oneclick_pipeline import raw as stage
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.home.paths import raw_file
+from oneclick_pipeline.orchestration.assets import clean as assets
+from oneclick_pipeline.raw import lines
 from oneclick_pipeline_tests.faults.homes import CLEAN, materialize, refused
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import FROM_RAW_TO_FEATURES, MONTH, digests, table, told
@@ -41,16 +41,16 @@ def test_snapshot_replaced_between_two_steps_is_refused_and_taken_by_the_next_ru
 def test_snapshot_replaced_while_it_is_read_is_refused_and_taken_by_the_next_run(copy, monkeypatch):
     path = raw_file(copy, MONTH, "money")
     with monkeypatch.context() as patch:
-        read = stage._scan_bytes
+        read = lines.scan
 
-        def replaced_meanwhile(file, marks):
-            found = read(file, marks)
+        def replaced_meanwhile(*arguments):
+            found = read(*arguments)
             new = path.with_suffix(".new")
             new.write_text(other(path), encoding="utf-8")
             new.replace(path)
             return found
 
-        patch.setattr(stage, "_scan_bytes", replaced_meanwhile)
+        patch.setattr(lines, "scan", replaced_meanwhile)
         message = refused(copy, "money")
     assert f"{path}: the file changed while it was read. What to do: run the month again once it is whole" in message
     assert homes.materialize(copy).success
@@ -80,8 +80,8 @@ def test_times_of_exports_and_tables_decide_nothing(copy, seconds):
 def test_unknown_column_is_recorded_warned_of_and_ignored(copy):
     before = digests(copy, [*CLEAN, "customer_features"])
     path = raw_file(copy, MONTH, "market_file")
-    header, *lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("\n".join([f"{header},Любимый_цвет", *(f"{line},зелёный" for line in lines)]) + "\n", encoding="utf-8")
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([f"{header},Любимый_цвет", *(f"{line},зелёный" for line in rows)]) + "\n", encoding="utf-8")
     result = homes.materialize(copy)
     assert result.success, told(result)
     (evaluation,) = [
@@ -98,9 +98,9 @@ def test_unknown_column_is_recorded_warned_of_and_ignored(copy):
 @pytest.mark.soak
 def test_new_category_is_kept_scored_and_counted_by_the_profile(home):
     path = raw_file(home, MONTH, "market_file")
-    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
     place = header.split(",").index("Популярная_категория")
-    changed = [line.split(",") for line in lines]
+    changed = [line.split(",") for line in rows]
     customers = [int(fields[0]) for fields in changed[::10]]
     for fields in changed[::10]:
         fields[place] = "Книги"
@@ -132,7 +132,7 @@ def other_of(path, encoding):
 
 def test_exports_that_are_written_to_while_they_are_cleaned_make_no_table_though_the_bytes_are_the_same(copy, monkeypatch):
     """Between two deliveries that take turns, each file is sometimes the one that was read."""
-    path, clean = raw_file(copy, MONTH, "money"), cleaning.clean
+    path, clean = raw_file(copy, MONTH, "money"), assets.clean_export
     with monkeypatch.context() as patch:
 
         def meanwhile(*arguments):
@@ -140,7 +140,7 @@ def test_exports_that_are_written_to_while_they_are_cleaned_make_no_table_though
             path.with_suffix(".new").replace(path)
             return clean(*arguments)
 
-        patch.setattr(cleaning, "clean", meanwhile)
+        patch.setattr(assets, "clean_export", meanwhile)
         message = refused(copy, *CLEAN)
     assert f"{path}: the file changed while it was read. What to do: run the month again once it is whole" in message
     assert materialize(copy, *CLEAN).success

@@ -40,7 +40,7 @@ def test_isotonic_is_scikit_learns_kept_from_certainty():
     np.testing.assert_allclose(ours, np.clip(plain.predict(new), calibration.SUREST, 1 - calibration.SUREST), atol=0.002)
 
 
-def test_isotonic_mends_what_a_sigmoid_cannot():
+def test_isotonic_corrects_what_a_sigmoid_cannot():
     """A tenth of the stable-looking decline whatever they score: probabilities have a floor."""
     rng = np.random.default_rng(2)
     score = rng.normal(0, 3, 8000)

@@ -12,8 +12,8 @@ from sklearn.tree import DecisionTreeClassifier
 from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.model import MODEL_EXPLANATION
+from oneclick_pipeline.model.attribution import CONTRIBUTION, explain
 from oneclick_pipeline.model.candidates import preprocessor
-from oneclick_pipeline.model.contributions import CONTRIBUTION, effects
 from oneclick_pipeline.model.explanation import _spread, beeswarm, dependence, importance, model_explanation
 from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.settings import Model
@@ -27,7 +27,7 @@ def linear():
 
 @pytest.fixture(scope="module")
 def found(labelled):
-    return effects(linear().fit(inputs(labelled), labelled["declined"]), labelled, SETTINGS)
+    return explain(linear().fit(inputs(labelled), labelled["declined"]), labelled, SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +77,13 @@ def test_the_order_of_the_rows_changes_nothing(labelled, explained, found):
     assert np.allclose(again["log_loss_increase"], explained["log_loss_increase"])
 
 
-def test_importance_is_a_picture(explained):
+def test_importance_and_shapley_values_are_pictures(explained, found):
     assert pictures.png(importance(explained)).startswith(b"\x89PNG")
-
-
-def test_shapley_values_are_pictures(found):
     gaps = found.sample.assign(favourite_category=np.nan, unpaid_items=np.nan, promo_share=0.5)
     for values in (found.sample, gaps, found.sample.head(1)):
         assert pictures.png(beeswarm(values)).startswith(b"\x89PNG")
-    assert pictures.png(dependence(found.sample, found.effects)).startswith(b"\x89PNG")
-
-
-def test_dots_of_a_beeswarm_keep_their_value_and_apart_from_each_other():
-    heights = _spread(np.array([0.0, 0.01, 0.02, 5.0]), step=1.0)
+    assert pictures.png(dependence(found.sample, found.contributions)).startswith(b"\x89PNG")
+    heights = _spread(np.array([0.0, 0.01, 0.02, 5.0]), step=1.0)  # dots stand apart from each other
     assert heights.tolist() == pytest.approx([0, 0.07, -0.07, 0])
 
 

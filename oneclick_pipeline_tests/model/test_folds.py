@@ -3,9 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.model.folds import fold_numbers, splits
-from oneclick_pipeline.model.training_set import copies
-
-from .conftest import make_features
+from oneclick_pipeline_tests.model.conftest import copies, make_features
 
 FOLDS = st.integers(2, 6)
 KINDS = make_features(16)

@@ -8,29 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneclick_pipeline.model import predict
-from oneclick_pipeline.model.gates import (
-    GATES,
-    SAME,
-    Gate,
-    Reopened,
-    Standing,
-    better_than_chance,
-    calibrated,
-    chance_ece,
-    edge_rows,
-    judge,
-    loads_in_fresh_process,
-    no_drop,
-    only_trusted_types,
-    paired,
-    sane_on_edges,
-    slices_hold,
-    standing,
-)
-from oneclick_pipeline.model.metrics import Interval, ece, log_loss, roc_auc
+from oneclick_pipeline.model import gates, predict
+from oneclick_pipeline.model.gates import GATES, SAME, Gate, Reopened, Standing
+from oneclick_pipeline.model.metrics import ece, log_loss, roc_auc
 from oneclick_pipeline.model.training_set import NUMBERS, TEXTS
 from oneclick_pipeline.settings import Gates
+from oneclick_pipeline.stats import Interval
 
 
 def champion(trained, p=None, *, roc_auc=0.9):
@@ -39,11 +22,11 @@ def champion(trained, p=None, *, roc_auc=0.9):
 
 
 def reopened(trained, training):
-    return Reopened(p_decline=predict(trained.pipeline, edge_rows(training)))
+    return Reopened(p_decline=predict(trained.pipeline, gates.edge_rows(training)))
 
 
 def test_judge_tells_every_gate_in_order(trained, training):
-    judged = judge(trained, training, None, reopened(trained, training), Gates(max_ece=0.2))
+    judged = gates.judge(trained, training, None, reopened(trained, training), Gates(max_ece=0.2))
     assert [gate.name for gate in judged] == list(GATES)
     assert [gate.name for gate in judged if not gate.passed] == []
 
@@ -56,24 +39,24 @@ def test_judge_refuses_labels_that_were_shuffled(trained, training):
         out_of_fold=trained.out_of_fold.assign(p_decline=noise),
         metrics=trained.metrics | {"roc_auc": Interval(0.5, 0.4, 0.6)},
     )
-    judged = judge(spoilt, training, champion(trained, noise), reopened(trained, training), Gates(max_ece=0.2))
+    judged = gates.judge(spoilt, training, champion(trained, noise), reopened(trained, training), Gates(max_ece=0.2))
     assert [gate.name for gate in judged if not gate.passed] == ["better_than_chance", "no_drop"]
 
 
 @pytest.mark.parametrize(("low", "passed"), [(0.5, False), (0.501, True), (0.4, False)])
 def test_better_than_chance(low, passed):
-    assert better_than_chance(Interval(0.6, low, 0.7)).passed is passed
+    assert gates.better_than_chance(Interval(0.6, low, 0.7)).passed is passed
 
 
 def test_paired_without_champion_passes_and_says_so(trained):
-    assert [str(gate) for gate in paired(trained, None, Gates())] == ["passed: no champion yet"] * 2
+    assert [str(gate) for gate in gates.paired(trained, None, Gates())] == ["passed: no champion yet"] * 2
 
 
 def test_paired_scores_both_on_the_same_folds(trained):
     own = trained.out_of_fold["p_decline"].to_numpy()
     declined = trained.predictions["declined"].sort_index().to_numpy()
     other = np.clip(own + np.random.default_rng(2).normal(0, 0.3, len(own)), 0.01, 0.99)
-    auc, loss = paired(trained, champion(trained, other), Gates())
+    auc, loss = gates.paired(trained, champion(trained, other), Gates())
     for gate, metric in ((auc, roc_auc), (loss, log_loss)):
         folds = [part.index for _, part in trained.predictions.groupby(["repeat", "fold"])]
         differences = [metric(declined[f], own[f]) - metric(declined[f], other[f]) for f in folds]
@@ -83,39 +66,40 @@ def test_paired_scores_both_on_the_same_folds(trained):
         assert "5 of 240 customers it had not seen" in gate.text
     assert (auc.passed, loss.passed) == (True, True)
     worse = replace(trained, out_of_fold=trained.out_of_fold.assign(p_decline=other))
-    assert [gate.passed for gate in paired(worse, champion(trained), Gates())] == [False, False]
+    assert [gate.passed for gate in gates.paired(worse, champion(trained), Gates())] == [False, False]
 
 
 def test_paired_forgives_a_difference_within_the_margin_only(trained):
     own = trained.out_of_fold["p_decline"].to_numpy()
     other = np.clip(own + np.random.default_rng(2).normal(0, 0.1, len(own)), 0.01, 0.99)
     worse = replace(trained, out_of_fold=trained.out_of_fold.assign(p_decline=other))
-    auc, loss = paired(worse, champion(trained), Gates(roc_auc_margin=0, log_loss_margin=0))
+    auc, loss = gates.paired(worse, champion(trained), Gates(roc_auc_margin=0, log_loss_margin=0))
     assert (auc.passed, loss.passed) == (False, False)
     margins = Gates(roc_auc_margin=-auc.figures["difference"] + 1e-9, log_loss_margin=loss.figures["difference"] + 1e-9)
-    assert [gate.passed for gate in paired(worse, champion(trained), margins)] == [True, True]
+    assert [gate.passed for gate in gates.paired(worse, champion(trained), margins)] == [True, True]
 
 
 @pytest.mark.parametrize(("now", "passed"), [(0.9, True), (0.86, True), (0.84, False), (0.99, True)])
 def test_no_drop(trained, now, passed):
-    gate = no_drop(now, champion(trained, roc_auc=0.9), 0.05)
+    gate = gates.no_drop(now, champion(trained, roc_auc=0.9), 0.05)
     assert gate.passed is passed
     assert gate.figures["drop"] == pytest.approx(0.9 - now)
-    assert no_drop(now, None, 0.05).passed
+    assert gates.no_drop(now, None, 0.05).passed
 
 
 @pytest.mark.parametrize(("found", "passed"), [(0.06, True), (0.061, False)])
 def test_calibrated_tells_what_chance_would_give(trained, found, passed):
-    gate = calibrated(trained.predictions, found, 0.06)
+    gate = gates.calibrated(trained.predictions, found, 0.06)
     assert gate.passed is passed
     assert "perfect probabilities of 240 customers would show 0.0" in gate.text
+    assert str(Gate("calibrated", passed=False, figures={}, text="ECE 0.07")) == "failed: ECE 0.07"
 
 
 def test_chance_ece_is_what_perfect_probabilities_show():
     rng = np.random.default_rng(1)
     p = rng.beta(0.8, 1.2, 500)
     shown = [ece((rng.random(500) < p).astype(int), p) for _ in range(400)]
-    assert chance_ece(p) == pytest.approx(np.mean(shown), rel=0.05)
+    assert gates.chance_ece(p) == pytest.approx(np.mean(shown), rel=0.05)
 
 
 def slice_table(*highs):
@@ -139,42 +123,33 @@ def slice_table(*highs):
     ],
 )
 def test_slices_hold(highs, failed, worst):
-    gate = slices_hold(slice_table(*highs), 0.9, 0.1)
+    gate = gates.slices_hold(slice_table(*highs), 0.9, 0.1)
     assert gate.passed is (failed == 0)
     assert gate.figures["failed"] == failed
     assert gate.figures["worst"] == f"tenure_days = {worst}"
-
-
-def test_slices_without_enough_customers_pass():
-    assert str(slices_hold(slice_table(np.nan, np.nan), 0.9, 0.1)) == "passed: no slice has enough customers"
+    nobody = gates.slices_hold(slice_table(np.nan, np.nan), 0.9, 0.1)
+    assert str(nobody) == "passed: no slice has enough customers"
 
 
 def test_edge_rows_are_odd_in_the_way_they_say(training):
-    rows = edge_rows(training)
+    rows = gates.edge_rows(training)
     assert rows.loc["nothing known"].isna().all()
     assert (rows.loc["all numbers zero", list(NUMBERS)] == 0).all()
     assert (rows.loc["all numbers negative", list(NUMBERS)] < 0).all()
     assert not set(rows.loc["unseen categories", list(TEXTS)]) & set(training["favourite_category"])
     assert not rows.loc["a typical customer"].isna().any()
-
-
-def test_edge_rows_bear_columns_without_a_value(training):
-    empty = training.assign(favourite_category=None, revenue_m0=np.nan)
-    rows = edge_rows(empty)
-    assert rows.loc["a typical customer", ["favourite_category", "revenue_m0"]].isna().all()
-    assert len(rows) == len(edge_rows(training))
+    empty = gates.edge_rows(training.assign(favourite_category=None, revenue_m0=np.nan))
+    assert empty.loc["a typical customer", ["favourite_category", "revenue_m0"]].isna().all()
+    assert len(empty) == len(rows)
 
 
 @given(st.lists(st.floats(allow_nan=True), min_size=1, max_size=6))
 def test_sane_on_edges_wants_probabilities(values):
-    gate = sane_on_edges(np.array(values), np.array([0.2, 0.8]), [f"row {i}" for i in range(len(values))])
+    gate = gates.sane_on_edges(np.array(values), np.array([0.2, 0.8]), [f"row {i}" for i in range(len(values))])
     assert gate.passed is all(0 <= v <= 1 for v in values)
-
-
-def test_same_probability_for_all_is_not_sane():
-    gate = sane_on_edges(np.array([0.4]), np.array([0.4, 0.4, 0.4]), ["a typical customer"])
-    assert not gate.passed
-    assert "usual customers from 0.400 to 0.400" in gate.text
+    alike = gates.sane_on_edges(np.array([0.4]), np.array([0.4, 0.4, 0.4]), ["a typical customer"])
+    assert not alike.passed
+    assert "usual customers from 0.400 to 0.400" in alike.text
 
 
 def test_model_that_refuses_odd_rows_is_not_sane(trained, training):
@@ -184,7 +159,9 @@ def test_model_that_refuses_odd_rows_is_not_sane(trained, training):
                 raise ValueError("Input contains NaN")
             return np.tile([0.4, 0.6], (len(rows), 1))
 
-    judged = judge(replace(trained, pipeline=Proud()), training, None, Reopened(error="ValueError: Input contains NaN"), Gates())
+    judged = gates.judge(
+        replace(trained, pipeline=Proud()), training, None, Reopened(error="ValueError: Input contains NaN"), Gates()
+    )
     told = {gate.name: str(gate) for gate in judged}
     assert told["sane_on_edges"] == "failed: odd rows cannot be predicted: Input contains NaN"
     assert told["loads_in_fresh_process"] == "failed: no predictions: ValueError: Input contains NaN"
@@ -192,17 +169,14 @@ def test_model_that_refuses_odd_rows_is_not_sane(trained, training):
 
 def test_foreign_types_fail_both_gates_of_the_fresh_process():
     found = Reopened(foreign=("posix.system",), error="holds types that are not trusted")
-    assert str(only_trusted_types(found)) == "failed: types that are not trusted: posix.system"
-    assert not loads_in_fresh_process(found, np.array([0.5])).passed
-
-
-def test_file_that_could_not_be_read_holds_no_known_types():
-    assert str(only_trusted_types(Reopened(error="gone"))) == "failed: the file could not be read"
+    assert str(gates.only_trusted_types(found)) == "failed: types that are not trusted: posix.system"
+    assert not gates.loads_in_fresh_process(found, np.array([0.5])).passed
+    assert str(gates.only_trusted_types(Reopened(error="gone"))) == "failed: the file could not be read"
 
 
 @pytest.mark.parametrize(("there", "passed"), [(0.5, True), (0.5 + SAME / 2, True), (0.5 + 3 * SAME, False), (np.nan, False)])
 def test_fresh_process_must_predict_the_same(there, passed):
-    assert loads_in_fresh_process(Reopened(p_decline=np.array([there])), np.array([0.5])).passed is passed
+    assert gates.loads_in_fresh_process(Reopened(p_decline=np.array([there])), np.array([0.5])).passed is passed
 
 
 def test_standing_is_out_of_fold_where_the_champion_was_trained_and_its_own_word_elsewhere(training):
@@ -215,7 +189,7 @@ def test_standing_is_out_of_fold_where_the_champion_was_trained_and_its_own_word
         return features["customer_id"].to_numpy() / 1e6
 
     shuffled = training.sample(frac=1, random_state=2)
-    found = standing(rows, shuffled, held_out, predicted, version=7, roc_auc=0.9)
+    found = gates.standing(rows, shuffled, held_out, predicted, version=7, roc_auc=0.9)
     assert (found.p_decline[::2] == 0.25).all()
     np.testing.assert_array_equal(found.p_decline[1::2], rows["customer_id"].iloc[1::2] / 1e6)
     assert found.unseen == len(rows) // 2
@@ -225,14 +199,7 @@ def test_standing_is_out_of_fold_where_the_champion_was_trained_and_its_own_word
 def test_standing_asks_for_the_month_as_well(training):
     """The same customer in another month is another row."""
     held_out = training[["feature_month", "customer_id"]].assign(p_decline=0.25, feature_month="2026-07")
-    found = standing(training, training, held_out, lambda rows: np.full(len(rows), 0.5), version=1, roc_auc=0.9)
+    found = gates.standing(training, training, held_out, lambda rows: np.full(len(rows), 0.5), version=1, roc_auc=0.9)
     assert found.unseen == len(training)
-
-
-def test_champion_is_not_asked_where_it_saw_everybody(training):
-    held_out = training[["feature_month", "customer_id"]].assign(p_decline=0.25)
-    assert standing(training, training, held_out, None, version=1, roc_auc=0.9).unseen == 0
-
-
-def test_gate_as_a_tag():
-    assert str(Gate("calibrated", passed=False, figures={}, text="ECE 0.07")) == "failed: ECE 0.07"
+    own = held_out.assign(feature_month=training["feature_month"])  # the champion is not asked where it saw everybody
+    assert gates.standing(training, training, own, None, version=1, roc_auc=0.9).unseen == 0

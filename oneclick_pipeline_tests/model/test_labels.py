@@ -2,13 +2,15 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES, FEATURES
 from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
-from oneclick_pipeline.model.labels import REVENUES, agreement, labels, pairs, revenue_rule, told, wilson
+from oneclick_pipeline.model.decline import REVENUES
+from oneclick_pipeline.model.labels import agreement, labels, pairs, rule_in_words
 from oneclick_pipeline.model.training_set import digest, training_set
 from oneclick_pipeline.settings import Labels
 from oneclick_pipeline.simulator.twin.draw import sample
@@ -78,18 +80,18 @@ def test_a_month_after_the_models_is_refused(panel, month):
         agreement(panel, month=month, settings=Labels())
 
 
-def test_all_months_of_a_customer_are_one_group(panel):
+def test_training_set_of_several_months_keeps_its_contract_and_a_customer_in_one_group(panel):
     got = built(panel)
+    TRAINING_SET.contract().validate(pl.from_pandas(got))
+    assert not got.duplicated(list(TRAINING_SET.key)).any()
     assert got.groupby("customer_id")["copies"].nunique().max() == 1
     assert got["copies"].nunique() == CUSTOMERS
 
 
-def test_training_set_of_several_months_keeps_its_contract(panel):
-    import polars as pl
-
-    got = built(panel)
-    TRAINING_SET.contract().validate(pl.from_pandas(got))
-    assert not got.duplicated(list(TRAINING_SET.key)).any()
+def test_history_is_limited_by_the_setting_and_a_missing_month_is_not_replaced(panel):
+    assert set(built(panel, history_months=2)["feature_month"]) == {"2026-06", "2026-07"}
+    some = {m: panel[m] for m in MONTHS if m != "2026-08"}
+    assert set(built(some)["feature_month"]) == {"2026-04", "2026-06", "2026-07"}
 
 
 def test_order_of_rows_and_of_months_changes_nothing(panel):
@@ -104,16 +106,6 @@ def test_new_numbers_of_customers_change_no_row_and_no_group(panel):
     one = built(panel)
     assert digest(one) != digest(other)
     pd.testing.assert_frame_equal(one.drop(columns="customer_id"), other.drop(columns="customer_id"))
-
-
-def test_history_is_limited_by_the_setting(panel):
-    got = built(panel, history_months=2)
-    assert set(got["feature_month"]) == {"2026-06", "2026-07"}
-
-
-def test_a_missing_month_is_not_replaced(panel):
-    some = {m: panel[m] for m in MONTHS if m != "2026-08"}
-    assert set(built(some)["feature_month"]) == {"2026-04", "2026-06", "2026-07"}
 
 
 def test_another_horizon_takes_another_month_and_delivered_classes_only(panel):
@@ -171,30 +163,18 @@ def test_label_of_a_customer_who_bought_nothing_any_more_is_declined_and_who_was
     assert list(got.itertuples(index=False, name=None)) == [(1, 1, "revenue_rule")]
 
 
-def test_rule_needs_all_six_months():
-    months = pd.DataFrame([[100, 100, 100], [100, None, 100], [90, 120, 90]], columns=REVENUES)
-    after = pd.DataFrame([[None, 100, 100], [100, 100, 100], [80, 80, 80]], columns=REVENUES)
-    assert np.array_equal(revenue_rule(months, after, limit=0.1), [np.nan, np.nan, 1.0], equal_nan=True)
-
-
-def test_agreement_counts_where_both_speak():
+def test_agreement_counts_where_both_speak(panel):
     before = snapshot(dict.fromkeys(range(1, 7), (None, 100))).assign(regular=[True] * 5 + [False])
     after = snapshot({1: ("declined", 50), 2: ("declined", 100), 3: ("stable", 100), 4: (None, 50), 5: ("stable", np.nan)})
     got = agreement({"2026-07": before, "2026-10": after}, month="2026-10", settings=Labels())
     assert (got.customers, got.share.estimate) == (3, pytest.approx(2 / 3))
     assert str(got) == "0.667 (0.208 to 0.939) of 3 customers"
-
-
-def test_agreement_speaks_of_the_rule_whichever_label_is_used(panel):
-    got = agreement(panel, month="2026-10", settings=Labels())
-    assert got.customers == 4 * CUSTOMERS
-    assert 0 < got.share.low < got.share.estimate < got.share.high < 1
-
-
-def test_agreement_without_history_says_so(panel):
-    got = agreement(upto(panel, "2026-06"), month="2026-06", settings=Labels())
-    assert (got.customers, got.share) == (0, None)
-    assert str(got).startswith("not enough data")
+    whole = agreement(panel, month="2026-10", settings=Labels())
+    assert whole.customers == 4 * CUSTOMERS
+    assert 0 < whole.share.low < whole.share.estimate < whole.share.high < 1
+    nothing = agreement(upto(panel, "2026-06"), month="2026-06", settings=Labels())
+    assert (nothing.customers, nothing.share) == (0, None)
+    assert str(nothing).startswith("not enough data")
 
 
 def test_pairs_never_reach_past_the_month():
@@ -205,20 +185,12 @@ def test_pairs_never_reach_past_the_month():
                 assert add_months(feature_month, horizon) == label_month
 
 
-def test_wilson_interval_is_scipys():
-    from scipy.stats import binomtest
-
-    for hits, trials in ((0, 5), (3, 7), (900, 997), (40, 40)):
-        expected = binomtest(hits, trials).proportion_ci(method="wilson")
-        assert (wilson(hits, trials).low, wilson(hits, trials).high) == pytest.approx((expected.low, expected.high))
-
-
-def test_rule_is_told_in_words(panel):
+def test_rule_in_words(panel):
     settings = Labels(decline_limit=0.2)
     some = {m: frame.head(50).assign(activity=frame["activity"].where(frame.index < 10)) for m, frame in panel.items()}
     some["2026-10"] = some["2026-10"].tail(30)
-    words = told(built(some), settings)
+    words = rule_in_words(built(some), settings)
     for part in ("2026-07 -> 2026-10", "20% below", "in no file of the label month"):
         assert part in words
-    assert "same snapshot" in told(built({"2026-10": panel["2026-10"]}), settings)
-    assert "empty" not in told(built(panel), settings)
+    assert "same snapshot" in rule_in_words(built({"2026-10": panel["2026-10"]}), settings)
+    assert "empty" not in rule_in_words(built(panel), settings)

@@ -42,7 +42,10 @@ def test_single_feature_auc_is_that_of_the_order_where_that_is_all(large):
     assert aucs.is_monotonic_decreasing
     expected = 1 - roc_auc_score(large["declined"], large["pages_per_visit"])
     assert aucs["pages_per_visit"] == pytest.approx(expected, abs=0.01)
-    assert disguised_label(aucs, limit=LIMIT) is None
+    for limit, stops in ((LIMIT, False), (aucs.iloc[0], True), (aucs.iloc[0] + 0.001, False)):
+        assert (disguised_label(aucs, limit=limit) is not None) == stops
+    assert unknown_columns(large) is None
+    assert "to be from before the label: churned_later" in str(unknown_columns(large.assign(churned_later=1)))
 
 
 def test_feature_that_says_nothing_gets_a_half(large):
@@ -75,12 +78,6 @@ def test_feature_that_is_the_label_stops_with_its_name_and_figure(large, feature
     assert "labels.max_single_auc" in error.remedy
 
 
-def test_limit_decides(large):
-    aucs = single_feature_auc(large)
-    assert disguised_label(aucs, limit=aucs.iloc[0]) is not None
-    assert disguised_label(aucs, limit=aucs.iloc[0] + 0.001) is None
-
-
 def test_handful_of_customers_sets_no_guard_off(large):
     leaking = large.assign(promo_share=large["declined"] * 1.0)
     few = pd.concat([leaking[leaking["declined"] == 0], leaking[leaking["declined"] == 1].head(ENOUGH - 1)])
@@ -88,11 +85,6 @@ def test_handful_of_customers_sets_no_guard_off(large):
         assert single_feature_auc(rows).empty
         assert disguised_label(single_feature_auc(rows), limit=LIMIT) is None
         assert order_leaks(rows, *exported(rows)) == {}
-
-
-def test_unknown_column_is_named(large):
-    assert unknown_columns(large) is None
-    assert "to be from before the label: churned_later" in str(unknown_columns(large.assign(churned_later=1)))
 
 
 def living(**changes):
@@ -144,11 +136,8 @@ def test_column_from_a_later_month_stops_with_its_name_and_share(column, taken, 
     # of the minutes, whole and few, some are the same in both months by chance: those customers tell nothing
     assert re.search(r"for (89|90)\.\d% of (19\d|200) customers \(limit 50%\): it comes from the future", error.problem)
     assert "deliver 2026-07 again" in error.remedy
-
-
-def test_one_export_delivered_for_two_months_stops():
     snapshots = living()
-    snapshots["2026-08"] = snapshots["2026-07"]
+    snapshots["2026-08"] = snapshots["2026-07"]  # one export for two months
     error = column_from_the_future(compared(snapshots), limit=0.5)
     assert "of 2026-08, a later month's value, for 100.0% of 200 customers" in error.problem
 

@@ -59,25 +59,17 @@ def test_settings_know_the_families():
 
 def test_draws_go_on_while_they_pay():
     good, better = trial([0.8, 0.8], [0.40, 0.41]), trial([0.8, 0.8], [0.30, 0.31])
-    assert search._pays("knn", [], patience=1)
-    assert search._pays("knn", [good], patience=1)
-    assert search._pays("knn", [good, better], patience=1)
-
-
-def test_draws_stop_after_some_without_a_gain():
+    for tried in ([], [good], [good, better]):
+        assert search._pays("knn", tried, patience=1)
+    # some draws without a gain end it
     first, second, third = (trial([0.8, 0.8], [0.4 - gain, 0.4 - gain]) for gain in (0, 0.0005, -0.1))
     assert not search._pays("knn", [first, second], patience=1)
     assert search._pays("knn", [first, second], patience=2)
     assert not search._pays("knn", [first, second, third], patience=2)
-
-
-def test_draws_of_a_family_that_is_beaten_stop_at_once():
-    behind, close, leader = (
-        trial([0.8, 0.8], loss, family=f) for f, loss in ((0, [0.5, 0.51]), (1, [0.38, 0.31]), (2, [0.3, 0.31]))
-    )
-    assert not search._pays("knn", [behind, close, leader], patience=5)
-    assert search._pays("decision_tree", [behind, close, leader], patience=5)
-    assert search._pays("logistic_regression", [behind, close, leader], patience=5)
+    # a family that is beaten ends at once
+    places = (("knn", [0.5, 0.51]), ("decision_tree", [0.38, 0.31]), ("logistic_regression", [0.3, 0.31]))
+    tried = [trial([0.8, 0.8], loss, family=i) for i, (_, loss) in enumerate(places)]
+    assert [search._pays(name, tried, patience=5) for name, _ in places] == [False, True, True]
 
 
 def test_votes_average_the_best():

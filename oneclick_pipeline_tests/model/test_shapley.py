@@ -62,15 +62,13 @@ def test_shapley_of_three_interacting_features_comes_near_with_many_orders():
 
 
 @pytest.mark.parametrize("output", [pairwise, threefold])
-def test_shapley_values_add_up_to_the_output_less_the_mean_of_the_background(output):
+def test_shapley_values_add_up_to_the_output_less_the_mean_of_the_background_in_any_batches(output, monkeypatch):
     customers, background = rows(20, seed=3), rows(7, seed=4)
     found = shapley(output, customers, background, seed=[1])
     np.testing.assert_allclose(found.sum(axis=1), output(customers) - output(background).mean(), atol=1e-12)
-
-
-def test_shapley_of_a_feature_without_effect_is_nothing():
-    found = shapley(threefold, rows(20, seed=3), rows(7, seed=4), seed=[1])
-    assert (found[:, 3] == 0).all()  # d
+    assert output is pairwise or (found[:, 3] == 0).all()  # d has no effect
+    monkeypatch.setattr("oneclick_pipeline.model.shapley._BATCH", 1)
+    np.testing.assert_allclose(shapley(output, customers, background, seed=[1]), found, atol=1e-12)
 
 
 def test_shapley_of_features_that_mean_the_same_is_the_same():
@@ -101,10 +99,3 @@ def test_shapley_passes_empty_values_on():
     customers = rows(2, seed=1).assign(a=[np.nan, 1.0], e=pd.Series(["x", np.nan], dtype=object))
     found = shapley(empty, customers, rows(5, seed=2), seed=[1])
     np.testing.assert_allclose(found, [[1, 0, 0, 0, 0], [0, 0, 0, 0, 2]])
-
-
-def test_shapley_is_the_same_in_any_number_of_batches(monkeypatch):
-    customers, background = rows(9, seed=3), rows(4, seed=4)
-    whole = shapley(pairwise, customers, background, seed=[1])
-    monkeypatch.setattr("oneclick_pipeline.model.shapley._BATCH", 1)
-    np.testing.assert_allclose(shapley(pairwise, customers, background, seed=[1]), whole, atol=1e-12)

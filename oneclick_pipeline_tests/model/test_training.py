@@ -93,12 +93,17 @@ def test_what_is_kept_is_what_is_judged(trained):
         )
 
 
-def test_predict_sees_features_only(trained, features):
+def test_predict_sees_features_only_unknown_and_missing_ones_too(trained, features):
     p = predict(trained.pipeline, features)
     other = features.assign(customer_id=1, profit=0.0, activity="declined", order=range(len(features)))
     np.testing.assert_array_equal(p, predict(trained.pipeline, other[other.columns[::-1]]))
     np.testing.assert_array_equal(p[::-1], predict(trained.pipeline, features[::-1]))
     assert predict(trained.pipeline, features.head(0)).shape == (0,)
+    odd = features.head(4).astype({"marketing_consent": object, "favourite_category": object, "service_level": object})
+    odd.loc[0, "favourite_category"] = "Зоотовары"
+    odd.loc[1, ["favourite_category", "service_level", "marketing_consent", "revenue_m0"]] = None
+    odd.loc[2, ["pages_per_visit", "minutes_m0"]] = np.nan
+    assert np.isfinite(predict(trained.pipeline, odd)).all()
 
 
 @pytest.mark.parametrize("family", ["logistic_regression", "knn"])  # what BLAS multiplies for
@@ -110,14 +115,6 @@ def test_predict_of_a_row_does_not_depend_on_the_others(training, family):
     for rows in (1, 7, 100):
         parts = [predict(fitted, training.iloc[begin : begin + rows]) for begin in range(0, len(training), rows)]
         np.testing.assert_array_equal(np.concatenate(parts), whole)
-
-
-def test_predict_scores_unknown_categories_and_missing_values(trained, features):
-    odd = features.head(4).astype({"marketing_consent": object, "favourite_category": object, "service_level": object})
-    odd.loc[0, "favourite_category"] = "Зоотовары"
-    odd.loc[1, ["favourite_category", "service_level", "marketing_consent", "revenue_m0"]] = None
-    odd.loc[2, ["pages_per_visit", "minutes_m0"]] = np.nan
-    assert np.isfinite(predict(trained.pipeline, odd)).all()
 
 
 def test_noise_is_not_learnt():

@@ -5,10 +5,10 @@ import pytest
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.training_set import copies, digest, in_canonical_order, inputs, require_enough, sample, training_set
+from oneclick_pipeline.model.training_set import digest, in_canonical_order, inputs, require_enough, sample, training_set
 from oneclick_pipeline.settings import Labels
 
-from .conftest import label, make_features, make_training
+from .conftest import copies, label, make_features, make_training
 
 
 def test_training_set_keeps_its_contract(training):
@@ -30,33 +30,25 @@ def test_training_set_of_one_month_takes_the_class_of_the_same_snapshot(features
     assert (training["customer_id"].map(classes) == training["declined"]).all()
 
 
-def test_training_set_without_labels_is_refused(features):
+@pytest.mark.parametrize("month", ["2026-10", "2026-09"])  # no class, and no snapshot of the month
+def test_training_set_without_labels_is_refused(features, month):
     with pytest.raises(BadInputError, match=r"no regular customer of 2026-10 has an activity class") as error:
-        label(features.assign(activity=None))
+        training_set({month: features.assign(activity=None)}, month="2026-10", horizon=3, settings=Labels())
     assert error.value.remedy
-
-
-def test_training_set_without_the_month_and_without_history_is_refused(features):
-    with pytest.raises(BadInputError, match="no regular customer of 2026-10"):
-        training_set({"2026-09": features}, month="2026-10", horizon=3, settings=Labels())
 
 
 def test_training_set_does_not_depend_on_the_order_of_rows(features, training):
     pd.testing.assert_frame_equal(training, label(features.sample(frac=1, random_state=3)))
+    pd.testing.assert_frame_equal(in_canonical_order(training.sample(frac=1, random_state=2)), training)
+    assert training["copies"].drop_duplicates().to_list() == list(range(training["copies"].nunique()))
 
 
-def test_row_order_and_id_tell_nothing(training):
+def test_row_order_and_id_tell_nothing(features, training):
     place = np.arange(len(training))
     assert abs(np.corrcoef(place, training["declined"])[0, 1]) < 0.2
     assert abs(np.corrcoef(place, training["customer_id"])[0, 1]) < 0.2
-
-
-def test_row_order_does_not_depend_on_ids(features):
-    renumbered = features.assign(customer_id=features["customer_id"].to_numpy()[::-1])
-    one, two = label(features), label(renumbered)
-    pd.testing.assert_frame_equal(inputs(one), inputs(two))
-    assert one["declined"].equals(two["declined"])
-    assert one["copies"].equals(two["copies"])
+    renumbered = label(features.assign(customer_id=features["customer_id"].to_numpy()[::-1]))
+    pd.testing.assert_frame_equal(training.drop(columns="customer_id"), renumbered.drop(columns="customer_id"))
 
 
 def test_copies_have_one_group_and_nobody_else():
@@ -65,13 +57,10 @@ def test_copies_have_one_group_and_nobody_else():
     frame.loc[[2, 5], "revenue_m0"] = np.nan
     frame.loc[5, list(FEATURE_NAMES)] = frame.loc[2, list(FEATURE_NAMES)]
     assert copies(frame).to_list() == [0, 1, 2, 3, 1, 2]
-
-
-def test_copies_hold_all_months_of_a_customer_and_whatever_they_link():
-    frame = make_features(6)
-    frame["customer_id"] = [1, 2, 3, 1, 4, 5]
-    frame.loc[4, list(FEATURE_NAMES)] = frame.loc[3, list(FEATURE_NAMES)]
-    assert copies(frame).to_list() == [0, 1, 2, 0, 0, 3]
+    assert copies(frame.head(0)).to_list() == []
+    linked = make_features(6).assign(customer_id=[1, 2, 3, 1, 4, 5])  # all months of a customer, and whatever they link
+    linked.loc[4, list(FEATURE_NAMES)] = linked.loc[3, list(FEATURE_NAMES)]
+    assert copies(linked).to_list() == [0, 1, 2, 0, 0, 3]
 
 
 def test_copies_tell_no_zero_from_another_and_no_missing_value_from_another():
@@ -82,14 +71,6 @@ def test_copies_tell_no_zero_from_another_and_no_missing_value_from_another():
     assert copies(frame).to_list() == [0, 0, 0]
 
 
-def test_copies_of_no_rows():
-    assert copies(make_features(3).head(0)).to_list() == []
-
-
-def test_copies_are_numbered_in_the_order_of_rows(training):
-    assert training["copies"].drop_duplicates().to_list() == list(range(training["copies"].nunique()))
-
-
 def test_inputs_read_any_type_of_the_same_values(features):
     other = features.assign(
         marketing_consent=features["marketing_consent"].astype(object),
@@ -97,12 +78,9 @@ def test_inputs_read_any_type_of_the_same_values(features):
         service_level=features["service_level"].astype(object),
     )
     pd.testing.assert_frame_equal(inputs(features), inputs(other))
-
-
-def test_inputs_missing_values_become_nan(features):
-    other = features.head(3).astype({"marketing_consent": object, "favourite_category": object})
-    other.loc[0, ["marketing_consent", "favourite_category", "revenue_m0"]] = None
-    assert inputs(other).isna().sum().sum() == 3
+    gaps = features.head(3).astype({"marketing_consent": object, "favourite_category": object})
+    gaps.loc[0, ["marketing_consent", "favourite_category", "revenue_m0"]] = None
+    assert inputs(gaps).isna().sum().sum() == 3
 
 
 def test_inputs_without_a_feature_are_refused(features):
@@ -114,10 +92,6 @@ def test_digest_tells_contents_not_order(training):
     assert digest(training) == digest(training.sample(frac=1, random_state=1))
     assert digest(training) != digest(training.assign(declined=1 - training["declined"]))
     assert digest(training) != digest(training.assign(customer_id=training["customer_id"] + 1))
-
-
-def test_canonical_order_is_stable(training):
-    pd.testing.assert_frame_equal(in_canonical_order(training.sample(frac=1, random_state=2)), training)
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -132,10 +106,7 @@ def test_fewer_customers_than_folds_are_refused(training):
     with pytest.raises(BadInputError, match=r"has 4 distinct customers; 5 folds with 3 inside need 5"):
         require_enough(few, folds=5, inner_folds=3)
     require_enough(few, folds=4, inner_folds=3)
-
-
-def test_copies_count_once(training):
-    copied = training.assign(copies=np.where(training["declined"] == 1, 0, training["copies"] + 1))
+    copied = training.assign(copies=np.where(training["declined"] == 1, 0, training["copies"] + 1))  # copies count once
     with pytest.raises(BadInputError, match="has 1 distinct customers"):
         require_enough(copied, folds=2, inner_folds=2)
 

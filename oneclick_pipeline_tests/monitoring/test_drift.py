@@ -8,7 +8,7 @@ from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.monitoring import DRIFT
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.monitoring import Snapshot, drift
-from oneclick_pipeline.monitoring.drift import level, newcombe
+from oneclick_pipeline.monitoring.drift import level
 from oneclick_pipeline.settings import Monitoring
 from oneclick_pipeline_tests.report.months import features, scores
 
@@ -144,44 +144,35 @@ def test_many_new_categories_are_listed_in_part_and_counted_in_full():
     assert rows["count"].iloc[0] == N
 
 
-@pytest.mark.parametrize(("quarantined", "status"), [(0, "stable"), (39, "stable"), (40, "moderate"), (120, "shifted")])
-def test_quarantine_is_judged_by_its_share_of_rows(quarantined, status):
-    row = one(compared(snapshot(quarantined=quarantined)), "share", "quarantine_share")
-    assert (row["status"], row["value"], row["customers"], row["count"]) == (status, quarantined / 4000, 4000, quarantined)
+def missing(customers):
+    return wide(2, missing_from=["money"] * customers + [""] * (N - customers))
 
 
-@pytest.mark.parametrize(("missing", "status"), [(9, "stable"), (20, "moderate"), (60, "shifted")])
-def test_snapshot_is_complete_where_everybody_is_in_every_file(missing, status):
-    table = wide(2, missing_from=["money"] * missing + [""] * (N - missing))
-    row = one(compared(snapshot(table)), "share", "complete_share")
-    assert (row["status"], row["count"]) == (status, N - missing)
+SHARES = {
+    "quarantine_share": [(lambda n=n: snapshot(quarantined=n), status, {"value": n / 4000, "customers": 4000, "count": n})
+                         for n, status in ((0, "stable"), (39, "stable"), (40, "moderate"), (120, "shifted"))],
+    "complete_share": [(lambda n=n: snapshot(missing(n)), status, {"count": N - n})
+                       for n, status in ((9, "stable"), (20, "moderate"), (60, "shifted"))],
+    "customers": [(lambda n=n: snapshot(wide(2, n)), status, {"difference": pytest.approx(n / N - 1)})
+                  for n, status in ((1100, "stable"), (700, "moderate"), (400, "shifted"), (1600, "shifted"))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name, cases in SHARES.items() for case in cases])
+def test_shares_are_judged_by_their_limits(name, case):
+    made, status, figures = case
+    row = one(compared(made()), "share", name)
+    assert {key: row[key] for key in ("status", *figures)} == {"status": status} | figures
 
 
 @pytest.mark.parametrize(("share", "status"), [(0.71, "stable"), (0.6, "moderate"), (0.3, "shifted")])
-def test_consent_is_held_against_the_reference(share, status):
+def test_consent_is_compared_with_the_reference(share, status):
     before = wide(1, marketing_consent=np.arange(N) < 0.7 * N)
     row = one(compared(snapshot(wide(2, marketing_consent=np.arange(N) < share * N)), snapshot(before)), "share", "consent_share")
     assert row["status"] == status
     assert row["difference"] == pytest.approx(share - 0.7)
     assert row["difference_low"] < share - 0.7 < row["difference_high"]
-
-
-@pytest.mark.parametrize(("customers", "status"), [(1100, "stable"), (700, "moderate"), (400, "shifted"), (1600, "shifted")])
-def test_number_of_customers_is_held_against_the_reference(customers, status):
-    row = one(compared(snapshot(wide(2, customers))), "share", "customers")
-    assert (row["status"], row["difference"]) == (status, pytest.approx(customers / N - 1))
-
-
-def test_difference_of_shares_is_that_of_newcombe():
-    """Newcombe (1998), table II, (a): 56/70 less 48/80 is 0.2 (0.0524 to 0.3339)."""
-    from oneclick_pipeline.model.labels import wilson
-
-    found = newcombe(wilson(56, 70), wilson(48, 80))
-    assert (found.low, found.high) == (pytest.approx(0.0524, abs=1e-4), pytest.approx(0.3339, abs=1e-4))
-
-
-def test_limits_belong_to_what_is_beyond_them():
-    assert [level(x, 0.1, 0.25) for x in (0.09, 0.1, 0.25)] == ["stable", "moderate", "shifted"]
+    assert [level(x, 0.1, 0.25) for x in (0.09, 0.1, 0.25)] == ["stable", "moderate", "shifted"]  # limits are beyond
 
 
 def test_no_drift_is_called_shifted_rarely():

@@ -26,14 +26,11 @@ def test_psi_by_hand():
     assert found.beyond_chance
 
 
-def test_empty_bin_is_no_infinity():
+def test_bin_that_nobody_is_in_does_not_count_and_one_that_was_empty_is_no_infinity():
+    assert psi(np.array([50, 0, 50]), np.array([80, 0, 20])) == psi(np.array([50, 50]), np.array([80, 20]))
     found = psi(np.array([100, 0]), np.array([90, 10]))
     assert 0 < found.value < 1
     assert np.isfinite(found.high)
-
-
-def test_bin_that_nobody_is_in_does_not_count():
-    assert psi(np.array([50, 0, 50]), np.array([80, 0, 20])) == psi(np.array([50, 50]), np.array([80, 20]))
 
 
 @pytest.mark.parametrize(("before", "now"), [([0, 0], [5, 5]), ([5, 5], [0, 0]), ([7], [9]), ([7, 0], [9, 0])])
@@ -62,31 +59,23 @@ def test_order_of_rows_changes_no_count(values, random):
     assert found[0].sum() == found[1].sum() == len(values)
 
 
-def test_bins_are_quantiles_of_the_reference_up_to_their_edge():
-    before, now = number_counts(numbers(*range(1, 11)), numbers(0, 2, 3, 5, 99, None), 5)
-    assert before.tolist() == [2, 2, 2, 2, 2, 0]
-    assert now.tolist() == [2, 1, 1, 0, 1, 1]  # outer bins reach beyond the reference; the last one is of no value
-
-
-def test_value_that_many_share_has_one_bin():
-    before, now = number_counts(numbers(*[0] * 60, *range(1, 41)), numbers(*[0] * 10, *[5] * 10), 10)
-    assert before.tolist() == [60, 10, 10, 10, 10, 0]
-    assert now.tolist() == [10, 10, 0, 0, 0, 0]
-
-
-def test_value_that_many_share_at_the_top_has_one_bin():
-    before, _ = number_counts(numbers(1, *[7] * 99), numbers(1), 10)
-    assert before.tolist() == [1, 99, 0]
-
-
-def test_constant_reference_sees_what_leaves_it_either_way():
-    before, now = number_counts(numbers(5, 5, 5), numbers(4, 5, 6, 6), 10)
-    assert (before.tolist(), now.tolist()) == ([0, 3, 0, 0], [1, 1, 2, 0])
-
-
-def test_reference_without_a_value_counts_what_is_missing():
-    before, now = number_counts(numbers(None, None), numbers(1, None), 10)
-    assert (before.tolist(), now.tolist()) == ([0, 2], [1, 1])
+@pytest.mark.parametrize(
+    ("reference", "month", "bins", "before", "now"),
+    [
+        # bins are quantiles up to their edge; outer ones reach beyond the reference; the last one is of no value
+        (range(1, 11), (0, 2, 3, 5, 99, None), 5, [2, 2, 2, 2, 2, 0], [2, 1, 1, 0, 1, 1]),
+        # a value that many share has one bin, at the bottom and at the top
+        ((*[0] * 60, *range(1, 41)), (*[0] * 10, *[5] * 10), 10, [60, 10, 10, 10, 10, 0], [10, 10, 0, 0, 0, 0]),
+        ((1, *[7] * 99), (1,), 10, [1, 99, 0], [1, 0, 0]),
+        # a constant reference sees what leaves it either way
+        ((5, 5, 5), (4, 5, 6, 6), 10, [0, 3, 0, 0], [1, 1, 2, 0]),
+        # a reference without a value counts what is missing
+        ((None, None), (1, None), 10, [0, 2], [1, 1]),
+    ],
+)
+def test_bins_of_numbers(reference, month, bins, before, now):
+    found = number_counts(numbers(*reference), numbers(*month), bins)
+    assert [counted.tolist() for counted in found] == [before, now]
 
 
 def test_flags_that_may_be_missing_are_counted():

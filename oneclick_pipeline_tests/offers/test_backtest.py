@@ -43,6 +43,8 @@ def explored(rows: int, seed: int = 1) -> pd.DataFrame:
             "offer_id": np.array([None, "good", "harmful"], dtype=object)[arm],
             "assignment": "exploration",
             "propensity": (1 - h) * e / 3,
+            "p_control": h + (1 - h) * e / 3,
+            "p_explore": (1 - h) * e,
             "control_share": h,
             "exploration_share": e,
             "offer_control_share": 0.1,
@@ -54,7 +56,7 @@ def explored(rows: int, seed: int = 1) -> pd.DataFrame:
             "declined": (rng.random(rows) < p + effect).astype(float),
         }
     )
-    return frame.reindex(columns=CAMPAIGN_OUTCOMES.names)
+    return frame.reindex(columns=[*CAMPAIGN_OUTCOMES.names, "p_control", "p_explore"])
 
 
 def test_the_plan_earns_what_the_good_offer_does_and_the_catalogues_best_loses():

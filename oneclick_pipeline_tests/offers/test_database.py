@@ -16,11 +16,12 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.campaigns.ledger_rules import SENT
 from oneclick_pipeline.cli import app
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.offers import database
 from oneclick_pipeline.orchestration import publication
 
@@ -92,6 +93,9 @@ def plan(ids, arm="offer", **columns):
         "assignment": "plan",
         "reason": "offered",
         "propensity": 0.8,
+        "p_no_offer": 0.2,
+        "p_control": 0.13,
+        "p_explore": 0.09,
         "control_share": 0.1,
         "exploration_share": 0.1,
         "offer_control_share": 0.1,
@@ -400,14 +404,17 @@ def test_command_publishes_segments_that_agree_with_what_was_handed_over(oneclic
 def test_log_of_a_crm_is_published_without_what_it_does_not_hold(oneclick, tmp_path, url, older):
     """Nothing is taken from today's plan: it may be another one."""
     hand_over(tmp_path, plan([1]))
-    sent = plan([1])[[c.name for c in ledger.SENT]]
-    sent.to_parquet(ledger.ledger_file(tmp_path, MONTH))
+    sent = plan([1])[[c.name for c in SENT]]
+    sent.to_parquet(ledger_file(tmp_path, MONTH))
     if older:
         old_tables(url, without=())
     assert oneclick("--database", url).exit_code == 0
     found = rows(url, "oneclick_offer_plan")[0]
     lacking = {
         "reason",
+        "p_no_offer",
+        "p_control",
+        "p_explore",
         "control_share",
         "exploration_share",
         "offer_control_share",
@@ -420,7 +427,7 @@ def test_log_of_a_crm_is_published_without_what_it_does_not_hold(oneclick, tmp_p
 
 def test_command_refuses_a_plan_that_nobody_handed_over(oneclick, tmp_path):
     hand_over(tmp_path, plan([1]))
-    ledger.ledger_file(tmp_path, MONTH).unlink()
+    ledger_file(tmp_path, MONTH).unlink()
     result = oneclick("--database", f"sqlite:///{tmp_path / 'store.db'}")
     assert result.exit_code == 1
     assert "was not handed over" in str(result.exception)

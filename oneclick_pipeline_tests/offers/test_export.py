@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home import write_once
 from oneclick_pipeline.offers import export
 
 MONTH = "2026-10"
@@ -33,6 +34,11 @@ def features(ids, **columns):
     return pd.DataFrame({"customer_id": list(ids), **(values | columns)})
 
 
+def offers_csv(*given):
+    """The bytes of the file."""
+    return export._csv(export.offers_frame(*given))
+
+
 def rows_of(content):
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=";"))
 
@@ -42,7 +48,7 @@ FEATURES = features([1, 2, 3, 4])
 
 
 def test_offers_file_holds_who_gets_an_offer_and_the_filled_message():
-    content = export.offers_csv(PLAN, FEATURES, CATALOGUE, MONTH)
+    content = offers_csv(PLAN, FEATURES, CATALOGUE, MONTH)
     dates = {"valid_from": "2026-11-01", "valid_to": "2026-11-30"}
     assert rows_of(content) == [
         {
@@ -63,20 +69,18 @@ def test_offers_file_holds_who_gets_an_offer_and_the_filled_message():
 
 
 def test_offers_file_opens_in_a_russian_spreadsheet():
-    content = export.offers_csv(PLAN, FEATURES, CATALOGUE, MONTH)
+    content = offers_csv(PLAN, FEATURES, CATALOGUE, MONTH)
     assert content.startswith(b"\xef\xbb\xbfcustomer_id;offer_id;message;channel;valid_from;valid_to\r\n")
     assert content.endswith(b"\r\n")
 
 
 def test_plan_without_offers_is_a_file_with_a_header():
-    content = export.offers_csv(plan((2, "control", "premium_perks")), FEATURES, CATALOGUE, MONTH)
+    content = offers_csv(plan((2, "control", "premium_perks")), FEATURES, CATALOGUE, MONTH)
     assert content == b"\xef\xbb\xbfcustomer_id;offer_id;message;channel;valid_from;valid_to\r\n"
 
 
 def test_order_of_rows_changes_no_byte():
-    assert export.offers_csv(PLAN, FEATURES, CATALOGUE, MONTH) == export.offers_csv(
-        PLAN.iloc[::-1], FEATURES.iloc[::-1], CATALOGUE, MONTH
-    )
+    assert offers_csv(PLAN, FEATURES, CATALOGUE, MONTH) == offers_csv(PLAN.iloc[::-1], FEATURES.iloc[::-1], CATALOGUE, MONTH)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,7 @@ def test_order_of_rows_changes_no_byte():
 def test_message_that_begins_like_a_formula_is_text(category, cell):
     text = CATALOGUE.offers[1]
     told = Catalogue((type(text)(**{**vars(text), "message_ru": "{favourite_category} для вас"}),))
-    content = export.offers_csv(plan((1, "offer", text.id)), features([1], favourite_category=category), told, MONTH)
+    content = offers_csv(plan((1, "offer", text.id)), features([1], favourite_category=category), told, MONTH)
     (row,) = rows_of(content)
     assert row["message"] == cell + " для вас"
     assert content.count(b"\r\n") == 2
@@ -125,21 +129,21 @@ def test_nobody_without_consent_and_no_control_is_ever_exported(people, sensible
     allowed = all(consent is True for arm, _, consent in people if arm == "offer")
     if not allowed:
         with pytest.raises(BadInputError, match="without a known consent"):
-            export.offers_csv(table, known, CATALOGUE, MONTH)
+            offers_csv(table, known, CATALOGUE, MONTH)
         return
-    exported = {int(row["customer_id"]) for row in rows_of(export.offers_csv(table, known, CATALOGUE, MONTH))}
+    exported = {int(row["customer_id"]) for row in rows_of(offers_csv(table, known, CATALOGUE, MONTH))}
     assert exported == {i for i, (arm, _, consent) in enumerate(people) if arm == "offer" and consent is True}
 
 
 def test_customer_who_is_not_in_the_features_is_refused():
     with pytest.raises(BadInputError, match=r"value '9': the plan of 2026-10 offers to 1 customers without a known consent"):
-        export.offers_csv(plan((9, "offer", "premium_perks")), FEATURES, CATALOGUE, MONTH)
+        offers_csv(plan((9, "offer", "premium_perks")), FEATURES, CATALOGUE, MONTH)
 
 
 @pytest.mark.parametrize("offer_id", ["gift", None])
 def test_offer_that_is_not_in_the_catalogue_is_refused(offer_id):
     with pytest.raises(BadInputError, match="there is no such offer in the catalogue"):
-        export.offers_csv(plan((1, "offer", offer_id)), FEATURES, CATALOGUE, MONTH)
+        offers_csv(plan((1, "offer", offer_id)), FEATURES, CATALOGUE, MONTH)
 
 
 def write(home, table=PLAN, **options):
@@ -158,7 +162,7 @@ def test_export_is_written_once(tmp_path):
         True,
         None,
     )
-    assert first.path.read_bytes() == export.offers_csv(PLAN, FEATURES, CATALOGUE, MONTH)
+    assert first.path.read_bytes() == offers_csv(PLAN, FEATURES, CATALOGUE, MONTH)
     stamp = first.path.stat().st_mtime_ns, first.path.stat().st_ino
     for replan in (False, True):
         again = write(tmp_path, PLAN.iloc[::-1], replan=replan)
@@ -184,13 +188,13 @@ def test_replan_that_dies_half_way_leaves_the_old_file_and_can_be_repeated(tmp_p
     old = write(tmp_path).path.read_bytes()
     names = []
 
-    def die_on_the_second(descriptor):
+    def die_before_the_new(descriptor):
         names.append(descriptor)
-        if len(names) == 2:
+        if len(names) == 3:  # the old file, its folder, the new file
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(export.os, "fsync", die_on_the_second)
+        patched.setattr(write_once.os, "fsync", die_before_the_new)
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path, PLAN[:1], replan=True)
     assert (tmp_path / "exports" / MONTH / "offers.csv").read_bytes() == old

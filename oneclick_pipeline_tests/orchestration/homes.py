@@ -22,9 +22,10 @@ from oneclick_pipeline.engine import digest
 from oneclick_pipeline.home.paths import raw_file, table_file
 from oneclick_pipeline.orchestration import execution
 from oneclick_pipeline.orchestration.assets import clean, features, raw
+from oneclick_pipeline.orchestration.partitions import by_month, first_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.orchestration.runs import active
-from oneclick_pipeline.raw import reopen
+from oneclick_pipeline.raw.export import reopen
 from oneclick_pipeline.tracking import MODEL, Tracking
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def materialize(home: Path, *, selection=None, engine: str = "polars", spark_mas
     place = Home(path=str(home), engine=engine, spark_master=spark_master)
     with environment_kept():
         return dg.materialize(
-            assets or [*raw.ASSETS, *clean.ASSETS, *features.ASSETS],
+            by_month(assets or [*raw.ASSETS, *clean.ASSETS, *features.ASSETS], first_month(home)),
             selection=selection,
             partition_key=month,
             resources={"home": place, "tables": TableIO(home=place)},

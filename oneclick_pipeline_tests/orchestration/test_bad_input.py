@@ -6,8 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from oneclick_pipeline import raw as stage
-from oneclick_pipeline.clean import CONFLICT
+from oneclick_pipeline.clean.quarantine import CONFLICT
 from oneclick_pipeline.cli import summary
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
@@ -15,6 +14,7 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
 from oneclick_pipeline.orchestration.instance import prepare_instance
+from oneclick_pipeline.raw.splitting import NOT_CLOSED, TOO_LONG, WRONG_WIDTH
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
 from oneclick_pipeline_tests.orchestration.homes import (
     FROM_RAW_TO_FEATURES,
@@ -104,9 +104,9 @@ BAD_ROWS = [  # file, line, what stands there, column, value, rule
     ("money", 2, "1x;1,25", "id", "1x", "is no integer"),
     ("market_money", 5, "2,текущий_месяц,-7", "Выручка", "-7", "is not at least 0"),
     ("market_money", 8, "3,текущий_месяц,много", "Выручка", "много", "is no number"),
-    ("money", 3, '2;"2,25', None, '2;"2,25', stage.NOT_CLOSED),
-    ("money", 4, "7" * (3 << 20), None, "7" * 200, stage.TOO_LONG),
-    ("market_time", 7, "3,текущий_месяц", None, "3,текущий_месяц", stage.WRONG_WIDTH),
+    ("money", 3, '2;"2,25', None, '2;"2,25', NOT_CLOSED),
+    ("money", 4, "7" * (3 << 20), None, "7" * 200, TOO_LONG),
+    ("market_time", 7, "3,текущий_месяц", None, "3,текущий_месяц", WRONG_WIDTH),
     ("market_file", 2, market_row(1, tenure_days="5"), "id", "1", CONFLICT),
     ("market_file", 3, market_row(1, tenure_days="6"), "id", "1", CONFLICT),
 ]

@@ -12,7 +12,7 @@ import pytest
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import pictures, predict, train, training_set
-from oneclick_pipeline.model.contributions import effects
+from oneclick_pipeline.model.attribution import explain
 from oneclick_pipeline.model.gates import GATES, Reopened, edge_rows, judge
 from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
 from oneclick_pipeline.orchestration.automation import alerts
@@ -36,7 +36,7 @@ def retrain(store, number, *, shuffled=False):
     if shuffled:
         rows = rows.assign(declined=np.random.default_rng(number).permutation(rows["declined"]))
     trained = train(rows, ONE_FAMILY)
-    version = store.log_training(trained, rows, effects(trained.pipeline, rows, ONE_FAMILY), month=month, tags={})
+    version = store.log_training(trained, rows, explain(trained.pipeline, rows, ONE_FAMILY), month=month, tags={})
     reopened = Reopened(p_decline=predict(store.load(version), edge_rows(rows)))
     judged = judge(trained, rows, store.standing(trained, rows), reopened, SMALL_STORE)
     version = store.log_gates(version, judged)
@@ -117,8 +117,8 @@ def test_refused_challenger_leaves_the_champion_who_scores_the_month(challenged)
 
 def test_refused_challenger_is_warned_of_with_the_figures(challenged):
     _, outcome = challenged
-    told = [w for w in outcome.warnings if w.startswith("activity_model: not so: ")]
-    drop = next(w for w in told if "is not far under what the champion had when it was trained" in w)
+    told = [w for w in outcome.warnings if w.startswith("activity_model: ")]
+    drop = next(w for w in told if "is far below what the champion had when it was trained" in w)
     assert re.search(r"\(ROC-AUC 0\.[3-6]\d\d, version 1 had 0\.[89]\d\d when trained; may drop 0\.05\)$", drop)
 
 
@@ -139,7 +139,7 @@ def test_refused_challenger_is_an_alert(challenged):
     with instance_of(home) as instance:
         (alert,) = alerts.of_run(instance, instance.get_run_by_id(outcome.run_id), "http://pages")
     assert (alert.month, alert.asset, alert.link) == (EARLIER, "activity_model", f"http://pages/runs/{outcome.run_id}")
-    assert "no_drop: not so: The challenger's ROC-AUC is not far under what the champion had" in alert.reason
+    assert "no_drop: The challenger's ROC-AUC is far below what the champion had" in alert.reason
     assert (home / "alerts" / "stderr" / f"{alert.event}.json").exists()  # the command has told it
 
 

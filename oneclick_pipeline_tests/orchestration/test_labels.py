@@ -15,7 +15,9 @@ from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.assets import clean, features, model, raw
 from oneclick_pipeline.orchestration.assets.model import _WINDOW
-from oneclick_pipeline.orchestration.resources import Home, Months, TableIO
+from oneclick_pipeline.orchestration.partitions import by_month
+from oneclick_pipeline.orchestration.resources import Home, TableIO
+from oneclick_pipeline.orchestration.table_months import Months
 from oneclick_pipeline.settings import Labels, Value
 from oneclick_pipeline_tests.conftest import HEADERS, market_row
 from oneclick_pipeline_tests.orchestration.homes import environment_kept, materialize, new_home, table, told
@@ -243,7 +245,9 @@ def test_months_that_are_not_there_are_no_noise_and_those_that_are_make_the_line
             ("2026-10", ["training_set"]),
         ):
             resources = {"home": place, "tables": TableIO(home=place)}
-            result = dg.materialize(ASSETS, partition_key=month, selection=selection, resources=resources, instance=instance)
+            result = dg.materialize(
+                by_month(ASSETS), partition_key=month, selection=selection, resources=resources, instance=instance
+            )
             loud = [e for e in instance.all_logs(result.run_id) if e.level >= logging.WARNING]
             assert [e.message for e in loud if not e.dagster_event] == []
             event = instance.get_latest_materialization_event(dg.AssetKey("training_set"))

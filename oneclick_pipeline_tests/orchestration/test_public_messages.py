@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import public_messages
-from oneclick_pipeline.orchestration.asset_specs import MONTHS
 from oneclick_pipeline.orchestration.automation import alerts
 from oneclick_pipeline.orchestration.failures import in_plain_words
+from oneclick_pipeline.orchestration.partitions import FIRST, months_from
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration.automation.test_alerts import look, run
 from oneclick_pipeline_tests.orchestration.automation.test_delivery import no_webhook, receiver
@@ -72,7 +72,7 @@ def test_rule(message, rule):
 def failing(instance, error):
     """The alert of a run whose only step raises an error."""
 
-    @dg.asset(partitions_def=MONTHS)
+    @dg.asset(partitions_def=months_from(FIRST))
     def profit():
         raise error
 

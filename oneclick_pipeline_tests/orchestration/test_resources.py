@@ -1,8 +1,6 @@
 """What the home promises: whole tables or none, nothing left behind, and the old table until the new one is good."""
 
 import gc
-import subprocess
-import sys
 
 import dagster as dg
 import narwhals as nw
@@ -11,11 +9,9 @@ import polars as pl
 import pytest
 
 from oneclick_pipeline.engine import digest
-from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
-from oneclick_pipeline.orchestration.asset_specs import MONTHS
-from oneclick_pipeline.orchestration.checks import check
-from oneclick_pipeline.orchestration.resources import Home, _scratch_folder
+from oneclick_pipeline.orchestration.checks import PROMISES, Promise, check
+from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline_tests.orchestration.homes import MONTH, files, materialize, table, told
 
 OLD = pl.DataFrame({"customer_id": [1, 2], "profit": [1.0, 2.0]})
@@ -24,22 +20,18 @@ TWICE = pl.DataFrame({"customer_id": [1, 1], "profit": [7.0, 8.0]})
 
 
 def publisher(frame, *, passed=True, blocking=True, why=""):
-    """An asset `profit` that publishes `frame`; its one check is of the table customers' declaration."""
-    name = "rejected_share" if blocking else "nothing_rejected"
+    """An asset `profit` that publishes `frame` with one check."""
 
     @dg.asset(
         name="profit",
-        partitions_def=MONTHS,
         io_manager_key="tables",
-        check_specs=[dg.AssetCheckSpec(name, asset="profit", blocking=blocking)],
+        check_specs=[dg.AssetCheckSpec("rejected_share", asset="profit", blocking=blocking)],
     )
     def asset(context: dg.AssetExecutionContext, home: Home):
         with home.step(context) as step:
-            declared = check("profit", name, passed=passed) if blocking else check("rejected_rows", name, passed=passed)
-            result = dg.AssetCheckResult(
-                asset_key="profit", check_name=name, passed=declared.passed, severity=declared.severity, metadata={"rows": 1}
+            yield from step.publish(
+                step.stage(nw.from_native(frame.lazy())), [check("rejected_share", passed=passed, share=0.51234)], why=why
             )
-            yield from step.publish(step.stage("profit", nw.from_native(frame.lazy())), checks=[result], why=why)
 
     return [asset]
 
@@ -91,13 +83,18 @@ def test_failed_blocking_check_leaves_the_old_table(home):
     assert files(home / "staging") == []
     (evaluation,) = result.get_asset_check_evaluations()
     assert not evaluation.passed
+    assert evaluation.description == f"{PROMISES['profit']['rejected_share'].fails} (share 0.512)"
+    assert evaluation.metadata["share"].value == 0.5123
 
 
-def test_failed_blocking_check_without_words_names_itself(home):
-    assert told(materialize(home, assets=publisher(NEW, passed=False))) == "blocking checks failed: rejected_share"
+def test_failed_blocking_check_says_what_is_wrong(home):
+    assert told(materialize(home, assets=publisher(NEW, passed=False))) == (
+        "rejected_share: More rows were rejected than the settings allow, or none is left (share 0.512)"
+    )
 
 
-def test_failed_warning_lets_the_table_pass(home):
+def test_failed_warning_lets_the_table_pass(home, monkeypatch):
+    monkeypatch.setitem(PROMISES["profit"], "rejected_share", Promise("It holds", "It fails"))
     assert materialize(home, assets=publisher(NEW, passed=False, blocking=False)).success
     assert table(home, "profit").equals(NEW)
 
@@ -120,10 +117,10 @@ def test_table_that_breaks_its_contract_is_refused(home, frame, message):
 
 
 def test_error_of_the_code_leaves_the_old_table_and_no_scratch(home):
-    @dg.asset(name="profit", partitions_def=MONTHS, io_manager_key="tables")
+    @dg.asset(name="profit", io_manager_key="tables")
     def asset(context: dg.AssetExecutionContext, home: Home):
         with home.step(context) as step:
-            step.stage("profit", nw.from_native(NEW.lazy()))
+            step.stage(nw.from_native(NEW.lazy()))
             raise ZeroDivisionError
 
     assert not materialize(home, assets=[asset]).success
@@ -152,58 +149,13 @@ def test_missing_upstream_table_is_told_with_the_remedy(tmp_path):
 def test_pandas_input_stands_in_the_order_of_its_key(home):
     seen = []
 
-    @dg.asset(partitions_def=MONTHS)
+    @dg.asset
     def reader(profit: pd.DataFrame) -> None:
         seen.append(profit["customer_id"].tolist())
 
     assert materialize(home, assets=[*publisher(NEW.reverse()), reader]).success
     assert table(home, "profit")["customer_id"].to_list() == [3, 2, 1]
     assert seen == [[1, 2, 3]]
-
-
-def test_scratch_folder_is_there_while_the_step_works_and_gone_afterwards(tmp_path):
-    with _scratch_folder(tmp_path) as folder:
-        assert folder.is_dir()
-        (folder / "part.parquet").write_text("")
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(ZeroDivisionError), _scratch_folder(tmp_path):
-        raise ZeroDivisionError
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_scratch_folders_of_dead_steps_go_and_those_of_living_ones_stay(tmp_path):
-    code = (
-        "import os, sys; from pathlib import Path; from oneclick_pipeline.orchestration.resources import _scratch_folder\n"
-        f"with _scratch_folder(Path({str(tmp_path)!r})) as folder:\n"
-        "    (folder / 'part').write_text(''); print(folder.name, flush=True); sys.stdin.read(1); os._exit(9)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as other:
-        name = other.stdout.readline().strip()
-        with _scratch_folder(tmp_path):
-            assert (tmp_path / name / "part").exists()
-        assert (tmp_path / name / "part").exists()
-        other.stdin.write("x")
-        other.stdin.flush()
-        assert other.wait(timeout=60) == 9
-    assert (tmp_path / name / "part").exists()
-    with _scratch_folder(tmp_path) as mine:
-        assert {p.name.removesuffix(".lock") for p in tmp_path.iterdir()} == {mine.name}
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_scratch_folder_keeps_what_is_not_its_own_kind(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    with _scratch_folder(tmp_path):
-        pass
-    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
-
-
-def test_scratch_folder_that_cannot_be_made_is_told(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(BadInputError, match="the home cannot be written"), _scratch_folder(tmp_path / "file"):
-        pass
 
 
 def test_home_is_absolute_and_reads_its_settings_anew(tmp_path, monkeypatch):

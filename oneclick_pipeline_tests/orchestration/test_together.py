@@ -11,7 +11,7 @@ from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.automation import snapshots
-from oneclick_pipeline.raw import read_facts
+from oneclick_pipeline.raw.facts import read_facts
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.orchestration.homes import MONTH, SAMPLE, digests, files, instance_of, new_home, run
 from oneclick_pipeline_tests.orchestration.test_kill import RUN
@@ -103,7 +103,9 @@ def test_corrected_snapshot_is_computed_anew_and_the_published_plan_stands(tmp_p
     outcome = run(home, "refresh")
 
     assert outcome.errors == ()
-    assert any(w.startswith("offers_export: not so: What was published is the plan of this run") for w in outcome.warnings)
+    assert any(
+        w.startswith("offers_export: What was published is an earlier plan than that of this run") for w in outcome.warnings
+    )
     after = digests(home)
     changed = {name for name, was in before.items() if after[name] != was}
     assert {"profit", "customer_features", "customer_scores", "offer_plan"} <= changed

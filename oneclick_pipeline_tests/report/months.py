@@ -14,11 +14,12 @@ from oneclick_pipeline.contracts.exploration import CORRELATIONS, DATA_PROFILE
 from oneclick_pipeline.contracts.monitoring import DRIFT, MODEL_HEALTH
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES, PROFIT_CURVE
-from oneclick_pipeline.model.metrics import METRICS, Interval
+from oneclick_pipeline.model.metrics import METRICS
 from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.report.source import Before, Month
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
 from oneclick_pipeline.settings import Settings
+from oneclick_pipeline.stats import Interval
 from oneclick_pipeline.tracking.evaluation import Evaluation, Family
 
 if TYPE_CHECKING:

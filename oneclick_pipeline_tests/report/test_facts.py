@@ -9,7 +9,6 @@ import pytest
 from oneclick_pipeline.contracts.campaigns import OFFER_EFFECTS
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.contracts.scores import PROFIT_CURVE
-from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.report.changes import changes
 from oneclick_pipeline.report.estimates import difference
 from oneclick_pipeline.report.facts import gather
@@ -18,6 +17,7 @@ from oneclick_pipeline.report.offers import campaigns, plan
 from oneclick_pipeline.report.quality import quality
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
 from oneclick_pipeline.settings import Settings
+from oneclick_pipeline.stats import Interval
 from oneclick_pipeline_tests.report.months import (
     BELIEFS,
     CUSTOMERS,

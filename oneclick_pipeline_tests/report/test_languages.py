@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from oneclick_pipeline import report
-from oneclick_pipeline.campaigns.effects import OUTCOMES
+from oneclick_pipeline.campaigns.offer_effects import OUTCOMES
 from oneclick_pipeline.contracts.clean import CORRECTIONS
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.monitoring import LEVELS
 from oneclick_pipeline.contracts.offers import REASONS_OF_PLAN
 from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.model.candidates import FAMILIES
-from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.model.search import VOTE_LABEL
-from oneclick_pipeline.report.languages import LANGUAGES, cut, en, language, ru
+from oneclick_pipeline.report.languages import cut, en, language, ru
 from oneclick_pipeline.report.languages.language import LONGEST
+from oneclick_pipeline.stats import Interval
 
 RU, EN = language("ru"), language("en")
 SPACES = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")
@@ -90,7 +90,7 @@ def test_english_counts():
     ]  # fmt: skip
 
 
-@given(st.floats(-1e9, 1e9), st.integers(0, 3), st.sampled_from(LANGUAGES))
+@given(st.floats(-1e9, 1e9), st.integers(0, 3), st.sampled_from(["ru", "en"]))
 def test_number_can_be_read_back(x, digits, code):
     t = language(code)
     text = t.number(x, digits).replace(t.thousands, "").replace(t.point, ".").replace("\u2212", "-")

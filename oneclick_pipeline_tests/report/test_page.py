@@ -13,9 +13,9 @@ import pytest
 from oneclick_pipeline.contracts.campaigns import OFFER_EFFECTS
 from oneclick_pipeline.contracts.monitoring import DRIFT
 from oneclick_pipeline.contracts.segments import SEGMENTS
-from oneclick_pipeline.model.metrics import Interval
 from oneclick_pipeline.report import files, page
 from oneclick_pipeline.report.offers import Measured
+from oneclick_pipeline.stats import Interval
 from oneclick_pipeline_tests.report.months import (
     CUSTOMERS,
     MONTH,

@@ -32,7 +32,7 @@ def curve(rows, settings=OFFER):
 
 
 def at(found, share):
-    """The row of a treated share."""
+    """The row of a treated share, or the rows of several."""
     return found.table.set_index("treated_share").loc[share]
 
 
@@ -49,14 +49,15 @@ few = examples(max_examples=25, deadline=None)
 def test_profit_curve_by_hand():
     found = curve(FOUR)
     assert at(found, 0.0)[["customers", "expected_profit", "realised_profit"]].tolist() == [0, 0, 0]
-    assert [at(found, s)["expected_profit"] for s in (0.25, 0.5, 0.75, 1.0)] == pytest.approx([8, 11, 10.25, 9.25])
-    assert [at(found, s)["last_gain"] for s in (0.25, 0.5, 0.75, 1.0)] == pytest.approx([8, 3, -0.75, -1])
+    rows = at(found, [0.25, 0.5, 0.75, 1.0])
+    assert rows["expected_profit"].tolist() == pytest.approx([8, 11, 10.25, 9.25])
+    assert rows["last_gain"].tolist() == pytest.approx([8, 3, -0.75, -1])
     # the first declined, and half of 20 is kept; the second, stable, only costs; the third keeps 2; the last has nothing to keep
-    assert [at(found, s)["realised_profit"] for s in (0.25, 0.5, 0.75, 1.0)] == pytest.approx([9, 8, 9, 8])
-    assert [at(found, s)["random_profit"] for s in (0.25, 0.5, 1.0)] == pytest.approx([9.25 / 4, 9.25 / 2, 9.25])
-    assert [at(found, s)["realised_random_profit"] for s in (0.25, 1.0)] == pytest.approx([2, 8])
-    assert [at(found, s)["by_risk_profit"] for s in (0.25, 0.5, 0.75, 1.0)] == pytest.approx([-1, 7, 10, 9.25])
-    assert [at(found, s)["by_risk_threshold"] for s in (0.25, 0.5, 0.75, 1.0)] == [0.95, 0.9, 0.5, 0.125]
+    assert rows["realised_profit"].tolist() == pytest.approx([9, 8, 9, 8])
+    assert rows["random_profit"].tolist() == pytest.approx([9.25 * k / 4 for k in (1, 2, 3, 4)])
+    assert rows["realised_random_profit"].tolist() == pytest.approx([2, 4, 6, 8])
+    assert rows["by_risk_profit"].tolist() == pytest.approx([-1, 7, 10, 9.25])
+    assert rows["by_risk_threshold"].tolist() == [0.95, 0.9, 0.5, 0.125]
 
 
 def test_best_treatment_is_everybody_above_break_even():
@@ -66,13 +67,12 @@ def test_best_treatment_is_everybody_above_break_even():
     assert found.best.realised_customers == 2
     assert found.break_even == pytest.approx(1 / (0.5 * 2 * 5))  # median profit 5
     assert str(found.best) == "2 customers (50%), profit 11.0 (-2.0 to 34.0)"  # at worst nobody is kept, at best both
-
-
-def test_nobody_is_worth_an_offer_that_costs_more_than_it_keeps():
-    found = curve(FOUR, Value(offer_cost=50, saved_share=0.5, horizon_months=2))
-    assert (found.best.customers, found.best.share, found.best.profit, found.best.low, found.best.high) == (0, 0, 0, 0, 0)
-    assert str(found.best).startswith("nobody")
-    assert (found.table["expected_profit"].iloc[1:] <= 0).all()
+    dear = curve(FOUR, Value(offer_cost=50, saved_share=0.5, horizon_months=2))  # costs more than it keeps
+    assert (dear.best.customers, dear.best.share, dear.best.profit, dear.best.low, dear.best.high) == (0, 0, 0, 0, 0)
+    assert str(dear.best).startswith("nobody")
+    assert (dear.table["expected_profit"].iloc[1:] <= 0).all()
+    whole_steps = at(curve(FOUR[:3]), [0.16, 0.17, 0.49, 0.5, 0.83, 0.84])
+    assert whole_steps["customers"].tolist() == [0, 1, 1, 2, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,7 @@ def test_nobody_is_worth_an_offer_that_costs_more_than_it_keeps():
 )
 def test_gain_signs(declines, expected):
     assert gain(np.array([declines]), np.array([20.0]), OFFER).tolist() == [expected]
-
-
-def test_value_of_who_costs_the_store_money_is_nothing():
-    assert value_of(np.array([-5.0, 0.0, 5.0]), OFFER).tolist() == [0, 0, 10]
+    assert value_of(np.array([-5.0, 0.0, 5.0]), OFFER).tolist() == [0, 0, 10]  # who costs the store money is worth nothing
 
 
 def test_break_even_is_infinite_where_nothing_can_be_kept():
@@ -214,7 +211,7 @@ def test_ties_are_not_treated_in_the_order_of_the_ids():
     rows = [(0.5, 4, "declined")] * 500 + [(0.5, 4, "stable")] * 500
     half = at(curve(rows), 0.5)
     assert half["realised_profit"] == pytest.approx(half["realised_random_profit"], abs=4 * 4 * 0.5 * np.sqrt(500))
-    assert at(curve(rows), 0.5)["realised_profit"] != 500 * 4 - 500  # that would be all decliners first
+    assert half["realised_profit"] != 500 * 4 - 500  # that would be all decliners first
 
 
 def test_customers_without_score_or_profit_and_irregular_ones_are_left_out_and_counted():
@@ -237,8 +234,9 @@ def test_realised_profit_counts_known_classes_and_out_of_fold_scores_only():
     scores["score_basis"] = ["out_of_fold", "model", "out_of_fold", "out_of_fold"]
     found = profit_curve(scores, classes.iloc[:3], OFFER)  # the last has no class at all
     assert at(found, 1.0)["realised_customers"] == 2
-    assert [at(found, s)["realised_profit"] for s in (0.25, 0.5, 0.75, 1.0)] == pytest.approx([9, 9, 10, 10])
-    assert [at(found, s)["realised_random_profit"] for s in (0.25, 0.5, 0.75, 1.0)] == pytest.approx([5, 5, 10, 10])
+    rows = at(found, [0.25, 0.5, 0.75, 1.0])
+    assert rows["realised_profit"].tolist() == pytest.approx([9, 9, 10, 10])
+    assert rows["realised_random_profit"].tolist() == pytest.approx([5, 5, 10, 10])
 
 
 @pytest.mark.parametrize("classes", [slice(0, 0), slice(0, 4)], ids=["no class", "scores of the model"])
@@ -260,11 +258,6 @@ def test_interval_holds_what_happens_nineteen_times_of_twenty():
     made = kept @ value_of(profit, OFFER) - OFFER.offer_cost * 400
     assert made.mean() == pytest.approx(row["expected_profit"], rel=0.01)
     assert ((row["expected_profit_low"] < made) & (made < row["expected_profit_high"])).mean() == pytest.approx(0.95, abs=0.01)
-
-
-def test_few_customers_make_whole_steps():
-    found = curve(FOUR[:3])
-    assert [at(found, s)["customers"] for s in (0.16, 0.17, 0.49, 0.5, 0.83, 0.84)] == [0, 1, 1, 2, 2, 3]
 
 
 @pytest.mark.parametrize("rows", [FOUR, [(p, profit, None) for p, profit, _ in FOUR], []], ids=["classes", "no class", "nobody"])

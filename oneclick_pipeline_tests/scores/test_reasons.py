@@ -18,7 +18,7 @@ from oneclick_pipeline.contracts.scores import REASONS
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.scores.reasons import AMOUNTS, VALUES, reasons
 
-from .conftest import make_effects
+from .conftest import make_contributions
 
 
 def customer(**values):
@@ -30,12 +30,12 @@ def customer(**values):
     return usual | values
 
 
-def told(effects, *customers):
-    return reasons(pd.DataFrame(list(customers)), np.full(len(customers), 0.5), effects)
+def reasons_of(contributions, *customers):
+    return reasons(pd.DataFrame(list(customers)), np.full(len(customers), 0.5), contributions)
 
 
-def only(effects, **values):
-    row = told(effects, customer(**values)).iloc[0]
+def only(contributions, **values):
+    row = reasons_of(contributions, customer(**values)).iloc[0]
     return row["reason_1"], row["reason_1_effect"], row["reason_1_ru"], row["reason_1_en"]
 
 
@@ -51,7 +51,7 @@ def only(effects, **values):
     ],
 )
 def test_time_on_site(now, before, effect, ru, en):
-    found = only(make_effects(minutes_m0=-1), minutes_m0=now, minutes_m1=before)
+    found = only(make_contributions(minutes_m0=-1), minutes_m0=now, minutes_m1=before)
     assert found[:3] == ("minutes_m0", effect, ru)
     assert en is None or found[3] == en
 
@@ -65,38 +65,27 @@ def test_time_on_site(now, before, effect, ru, en):
     ],
 )
 def test_words(values, ru, en):
-    assert only(make_effects(service_level=0.5), **values)[2:] == (ru, en)
+    assert only(make_contributions(service_level=0.5), **values)[2:] == (ru, en)
 
 
 def test_value_as_usual_is_said_to_be_so():
-    effects = make_effects()
-    curves = [replace(c, contributions=(0.4, 0.4)) if c.feature == "unpaid_items" else c for c in effects.curves]
-    found = only(replace(effects, curves=tuple(curves)))
+    contributions = make_contributions()
+    curves = [replace(c, contributions=(0.4, 0.4)) if c.feature == "unpaid_items" else c for c in contributions.curves]
+    found = only(replace(contributions, curves=tuple(curves)))
     assert found[2] == "неоплаченных товаров в корзине как у типичного покупателя: риск выше"
 
 
 def test_reasons_are_the_strongest_by_absolute_contribution_ties_in_the_order_of_the_features():
-    effects = make_effects(tenure_days=0.1, unpaid_items=-0.3, revenue_m2=0.2, contacts_6m=0.2)
-    row = told(effects, customer(tenure_days=11, unpaid_items=11, revenue_m2=11, contacts_6m=11)).iloc[0]
+    contributions = make_contributions(tenure_days=0.1, unpaid_items=-0.3, revenue_m2=0.2, contacts_6m=0.2)
+    row = reasons_of(contributions, customer(tenure_days=11, unpaid_items=11, revenue_m2=11, contacts_6m=11)).iloc[0]
     assert [row[f"reason_{k}"] for k in (1, 2, 3)] == ["unpaid_items", "contacts_6m", "revenue_m2"]
     assert [row[f"reason_{k}_effect"] for k in (1, 2, 3)] == pytest.approx([-0.3, 0.2, 0.2])
 
 
 def test_what_contributes_next_to_nothing_is_no_reason():
-    row = told(make_effects(tenure_days=0.1, unpaid_items=0.004), customer(tenure_days=11, unpaid_items=11)).iloc[0]
+    row = reasons_of(make_contributions(tenure_days=0.1, unpaid_items=0.004), customer(tenure_days=11, unpaid_items=11)).iloc[0]
     assert row["reason_1"] == "tenure_days"
     assert row[["reason_2", "reason_2_effect", "reason_2_ru", "reason_2_en", "reason_3"]].isna().all()
-
-
-def test_reasons_of_nobody_keep_the_contract():
-    found = told(make_effects(), customer()).head(0)
-    assert list(found) == [c.name for c in REASONS]
-    assert list(reasons(pd.DataFrame([customer()]).head(0), np.empty(0), make_effects())) == [c.name for c in REASONS]
-
-
-def test_reasons_need_every_feature():
-    with pytest.raises(BadInputError, match="features are missing: minutes_m1"):
-        reasons(pd.DataFrame([customer()]).drop(columns="minutes_m1"), np.array([0.5]), make_effects())
 
 
 def test_every_feature_and_every_known_word_has_phrases():
@@ -127,17 +116,17 @@ people = st.lists(st.builds(lambda a, w: a | w, amounts, words), min_size=1, max
 @settings(max_examples=60, deadline=None)
 @given(rows=people, slope=slopes)
 def test_every_reason_is_true(rows, slope):
-    effects = make_effects(**slope)
-    found = told(effects, *rows)
-    contributions = effects.contributions(pd.DataFrame(rows), np.full(len(rows), 0.5))
+    contributions = make_contributions(**slope)
+    found = reasons_of(contributions, *rows)
+    adds = contributions.of(pd.DataFrame(rows), np.full(len(rows), 0.5))
     for i, row in enumerate(rows):
         for k in (1, 2, 3):
             name, effect, ru, en = (found[f"reason_{k}{end}"].iloc[i] for end in ("", "_effect", "_ru", "_en"))
             if pd.isna(name):
-                assert np.sort(np.abs(contributions[i]))[-k] < 0.005
+                assert np.sort(np.abs(adds[i]))[-k] < 0.005
                 continue
-            assert effect == contributions[i, FEATURE_NAMES.index(name)]
-            assert abs(effect) == np.sort(np.abs(contributions[i]))[-k]
+            assert effect == adds[i, FEATURE_NAMES.index(name)]
+            assert abs(effect) == np.sort(np.abs(adds[i]))[-k]
             assert ru.endswith("риск выше" if effect > 0 else "риск ниже")
             assert en.endswith("higher risk" if effect > 0 else "lower risk")
             assert ("нет данных" in ru) == ("no data" in en) == (row[name] is None)
@@ -151,13 +140,18 @@ def test_every_reason_is_true(rows, slope):
             assert more == bool(re.match(r"more|a larger", en))
 
 
-def test_reasons_keep_the_contract():
+def test_reasons_keep_the_contract_and_need_every_feature():
     import pandera.polars as pa
 
     rows = [customer(minutes_m0=m, unpaid_items=u, service_level=s) for m in (None, 3) for u, s in ((9, None), (12, "premium"))]
-    found = told(make_effects(minutes_m0=-1, unpaid_items=0.3, service_level=0.2), *rows)
+    found = reasons_of(make_contributions(minutes_m0=-1, unpaid_items=0.3, service_level=0.2), *rows)
     types = {"str": str, "float": float}
     contract = {c.name: pa.Column(types[c.kind], nullable=True) for c in REASONS}
+    assert list(reasons_of(make_contributions(), customer()).head(0)) == [c.name for c in REASONS]
+    nobody = pd.DataFrame([customer()]).head(0)
+    assert list(reasons(nobody, np.empty(0), make_contributions())) == [c.name for c in REASONS]
+    with pytest.raises(BadInputError, match="features are missing: minutes_m1"):
+        reasons(nobody.drop(columns="minutes_m1"), np.empty(0), make_contributions())
     pa.DataFrameSchema(contract, strict=True, ordered=True).validate(
         pl.from_pandas(found.astype({c.name: types[c.kind] for c in REASONS}))
     )

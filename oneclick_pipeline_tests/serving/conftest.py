@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oneclick_pipeline.model import contributions, pictures, train
+from oneclick_pipeline.model import explain, pictures, train
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
 from oneclick_pipeline_tests.servers import LOOPBACK
@@ -72,7 +72,7 @@ def championed(tmp_path_factory) -> Path:
     home, rows = tmp_path_factory.mktemp("served"), make_training()
     settings = QUICK.model_copy(update={"families": ("logistic_regression",)})
     trained = train(rows, settings)
-    store, explained = Tracking(home), contributions(trained.pipeline, rows, settings)
+    store, explained = Tracking(home), explain(trained.pipeline, rows, settings)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("curves", "comparison", "png"):  # nobody looks at them here
             patch.setattr(pictures, name, lambda *_: b"")

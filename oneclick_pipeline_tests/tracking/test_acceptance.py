@@ -19,7 +19,7 @@ def older(store):
     """Version 1 as older software left it: customers' tables among the artifacts, hashes as tags, no record."""
     version = store.version(1)
     artifacts = files.local(store._client().get_run(version.run_id).info.artifact_uri)
-    hashed = {name: store.folder / version.kept[name].path for name in (runs.OUT_OF_FOLD, runs.SHAPLEY, runs.EFFECTS)}
+    hashed = {name: store.folder / version.kept[name].path for name in (runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS)}
     hashed[versions.MODEL_FILE] = model_file(store, version)
     for name, path in hashed.items():
         tag = "model_sha256" if name == versions.MODEL_FILE else f"{name.split('.')[0]}_sha256"
@@ -106,7 +106,7 @@ def refused(store):
     return str(told.exception)
 
 
-@pytest.mark.parametrize("name", [versions.MODEL_FILE, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.EFFECTS])
+@pytest.mark.parametrize("name", [versions.MODEL_FILE, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS])
 def test_file_that_disagrees_with_its_tag_is_not_accepted(older, name):
     store, version, artifacts = older
     path = store.folder / version.folder / name if name == versions.MODEL_FILE else artifacts / name

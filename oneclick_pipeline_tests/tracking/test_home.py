@@ -111,13 +111,13 @@ def test_nothing_global_is_left_behind(logged):
     assert str(logged[0].home) not in mlflow.get_tracking_uri()
 
 
-def test_effects_come_back_and_are_refused_if_changed(tracking, trained, training):
+def test_contributions_come_back_and_are_refused_if_changed(tracking, trained, training):
     version = log(tracking, trained, training)
-    assert tracking.effects(version) == EXPLAINED.effects.to_json()
+    assert tracking.contributions(version) == EXPLAINED.contributions.to_json()
     pd.testing.assert_frame_equal(tracking.shapley(version), EXPLAINED.sample)
-    (tracking.folder / version.kept[runs.EFFECTS].path).write_text('{"method": "forged"}')
+    (tracking.folder / version.kept[runs.CONTRIBUTIONS].path).write_text('{"method": "forged"}')
     with pytest.raises(BadInputError, match=r"effects.json: the file of model version 1 is not the one that was registered"):
-        tracking.effects(version)
+        tracking.contributions(version)
 
 
 def test_training_that_fails_half_way_leaves_no_version(tracking, trained, training, monkeypatch):

@@ -156,10 +156,10 @@ def test_artifacts_may_lie_on_another_disk(store, tmp_path):
     store.check(store.version(1))
 
 
-@pytest.mark.parametrize("name", [runs.OUT_OF_FOLD, runs.SHAPLEY, runs.EFFECTS, runs.SLICES, *runs.PICTURES])
+@pytest.mark.parametrize("name", [runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS, runs.SLICES, *runs.PICTURES])
 def test_every_file_that_is_read_again_is_checked(store, name):
     version = store.version(1)
-    read = {runs.OUT_OF_FOLD: store.out_of_fold, runs.SHAPLEY: store.shapley, runs.EFFECTS: store.effects}
+    read = {runs.OUT_OF_FOLD: store.out_of_fold, runs.SHAPLEY: store.shapley, runs.CONTRIBUTIONS: store.contributions}
     read[runs.SLICES] = lambda v: store.evaluation(v.version)
     path = store.folder / version.kept[name].path
     path.write_bytes(path.read_bytes() + b" ")
@@ -205,7 +205,7 @@ def test_run_and_files_of_mlflows_database_decide_nothing(store, training):
         connection.execute("UPDATE runs SET artifact_uri = '/tmp/evil'")
         connection.execute("UPDATE latest_metrics SET value = 1")
     assert store.version(1) == version
-    assert store.effects(version)
+    assert store.contributions(version)
     assert store.evaluation(1).metrics["roc_auc"].estimate < 1
     store.load(version)
 

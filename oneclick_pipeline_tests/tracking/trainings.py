@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import pictures
-from oneclick_pipeline.model.contributions import Explained
+from oneclick_pipeline.model.attribution import Explained
 from oneclick_pipeline.model.gates import GATES, Gate
 from oneclick_pipeline.tracking import Tracking, versions
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 TAGS = {"dagster_run": "0123", "code_version": "abc"}
 
 
-class KnownEffects:
-    """Effects that say one thing, so that tests need not compute any."""
+class KnownContributions:
+    """Contributions that say one thing, so that tests need not compute any."""
 
     def to_json(self):
         return '{"method": "by hand, «руками»"}'
 
 
-EXPLAINED = Explained(effects=KnownEffects(), sample=pd.DataFrame({"feature": ["profit"], "shapley": [0.5]}))
+EXPLAINED = Explained(contributions=KnownContributions(), sample=pd.DataFrame({"feature": ["profit"], "shapley": [0.5]}))
 PASSED = [Gate(name, passed=True, figures={"low": 0.8, "why": "because"}, text="well above") for name in GATES]
 FAILED = [*PASSED[:-1], Gate("loads_in_fresh_process", passed=False, figures={}, text="no predictions")]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.cli.doctor.finding import OK, WARNING, Finding
+from oneclick_pipeline.home.paths import settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ def settings(home: Home) -> Iterator[Finding]:
     from oneclick_pipeline.settings import Settings
 
     Settings.load(home.path)
-    yield Finding("settings", OK, "settings.yaml is valid" if (home.path / "settings.yaml").exists() else "defaults")
+    yield Finding("settings", OK, "settings.yaml is valid" if settings_file(home.path).exists() else "defaults")
 
 
 def catalogue(home: Home) -> Iterator[Finding]:

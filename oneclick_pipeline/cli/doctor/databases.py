@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.cli.doctor.finding import OK, PROBLEM, WARNING, Finding
+from oneclick_pipeline.home.paths import dagster_folder, mlflow_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ def dagster(home: Home) -> Iterator[Finding]:
     """Whether the tables of runs and events are of the installed Dagster."""
     old = [name for name, (current, head) in home.health.schemas.items() if current != head]
     if old:
-        remedy = f"make a backup, then: DAGSTER_HOME={home.path / 'dagster'} dagster instance migrate"
+        remedy = f"make a backup, then: DAGSTER_HOME={dagster_folder(home.path)} dagster instance migrate"
         yield Finding("dagster", PROBLEM, f"the tables of {', '.join(old)} are of another version of Dagster", remedy)
     else:
         yield Finding("dagster", OK, f"runs and events in {'PostgreSQL' if home.is_team else 'SQLite'}, schema current")
@@ -39,6 +40,6 @@ def mlflow(home: Home) -> Iterator[Finding]:
         yield Finding("mlflow", PROBLEM, f"the tables of MLflow are of version {current}, and {head} is needed", remedy)
     else:
         yield Finding("mlflow", OK, f"models in {'PostgreSQL' if home.is_team else 'SQLite'}, schema current")
-    if home.is_team and (store.folder / "mlflow.db").exists():
+    if home.is_team and mlflow_database(home.path).exists():
         remedy = "delete it, or move it away, once nobody needs its models"
-        yield Finding("mlflow", WARNING, f"{store.folder / 'mlflow.db'} holds models that are not used: PostgreSQL is", remedy)
+        yield Finding("mlflow", WARNING, f"{mlflow_database(home.path)} holds models that are not used: PostgreSQL is", remedy)

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.cli.doctor.finding import OK, PROBLEM, WARNING, Finding
+from oneclick_pipeline.home.paths import MONTHLY
 from oneclick_pipeline.machine import left
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.cli.doctor.home import Home
 
-_PARTS = ("raw", "tables", "reports", "exports")
 """Folders with files of single months."""
 _SPARE_BYTES, _SPARE_FILES = 200 * 2**20, 1000
 
@@ -36,7 +36,7 @@ def look(home: Home) -> Iterator[Finding]:
 def bytes_of(home: Path, month: str) -> int:
     """Bytes of all files of a month: in folders of its name, or of that name themselves."""
     named = re.compile(rf"(^|/){re.escape(month)}([./]|$)")
-    files = (path for part in _PARTS for path in (home / part).rglob("*") if path.is_file())
+    files = (path for part in MONTHLY for path in (home / part).rglob("*") if path.is_file())
     return sum(path.stat().st_size for path in files if named.search(path.relative_to(home).as_posix()))
 
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.cli.doctor.disk import size
 from oneclick_pipeline.cli.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.home import locks
+from oneclick_pipeline.home.paths import LASTING, MONTHLY, STAGING, staging_folder
 from oneclick_pipeline.machine import left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oneclick_pipeline.cli.doctor.home import Home
-
-_PARTS = ("raw", "tables", "reports", "exports", "ledger", "mlflow", "dagster", "staging")
 
 
 def access(home: Home) -> Iterator[Finding]:
@@ -27,7 +26,7 @@ def access(home: Home) -> Iterator[Finding]:
             "home", PROBLEM, f"{path} is no folder", "choose another --home, or make it, with exports in HOME/raw/YYYY-MM"
         )
         return
-    places = [path, *(path / part for part in _PARTS if (path / part).exists())]
+    places = [path, *(path / part for part in (*MONTHLY, *LASTING, STAGING) if (path / part).exists())]
     shut = [str(place) for place in places if not os.access(place, os.R_OK | os.W_OK | os.X_OK)]
     disk = left(path)
     if shut and disk is not None and disk.read_only:
@@ -55,7 +54,7 @@ def _links(top: Path) -> Iterator[Path]:
 
 def staging(home: Home) -> Iterator[Finding]:
     """What steps that were killed left behind."""
-    folders = [folder for folder in sorted((home.path / "staging").glob("step-*")) if folder.is_dir()]
+    folders = [folder for folder in sorted(staging_folder(home.path).glob("step-*")) if folder.is_dir()]
     left = [folder for folder in folders if not locks.is_held(folder.with_suffix(".lock"))]
     if left:
         total = sum(path.stat().st_size for folder in left for path in folder.rglob("*") if path.is_file())

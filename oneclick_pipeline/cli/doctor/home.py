@@ -15,7 +15,7 @@ from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import is_month, is_over
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import table_file, table_folder
 
 if TYPE_CHECKING:
     from oneclick_pipeline.orchestration.health import Health
@@ -32,7 +32,7 @@ class Home:
     @cached_property
     def months(self) -> list[str]:
         """Snapshot months that are over and have a table, oldest first."""
-        folders = {table_file(self.path, name, "2000-01").parent for name in TABLES}
+        folders = {table_folder(self.path, name) for name in TABLES}
         names = {path.stem for folder in folders for path in folder.glob("*.parquet")}
         return sorted(name for name in names if is_month(name) and is_over(name, self.now))
 

@@ -6,18 +6,21 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import campaigns, contracts, pictures
-from oneclick_pipeline.campaigns import beliefs, effects, ledger, outcomes, response
+from oneclick_pipeline import campaigns, contracts, experiment, pictures, stats
+from oneclick_pipeline.campaigns import beliefs, evidence, ledger, outcomes
+from oneclick_pipeline.campaigns import offer_effects as measured
 from oneclick_pipeline.campaigns import pictures as drawn
 from oneclick_pipeline.catalogue import reader
-from oneclick_pipeline.catalogue.reader import Catalogue
-from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_version, picture, table_asset
+from oneclick_pipeline.orchestration.asset_specs import OWNERS, code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
-from oneclick_pipeline.orchestration.resources import Home, Months
+from oneclick_pipeline.orchestration.metadata import picture
+from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.orchestration.table_months import Months
 
-_CODE = code_version(campaigns, pictures, contracts)
+_CODE = code_version(campaigns, experiment, stats, pictures, contracts)
 _WINDOW = 60 + 12 - 1
 """Months before its own that outcomes may reach: the most that the settings allow, history and horizon."""
+PAST_CAMPAIGNS = "past campaigns"
 PAST = dg.TimeWindowPartitionMapping(start_offset=-_WINDOW)
 
 campaign_ledger = dg.AssetSpec(
@@ -30,7 +33,6 @@ campaign_ledger = dg.AssetSpec(
     ),
     owners=[OWNERS["campaigns"]],
     kinds={"parquet"},
-    partitions_def=MONTHS,
 )
 
 
@@ -50,51 +52,61 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
             customer_features.only(*outcomes.COLUMNS),
             month=step.month,
             horizon=settings.value.horizon_months,
-            limit=settings.labels.decline_limit,
-            vanished_declined=settings.labels.vanished_declined,
+            rules=settings.labels,
             history=settings.campaigns.history_months,
         )
+        inferred = ledger.without_probabilities(home.root, months)
         campaigns_seen = table["campaign_month"].nunique()
         expected = int(sent["campaign_month"].isin(table["campaign_month"].unique()).sum())
         yield from step.publish(
-            step.stage("campaign_outcomes", table),
-            checks=[
-                check("campaign_outcomes", "nobody_lost", passed=len(table) == expected, customers=len(table), in_ledger=expected)
-            ],
+            step.stage(table),
+            checks=[check("nobody_lost", passed=len(table) == expected, customers=len(table), in_ledger=expected)],
             metadata={
-                "campaign_outcomes": {
-                    "campaigns published": len(months),
-                    "campaigns with an outcome": campaigns_seen,
-                    "campaigns matured": table.loc[table["declined"].notna(), "campaign_month"].nunique(),
-                    "vanished": int(table["vanished"].sum()),
-                }
+                "campaigns published": len(months),
+                "campaigns with an outcome": campaigns_seen,
+                "campaigns matured": table.loc[table["declined"].notna(), "campaign_month"].nunique(),
+                "vanished": int(table["vanished"].sum()),
+                **({"old ledgers, whose probabilities are inferred": ", ".join(inferred)} if inferred else {}),
             },
         )
 
 
 @dg.asset(**table_asset("offer_effects", _CODE, {"pandas"}))
 def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcomes: pd.DataFrame) -> Iterator[Any]:
-    """Measure what the offers changed; see `campaigns.effects`."""
+    """Measure what the offers changed; see `campaigns.offer_effects`."""
     with home.step(context) as step:
         settings = home.settings()
-        table = effects.offer_effects(campaign_outcomes, settings.campaigns)
+        table = measured.offer_effects(campaign_outcomes, settings.campaigns)
         broken = table[table["status"] == "sample_ratio_mismatch"]
         shown: dict[str, Any] = {str(status): int(n) for status, n in table["status"].value_counts().sort_index().items()}
         if (table["status"] == "measured").any():
             shown["effects over time"] = picture(drawn.forest(table), "Effect of every offer with its interval")
         yield from step.publish(
-            step.stage("offer_effects", table),
+            step.stage(table),
             checks=[
                 check(
-                    "offer_effects",
                     "split_as_planned",
                     passed=broken.empty,
                     broken=len(broken),
                     which=", ".join(sorted({f"{r.offer_id} {r.campaigns}" for r in broken.itertuples()})),
                 )
             ],
-            metadata={"offer_effects": shown},
+            metadata=shown,
         )
+
+
+def past_campaigns(home: Home, month: str, campaign_outcomes: pd.DataFrame, customer_features: Months) -> evidence.Past:
+    """What earlier campaigns show: read, and the response to offers learnt from it, once in a run for beliefs and plan."""
+
+    def read() -> evidence.Past:
+        settings = home.settings()
+        rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
+        months = set(rows["campaign_month"]).intersection(ledger.published_months(home.root))
+        rows = outcomes.with_probabilities(rows, ledger.read(home.root, months, settings.offers))
+        before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
+        return evidence.Past.of(rows, before, reader.priors(home.catalogue().valid_in(month)))
+
+    return home.once(PAST_CAMPAIGNS, month, read)
 
 
 @dg.asset(ins={"customer_features": dg.AssetIn(partition_mapping=PAST)}, **table_asset("offer_beliefs", _CODE, {"pandas"}))
@@ -107,33 +119,23 @@ def offer_beliefs(
 ) -> Iterator[Any]:
     """Start from what the catalogue expects, and learn from all campaigns how customers respond; see `campaigns.beliefs`."""
     with home.step(context) as step:
-        settings = home.settings()
-        priors = reader.priors(Catalogue.load(home.root).valid_in(step.month))
-        rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
-        before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
-        found = response.learn(rows, before, priors)
-        table = beliefs.offer_beliefs(priors, offer_effects, found, rows, before)
+        past = past_campaigns(home, step.month, campaign_outcomes, customer_features)
+        table = beliefs.offer_beliefs(past.priors, offer_effects, past.response, past.outcomes, past.before)
         whole = table[table["segment"] == "all"].set_index("offer_id")
         apart = beliefs.apart(table)
-        told = {} if found is None else found.told()
         yield from step.publish(
-            step.stage("offer_beliefs", table),
+            step.stage(table),
             checks=[
                 check(
-                    "offer_beliefs",
                     "every_offer",
-                    passed=set(whole.index) == set(priors["offer_id"]),
-                    offers=len(priors),
+                    passed=set(whole.index) == set(past.priors["offer_id"]),
+                    offers=len(past.priors),
                     believed=len(whole),
                 ),
-                check("offer_beliefs", "as_measured", passed=apart <= beliefs.FAR, standard_errors_apart=apart),
+                check("as_measured", passed=apart <= beliefs.FAR, standard_errors_apart=apart),
             ],
-            metadata={
-                "offer_beliefs": {
-                    f"{name}: effect on P(decline)": f"{b['mean']:+.3f} ± {b['sd']:.3f}" for name, b in whole.iterrows()
-                }
-                | told
-            },
+            metadata={f"{name}: effect on P(decline)": f"{b['mean']:+.3f} ± {b['sd']:.3f}" for name, b in whole.iterrows()}
+            | ({} if past.response is None else past.response.summary()),
         )
 
 

@@ -8,13 +8,15 @@ import narwhals as nw
 import pandas as pd
 
 from oneclick_pipeline import clean, contracts, raw
+from oneclick_pipeline.clean.export import Cleaned, clean_export
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.orchestration.asset_specs import MONTHS, code_version, table_spec
-from oneclick_pipeline.orchestration.checks import CHECKS, check
+from oneclick_pipeline.orchestration.asset_specs import code_version, table_spec
+from oneclick_pipeline.orchestration.checks import CHECKS, Check, check
 from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.raw.export import Export, side_by_side
 
-_CODE = code_version(clean, contracts)
+_CODE = code_version(clean, raw, contracts)
 _LISTS = ("rejected_rows", "corrections")
 _EXAMPLES = 5
 _REMEDY = "correct these values in the export and deliver the files again, or raise cleaning.max_rejected_share in settings.yaml"
@@ -50,36 +52,30 @@ def worst_rules(rejected: pd.DataFrame) -> str:
         **{s.name: {dg.AssetKey(s.file)} for s in SOURCES},
         **{name: {dg.AssetKey(s.file) for s in SOURCES} for name in _LISTS},
     },
-    partitions_def=MONTHS,
     check_specs=[spec for name in _outputs() for spec in CHECKS.get(name, [])],
 )
 def clean_tables(
-    context: dg.AssetExecutionContext,
-    home: Home,
-    market_file: raw.Export,
-    market_money: raw.Export,
-    market_time: raw.Export,
-    money: raw.Export,
+    context: dg.AssetExecutionContext, home: Home, market_file: Export, market_money: Export, market_time: Export, money: Export
 ) -> Iterator[Any]:
     """Clean the four exports."""
     exports = {export.facts.file: export for export in (market_file, market_money, market_time, money)}
     with home.step(context) as step:
         settings = home.settings().cleaning
-        with raw.side_by_side(exports.values()):
+        with side_by_side(exports.values()):
             lines = {file: step.take(export) for file, export in exports.items()}
-            cleaned = {s.name: clean.clean(lines[s.file], s, settings, step.compute) for s in SOURCES}
+            cleaned = {s.name: clean_export(lines[s.file], s, settings, step.compute) for s in SOURCES}
             lists = [
-                step.stage("rejected_rows", nw.concat([c.rejected for c in cleaned.values()])),
-                step.stage("corrections", nw.concat([c.corrections for c in cleaned.values()])),
+                step.stage(nw.concat([c.rejected for c in cleaned.values()]), "rejected_rows"),
+                step.stage(nw.concat([c.corrections for c in cleaned.values()]), "corrections"),
             ]
-            staged = [step.stage(name, c.table) for name, c in cleaned.items()]
+            staged = [step.stage(c.table, name) for name, c in cleaned.items()]
         rejected = step.engine.scan(lists[0].path).collect().to_pandas()
         corrections = step.engine.scan(lists[1].path).group_by("file", "column", "rule").agg(nw.len().alias("rows"))
         worst = worst_rules(rejected)
         # The lists go first: when too many rows are rejected they are what the reader needs.
-        yield from step.publish(
-            *lists,
-            checks=[check("rejected_rows", "nothing_rejected", passed=rejected.empty, rejected=lists[0].rows)],
+        yield from step.publish_all(
+            lists,
+            [check("nothing_rejected", passed=rejected.empty, rejected=lists[0].rows).of("rejected_rows")],
             metadata={
                 "rejected_rows": {"worst rules": dg.MetadataValue.md(f"```\n{worst}\n```")} if worst else {},
                 "corrections": {
@@ -90,11 +86,9 @@ def clean_tables(
         too_many = [
             name for name, c in cleaned.items() if c.rejected_share > settings.max_rejected_share or not _rows(staged, name)
         ]
-        yield from step.publish(
-            *staged,
-            checks=[
-                result for name, c in cleaned.items() for result in _checks(name, c, _rows(staged, name), name not in too_many)
-            ],
+        yield from step.publish_all(
+            staged,
+            [result for name, c in cleaned.items() for result in _checks(name, c, _rows(staged, name), name not in too_many)],
             metadata={
                 name: {"rows read": c.rows, "rows rejected": c.rejected_rows, "exact copies dropped": c.duplicates}
                 for name, c in cleaned.items()
@@ -107,13 +101,15 @@ def _rows(staged: list[Any], name: str) -> int:
     return next(int(table.rows) for table in staged if table.table == name)
 
 
-def _checks(name: str, cleaned: clean.Cleaned, rows: int, within: bool) -> Iterator[dg.AssetCheckResult]:  # noqa: FBT001
+def _checks(name: str, cleaned: Cleaned, rows: int, within: bool) -> Iterator[Check]:  # noqa: FBT001
     counts = {"rows_read": cleaned.rows, "clean": rows, "rejected": cleaned.rejected_rows, "exact_copies": cleaned.duplicates}
-    yield check(name, "rows_accounted", passed=cleaned.rows == rows + cleaned.rejected_rows + cleaned.duplicates, **counts)
-    yield check(name, "rejected_share", passed=within, share=cleaned.rejected_share, rejected=cleaned.rejected_rows)
+    accounted = cleaned.rows == rows + cleaned.rejected_rows + cleaned.duplicates
+    yield check("rows_accounted", passed=accounted, **counts).of(name)
+    share = check("rejected_share", passed=within, share=cleaned.rejected_share, rejected=cleaned.rejected_rows)
+    yield share.of(name)
 
 
-def _too_many(cleaned: dict[str, clean.Cleaned], names: list[str], limit: float, worst: str) -> str:
+def _too_many(cleaned: dict[str, Cleaned], names: list[str], limit: float, worst: str) -> str:
     files = "; ".join(
         f"{TABLES[n].file}.csv: {cleaned[n].rejected_rows} of {cleaned[n].rows} rows ({cleaned[n].rejected_share:.1%})"
         for n in names

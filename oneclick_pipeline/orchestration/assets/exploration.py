@@ -8,8 +8,9 @@ import dagster as dg
 from oneclick_pipeline import contracts, exploration, pictures
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.engine.batches import Batches
-from oneclick_pipeline.orchestration.asset_specs import code_version, picture, table_asset
+from oneclick_pipeline.orchestration.asset_specs import code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
+from oneclick_pipeline.orchestration.metadata import picture
 from oneclick_pipeline.orchestration.resources import Home
 
 _CODE = code_version(exploration, pictures, contracts)
@@ -23,25 +24,15 @@ def data_profile(context: dg.AssetExecutionContext, home: Home, customer_feature
         profile = exploration.data_profile(customer_features, settings)
         constant = profile.loc[(profile["distinct"] < 2) & (profile["column"].isin(FEATURE_NAMES)), "column"]  # noqa: PLR2004
         yield from step.publish(
-            step.stage("data_profile", profile),
-            checks=[
-                check(
-                    "data_profile",
-                    "no_constant_column",
-                    passed=constant.empty,
-                    constant=len(constant),
-                    columns=", ".join(constant),
-                )
-            ],
-            metadata={
-                "data_profile": {
-                    "distributions by activity": picture(
-                        exploration.distributions(customer_features, settings), "Distribution of every feature by activity"
-                    ),
-                    "missing values": int(profile["missing"].sum()),
-                    "customers looked at": f"{profile['rows'].max():,} of {customer_features['regular'].sum():,} regular ones",
-                    "normal columns": ", ".join(profile.loc[profile["normal"].eq(other=True), "column"]) or "none",
-                }
+            step.stage(profile),
+            [check("no_constant_column", passed=constant.empty, constant=len(constant), columns=", ".join(constant))],
+            {
+                "distributions by activity": picture(
+                    exploration.distributions(customer_features, settings), "Distribution of every feature by activity"
+                ),
+                "missing values": int(profile["missing"].sum()),
+                "customers looked at": f"{profile['rows'].max():,} of {customer_features['regular'].sum():,} regular ones",
+                "normal columns": ", ".join(profile.loc[profile["normal"].eq(other=True), "column"]) or "none",
             },
         )
 
@@ -55,18 +46,14 @@ def correlations(context: dg.AssetExecutionContext, home: Home, customer_feature
         with_target = exploration.phik_with_target(found.table)
         pairs = "; ".join(f"{row.column_a} ~ {row.column_b}: {row.phik:.2f}" for row in collinear.itertuples())
         yield from step.publish(
-            step.stage("correlations", found.table),
-            checks=[check("correlations", "no_collinear_features", passed=collinear.empty, pairs=len(collinear), which=pairs)],
+            step.stage(found.table),
+            checks=[check("no_collinear_features", passed=collinear.empty, pairs=len(collinear), which=pairs)],
             metadata={
-                "correlations": {
-                    "phik matrix": picture(exploration.phik_matrix(found.table), "phik correlation of every pair of columns"),
-                    **(
-                        {"phik with activity": picture(with_target, "phik of every feature with activity")} if with_target else {}
-                    ),
-                    "customers": found.customers,
-                    "left out (one value only)": ", ".join(found.left_out) or "none",
-                    "rows used": found.says,
-                }
+                "phik matrix": picture(exploration.phik_matrix(found.table), "phik correlation of every pair of columns"),
+                **({"phik with activity": picture(with_target, "phik of every feature with activity")} if with_target else {}),
+                "customers": found.customers,
+                "left out (one value only)": ", ".join(found.left_out) or "none",
+                "rows used": found.says,
             },
         )
 

@@ -7,8 +7,9 @@ import dagster as dg
 import narwhals as nw
 
 from oneclick_pipeline import contracts, features
-from oneclick_pipeline.orchestration.asset_specs import code_version, origin, table_asset
+from oneclick_pipeline.orchestration.asset_specs import code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
+from oneclick_pipeline.orchestration.metadata import origin
 from oneclick_pipeline.orchestration.resources import Home
 
 _NAMED = 20
@@ -27,7 +28,7 @@ def customer_features(
     """Join the clean tables; see `features.customer_features`."""
     with home.step(context) as step:
         wide = features.customer_features(customers, revenue, site_minutes, profit)
-        staged = step.stage("customer_features", wide.sort("customer_id"))  # once, and nobody after it needs to
+        staged = step.stage(wide.sort("customer_id"))  # once, and nobody after it needs to
         table = step.engine.scan(staged.path)
         reasons = {
             str(row["regular_reason"]): int(row["rows"])
@@ -47,21 +48,16 @@ def customer_features(
         yield from step.publish(
             staged,
             checks=[
-                check("customer_features", "no_customer_lost", passed=seen == staged.rows, customers_seen=seen, rows=staged.rows),
+                check("no_customer_lost", passed=seen == staged.rows, customers_seen=seen, rows=staged.rows),
+                check("files_complete", passed=not len(incomplete), incomplete=len(incomplete), customers=named),
                 check(
-                    "customer_features", "files_complete", passed=not len(incomplete), incomplete=len(incomplete), customers=named
-                ),
-                check(
-                    "customer_features",
                     "regular_customers",
                     passed=regular >= _ENOUGH_REGULAR * staged.rows,
                     regular=regular,
                     share=regular / max(staged.rows, 1),
                 ),
             ],
-            metadata={
-                "customer_features": {f"customers {reason}": n for reason, n in reasons.items()} | origin("customer_features")
-            },
+            metadata={f"customers {reason}": n for reason, n in reasons.items()} | origin("customer_features"),
         )
 
 

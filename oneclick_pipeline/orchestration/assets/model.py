@@ -2,20 +2,25 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import contracts, model, pictures, raw, tracking
+from oneclick_pipeline import contracts, model, pictures, stats, tracking
 from oneclick_pipeline.contracts.model import LABEL_SOURCES
-from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model import gates, labels, leakage
-from oneclick_pipeline.orchestration.asset_specs import MONTHS, OWNERS, code_version, embedded, picture, table_asset
-from oneclick_pipeline.orchestration.checks import CHECKS, check
-from oneclick_pipeline.orchestration.resources import Home, Months
+from oneclick_pipeline.model import labels, leakage
+from oneclick_pipeline.orchestration.asset_specs import OWNERS, code_version, table_asset
+from oneclick_pipeline.orchestration.checks import CHECKS, Check, check, result
+from oneclick_pipeline.orchestration.metadata import embedded, picture
+from oneclick_pipeline.orchestration.metadata import table as markdown_table
+from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.orchestration.table_months import Months
+from oneclick_pipeline.raw.export import Export
+from oneclick_pipeline.tracking import challenge
 
-_CODE = code_version(model, tracking, pictures, contracts)
+_CODE = code_version(model, stats, tracking, pictures, contracts)
 _AGREES, _TOP = 0.7, 5
 _SAME_REASON = 0.7
 _DRAWN = 10
@@ -29,59 +34,34 @@ _WINDOW = 60 + 12 - 1
     **table_asset("training_set", _CODE, {"pandas"}),
 )
 def training_set(
-    context: dg.AssetExecutionContext,
-    home: Home,
-    customer_features: Months,
-    market_file: raw.Export,
-    market_money: raw.Export,
+    context: dg.AssetExecutionContext, home: Home, customer_features: Months, market_file: Export, market_money: Export
 ) -> Iterator[Any]:
     """Collect the regular customers with a label, and guard against leaks; see `model.training_set` and `model.leakage`."""
     with home.step(context) as step:
-        settings, horizon = home.settings().labels, home.settings().value.horizon_months
-        everybody, seed = customer_features, home.settings().model.seed
-        customer_features = everybody.sample(_DRAWN * home.settings().model.max_rows, seed)
-        table = model.training_set(customer_features, month=step.month, horizon=horizon, settings=settings)
-        declined = int(table["declined"].sum())
-        agreement = labels.agreement(customer_features.only(*labels.COLUMNS), month=step.month, settings=settings)
-        aucs = leakage.single_feature_auc(table)
-        shares = leakage.future_shares(table, customer_features.only(*leakage.COLUMNS), horizon=horizon)
-        disguised = leakage.disguised_label(aucs, limit=settings.max_single_auc)
-        future = leakage.unknown_columns(table) or leakage.column_from_the_future(shares, limit=settings.max_future_share)
-        checks = [
-            check("training_set", "both_classes", passed=0 < declined < len(table), declined=declined, customers=len(table)),
-            check("training_set", "no_feature_is_the_label", passed=disguised is None, **_highest(aucs)),
-            check("training_set", "nothing_from_the_future", passed=future is None, **_most_equal(shares)),
-            check("training_set", "rule_agrees", passed=agreement.share is None or agreement.share.estimate >= _AGREES,
-                  customers=agreement.customers, agreement=str(agreement)),
-        ]  # fmt: skip
-        if leak := disguised or future:
-            yield from checks
-            raise leak
+        settings, horizon = home.settings(), home.settings().value.horizon_months
+        some = customer_features.sample(_DRAWN * settings.model.max_rows, settings.model.seed)
+        table = model.training_set(some, month=step.month, horizon=horizon, settings=settings.labels)
+        agreement = labels.agreement(some.only(*labels.COLUMNS), month=step.month, settings=settings.labels)
+        leaks = leakage.leaks(table, some.only(*leakage.COLUMNS), horizon=horizon, settings=settings.labels)
+        checks = _checks_of_training(table, agreement, leaks)
+        if leaks.error is not None:
+            yield from map(partial(result, step.asset), checks)
+            raise leaks.error
         newest = table[table["label_month"] == step.month]
         raw_order = [_texts(market_file, "line", "customer_id"), _texts(market_money, "line", "customer_id", "period")]
         yield from step.publish(
-            step.stage("training_set", table),
-            checks=checks,
-            metadata={
-                "training_set": {
-                    "declined": declined,
-                    "share declined": declined / max(len(table), 1),
-                    "customers": int(table["customer_id"].nunique()),
-                    "customers drawn": "all" if customer_features is everybody else "a random sample: there are more than enough",
-                    "rows tied to another, by the same features or the same customer": int(
-                        table["copies"].duplicated(keep=False).sum()
-                    ),
-                    "label rule": labels.told(table, settings),
-                    "feature months": ", ".join(sorted(table["feature_month"].unique())),
-                    "label months": ", ".join(sorted(table["label_month"].unique())),
-                    **{f"labels {source}": int((table["label_source"] == source).sum()) for source in LABEL_SOURCES},
-                    "revenue rule and delivered class agree": str(agreement),
-                    **{f"ROC-AUC of {name} alone": float(auc) for name, auc in aucs.head(_TOP).items()},
-                    **{
-                        f"ROC-AUC of {name} in the export (kept from the model)": auc
-                        for name, auc in leakage.order_leaks(newest, *raw_order).items()
-                    },
-                }
+            step.stage(table),
+            checks,
+            {
+                "customers drawn": "all" if some is customer_features else "a random sample: there are more than enough",
+                "label rule": labels.rule_in_words(table, settings.labels),
+                "revenue rule and delivered class agree": str(agreement),
+                **_facts_of_training(table),
+                **{f"ROC-AUC of {name} alone": float(auc) for name, auc in leaks.aucs.head(_TOP).items()},
+                **{
+                    f"ROC-AUC of {name} in the export (kept from the model)": auc
+                    for name, auc in leakage.order_leaks(newest, *raw_order).items()
+                },
             },
             why=(
                 f"market_file.csv, column «Покупательская активность»: all {len(table)} labelled customers have one class. "
@@ -90,7 +70,38 @@ def training_set(
         )
 
 
-def _texts(export: raw.Export, *columns: str) -> pd.DataFrame:
+def _checks_of_training(table: pd.DataFrame, agreement: labels.Agreement, leaks: leakage.Leaks) -> list[Check]:
+    declined = int(table["declined"].sum())
+    share = agreement.share
+    agrees = check(
+        "rule_agrees",
+        passed=share is None or share.estimate >= _AGREES,
+        customers=agreement.customers,
+        agreement=str(agreement),
+    )
+    return [
+        check("both_classes", passed=0 < declined < len(table), declined=declined, customers=len(table)),
+        check("no_feature_is_the_label", passed=leaks.disguised is None, **_highest(leaks.aucs)),
+        check("nothing_from_the_future", passed=leaks.future is None, **_most_equal(leaks.shares)),
+        agrees.judged_if(share is not None),
+    ]
+
+
+def _facts_of_training(table: pd.DataFrame) -> dict[str, Any]:
+    """What a training set holds."""
+    declined = int(table["declined"].sum())
+    return {
+        "declined": declined,
+        "share declined": declined / max(len(table), 1),
+        "customers": int(table["customer_id"].nunique()),
+        "rows tied to another, by the same features or the same customer": int(table["copies"].duplicated(keep=False).sum()),
+        "feature months": ", ".join(sorted(table["feature_month"].unique())),
+        "label months": ", ".join(sorted(table["label_month"].unique())),
+        **{f"labels {source}": int((table["label_source"] == source).sum()) for source in LABEL_SOURCES},
+    }
+
+
+def _texts(export: Export, *columns: str) -> pd.DataFrame:
     """Columns of an export as it came."""
     export.verify()
     texts = export.lines().select(columns).collect().to_pandas()
@@ -119,7 +130,6 @@ def _most_equal(shares: pd.DataFrame) -> dict[str, float | str]:
 
 @dg.asset(
     name="activity_model",
-    partitions_def=MONTHS,
     group_name="model",
     description=(
         "The model of p_decline: searched over families, judged by nested cross-validation, registered in MLflow "
@@ -131,63 +141,52 @@ def _most_equal(shares: pd.DataFrame) -> dict[str, float | str]:
     check_specs=CHECKS["activity_model"],
 )
 def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: pd.DataFrame) -> Iterator[Any]:
-    """Train a challenger, log it, promote it if it passes every gate; see `model.train`, `model.gates`, `tracking.Tracking`."""
+    """Train a challenger and promote it if it passes every gate; see `tracking.challenge`."""
     with home.step(context) as step:
         settings, store = home.settings(), tracking.Tracking(home.root)
-        trained = model.train(training_set, settings.model)
-        explained = model.effects(trained.pipeline, training_set, settings.model)
-        tags = {"dagster_run_id": context.run.run_id, "dagster_asset": "activity_model", "code_version": _CODE}
-        version = store.log_training(trained, training_set, explained, month=step.month, tags=tags)
-        try:
-            against, unusable = store.standing(trained, training_set), ""
-        except BadInputError as error:  # a champion whose files are gone or were changed can score nothing: it counts as none
-            against, unusable = None, str(error)
-            context.log.warning("the challenger is judged as if there were no champion: %s", unusable)
-        reopened = store.reopen(version, gates.edge_rows(training_set))
-        judged = gates.judge(trained, training_set, against, reopened, settings.gates)
-        version = store.log_gates(version, judged)
-        for gate in judged:
-            yield check("activity_model", gate.name, passed=gate.passed, figures=gate.text, **_finite(gate.figures))
-        refused = "; ".join(f"{gate.name} {gate}" for gate in judged if not gate.passed)
-        if not refused:
-            store.promote(version.version)
-        elif against is None:
-            raise dg.Failure(
-                f"the first model has not passed all gates, and no champion can score in its place: {refused}. What to do: look "
-                "at the labels and the data_profile; limits that are too strict for this store stand in settings.yaml, section "
-                f"gates; to take it as it is: oneclick model promote {version.version} --force, then run the job refresh",
-                allow_retries=False,
-            )
-        champion = store.require_champion()
-        families = ["| family | ROC-AUC | log loss | ECE |", "| --- | --- | --- | --- |"]
-        families += [
-            f"| {f.label} | {f.metrics['roc_auc']} | {f.metrics['log_loss']} | {f.metrics['ece']} |" for f in trained.families
-        ]
-        told = ["| gate | | figures |", "| --- | --- | --- |"]
-        told += [
-            f"| {gate.name} | {'passed' if gate.passed else '**failed**'} | {pictures.literal(gate.text)} |" for gate in judged
-        ]
-        yield dg.MaterializeResult(
-            data_version=dg.DataVersion(f"{champion.name}-{champion.version}"),  # of what scores: it may be the old one
-            metadata={
+        tags = {"dagster_run_id": context.run.run_id, "dagster_asset": step.asset, "code_version": _CODE}
+        outcome = challenge.challenge(store, training_set, settings, month=step.month, tags=tags)
+        if outcome.unusable:
+            context.log.warning("the challenger is judged as if there were no champion: %s", outcome.unusable)
+        yield from step.report(
+            check(gate.name, passed=gate.passed, figures=gate.text, **_finite(gate.figures)) for gate in outcome.gates
+        )
+        champion = challenge.settle(store, outcome)
+        version = outcome.version
+        pictures_of = {
+            "ROC and calibration": ("curves.png", "ROC and calibration, out of fold"),
+            "calibration": ("calibration.png", "Reliability before and after calibration"),
+            "comparison of families": ("families.png", "Families with 95 % intervals"),
+        }
+        yield step.materialized(
+            {
                 "model": f"{version.name} version {version.version}",
                 "champion": f"{champion.name} version {champion.version}",
-                "promoted": f"no: {refused}" if refused else "yes: it passed every gate",
-                **({"the champion before could not be used": unusable} if unusable else {}),
-                "gates": dg.MetadataValue.md("\n".join(told)),
-                "family": trained.family,
-                "parameters": trained.parameters,
-                "how it was chosen": trained.rule,
-                "families, nested estimates with 95 % intervals": dg.MetadataValue.md("\n".join(families)),
-                **{name: interval.estimate for name, interval in trained.metrics.items()},
-                "ROC and calibration": embedded(store.picture(version, "curves.png"), "ROC and calibration, out of fold"),
-                "calibration": embedded(store.picture(version, "calibration.png"), "Reliability before and after calibration"),
-                "comparison of families": embedded(store.picture(version, "families.png"), "Families with 95 % intervals"),
+                "promoted": f"no: {outcome.refused}" if outcome.refused else "yes: it passed every gate",
+                **({"the champion before could not be used": outcome.unusable} if outcome.unusable else {}),
+                **_facts_of_model(outcome),
+                **{name: embedded(store.picture(version, file), alt) for name, (file, alt) in pictures_of.items()},
                 "MLflow run": version.run_id,
-                "in MLflow": dg.MetadataValue.url(home.settings().report.mlflow_url + store.run_path(version.run_id)),
-                "rows": f"{trained.rows} of {trained.rows_available}",
+                "in MLflow": dg.MetadataValue.url(settings.report.mlflow_url + store.run_path(version.run_id)),
             },
+            data_version=f"{champion.name}-{champion.version}",  # of what scores: it may be the old one
         )
+
+
+def _facts_of_model(outcome: challenge.Challenge) -> dict[str, Any]:
+    """How a model was chosen and judged."""
+    trained = outcome.trained
+    families = [(f.label, f.metrics["roc_auc"], f.metrics["log_loss"], f.metrics["ece"]) for f in trained.families]
+    judged = [(g.name, "passed" if g.passed else "**failed**", pictures.literal(g.text)) for g in outcome.gates]
+    return {
+        "gates": markdown_table(("gate", "", "figures"), judged),
+        "family": trained.family,
+        "parameters": trained.parameters,
+        "how it was chosen": trained.rule,
+        "families, nested estimates with 95 % intervals": markdown_table(("family", "ROC-AUC", "log loss", "ECE"), families),
+        **{name: interval.estimate for name, interval in trained.metrics.items()},
+        "rows": f"{trained.rows} of {trained.rows_available}",
+    }
 
 
 @dg.asset(deps=["activity_model"], **table_asset("model_explanation", _CODE, {"scikitlearn"}))
@@ -196,25 +195,24 @@ def model_explanation(context: dg.AssetExecutionContext, home: Home, training_se
     with home.step(context) as step:
         store = tracking.Tracking(home.root)
         champion = store.require_champion()
-        effects, values = model.Effects.from_json(store.effects(champion)), store.shapley(champion)
+        contributions = model.Contributions.from_json(store.contributions(champion))
+        values = store.shapley(champion)
         table = model.model_explanation(store.load(champion), training_set, values, home.settings().model)
-        faithful = effects.fidelity
+        faithful = contributions.fidelity
         sure = table[table["log_loss_increase_low"] > 0]
         yield from step.publish(
-            step.stage("model_explanation", table),
+            step.stage(table),
             checks=[
                 check(
-                    "model_explanation",
                     "something_matters",
                     passed=len(sure) > 0,
                     features=len(sure),
                     which=", ".join(sure["feature"]),
                 ),
                 check(
-                    "model_explanation",
                     "reasons_faithful",
                     passed=faithful.top_reason >= _SAME_REASON,
-                    method=effects.method,
+                    method=contributions.method,
                     customers=faithful.customers,
                     same_top_reason=faithful.top_reason,
                     same_of_top_three=faithful.top_three,
@@ -222,13 +220,11 @@ def model_explanation(context: dg.AssetExecutionContext, home: Home, training_se
                 ),
             ],
             metadata={
-                "model_explanation": {
-                    "permutation importance": picture(model.importance(table), "Permutation importance of every feature"),
-                    "Shapley values": picture(model.beeswarm(values), "Shapley values of sampled customers, a dot each"),
-                    "dependence": picture(model.dependence(values, effects), "Shapley values over the strongest features"),
-                    "how reasons are made": effects.method,
-                    "model": f"{champion.name} version {champion.version}",
-                }
+                "permutation importance": picture(model.importance(table), "Permutation importance of every feature"),
+                "Shapley values": picture(model.beeswarm(values), "Shapley values of sampled customers, a dot each"),
+                "dependence": picture(model.dependence(values, contributions), "Shapley values over the strongest features"),
+                "how reasons are made": contributions.method,
+                "model": f"{champion.name} version {champion.version}",
             },
         )
 

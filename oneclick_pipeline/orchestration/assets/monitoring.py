@@ -8,23 +8,27 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import contracts, model, monitoring, pictures, tracking
+from oneclick_pipeline import contracts, experiment, model, monitoring, pictures, stats, tracking
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.monitoring import WATCHED
+from oneclick_pipeline.engine import files
+from oneclick_pipeline.experiment import old_ledgers
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model import labels
-from oneclick_pipeline.monitoring import health, untreated
+from oneclick_pipeline.monitoring import health, weights
 from oneclick_pipeline.monitoring import pictures as drawn
-from oneclick_pipeline.orchestration.asset_specs import code_version, picture, table_asset
+from oneclick_pipeline.orchestration.asset_specs import code_version, table_asset
 from oneclick_pipeline.orchestration.assets.campaigns import PAST
-from oneclick_pipeline.orchestration.checks import check
-from oneclick_pipeline.orchestration.resources import Home, Months
+from oneclick_pipeline.orchestration.checks import Check
+from oneclick_pipeline.orchestration.metadata import picture
+from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.orchestration.table_months import Months
 from oneclick_pipeline.report import source
 from oneclick_pipeline.settings import Settings
 
-_CODE = code_version(monitoring, model, pictures, contracts)
+_CODE = code_version(monitoring, model, experiment, stats, pictures, contracts)
 _BEFORE = dg.TimeWindowPartitionMapping(start_offset=PAST.start_offset, end_offset=-1)
 _INTAKE = [*(s.file for s in SOURCES), "rejected_rows"]
 _SHOWN = 12
@@ -58,19 +62,17 @@ def drift(context: dg.AssetExecutionContext, home: Home, customer_features: Mont
             seed=settings.model.seed,
         )
         yield from step.publish(
-            step.stage("drift", table),
+            step.stage(table),
             checks=_drift_checks(table),
             metadata={
-                "drift": {
-                    "compared with": reference if there else f"nothing: no tables of {reference or 'a champion'}",
-                    "champion": "none" if champion is None else f"{champion.name} version {champion.version}",
-                    **{f"PSI {name}": psi for name, psi in _known(table, "psi").items()},
-                    **_known(table[table["kind"] == "share"], "value"),
-                    "drift over months": picture(
-                        drawn.drift_map(_earlier(home.root, step.month) | {step.month: table}, settings.monitoring),
-                        "PSI of every feature and the score by month",
-                    ),
-                }
+                "compared with": reference if there else f"nothing: no tables of {reference or 'a champion'}",
+                "champion": "none" if champion is None else f"{champion.name} version {champion.version}",
+                **{f"PSI {name}": psi for name, psi in _known(table, "psi").items()},
+                **_known(table[table["kind"] == "share"], "value"),
+                "drift over months": picture(
+                    drawn.drift_map(_earlier(home.root, step.month) | {step.month: table}, settings.monitoring),
+                    "PSI of every feature and the score by month",
+                ),
             },
         )
 
@@ -91,16 +93,16 @@ def _known(table: pd.DataFrame, column: str) -> dict[str, float]:
     return dict(zip(known["name"], known[column].astype(float), strict=True))
 
 
-def _drift_checks(table: pd.DataFrame) -> list[dg.AssetCheckResult]:
-    """One check a kind of rows, judged by the worst of them."""
+def _drift_checks(table: pd.DataFrame) -> list[Check]:
+    """One check per kind of rows, judged by the worst of them."""
     features, scores, shares, new = (table[table["kind"] == kind] for kind in WATCHED)
     named = new[new["category"] != ""]
     which = ", ".join(f"{name}: {text} ({n})" for name, text, n in named[["name", "category", "count"]].itertuples(index=False))
     return [
-        _judged("drift", "features_stable", features, _largest(features, "psi", _PSI), _moved(features)),
-        _judged("drift", "scores_stable", scores, _largest(scores, "psi", _PSI)),
-        *(_judged("drift", name, shares[shares["name"].isin(of)], _by_name(shares, of)) for name, of in _SHARES.items()),
-        _judged("drift", "no_new_categories", new, _largest(new, "value", ("value", "count")), which),
+        _judged("features_stable", features, _largest(features, "psi", _PSI), _moved(features)),
+        _judged("scores_stable", scores, _largest(scores, "psi", _PSI)),
+        *(_judged(name, shares[shares["name"].isin(of)], _by_name(shares, of)) for name, of in _SHARES.items()),
+        _judged("no_new_categories", new, _largest(new, "value", ("value", "count")), which),
     ]
 
 
@@ -135,16 +137,14 @@ def _by_name(shares: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
 _BAD = ("moderate", "shifted")
 
 
-def _judged(
-    asset: str, name: str, rows: pd.DataFrame, numbers: Mapping[str, float], which: str = "", status: str = "status"
-) -> dg.AssetCheckResult:
-    """Passed unless a row is beyond a limit, an error where one is beyond the hard one; what is not known passes and says so."""
+def _judged(name: str, rows: pd.DataFrame, numbers: Mapping[str, float], which: str = "", status: str = "status") -> Check:
+    """Passed unless a row is beyond a limit, an error where one is beyond the hard one; what is unknown passes and says so."""
     levels = set(rows[status])
     known = {key: float(value) for key, value in numbers.items() if pd.notna(value)}
     worst = next((s for s in ("shifted", "moderate", "stable", "no_reference") if s in levels), "not_enough_data")
-    told = {"which": which} if which else {}
+    figures: dict[str, float | str] = {"status": worst, **known, **({"which": which} if which else {})}
     severity = dg.AssetCheckSeverity.ERROR if "shifted" in levels else None
-    return check(asset, name, severity, passed=not levels & set(_BAD), status=worst, **known, **told)
+    return Check(name, not levels & set(_BAD), figures, severity).judged_if(worst in (*_BAD, "stable"))
 
 
 @dg.asset(
@@ -168,7 +168,7 @@ def model_health(
             customer_features.only(*labels.COLUMNS).sample(most, seed),
             _Drawn(home.root, step.month, settings),
             {
-                number: monitoring.Judged(v.tags["month"], v.feature_months, v.foretells_same_month, v.roc_auc)
+                number: monitoring.ModelVersion(v.tags["month"], v.feature_months, v.foretells_same_month, v.roc_auc)
                 for number, v in versions.items()
             },
             month=step.month,
@@ -179,23 +179,20 @@ def model_health(
         )
         newest, promises = _newest(table), drawn.kept_promises(table)
         yield from step.publish(
-            step.stage("model_health", table),
+            step.stage(table),
             checks=[
                 _judged(
-                    "model_health",
                     "calibrated",
                     newest,
                     _told(newest, "ece", "expected", "observed", "gap"),
                     status="calibration",
                 ),
-                _judged("model_health", "ranks", newest, _told(newest, "roc_auc", "log_loss", "brier"), status="ranking"),
+                _judged("ranks", newest, _told(newest, "roc_auc", "log_loss", "brier"), status="ranking"),
             ],
             metadata={
-                "model_health": {
-                    "months that have come true": int((table["feature_month"] != health.ALL).sum()),
-                    **{name: value for name, value in _told(newest, "ece", "roc_auc", "gap").items() if pd.notna(value)},
-                    **({} if promises is None else {"promised and observed": picture(promises, _ALT)}),
-                }
+                "months that have come true": int((table["feature_month"] != health.ALL).sum()),
+                **{name: value for name, value in _told(newest, "ece", "roc_auc", "gap").items() if pd.notna(value)},
+                **({} if promises is None else {"promised and observed": picture(promises, _ALT)}),
             },
         )
 
@@ -220,7 +217,7 @@ def _told(rows: pd.DataFrame, *figures: str) -> dict[str, float]:
 
 
 class _Drawn(Mapping[str, pd.DataFrame]):
-    """Who got no offer, and how likely that was, by month; a month is read when it is asked for, the newest ones are kept."""
+    """Who got no offer, and its probability, by month; a month is read when it is asked for, the newest ones are kept."""
 
     def __init__(self, home: Path, month: str, settings: Settings) -> None:
         oldest = add_months(month, -settings.monitoring.history_months)
@@ -242,15 +239,18 @@ class _Drawn(Mapping[str, pd.DataFrame]):
 
 def _drawn(home: Path, settings: Settings, month: str) -> pd.DataFrame:
     """What the ledger says of a month, and of customers of whom it says nothing the plan."""
-    sent = ledger.read(home, [month], settings.offers)[list(untreated.COLUMNS)]
+    sent = ledger.read(home, [month], settings.offers)[list(weights.COLUMNS)]
     path = table_file(home, "offer_plan", month)
     if path.exists():
         # of one month the sample is at least as large as of all of them: whoever is in theirs is in it
-        sampled = Months("offer_plan", {month: path}, untreated.COLUMNS).sample(settings.monitoring.max_rows, settings.model.seed)
+        stored = set(weights.COLUMNS) <= files.columns(path)
+        columns = weights.COLUMNS if stored else old_ledgers.READ
+        sampled = Months("offer_plan", {month: path}, columns).sample(settings.monitoring.max_rows, settings.model.seed)
         plan = sampled[month]
         rest = plan[(plan["arm"] == "none") & ~plan["customer_id"].isin(sent["customer_id"])]
+        rest = rest if stored else old_ledgers.with_probabilities(rest)[list(weights.COLUMNS)]
         sent = pd.concat([sent.astype(object), rest.astype(object)], ignore_index=True)
-    return untreated.alone(sent)
+    return sent
 
 
 ASSETS = [drift, model_health]

@@ -1,30 +1,38 @@
 """Assets of stage offers: who gets which offer this month, and the file that the CRM loads."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import campaigns, contracts, offers, pictures
-from oneclick_pipeline.campaigns import evidence, ledger, outcomes, worth
+from oneclick_pipeline import campaigns, contracts, experiment, offers, pictures, stats
+from oneclick_pipeline.campaigns import ledger, worth
+from oneclick_pipeline.campaigns.dr_learner import Learner
 from oneclick_pipeline.campaigns.policy_value import PolicyValue
-from oneclick_pipeline.catalogue import eligibility, reader
+from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.catalogue.offer import Offer
-from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
 from oneclick_pipeline.engine.batches import ROWS, Batches
+from oneclick_pipeline.engine.files import read_metadata
 from oneclick_pipeline.errors import AlreadyPublishedError
-from oneclick_pipeline.offers import export, plan
-from oneclick_pipeline.offers.backtest import compared
-from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN, FRESH, MONTHS, OWNERS, code_version, table_asset
-from oneclick_pipeline.orchestration.assets.campaigns import PAST
-from oneclick_pipeline.orchestration.checks import CHECKS, check
-from oneclick_pipeline.orchestration.resources import Home, Months
+from oneclick_pipeline.figures import figure
+from oneclick_pipeline.offers import export, month_plan
+from oneclick_pipeline.offers.plan_summary import Summary
+from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN, FRESH, OWNERS, code_version, table_asset
+from oneclick_pipeline.orchestration.assets.campaigns import PAST, PAST_CAMPAIGNS, past_campaigns
+from oneclick_pipeline.orchestration.checks import CHECKS, Check, check
+from oneclick_pipeline.orchestration.metadata import table
+from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.orchestration.table_months import Months
 from oneclick_pipeline.settings import Settings
+from oneclick_pipeline.stats import Z_95
 
-_CODE = code_version(offers, campaigns, pictures, contracts)
+_CODE = code_version(offers, campaigns, experiment, stats, pictures, contracts)
 _CERTIFIED = 0.001
+_CATALOGUE = "oneclick_catalogue"
+"""Key of the catalogue's digest in the file of the plan."""
 
 
 class Replan(dg.Config):
@@ -49,69 +57,77 @@ def offer_plan(
 ) -> Iterator[Any]:
     """Give every customer one offer, or control, or nothing; see `offers.plan`."""
     with home.step(context) as step:
-        settings, valid = home.settings(), Catalogue.load(home.root).valid_in(step.month)
-        features = customer_features.batches(step.month)
-        rows = outcomes.sampled(campaign_outcomes, settings.campaigns.max_rows, settings.model.seed)
-        before = outcomes.known_before(rows, customer_features.of(rows["customer_id"]))
-        lessons = evidence.learn(rows, before, reader.priors(valid), settings)
-        past = customer_features.sample(worth.MAX_ROWS, settings.model.seed)
-        keeping = worth.learn(past, month=step.month, settings=settings)
-
+        settings, catalogue = home.settings(), home.catalogue()
+        valid, features = catalogue.valid_in(step.month), customer_features.batches(step.month)
         scored = customer_scores.only("customer_id", "p_decline", "value_at_risk", "model_version")
-        customers = features.only(*_needed(valid)).beside(scored, customer_segments.only("customer_id", "segment"))
-        planner = plan.Planner(
+        made = month_plan.plan_month(
+            features.only(*_needed(valid)).beside(scored, customer_segments.only("customer_id", "segment")),
             valid,
             offer_beliefs,
-            settings,
+            past_campaigns(home, step.month, campaign_outcomes, customer_features),
+            customer_features.sample(worth.MAX_ROWS, settings.model.seed),
+            engine=step.engine,
             month=step.month,
-            cuts=eligibility.quantiles(valid, customers),
-            by_segment=lessons.response is None,
+            settings=settings,
         )
-        looked = step.engine.map(
-            customers, lambda some: planner.look(some, lessons.effects(some), None if keeping is None else keeping.of(some))
-        )
-        for part in looked:
-            planner.add(part)
-        made = planner.decide()
-        ways = compared(rows, valid, lessons.held_out, seed=settings.model.seed)
-        told, staged = made.summary, step.stage_batches("offer_plan", made.tables(ROWS))
-        given = (Batches("offer_plan", staged.path)["arm"] == "offer").to_numpy()
+        home.forget(PAST_CAMPAIGNS, step.month)
+        staged = step.stage_batches(made.decided.tables(ROWS), {_CATALOGUE: catalogue.digest})
+        given = (Batches(step.asset, staged.path)["arm"] == "offer").to_numpy()
         consent = features["marketing_consent"][given]  # of the table itself: both are by customer
-        over = [o.id for o in valid if o.capacity is not None and told.given.get(o.id, 0) > o.capacity]
         yield from step.publish(
             staged,
-            checks=[
-                check("offer_plan", "consent", passed=bool((consent == True).all()), offered=int(given.sum())),  # noqa: E712 - may be missing
-                check(
-                    "offer_plan",
-                    "within_budget",
-                    passed=told.cost <= told.budget * (1 + 1e-9),
-                    cost=told.cost,
-                    budget=told.budget,
-                ),
-                check("offer_plan", "within_capacities", passed=not over, offers=len(valid), over=", ".join(over)),
-                check("offer_plan", "near_optimal", passed=told.gap <= _CERTIFIED, certified_gap=told.gap),
+            [
+                check("consent", passed=bool((consent == True).all()), offered=int(given.sum())),  # noqa: E712 - may be missing
+                *_checks_of_plan(made.decided.summary, valid),
             ],
-            metadata={
-                "offer_plan": {
-                    **{f"arm {arm}": int(n) for arm, n in told.arms.items()},
-                    **{f"offered {offer}": int(n) for offer, n in told.given.items()},
-                    "cost, finance units": told.cost,
-                    "budget, finance units": told.budget,
-                    EXPECTED_GAIN: (f"{told.expected_gain:.1f} ({told.expected_gain_low:.1f} to {told.expected_gain_high:.1f})"),
-                    "the same by risk x profit, without controls": told.by_risk,
-                    "the same without limits and controls": told.without_limits,
-                    "smallest change of the share of decliners that this plan can show": told.detectable_effect,
-                    "price of a unit of budget": told.price_of_budget,
-                    "effects": "of the catalogue" if lessons.response is None else "learnt from earlier campaigns",
-                    "found beyond them by the DR-learner": "not asked: too few customers"
-                    if lessons.learner is None
-                    else f"{lessons.learner.slope.used:.0%} of what it sees",
-                    "worth of a kept customer": _assumed(settings) if keeping is None else str(keeping),
-                    "earlier campaigns": dg.MetadataValue.md(_ways(ways)),
-                }
-            },
+            {"digest of the catalogue": catalogue.digest, **_facts_of_plan(made, settings)},
         )
+
+
+def _checks_of_plan(summary: Summary, offers: Sequence[Offer]) -> list[Check]:
+    within = summary.cost <= summary.budget * (1 + 1e-9)
+    over = [o.id for o in offers if o.capacity is not None and summary.given.get(o.id, 0) > o.capacity]
+    return [
+        check("within_budget", passed=within, cost=summary.cost, budget=summary.budget),
+        check("within_capacities", passed=not over, offers=len(offers), over=", ".join(over)),
+        check("near_optimal", passed=summary.gap <= _CERTIFIED, certified_gap=summary.gap),
+    ]
+
+
+def _facts_of_plan(made: month_plan.MonthPlan, settings: Settings) -> dict[str, Any]:
+    """What a plan comes to, and what it rests on."""
+    summary, lessons = made.decided.summary, made.lessons
+    low, high = figure(summary.expected_gain_low), figure(summary.expected_gain_high)
+    return {
+        **{f"arm {arm}": int(n) for arm, n in summary.arms.items()},
+        **{f"offered {offer}": int(n) for offer, n in summary.given.items()},
+        "cost, finance units": summary.cost,
+        "budget, finance units": summary.budget,
+        EXPECTED_GAIN: f"{figure(summary.expected_gain)} ({low} to {high})",
+        "the same by risk x profit, without controls": summary.by_risk,
+        "the same without limits and controls": summary.without_limits,
+        "smallest change of the share of decliners that this plan can show": summary.detectable_effect,
+        **{
+            f"the same of {offer} alone": "too few controls" if math.isnan(least) else least
+            for offer, least in summary.detectable_effects.items()
+        },
+        "price of a unit of budget": summary.price_of_budget,
+        "effects": "of the catalogue" if lessons.response is None else "learnt from earlier campaigns",
+        "found beyond them by the DR-learner": (
+            "not asked: too few customers" if lessons.learner is None else f"{lessons.learner.slope.used:.0%} of what it sees"
+        ),
+        **_beyond(lessons.learner),
+        "worth of a kept customer": _assumed(settings) if made.worth is None else str(made.worth),
+        "earlier campaigns": _ways(made.ways),
+    }
+
+
+def _beyond(learner: Learner | None) -> dict[str, str]:
+    """What the DR-learner sees beyond the other effects, on average over the customers on whom an offer was measured."""
+    if learner is None:
+        return {}
+    means = zip(learner.offers, learner.means, learner.standard_errors, strict=True)
+    return {f"{o}: effect beyond": f"{mean:+.3f} ± {Z_95 * se:.3f}" for o, mean, se in means if not math.isnan(mean)}
 
 
 def _needed(offers: Sequence[Offer]) -> list[str]:
@@ -126,22 +142,22 @@ def _assumed(settings: Settings) -> str:
     return f"assumed: {share:.0%} of the profit of {months} months, too little history to learn it"
 
 
-def _ways(ways: list[PolicyValue]) -> str:
-    """What ways of choosing would have earned, as a Markdown table."""
+def _ways(ways: list[PolicyValue]) -> dg.MarkdownMetadataValue:
+    """What ways of choosing would have earned."""
     if not ways:
-        return "not enough data: no earlier campaign has matured"
-    lines = ["| way of choosing | finance units a customer and month | 95 % interval | treated |", "| --- | --- | --- | --- |"]
-    lines += [f"| {w.policy} | {w.value:.3f} | {w.low:.3f} to {w.high:.3f} | {w.treated:.0%} |" for w in ways]
-    return "\n".join(lines)
+        return dg.MetadataValue.md("not enough data: no earlier campaign has matured")
+    header = ("way of choosing", "finance units per customer and month", "95 % interval", "treated", "by the model alone")
+    shares = [(f"{w.treated:.0%}", f"{w.unsupported:.0%}") for w in ways]
+    rows = [(w.policy, f"{w.value:.3f}", f"{w.low:.3f} to {w.high:.3f}", *share) for w, share in zip(ways, shares, strict=True)]
+    return table(header, rows)
 
 
 @dg.asset(
     name="offers_export",
-    partitions_def=MONTHS,
     group_name="offers",
     description=(
         "HOME/exports/<month>/offers.csv for the CRM, and the same plan in the ledger. Written once: another plan for a month "
-        "that was published changes nothing and is told, unless the run is started with replan."
+        "that was published changes nothing, and a check says so, unless the run is started with replan."
     ),
     owners=[OWNERS["offers"]],
     kinds={"csv"},
@@ -153,28 +169,30 @@ def offers_export(
 ) -> Iterator[Any]:
     """Publish the plan; see `campaigns.ledger` and `offers.export`."""
     with home.step(context) as step:
-        offered = Catalogue.load(home.root)
+        catalogue = home.catalogue()
         planned = offer_plan.where(lambda some: some["arm"] != "none")
         customers = planned.loc[planned["arm"] == "offer", "customer_id"]
         features = customer_features.where(lambda some: some["customer_id"].isin(customers))
         try:
             # The ledger first: what is not in it was not sent. A run that dies between the two is finished by the next.
             sent = ledger.publish(home.root, step.month, planned, replan=config.replan)
-            file = export.write_export(home.root, step.month, planned, features, offered, replan=config.replan)
+            file = export.write_export(home.root, step.month, planned, features, catalogue, replan=config.replan)
         except AlreadyPublishedError as error:
-            yield check("offers_export", "published_as_planned", passed=False, why=str(error))
-            yield dg.MaterializeResult(metadata={"published": "an earlier plan of this month stands; nothing was changed"})
+            yield from step.report([check("published_as_planned", passed=False, why=str(error))])
+            yield step.materialized({"published": "an earlier plan of this month stands; nothing was changed"})
             return
-        yield check("offers_export", "published_as_planned", passed=True, offered=sent.offered, controls=sent.controls)
-        yield dg.MaterializeResult(
-            data_version=dg.DataVersion(sent.digest),
-            metadata={
+        yield from step.report([check("published_as_planned", passed=True, offered=sent.offered, controls=sent.controls)])
+        same = read_metadata(offer_plan.path, _CATALOGUE) in ("", catalogue.digest)
+        yield step.materialized(
+            {
                 "path": dg.MetadataValue.path(file.path),
                 "customers with an offer": sent.offered,
                 "customers held out": sent.controls,
                 "written": "now" if sent.written or file.written else "before; the plan is the same",
                 "ledger": dg.MetadataValue.path(sent.path),
+                "catalogue": "the one that the plan was made with" if same else "changed since the plan: texts are those of now",
             },
+            data_version=sent.digest,
         )
 
 

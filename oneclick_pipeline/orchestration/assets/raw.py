@@ -1,4 +1,4 @@
-"""Assets of stage raw: one an export."""
+"""Assets of stage raw: one per export."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,18 +10,18 @@ from oneclick_pipeline import contracts, raw
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.schema import Table
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.months import is_month
-from oneclick_pipeline.home.paths import raw_file
+from oneclick_pipeline.home.paths import raw_file, raw_months
 from oneclick_pipeline.orchestration.asset_specs import code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.raw.export import open_export, reopen, rows, unchanged
 
 
 def _delivered(home: Path, month: str, file: str) -> Path:
     """The export's path; an error that lists the months there are if the month has no folder."""
     path = raw_file(home, month, file)
     if not path.parent.is_dir():
-        months = sorted(p.name for p in path.parent.parent.glob("*") if is_month(p.name) and p.is_dir())
+        months = raw_months(home)
         raise BadInputError(
             f"the month {month} has no folder",
             file=str(path.parent),
@@ -35,16 +35,15 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
     def asset(context: dg.AssetExecutionContext, home: Home) -> Iterator[Any]:
         with home.step(context) as step:
             path = _delivered(home.root, step.month, source.file)
-            with raw.unchanged(path):
-                export = raw.open_export(path, source.file, step.folder)
+            with unchanged(path):
+                export = open_export(path, source.file, step.folder)
                 staged = step.stage_export(export)
-            facts, broken = export.facts, raw.reopen(path, staged.path).broken()
+            facts, broken, lines = export.facts, reopen(path, staged.path).broken(), rows(staged.path)
             yield from step.publish(
                 staged,
                 checks=[
-                    check(source.file, "lines_split", passed=not broken, broken_lines=broken, lines=staged.rows),
+                    check("lines_split", passed=not broken, broken_lines=broken, lines=lines),
                     check(
-                        source.file,
                         "known_columns",
                         passed=not facts.extra_columns,
                         unknown=len(facts.extra_columns),
@@ -52,17 +51,17 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                     ),
                 ],
                 metadata={
-                    source.file: {
-                        "file": dg.MetadataValue.path(path),
-                        "sha256": facts.sha256,
-                        "bytes": facts.size,
-                        "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
-                        "delimiter": facts.delimiter,
-                        "decimal mark": facts.decimal_mark,
-                        "line end": facts.line_end,
-                        "rewritten before splitting": facts.rewritten,
-                        "columns": ", ".join(facts.header),
-                    }
+                    "file": dg.MetadataValue.path(path),
+                    "sha256": facts.sha256,
+                    "bytes": facts.size,
+                    "rows of the file": lines,
+                    "rows that are not plain, in this table": staged.rows,
+                    "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
+                    "delimiter": facts.delimiter,
+                    "decimal mark": facts.decimal_mark,
+                    "line end": facts.line_end,
+                    "rewritten before splitting": facts.rewritten,
+                    "columns": ", ".join(facts.header),
                 },
                 data_version=facts.sha256,
             )

@@ -5,14 +5,14 @@ from typing import Any
 
 import dagster as dg
 
-from oneclick_pipeline import contracts, pictures, report, tracking
+from oneclick_pipeline import contracts, pictures, report, stats, tracking
 from oneclick_pipeline.home.paths import report_file
-from oneclick_pipeline.orchestration.asset_specs import FRESH, MONTHS, OWNERS, code_version
-from oneclick_pipeline.orchestration.checks import CHECKS, check, failed_blocking
+from oneclick_pipeline.orchestration.asset_specs import FRESH, OWNERS, code_version
+from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.report import files, languages
 
-_CODE = code_version(report, languages, pictures, contracts)
+_CODE = code_version(report, languages, stats, pictures, contracts)
 _OF_THE_MONTH = (
     "market_file", "market_money", "market_time", "money", "corrections", "customer_features", "data_profile", "correlations",
     "training_set", "activity_model", "model_explanation", "profit_curve", "segment_profiles",
@@ -28,7 +28,6 @@ _AND_BEFORE = ("rejected_rows", "customer_scores", "customer_segments")
         *_OF_THE_MONTH,
         *(dg.AssetDep(name, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1)) for name in _AND_BEFORE),
     ],
-    partitions_def=MONTHS,
     group_name="report",
     description=(
         "HOME/reports/<month>.html: the month for marketers, on one page that needs nothing else. What changed, who will decline "
@@ -45,34 +44,31 @@ def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[An
     """Write the page; see `report`."""
     with home.step(context) as step:
         settings = home.settings()
-        made = files.make(home.root, step.month, settings=settings)
+        made = files.make(home.root, step.month, settings=settings, catalogue=home.catalogue())
         facts, shown, loads = made.facts, files.shown(made.html), files.loads(made.html)
         counted = {
             "on_the_page": int(shown["customers"]),
             "segments": sum(group.customers for group in facts.groups),
             "plan": facts.plan.offered + facts.plan.controls + sum(n for _, n in facts.plan.refused),
         }
-        checks = [
-            check("monthly_report", "self_contained", passed=not loads, references=len(loads), which=", ".join(loads)),
-            check("monthly_report", "figures_agree", passed=len(set(counted.values())) == 1, **counted),
-        ]
-        yield from checks
-        if failed := failed_blocking(checks):
-            names = ", ".join(str(c.check_name) for c in failed)
-            raise dg.Failure(f"blocking checks failed: {names}", allow_retries=False)
+        yield from step.report(
+            [
+                check("self_contained", passed=not loads, references=len(loads), which=", ".join(loads)),
+                check("figures_agree", passed=len(set(counted.values())) == 1, **counted),
+            ]
+        )
         path = report_file(home.root, step.month)
         files.write(made.html, path)
         store = tracking.Tracking(home.root)
-        yield dg.MaterializeResult(
-            metadata={
+        in_mlflow = settings.report.mlflow_url + store.run_path(store.log_report(path, step.month))
+        yield step.materialized(
+            {
                 "path": dg.MetadataValue.path(path),
                 "kilobytes": len(made.html.encode()) / 1000,
                 "customers": facts.customers,
                 "expected declines": facts.declines.estimate,
                 "value at risk, finance units": facts.at_risk.estimate,
-                "in MLflow": dg.MetadataValue.url(
-                    settings.report.mlflow_url + store.run_path(store.log_report(path, step.month))
-                ),
+                "in MLflow": dg.MetadataValue.url(in_mlflow),
             }
         )
 

@@ -10,8 +10,9 @@ import pandas as pd
 from oneclick_pipeline import contracts, pictures, segments
 from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.engine.batches import Batches
-from oneclick_pipeline.orchestration.asset_specs import FRESH, code_version, picture, table_asset
+from oneclick_pipeline.orchestration.asset_specs import FRESH, code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
+from oneclick_pipeline.orchestration.metadata import picture
 from oneclick_pipeline.orchestration.resources import Home
 
 _CODE = code_version(segments, pictures, contracts)
@@ -23,13 +24,12 @@ def customer_segments(context: dg.AssetExecutionContext, home: Home, customer_sc
     with home.step(context) as step:
         cuts = segments.thresholds(customer_scores, home.settings().segments)
         needed = customer_scores.only("customer_id", "p_decline", "regular", "profit", "value_at_risk")
-        staged = step.apply("customer_segments", needed, partial(segments.customer_segments, cuts=cuts))
+        staged = step.apply(needed, partial(segments.customer_segments, cuts=cuts))
         known = Batches("customer_segments", staged.path)["segment"].isin([s.id for s in SEGMENTS])
         yield from step.publish(
             staged,
             checks=[
                 check(
-                    "customer_segments",
                     "every_customer",
                     passed=staged.rows == len(customer_scores) and bool(known.all()),
                     customers=len(customer_scores),
@@ -37,11 +37,9 @@ def customer_segments(context: dg.AssetExecutionContext, home: Home, customer_sc
                 )
             ],
             metadata={
-                "customer_segments": {
-                    "middle risk from": cuts.middle_risk,
-                    "high risk from": cuts.high_risk,
-                    "high profit from": cuts.high_profit,
-                }
+                "middle risk from": cuts.middle_risk,
+                "high risk from": cuts.high_risk,
+                "high profit from": cuts.high_profit,
             },
         )
 
@@ -61,10 +59,9 @@ def segment_profiles(
         total = int(profiles["customers"].sum())
         shown = profiles[["segment_ru", "customers", "mean_p_decline", "expected_declines", "mean_profit", "value_at_risk"]]
         yield from step.publish(
-            step.stage("segment_profiles", profiles),
+            step.stage(profiles),
             checks=[
                 check(
-                    "segment_profiles",
                     "customers_add_up",
                     passed=total == len(customer_segments),
                     in_segments=total,
@@ -72,12 +69,8 @@ def segment_profiles(
                 )
             ],
             metadata={
-                "segment_profiles": {
-                    "segment map": picture(
-                        segments.segment_map(customer_segments, profiles, cuts), "Segments by profit and risk"
-                    ),
-                    "segments": dg.MetadataValue.md(_markdown(shown)),
-                }
+                "segment map": picture(segments.segment_map(customer_segments, profiles, cuts), "Segments by profit and risk"),
+                "segments": dg.MetadataValue.md(_markdown(shown)),
             },
         )
 

@@ -13,12 +13,13 @@ import dagster as dg
 
 from oneclick_pipeline import settings
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.orchestration import public_messages
-from oneclick_pipeline.orchestration.asset_specs import MONTHS
+from oneclick_pipeline.home.months import is_month, is_over
+from oneclick_pipeline.home.paths import raw_folder
+from oneclick_pipeline.orchestration import partitions, public_messages
 from oneclick_pipeline.orchestration.automation import configuration, delivery, webhook
 from oneclick_pipeline.orchestration.automation.delivery import Alert, Backlog
 from oneclick_pipeline.orchestration.automation.snapshots import absent, delivered
-from oneclick_pipeline.orchestration.checks import promised
+from oneclick_pipeline.orchestration.checks import failure
 from oneclick_pipeline.orchestration.public_messages import Cause
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.runs import active
@@ -38,7 +39,7 @@ def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[A
         url: Address of Dagster's pages.
     """
     month, link = run.tags.get("dagster/partition", ""), f"{url}/runs/{run.run_id}"
-    month = month if month in MONTHS.get_partition_keys() else "no month"  # a launch may have any tag
+    month = month if is_month(month) and is_over(month, datetime.now(UTC)) else "no month"  # a launch may have any tag
     checks = [
         entry.get_dagster_event().asset_check_evaluation_data
         for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
@@ -47,12 +48,12 @@ def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[A
     found = []
     if run.status is dg.DagsterRunStatus.FAILURE:
         steps = _failed_steps(instance, run.run_id)
-        blocking = {e.asset_key.to_user_string(): promised(e) for e in failed if e.blocking}
+        blocking = {e.asset_key.to_user_string(): f"{e.check_name}: {failure(e)}" for e in failed if e.blocking}
         reasons = [str(cause) for step, cause in steps.items() if step not in blocking]
-        reasons += [f"{asset}: {promise}" for asset, promise in blocking.items()]
+        reasons += [f"{asset}: {sentence}" for asset, sentence in blocking.items()]
         assets = ", ".join(blocking or steps)
         found.append(Alert(f"run-{run.run_id}", month, assets, f"the run failed: {'; '.join(reasons)}", link))
-    if refused := [promised(e) for e in failed if e.asset_key == dg.AssetKey("activity_model")]:
+    if refused := [f"{e.check_name}: {failure(e)}" for e in failed if e.asset_key == dg.AssetKey("activity_model")]:
         why = f"the challenger was refused: {'; '.join(refused)}"
         found.append(Alert(f"refused-{run.run_id}", month, "activity_model", why, link))
     return found
@@ -76,9 +77,10 @@ def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
         now: The time, in UTC.
         url: Address of Dagster's pages.
     """
-    runnable = set(MONTHS.get_partition_keys(now))
+    months = partitions.months_from(partitions.first_month(home))
+    runnable = set(months.get_partition_keys(now))
     newest = max((m for m in delivered(home, now) if m in runnable and not absent(home, m)), default=None)
-    due = [] if newest is None else [m for m in MONTHS.get_partition_keys(now - timedelta(days=day)) if m > newest]
+    due = [] if newest is None else [m for m in months.get_partition_keys(now - timedelta(days=day)) if m > newest]
     if len(due) > _MONTHS:
         first, last = due[0], due[-1]
         reason = f"the exports of {len(due)} months, {first} to {last}, have not come; is the clock right? It says {now:%Y-%m-%d}"
@@ -89,7 +91,7 @@ def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
             month,
             "snapshot",
             f"the exports have not come by day {day} of the month after: {', '.join(absent(home, month))} missing or empty in "
-            f"{home / 'raw' / month}",
+            f"{raw_folder(home, month)}",
             f"{url}/assets/market_file?partition={month}",
         )
         for month in due

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from oneclick_pipeline import terminal
+from oneclick_pipeline.home.paths import alerts_folder
 from oneclick_pipeline.orchestration.automation import webhook
 from oneclick_pipeline.orchestration.automation.clock import STEP_SECONDS
 from oneclick_pipeline.orchestration.automation.webhook import DEADLINE_SECONDS, NotDeliveredError, Webhook
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-WEBHOOK = webhook.VARIABLE
 _STDERR, _WEBHOOK = "stderr", "webhook"
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 900.0
 
@@ -170,7 +170,7 @@ def forget_future(home: Path, beginning: str, now: float) -> None:
         beginning: How the names of their events begin.
         now: The time, seconds since 1970.
     """
-    for arrived in (home / "alerts").glob(f"*/{beginning}*.json"):
+    for arrived in alerts_folder(home).glob(f"*/{beginning}*.json"):
         if arrived.stat().st_mtime > now + STEP_SECONDS:
             arrived.unlink(missing_ok=True)
 
@@ -178,7 +178,7 @@ def forget_future(home: Path, beginning: str, now: float) -> None:
 def _file(home: Path, channel: str, alert: Alert) -> Path:
     """What says that an alert has arrived."""
     name = alert.event if re.fullmatch("[A-Za-z0-9-]{1,128}", alert.event) else hashlib.sha256(alert.event.encode()).hexdigest()
-    return home / "alerts" / channel / f"{name}.json"
+    return alerts_folder(home) / channel / f"{name}.json"
 
 
 def _once(home: Path, channel: str, alert: Alert, seconds: float, send: Callable[[float], None]) -> None:

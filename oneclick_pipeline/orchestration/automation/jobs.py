@@ -12,7 +12,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, is_over
 from oneclick_pipeline.home.paths import table_file
-from oneclick_pipeline.orchestration.asset_specs import MONTHS
+from oneclick_pipeline.orchestration import partitions
 from oneclick_pipeline.orchestration.automation import configuration, snapshots
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.runs import active as runs
@@ -49,7 +49,7 @@ JOBS = [retrain, refresh, prepare]
 )
 def monthly_refresh(context: dg.ScheduleEvaluationContext, home: Home) -> dg.RunRequest | dg.SkipReason:
     """Request `refresh` for the newest month that is over; the alerts tell of a snapshot that has not come."""
-    month = MONTHS.get_partition_keys(context.scheduled_execution_time)[-1]
+    month = home.months(context.scheduled_execution_time)[-1]
     if absent := snapshots.absent(home.root, month):
         return dg.SkipReason(f"the snapshot of {month} is not whole: {', '.join(absent)} missing or empty")
     if waits := configuration.waits(home.root):
@@ -106,7 +106,7 @@ class _Look(NamedTuple):
 def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     """Request a run for the oldest snapshot whose files have stopped changing; the run key is their content."""
     root, now = home.root, datetime.now(UTC)
-    runnable = set(MONTHS.get_partition_keys(now))
+    runnable = set(home.months(now))
     before = {month: _Look(*look) for month, look in json.loads(context.cursor or "{}").items()}
     looks = {month: look for month, look in before.items() if not is_over(month, now)}  # by a clock that was set back
     for month in snapshots.delivered(root, now):
@@ -116,6 +116,8 @@ def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorRe
     waiting = [month for month, look in looks.items() if look.content is None and is_over(month, now)]
     due = [m for m, k in looks.items() if _is_due(root, m, k, now)]
     requests, reason = [], f"waiting for the files of {', '.join(waiting)} to stop changing" if waiting else "no new snapshot"
+    if (oldest := partitions.first_month(root)) < home.first_month:
+        reason += f"; {oldest} is older than the first month of these pages, {home.first_month}: start them again to run it"
     runs.settle(root, context.instance)
     runs.settle_lost(root, context.instance, now)
     if due and (busy := _at_work(context.instance)):
@@ -188,7 +190,7 @@ def _at_work(instance: dg.DagsterInstance) -> str:
 def retrain_due(home: Home) -> dg.SensorResult:
     """Request one retrain of the newest month where monitoring asks for a new model; its limits are in the settings."""
     now = datetime.now(UTC)
-    runnable = set(MONTHS.get_partition_keys(now)).intersection(snapshots.delivered(home.root, now))
+    runnable = set(home.months(now)).intersection(snapshots.delivered(home.root, now))
     months = sorted(month for month in runnable if table_file(home.root, "drift", month).exists())
     store = Tracking(home.root)
     try:

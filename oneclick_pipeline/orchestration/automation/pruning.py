@@ -23,7 +23,7 @@ from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.home import locks
 from oneclick_pipeline.home.months import add_months, is_month
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_folder, locks_folder, table_folder
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tracking import CHAMPION, PREVIOUS, Tracking, pruning, references
@@ -177,15 +177,15 @@ def named(home: Path) -> set[int]:
     Raises:
         BadInputError: If one of them cannot be read.
     """
-    folders = [table_file(home, name, "2000-01").parent for name, table in TABLES.items() if references.COLUMN in table.names]
-    folders.append(ledger.ledger_file(home, "2000-01").parent)
+    folders = [table_folder(home, name) for name, table in TABLES.items() if references.COLUMN in table.names]
+    folders.append(ledger_folder(home))
     paths = [path for folder in folders for path in sorted(folder.glob("[!.]*.parquet"))]
     return {version for path in paths for version in references.versions_in(path)}
 
 
 def _at_work(home: Path) -> bool:
     """Whether a run works on the home: it may rest on a model version that no table names yet."""
-    return any(locks.is_held(mark) for mark in (home / "locks").glob("run-*.lock"))
+    return any(locks.is_held(mark) for mark in locks_folder(home).glob("run-*.lock"))
 
 
 def _delete(instance: dg.DagsterInstance, going: Sequence[str], end: float) -> int:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.months import is_month, is_over
-from oneclick_pipeline.home.paths import raw_file, table_file
-from oneclick_pipeline.raw import read_facts
+from oneclick_pipeline.home.months import is_over
+from oneclick_pipeline.home.paths import raw_file, raw_months, table_file
+from oneclick_pipeline.raw.facts import read_facts
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
 
@@ -31,8 +31,7 @@ def delivered(home: Path, now: datetime | None = None) -> list[str]:
         now: The time, in UTC; the clock's by default.
     """
     now = now or datetime.now(UTC)
-    folders = sorted((home / "raw").glob("*"))
-    return [f.name for f in folders if is_month(f.name) and is_over(f.name, now) and os.path.isdir(f)]  # noqa: PTH112 - never raises
+    return [month for month in raw_months(home) if is_over(month, now)]
 
 
 def absent(home: Path, month: str) -> list[str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError, of_the_machine
-from oneclick_pipeline.orchestration.backup.manifest import LOCK, PASSING, SCRATCH
+from oneclick_pipeline.home.paths import STAGING
+from oneclick_pipeline.orchestration.backup.manifest import LOCK, PASSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
             where = "to a folder above it" if identity in above else "to the backup itself"
             raise BadInputError(f"the link leads back {where}", file=str(folder), remedy="remove the link")
         for path in _entries(folder):
-            if path.parent == home and path.name == SCRATCH:
+            if path.parent == home and path.name == STAGING:
                 continue
             found = _status(path)
             if found is None or _passes(path, found):

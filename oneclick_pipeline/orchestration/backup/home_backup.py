@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import sqlalchemy as sa
 from dagster import RunsFilter
 
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.home import locks
+from oneclick_pipeline.home.paths import mlflow_database
 from oneclick_pipeline.orchestration.backup import copies, dumps, manifest, placing
 from oneclick_pipeline.orchestration.backup.manifest import DUMP, HOME, MANIFEST, Manifest
 from oneclick_pipeline.orchestration.health import AT_WORK
@@ -141,15 +143,13 @@ def _move(staged: Path, made: Manifest, home: Path, folder: Path) -> None:
     Raises:
         BadInputError: If the backup's database is none that this can be done with.
     """
-    import sqlalchemy as sa
-
     try:
         Tracking(staged).moved(Path(made["home"]), home.absolute())
     except sa.exc.DatabaseError as error:
         told = of_the_machine(error, home)
         if told is None:
             raise
-        database = str(folder / HOME / "mlflow" / "mlflow.db")
+        database = str(mlflow_database(folder / HOME))
         raise replace(told, file=told.file or database, remedy="take another backup; nothing was written") from error
 
 

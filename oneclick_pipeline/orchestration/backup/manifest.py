@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +26,6 @@ MANIFEST, DUMP, HOME = "manifest.json", "postgres.dump", "home"
 LOCK = ".lock"
 PASSING = (LOCK, "-wal", "-shm", "-journal")
 """Ends of names of files that mean something to a living process, and to nobody else."""
-SCRATCH = "staging"
-"""The folder of a home that holds what unfinished steps write."""
 
 _MOST_BYTES = 64 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -107,7 +106,7 @@ def problem_of(name: str) -> str:
     parts = name.split("/")
     if parts[0] != HOME or len(parts) == 1:
         return f"a name is neither below {HOME}/ nor {DUMP}"
-    if parts[1] == SCRATCH or name.endswith(PASSING):
+    if parts[1] == STAGING or name.endswith(PASSING):
         return "a name is of a file that no backup holds"
     return ""
 

@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks, permissions
+from oneclick_pipeline.home.paths import STAGING, dagster_config
 from oneclick_pipeline.home.unfinished import RESTORED
 from oneclick_pipeline.orchestration.backup import copies
-from oneclick_pipeline.orchestration.backup.manifest import HOME, MANIFEST, SCRATCH
+from oneclick_pipeline.orchestration.backup.manifest import HOME, MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEPT = Path("dagster", "dagster.yaml")
+KEPT = dagster_config(Path())
 """The one file that may be in a home that is restored into: containers mount theirs. It stays as it is."""
 
 _RESTORING = "restoring"
@@ -59,7 +60,7 @@ class Place:
         home = home.resolve()
         refuse_occupied(home)
         if home.exists() and (_is_mount(home) or any(home.iterdir()) or not os.access(home.parent, os.W_OK)):
-            return cls(home, home / SCRATCH / _RESTORING, inside=True)
+            return cls(home, home / STAGING / _RESTORING, inside=True)
         return cls(home, home.with_name(f".{home.name}.{_RESTORING}"), inside=False)
 
     @property
@@ -132,7 +133,7 @@ def refuse_occupied(home: Path) -> None:
         return
     if not home.is_dir():
         raise BadInputError("the home is a file", file=str(home), remedy="choose another --home")
-    if (home / SCRATCH / RESTORED).is_dir() and not (home / SCRATCH).is_symlink():
+    if (home / STAGING / RESTORED).is_dir() and not (home / STAGING).is_symlink():
         return  # interrupted: what is there has come from the backup
     waiting, owners = [home], {0, os.geteuid(), home.stat().st_uid}
     while waiting:
@@ -143,7 +144,7 @@ def refuse_occupied(home: Path) -> None:
                 remedy = "find out who put it there and remove it, or choose another --home"
                 raise BadInputError(f"this belongs to another user, {found.st_uid}", file=str(path), remedy=remedy)
             if stat.S_ISDIR(mode):
-                if path != home / SCRATCH:
+                if path != home / STAGING:
                     waiting.append(path)
             elif not stat.S_ISREG(mode) or (path != home / KEPT and path.suffix != ".lock"):
                 remedy = "restore into an empty home: move what is there aside, or choose another --home"

@@ -25,6 +25,7 @@ from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks
 from oneclick_pipeline.home.months import check_month
+from oneclick_pipeline.home.paths import locks_folder
 from oneclick_pipeline.orchestration.public_messages import UNKNOWN, Cause, place, rule
 from oneclick_pipeline.orchestration.runs.launches import check_run_id
 
@@ -97,7 +98,7 @@ def settle(root: Path, instance: dg.DagsterInstance) -> list[str]:
         Their ids.
     """
     settled = []
-    for mark in locks.abandoned(root / "locks", "run-*.lock"):
+    for mark in locks.abandoned(locks_folder(root), "run-*.lock"):
         run = instance.get_run_by_id(mark.stem.removeprefix("run-"))
         if run is not None and not run.is_finished:
             instance.report_run_failed(run, "The process of the run was killed, or its machine stopped. Run the month again.")
@@ -196,7 +197,7 @@ def cause(event: dg.DagsterEvent) -> Cause:
 
 
 def _mark(root: Path, run_id: str) -> Path:
-    return root / "locks" / f"run-{run_id}.lock"
+    return locks_folder(root) / f"run-{run_id}.lock"
 
 
 def _say_waiting(instance: dg.DagsterInstance, run: dg.DagsterRun, month: str) -> None:

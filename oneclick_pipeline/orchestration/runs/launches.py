@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import yaml
+from dagster_shared.yaml_utils import load_run_config_yaml
+
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month
 from oneclick_pipeline.orchestration.run_settings import SettingsOfRun
@@ -147,9 +150,6 @@ def check_launch(arguments: object) -> None:
 
 def _parsed(config: Any) -> object:  # noqa: ANN401 - text or mapping, as the client likes
     """Configuration as Dagster will read it."""
-    import yaml
-    from dagster_shared.yaml_utils import load_run_config_yaml
-
     try:
         return load_run_config_yaml(config) if isinstance(config, str) else config
     except (yaml.YAMLError, RecursionError) as error:

@@ -9,9 +9,9 @@ ru, en      all texts, one line each, and the words of either language
 from dataclasses import replace
 
 from oneclick_pipeline.report.languages import en, ru
-from oneclick_pipeline.report.languages.language import LANGUAGES, NO_BREAK, Language, cut
+from oneclick_pipeline.report.languages.language import NO_BREAK, Language, cut
 
-__all__ = ["LANGUAGES", "NO_BREAK", "Language", "cut", "language"]
+__all__ = ["NO_BREAK", "Language", "cut", "language"]
 
 
 def language(code: str, unit_roubles: float = 1000.0) -> Language:

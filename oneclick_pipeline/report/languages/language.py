@@ -22,12 +22,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
-from oneclick_pipeline.model.metrics import Interval
+from oneclick_pipeline.stats import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-LANGUAGES = ("ru", "en")
 LONGEST = 80
 """Characters of a foreign text that are shown."""
 

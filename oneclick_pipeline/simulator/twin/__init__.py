@@ -3,13 +3,10 @@
 In comes a profile; out come a month's four exports and the truth beside them. Begin with `panel`.
 
     profile   Profile.load, Profile.save: a store as aggregated statistics; the bundled one is profile.json
-    column    ColumnProfile: one column of it
-    copula    Copula: the dependence of the columns within a class
-    fit       fit: a profile from a month's customer_features; fit_exports: from its exports
-    draw      sample: customers in memory, without quirks
-    truth     probability: the true P(declined | x), the score no model can beat
-    quirks    Quirks, NONE: everything that is wrong with an export
-    export    the four files as the store writes them
+    fit       fit: a profile from a month's customer_features
+    draw      customers, without quirks
+    truth     probability_of_codes: the true P(declined | x), the score no model can beat
+    quirks    Quirks: everything that is wrong with an export
     month     write_month: the four files of a month, at any size
     offers    effects: what each offer truly changes for each customer
     life      how customers go from one month to the next

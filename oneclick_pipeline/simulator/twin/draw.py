@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr
 
-from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.simulator.twin.truth import probability_of_codes
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
-    import pandas as pd
 
     from oneclick_pipeline.simulator.twin.column import Codes, Floats
     from oneclick_pipeline.simulator.twin.profile import Profile
@@ -61,35 +59,7 @@ def draw_activity(profile: Profile, codes: Codes, rng: np.random.Generator) -> C
     """The truth in millionths and the class drawn with it (1 declined), shape (rows, 2).
 
     The class that the features were drawn for is forgotten and drawn anew from the features alone. So
-    P(declined | x) is `probability` exactly, whatever the profile approximates.
+    P(declined | x) is `probability_of_codes` exactly, whatever the profile approximates.
     """
     truth = np.rint(probability_of_codes(profile, codes) * 1e6).astype(np.int32)
     return np.column_stack([truth, rng.integers(0, 1_000_000, len(codes)) < truth]).astype(np.int32)
-
-
-def sample(profile: Profile, customers: int, seed: int) -> pd.DataFrame:
-    """Customers in memory, without the quirks of an export; all of them regular.
-
-    Args:
-        profile: The store.
-        customers: How many; a million take about 150 MB.
-        seed: Same seed, same customers.
-
-    Returns:
-        One row per customer: the columns of `contracts.customers.FEATURES`, `profit`, `activity` (declined, stable), and
-        `p_decline`, the true probability with which the activity was drawn.
-
-    Raises:
-        BadInputError: If there are no customers or the seed is negative.
-    """
-    import pandas as pd
-
-    parts = []
-    for start, stop, rng in chunks(customers, seed):
-        codes = draw_codes(profile, stop - start, rng)
-        parts.append(np.column_stack([codes, draw_activity(profile, codes, rng)]))
-    codes = np.concatenate(parts)
-    frame = pd.DataFrame({c.name: c.decode(codes[:, k]) for k, c in enumerate(profile.columns)})
-    frame["activity"] = np.array(["stable", "declined"], dtype=object)[codes[:, -1]]
-    frame["p_decline"] = codes[:, -2] / 1e6
-    return frame[[*FEATURE_NAMES, "profit", "activity", "p_decline"]]

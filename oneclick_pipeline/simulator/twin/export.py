@@ -39,8 +39,8 @@ def export_tables(frame: pl.DataFrame, quirks: q.Quirks) -> dict[str, tuple[pl.D
     """The tables of the four files, by name of the file, with their style.
 
     Args:
-        frame: Column id, the values of the profile's columns, and `quirks.MARKS`, one row per customer; `declined`
-            is null where the store has not classed the customer yet.
+        frame: One row per customer: column id, the values of the profile's columns, and the marks of `quirks.draw_export`;
+            `declined` is null where the store has not classed the customer yet.
         quirks: What is wrong with the export.
     """
     revenue = frame.select(pl.col(f"revenue_m{m}").cast(pl.Float64) for m in range(3)).to_numpy(writable=True)

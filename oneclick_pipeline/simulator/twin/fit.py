@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from oneclick_pipeline import engine, features, raw
-from oneclick_pipeline.clean import clean
+from oneclick_pipeline import engine, features
+from oneclick_pipeline.clean.export import clean_export
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.export import read
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.column import ColumnProfile
 from oneclick_pipeline.simulator.twin.copula import latent_correlation, nearest_correlation
@@ -72,9 +73,9 @@ def fit_exports(folder: Path) -> Profile:
     with tempfile.TemporaryDirectory() as scratch:
         tables = {}
         for table in SOURCES:
-            frame, _ = raw.read(folder / f"{table.file}.csv", table.file, Path(scratch))
+            frame, _ = read(folder / f"{table.file}.csv", table.file, Path(scratch))
             path = Path(scratch) / f"{table.name}.parquet"
-            polars.write(clean(frame, table, Settings().cleaning).table, path, table)
+            polars.write(clean_export(frame, table, Settings().cleaning).table, path, table)
             tables[table.name] = polars.scan(path)
         return fit(features.customer_features(**tables).collect().to_pandas())
 

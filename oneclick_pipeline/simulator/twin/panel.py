@@ -11,10 +11,9 @@ import numpy as np
 import polars as pl
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
-from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month
-from oneclick_pipeline.home.paths import raw_file
+from oneclick_pipeline.home.paths import raw_folder, truth_file
 from oneclick_pipeline.simulator.twin import life
 from oneclick_pipeline.simulator.twin.export import decoded, export_tables
 from oneclick_pipeline.simulator.twin.month import whole
@@ -45,7 +44,7 @@ class Panel:
     """A store at one month, in memory; `advance` takes it to the next.
 
     Snapshot *t* shows features x_t. The class of the three months after it, D_t, is drawn with
-    P(decline | x_t) = `probability(profile, x_t)` plus the effect of what was done to the customer in month *t*, and
+    P(decline | x_t) = `probability_of_codes(profile, x_t)` plus the effect of what was done to the customer in month *t*, and
     stands in snapshot *t+3* as the activity. Whoever leaves has declined in every horizon still running, so that "in
     no file any more" means declined without exception.
 
@@ -284,9 +283,7 @@ def write_months(
     span = np.arange(np.datetime64(check_month(first)), np.datetime64(check_month(last)) + 1)
     if not len(span):
         raise BadInputError(f"the last month {last} lies before the first, {first}", remedy="give an earlier first month")
-    places = {
-        str(month): (raw_file(home, str(month), SOURCES[0].file).parent, home / "twin" / f"{month}.parquet") for month in span
-    }
+    places = {str(month): (raw_folder(home, str(month)), truth_file(home, str(month))) for month in span}
     for path in (path for place in places.values() for path in place):
         if path.exists() and not overwrite:
             raise BadInputError("this month exists already", file=str(path), remedy="choose other months, or allow overwriting")

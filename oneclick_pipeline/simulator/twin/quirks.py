@@ -34,9 +34,6 @@ REVENUE_ORDER_SHARES = ((0.139, 0.204, 0.177, 0.140, 0.128, 0.212), (0.050, 0.28
 MINUTES_ORDERS = ((0, 1), (1, 0))
 MINUTES_ORDER_SHARES = ((0.493, 0.507), (0.540, 0.460))
 
-MARKS = ("truth", "declined", "revenue_order", "minutes_order", "misspelt", "wrong", "block")
-"""What is known of a customer beside the codes; see `draw_export`."""
-
 _LARGEST_SHARE = 0.25
 _FEWEST_PER_ERROR = 10
 
@@ -96,25 +93,13 @@ class Quirks:
         return max(1, customers // self.customers_per_error)
 
 
-NONE = Quirks(
-    non_regular=0.0,
-    copies=0.0,
-    misspelt_standard=0.0,
-    misspelt_period=False,
-    misspelt_category=False,
-    customers_per_error=0,
-    sorted_by_label=False,
-    leaking_periods=False,
-)
-"""A clean export."""
-
-
 def draw_export(
     profile: Profile, start: int, stop: int, rng: np.random.Generator, quirks: Quirks
 ) -> tuple[Codes, dict[str, Codes]]:
-    """Customers `start` to `stop` of an export: their codes, shape (rows, 17), and their `MARKS`.
+    """Customers `start` to `stop` of an export: their codes, shape (rows, 17), and their marks.
 
-    Truth (in millionths) and class are drawn after the revenues of non-regular customers are struck out, so the
+    Marks are what is true of a customer besides the codes: truth, declined, revenue_order, minutes_order, misspelt, wrong,
+    block. Truth (in millionths) and class are drawn after the revenues of non-regular customers are struck out, so the
     truth is right for what the export shows; only of a wrong revenue it does not know. No customer has two of the
     quirks non-regular, copy, copied, wrong revenue.
     """

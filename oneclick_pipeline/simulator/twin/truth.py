@@ -8,11 +8,8 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
-from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from oneclick_pipeline.simulator.twin.column import Codes, Floats
     from oneclick_pipeline.simulator.twin.profile import Profile
 
@@ -35,36 +32,15 @@ def log_likelihood_ratio(profile: Profile, codes: Codes) -> Floats:
 
 
 def probability_of_codes(profile: Profile, codes: Codes) -> Floats:
-    """P(declined | features) in (0, 1), shape (rows,), rounded to a millionth; see `probability`.
+    """The true P(declined | features) of the twin, in (0, 1), shape (rows,): the score that no model can beat.
 
-    Rounding makes the truth, and the classes drawn from it, the same on machines whose last bits differ.
+    Bayes' rule over the two classes: share of decliners x likelihood of the features, where a decliner behaves like a
+    stable customer with probability `profile.look_active`. Twin customers' classes are drawn with exactly this
+    probability. Profit is not a feature and plays no part. It is rounded to a millionth, so that the truth, and the
+    classes drawn from it, are the same on machines whose last bits differ.
     """
     ratio = np.exp(np.clip(log_likelihood_ratio(profile, codes), -30, 30))
     declined = (1 - profile.look_active) * ratio + profile.look_active
     prior = np.log(profile.decline_share / (1 - profile.decline_share))
     result: Floats = np.clip(np.round(expit(prior + np.log(declined)), 6), 1e-6, 1 - 1e-6)
     return result
-
-
-def probability(profile: Profile, frame: pd.DataFrame) -> Floats:
-    """The true P(declined | x) of the twin: the score that no model can beat.
-
-    Bayes' rule over the two classes: share of decliners x likelihood of the features, where a decliner behaves
-    like a stable customer with probability `profile.look_active`. Twin customers' classes are drawn with exactly
-    this probability. Profit is not a feature and plays no part.
-
-    Args:
-        profile: The store.
-        frame: Features of customers: the columns of `contracts.customers.FEATURES` and any others.
-
-    Returns:
-        Probabilities in (0, 1), shape (rows,).
-
-    Raises:
-        BadInputError: If a feature is absent, missing for a customer, or a category is unknown to the profile.
-    """
-    absent = [name for name in FEATURE_NAMES if name not in frame.columns]
-    if absent:
-        raise BadInputError(f"feature {absent[0]} is absent", remedy="give all columns of tables.FEATURES")
-    columns = profile.columns[: len(FEATURE_NAMES)]
-    return probability_of_codes(profile, np.column_stack([c.encode(frame[c.name]) for c in columns]))

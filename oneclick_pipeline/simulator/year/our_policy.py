@@ -12,12 +12,11 @@ import pandas as pd
 
 from oneclick_pipeline.campaigns import evidence, worth
 from oneclick_pipeline.campaigns.beliefs import offer_beliefs
-from oneclick_pipeline.campaigns.effects import offer_effects
-from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before
+from oneclick_pipeline.campaigns.offer_effects import offer_effects
+from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before, with_probabilities
 from oneclick_pipeline.catalogue import reader
-from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.paths import raw_file, table_file
+from oneclick_pipeline.home.paths import raw_folder, table_file, true_effects_file, truth_file
 from oneclick_pipeline.offers.plan import offer_plan
 
 if TYPE_CHECKING:
@@ -82,10 +81,10 @@ class FastPolicy(OurPolicy):
         if self._ledger:
             self.look_back(now)
             priors = reader.priors(now.offers)
-            before = known_before(self.outcomes, self._snapshots)
-            lessons = evidence.learn(self.outcomes, before, priors, settings)
-            effects = lessons.effects(now.customers)
-            beliefs = offer_beliefs(priors, self.effects, lessons.response, self.outcomes, before)
+            rows = with_probabilities(self.outcomes, pd.concat(self._ledger, ignore_index=True))
+            past = evidence.Past.of(rows, known_before(rows, self._snapshots), priors)
+            effects = evidence.learn(past, settings).customer_effects(now.customers)
+            beliefs = offer_beliefs(priors, self.effects, past.response, past.outcomes, past.before)
         keeping = worth.learn(self._snapshots, month=month, settings=settings)
         plan = offer_plan(
             now.customers,
@@ -93,7 +92,7 @@ class FastPolicy(OurPolicy):
             beliefs,
             settings,
             month=month,
-            effects=effects,
+            customer_effects=effects,
             worth=None if keeping is None else keeping.of(now.customers),
         ).table
         self._ledger.append(plan[plan["arm"] != "none"].assign(campaign_month=month))
@@ -108,8 +107,7 @@ class FastPolicy(OurPolicy):
             self._snapshots,
             month=month,
             horizon=settings.value.horizon_months,
-            limit=settings.labels.decline_limit,
-            vanished_declined=settings.labels.vanished_declined,
+            rules=settings.labels,
             history=settings.campaigns.history_months,
         )
         self.effects = offer_effects(self.outcomes, settings.campaigns)
@@ -140,8 +138,7 @@ class FullPolicy(OurPolicy):
         self._run("prepare", now.month)
 
     def _export(self, now: Situation) -> None:
-        folder = raw_file(self._home, now.month, SOURCES[0].file).parent
-        now.panel.write(folder, truth=self._home / "twin" / f"{now.month}.parquet")
+        now.panel.write(raw_folder(self._home, now.month), truth=truth_file(self._home, now.month))
 
     def __call__(self, now: Situation) -> Choice:
         """Export the month, run it, read the plan."""
@@ -153,7 +150,7 @@ class FullPolicy(OurPolicy):
         )
         choice = self._remember(now, plan, beliefs)
         truth = self.truths[now.month].rename_axis("customer_id").reset_index()
-        path = self._home / "twin" / "effects" / f"{now.month}.parquet"
+        path = true_effects_file(self._home, now.month)
         path.parent.mkdir(parents=True, exist_ok=True)
         truth.to_parquet(path, index=False)
         return choice

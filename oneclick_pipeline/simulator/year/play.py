@@ -11,10 +11,9 @@ import pandas as pd
 
 from oneclick_pipeline.catalogue.eligibility import fits, refusal
 from oneclick_pipeline.catalogue.reader import Catalogue
-from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, check_month
-from oneclick_pipeline.home.paths import raw_file
+from oneclick_pipeline.home.paths import raw_folder, settings_file
 from oneclick_pipeline.segments import customer_segments, thresholds
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.life import HORIZON
@@ -90,10 +89,10 @@ def open_year(home: Path, *, customers: int, months: int, first: str, seed: int,
     """
     year = Year(Profile.load(), Catalogue.load(home), Settings.load(home), customers, months, check_month(first), seed, history)
     for step in range(-history, months):
-        folder = raw_file(home, add_months(first, step), SOURCES[0].file).parent
+        folder = raw_folder(home, add_months(first, step))
         if folder.exists():
             raise BadInputError("this month exists already", file=str(folder), remedy="give another --home or another --from")
-    file = home / "settings.yaml"
+    file = settings_file(home)
     if file.exists():
         return year
     home.mkdir(parents=True, exist_ok=True)

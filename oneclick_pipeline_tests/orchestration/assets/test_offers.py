@@ -2,15 +2,20 @@
 
 import re
 import shutil
+from collections import Counter
 
 import dagster as dg
 import polars as pl
 import pytest
 
-from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.campaigns import ledger, response
+from oneclick_pipeline.campaigns.outcomes import FOLDS
 from oneclick_pipeline.catalogue.reader import Catalogue
+from oneclick_pipeline.engine.files import read_metadata
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.offers import plan
 from oneclick_pipeline.orchestration.assets import campaigns, clean, features, model, offers, raw, scores, segments
+from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.panel import write_months
@@ -31,7 +36,7 @@ def remade(home, selection, *, month=MONTH, replan=False):
         config["ops"] = {"offers_export": {"config": {"replan": replan}}}
     with environment_kept():
         result = dg.materialize(
-            ASSETS,
+            by_month(ASSETS),
             selection=selection,
             partition_key=month,
             resources={"home": place, "tables": TableIO(home=place)},
@@ -61,7 +66,7 @@ def test_plan_and_export_agree(finished):
         sent.select("customer_id", "offer_id").sort("customer_id").rows()
         == given.select("customer_id", "offer_id").sort("customer_id").rows()
     )
-    held = pl.read_parquet(ledger.ledger_file(finished.home, MONTH))
+    held = pl.read_parquet(ledger_file(finished.home, MONTH))
     assert set(held["arm"]) == {"offer", "control"}
     assert held.height == made.filter(pl.col("arm") != "none").height
 
@@ -80,6 +85,16 @@ def test_running_again_changes_nothing_that_was_published(published):
     found = remade(published, ["offer_beliefs", "offer_plan", "offers_export"])
     assert found["published_as_planned"].passed
     assert bytes_of(published) == before
+
+
+def test_a_run_reads_the_catalogue_and_learns_from_campaigns_once(published, monkeypatch):
+    """And its plan keeps which catalogue it was made with."""
+    calls, learn, load = [], response.learn, Catalogue.load
+    monkeypatch.setattr(response, "learn", lambda *given: calls.append("learn") or learn(*given))
+    monkeypatch.setattr(Catalogue, "load", lambda home: calls.append("load") or load(home))
+    remade(published, ["offer_beliefs", "offer_plan", "offers_export"])
+    assert Counter(calls) == {"load": 1, "learn": 1 + FOLDS}
+    assert read_metadata(table_file(published, "offer_plan", MONTH), "oneclick_catalogue") == Catalogue.bundled().digest
 
 
 def test_another_plan_is_told_and_needs_replan(published):
@@ -140,5 +155,5 @@ def test_declines_are_those_of_the_twin(year):
     for month in ("2026-01", "2026-02"):
         truth = pl.read_parquet(year / "twin" / f"{month}.parquet")
         both = outcomes.filter(pl.col("campaign_month") == month).join(truth, on="customer_id", how="left", suffix="_true")
-        assert both.height == pl.read_parquet(ledger.ledger_file(year, month)).height
+        assert both.height == pl.read_parquet(ledger_file(year, month)).height
         assert (both["declined"] == both["declines"].cast(pl.Int64)).all()

@@ -10,10 +10,10 @@ import pytest
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import execution
-from oneclick_pipeline.orchestration.asset_specs import MONTHS
 from oneclick_pipeline.orchestration.automation import alerts
-from oneclick_pipeline.orchestration.automation.delivery import WEBHOOK
-from oneclick_pipeline.orchestration.checks import CHECKS, check
+from oneclick_pipeline.orchestration.automation.webhook import VARIABLE as WEBHOOK
+from oneclick_pipeline.orchestration.checks import CHECKS, check, result
+from oneclick_pipeline.orchestration.partitions import FIRST, months_from
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration.automation.test_delivery import no_webhook, receiver
@@ -44,11 +44,12 @@ def run(home, instance, job="prepare"):
 def refusing(instance, *, fails=False):
     """A run whose challenger has not passed one gate."""
 
-    @dg.asset(partitions_def=MONTHS, check_specs=CHECKS["activity_model"])
+    @dg.asset(partitions_def=months_from(FIRST), check_specs=CHECKS["activity_model"])
     def activity_model():
         for spec in CHECKS["activity_model"]:
             passed = spec.name != "calibrated"
-            yield check("activity_model", spec.name, passed=passed, figures="ECE 0.09 (at most 0.06)" if not passed else "")
+            figures = "ECE 0.09 (at most 0.06)" if not passed else ""
+            yield result("activity_model", check(spec.name, passed=passed, figures=figures))
         if fails:
             raise dg.Failure("no champion")
         yield dg.MaterializeResult()
@@ -69,7 +70,7 @@ def test_of_run_tells_month_asset_check_and_page(broken, instance):
     (alert,) = alerts.of_run(instance, failed, URL)
     assert (alert.event, alert.month, alert.asset) == (f"run-{failed.run_id}", MONTH, "profit")
     assert alert.link == f"{URL}/runs/{failed.run_id}"
-    rule = "rejected_share: not so: The share of rejected rows is within the settings' limit"
+    rule = "rejected_share: More rows were rejected than the settings allow, or none is left"
     assert alert.reason.startswith("the run failed: clean: too many rows were rejected (limit …): …")
     assert alert.reason.endswith(f"; profit: {rule}")
     assert "0.375" not in alert.reason
@@ -83,7 +84,9 @@ def test_of_run_tells_a_refused_challenger_without_figures(instance):
     done = refusing(instance)
     (alert,) = alerts.of_run(instance, done, URL)
     assert (alert.event, alert.asset) == (f"refused-{done.run_id}", "activity_model")
-    assert alert.reason.startswith("the challenger was refused: calibrated: not so: ")
+    assert alert.reason.startswith(
+        "the challenger was refused: calibrated: The challenger's expected calibration error is above the limit"
+    )
     assert "0.09" not in alert.reason
 
 

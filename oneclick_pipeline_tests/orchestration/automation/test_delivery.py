@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration.automation import delivery, webhook
-from oneclick_pipeline.orchestration.automation.delivery import WEBHOOK, Alert, Backlog, NotDeliveredError, deliver, post_waiting
+from oneclick_pipeline.orchestration.automation.delivery import Alert, Backlog, NotDeliveredError, deliver, post_waiting
+from oneclick_pipeline.orchestration.automation.webhook import VARIABLE as WEBHOOK
 from oneclick_pipeline_tests.home.test_locks import elsewhere
 
 ALERT = Alert("run-1", "2026-10", "customers", "the run failed: «7 %» rejected", "http://127.0.0.1:3000/runs/1")

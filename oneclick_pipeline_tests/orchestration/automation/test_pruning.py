@@ -12,18 +12,18 @@ import pytest
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite import SqliteRunStorage
 
-from oneclick_pipeline.campaigns.ledger import ledger_file
 from oneclick_pipeline.cli.doctor.checks import examine
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.model import pictures, train
 from oneclick_pipeline.orchestration.assets import raw
 from oneclick_pipeline.orchestration.automation import pruning
 from oneclick_pipeline.orchestration.automation.pruning import Pruned, Run
 from oneclick_pipeline.orchestration.backup import home_backup
 from oneclick_pipeline.orchestration.instance import prepare_instance
+from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.tracking import Tracking, database
 from oneclick_pipeline.tracking.pruning import Months
@@ -77,7 +77,7 @@ def run_money(home, month):
     place = Home(path=str(home))
     with instance_of(home) as instance:
         result = dg.materialize(
-            [*raw.ASSETS],
+            by_month(raw.ASSETS),
             selection=["money"],
             partition_key=month,
             instance=instance,

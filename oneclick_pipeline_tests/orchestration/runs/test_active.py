@@ -161,7 +161,7 @@ import os
 from pathlib import Path
 import dagster as dg
 from oneclick_pipeline.orchestration.resources import Home
-from oneclick_pipeline.orchestration.asset_specs import MONTHS
+from oneclick_pipeline.orchestration.partitions import FIRST, months_from
 
 class SlowHome(Home):
     def yield_for_execution(self, context):
@@ -169,7 +169,7 @@ class SlowHome(Home):
         Path(self.path, "go").read_text()  # a FIFO
         return super().yield_for_execution(context)
 
-@dg.asset(partitions_def=MONTHS)
+@dg.asset(partitions_def=months_from(FIRST))
 def looks(home: Home) -> None: ...
 
 slow = dg.define_asset_job("slow", selection=[looks])

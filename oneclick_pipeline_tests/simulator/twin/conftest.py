@@ -1,14 +1,50 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.exports import CUSTOMERS, PERIODS_OF_REVENUE
-from oneclick_pipeline.simulator.twin.draw import sample
+from oneclick_pipeline.simulator.twin.draw import chunks, draw_activity, draw_codes
 from oneclick_pipeline.simulator.twin.month import write_month
 from oneclick_pipeline.simulator.twin.profile import Profile
+from oneclick_pipeline.simulator.twin.quirks import Quirks
+from oneclick_pipeline.simulator.twin.truth import probability_of_codes
 
 STORE = Path(__file__).resolve().parents[2] / "../shared/data/store"
+
+
+def sample(profile, customers, seed):
+    """Customers in memory, without the quirks of an export; all of them regular, with their true `p_decline`."""
+    parts = []
+    for start, stop, rng in chunks(customers, seed):
+        codes = draw_codes(profile, stop - start, rng)
+        parts.append(np.column_stack([codes, draw_activity(profile, codes, rng)]))
+    codes = np.concatenate(parts)
+    frame = pd.DataFrame({c.name: c.decode(codes[:, k]) for k, c in enumerate(profile.columns)})
+    frame["activity"] = np.array(["stable", "declined"], dtype=object)[codes[:, -1]]
+    frame["p_decline"] = codes[:, -2] / 1e6
+    return frame[[*FEATURE_NAMES, "profit", "activity", "p_decline"]]
+
+
+CLEAN = Quirks(
+    non_regular=0.0,
+    copies=0.0,
+    misspelt_standard=0.0,
+    misspelt_period=False,
+    misspelt_category=False,
+    customers_per_error=0,
+    sorted_by_label=False,
+    leaking_periods=False,
+)
+"""An export without quirks."""
+
+
+def probability(profile, frame):
+    """The true P(declined | x) of customers given by their features."""
+    columns = profile.columns[: len(FEATURE_NAMES)]
+    return probability_of_codes(profile, np.column_stack([c.encode(frame[c.name]) for c in columns]))
 
 
 @pytest.fixture(scope="session")

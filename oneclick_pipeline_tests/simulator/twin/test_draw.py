@@ -4,9 +4,10 @@ from pandas.testing import assert_frame_equal
 
 from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.simulator.twin.draw import CHUNK, sample
+from oneclick_pipeline.simulator.twin.draw import CHUNK
 from oneclick_pipeline.simulator.twin.fit import phik_matrix
 from oneclick_pipeline.simulator.twin.profile import PHIK_NAMES
+from oneclick_pipeline_tests.simulator.twin.conftest import sample
 
 
 def test_sample_has_all_columns_within_their_contract(customers):

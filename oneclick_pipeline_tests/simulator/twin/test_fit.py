@@ -4,8 +4,8 @@ import pytest
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.simulator.twin.draw import sample
 from oneclick_pipeline.simulator.twin.fit import Regularisation, _groups, _numeric_cells, fit, usable
+from oneclick_pipeline_tests.simulator.twin.conftest import sample
 
 
 @pytest.fixture(scope="module")

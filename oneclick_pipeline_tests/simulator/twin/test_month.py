@@ -5,7 +5,7 @@ from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.simulator.twin import draw, month
 from oneclick_pipeline.simulator.twin.month import write_month
-from oneclick_pipeline.simulator.twin.quirks import NONE
+from oneclick_pipeline_tests.simulator.twin.conftest import CLEAN, sample
 
 NAMES = sorted(f"{source.file}.csv" for source in SOURCES)
 
@@ -41,7 +41,7 @@ def test_write_month_in_many_chunks_keeps_ids_and_order(profile, tmp_path, monke
 
 
 def test_truth_knows_every_customer_and_fits_what_was_written(profile, tmp_path):
-    write_month(profile, tmp_path / "m", customers=20_000, seed=1, truth=tmp_path / "t.parquet", quirks=NONE)
+    write_month(profile, tmp_path / "m", customers=20_000, seed=1, truth=tmp_path / "t.parquet", quirks=CLEAN)
     truth = pl.read_parquet(tmp_path / "t.parquet")
     table = pl.read_csv(tmp_path / "m/market_file.csv")
     assert truth["customer_id"].to_list() == table["id"].to_list()
@@ -49,7 +49,7 @@ def test_truth_knows_every_customer_and_fits_what_was_written(profile, tmp_path)
     error = (p * (1 - p)).sum() ** 0.5
     assert abs(declined.sum() - p.sum()) < 4 * error
     # without quirks the export is the sample
-    expected = draw.sample(profile, 20_000, seed=1)
+    expected = sample(profile, 20_000, seed=1)
     assert p.to_list() == expected["p_decline"].to_list()
     assert table["Длительность"].to_list() == expected["tenure_days"].to_list()
 

@@ -12,20 +12,21 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from oneclick_pipeline import features, raw
-from oneclick_pipeline.clean import clean
+from oneclick_pipeline import features
+from oneclick_pipeline.clean.export import clean_export
 from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.export import read
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin import month as month_module
 from oneclick_pipeline.simulator.twin import panel as panel_module
 from oneclick_pipeline.simulator.twin.life import JOIN, uncoupled
 from oneclick_pipeline.simulator.twin.panel import PERSISTENT, Panel, write_months
 from oneclick_pipeline.simulator.twin.profile import Profile
-from oneclick_pipeline.simulator.twin.quirks import NONE, Quirks
-from oneclick_pipeline.simulator.twin.truth import probability
+from oneclick_pipeline.simulator.twin.quirks import Quirks
+from oneclick_pipeline_tests.simulator.twin.conftest import CLEAN, probability
 
 PROFILE = Profile.load()
 MONTHS = 16
@@ -281,8 +282,8 @@ def test_written_month_comes_back_through_the_pipeline(tmp_path, month):
         panel.advance()
     tables, corrected = {}, []
     for table in SOURCES:
-        frame, _ = raw.read(tmp_path / "raw" / month / f"{table.file}.csv", table.file, tmp_path)
-        cleaned = clean(frame, table, Settings().cleaning)
+        frame, _ = read(tmp_path / "raw" / month / f"{table.file}.csv", table.file, tmp_path)
+        cleaned = clean_export(frame, table, Settings().cleaning)
         assert (cleaned.rejected_rows, cleaned.duplicates) == (0, 0)
         corrected += cleaned.corrections.collect()["rule"].to_list()
         tables[table.name] = cleaned.table
@@ -309,7 +310,7 @@ def test_rows_stand_by_class_with_newcomers_last(tmp_path):
 
 
 def test_without_quirks_rows_stand_by_id(tmp_path):
-    panel = opened(quirks=NONE)
+    panel = opened(quirks=CLEAN)
     panel.advance()
     panel.write(tmp_path / "m")
     table = pl.read_csv(tmp_path / "m" / "market_file.csv")

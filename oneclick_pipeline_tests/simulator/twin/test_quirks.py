@@ -6,7 +6,8 @@ import pytest
 from oneclick_pipeline.contracts.exports import CUSTOMERS, SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.simulator.twin.month import write_month
-from oneclick_pipeline.simulator.twin.quirks import NONE, Quirks
+from oneclick_pipeline.simulator.twin.quirks import Quirks
+from oneclick_pipeline_tests.simulator.twin.conftest import CLEAN
 
 ACTIVITY = CUSTOMERS["activity"].header
 
@@ -126,7 +127,7 @@ def test_order_of_periods_gives_the_class_away(large):
 
 
 def test_without_quirks_the_export_is_clean(profile, tmp_path):
-    write_month(profile, tmp_path / "m", customers=2600, seed=5, quirks=NONE)
+    write_month(profile, tmp_path / "m", customers=2600, seed=5, quirks=CLEAN)
     table = wide(tmp_path / "m")
     assert table.drop("id").n_unique() == 2600
     assert set(table["Тип сервиса"]) == {"стандарт", "премиум"}

@@ -11,9 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
-from oneclick_pipeline.simulator.twin.draw import sample
 from oneclick_pipeline.simulator.twin.fit import fit
-from oneclick_pipeline.simulator.twin.truth import probability
+from oneclick_pipeline_tests.simulator.twin.conftest import probability, sample
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
-from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.simulator.twin.profile import Profile
-from oneclick_pipeline.simulator.twin.truth import probability
+from oneclick_pipeline_tests.simulator.twin.conftest import probability
 
 
 def test_probability_is_what_the_activity_was_drawn_with(profile, customers):
@@ -51,8 +49,3 @@ def test_probability_lies_between_0_and_1_for_any_customer(numbers, consent, lev
     row = dict(zip(names, numbers, strict=True))
     row |= {"service_level": level, "marketing_consent": consent, "favourite_category": "Товары для детей"}
     assert 0 < probability(profile, pd.DataFrame([row]))[0] < 1
-
-
-def test_probability_refuses_a_frame_without_a_feature(profile, customers):
-    with pytest.raises(BadInputError, match="pages_per_visit"):
-        probability(profile, customers.drop(columns="pages_per_visit"))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from oneclick_pipeline.campaigns import ledger
+from oneclick_pipeline.campaigns.ledger_rules import COLUMNS
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.cli import app
 from oneclick_pipeline.contracts.offers import SHARES
@@ -73,7 +74,7 @@ def test_a_year_over_the_graph(tmp_path, monkeypatch, capsys):
 
 def plan_is_what_was_sent(lived, month):
     """Plan, ledger, export, and what the twin's customers really got."""
-    columns = [c.name for c in ledger.COLUMNS]
+    columns = [c.name for c in COLUMNS]
     drawn = lived.table("offer_plan", month).query("arm != 'none'")[columns].reset_index(drop=True)
     kept = ledger.read(lived.home, [month], Settings().offers)
     pd.testing.assert_frame_equal(*(rows.fillna({"offer_id": ""}) for rows in (kept[columns], drawn)), check_dtype=False)

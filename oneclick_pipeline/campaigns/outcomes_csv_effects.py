@@ -1,0 +1,152 @@
+"""What the offers of a campaign that was run elsewhere changed: estimates, and how terminal and JSON show them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from oneclick_pipeline.campaigns.estimate import Effect, estimate
+from oneclick_pipeline.campaigns.offer_effects import significant
+from oneclick_pipeline.campaigns.outcomes_csv import BEFORE, OutcomesFile
+from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.terminal import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oneclick_pipeline.settings import Campaigns
+
+
+def estimates(campaign: OutcomesFile, settings: Campaigns, ratios: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """Effect of every offer on every outcome against the controls, estimated as the pipeline's own campaigns are.
+
+    Args:
+        campaign: What was read.
+        settings: How effects are measured.
+        ratios: Offer -> how many customers were meant to get it for every control; offers that are not named are not
+            checked for a broken split.
+
+    Returns:
+        offer_id, outcome, adjusted (whether there is a covariate), the fields of `estimate.Effect`, significant:
+        one row per offer and outcome. `significant` allows for the number of offers, outcome by outcome.
+
+    Raises:
+        BadInputError: If `ratios` names an offer that is not in the file, or a ratio is not above 0.
+    """
+    offers = [offer for offer in campaign.sizes if offer != CONTROL]
+    ratios = ratios or {}
+    for offer, ratio in ratios.items():
+        if offer not in offers or not 0 < ratio < np.inf:
+            raise BadInputError(
+                f"the ratio {offer}={ratio:g} cannot be used",
+                file=campaign.file,
+                remedy=f"name one of the offers {', '.join(offers)} and a number above 0",
+            )
+    arms = campaign.table["offer_id"].to_numpy()
+    rows = []
+    for offer in offers:
+        here = (arms == offer) | (arms == CONTROL)
+        share = ratios[offer] / (1 + ratios[offer]) if offer in ratios else None
+        for outcome in campaign.outcomes:
+            adjusted = outcome + BEFORE in campaign.table
+            effect = estimate(
+                campaign.table[outcome].to_numpy()[here],
+                arms[here] == offer,
+                campaign.table[[outcome + BEFORE]].to_numpy()[here] if adjusted else None,
+                settings=settings,
+                expected_share=share,
+            )
+            rows.append({"offer_id": offer, "outcome": outcome, "adjusted": adjusted, **asdict(effect)})
+    numbers = [field.name for field in fields(Effect) if field.name not in {"offered", "controls", "status"}]
+    table = pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
+    return table.assign(significant=significant(table.assign(campaigns=campaign.file), settings))
+
+
+def messages(campaign: OutcomesFile, most: int = 20) -> list[str]:
+    """One message per rejected row, the first ones, and how many there are in all."""
+    shown = [campaign.message(row) for row in campaign.rejected[:most]]
+    rest = len(campaign.rejected) - most
+    return [*shown, f"and {rest:,} more; --json lists them all"] if rest > 0 else shown
+
+
+def render(campaign: OutcomesFile, table: pd.DataFrame) -> Group:
+    """The effects as a table for a terminal, below what was read."""
+    facts = Text(
+        f"{campaign.rows_read:,} rows read: {len(campaign.table):,} used, {len(campaign.rejected):,} left out\n"
+        f"Customers: {', '.join(f'{plain(offer)} {size:,}' for offer, size in campaign.sizes.items())}\n" + _split(table)
+    )
+    grid = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+    for name in ("Offer", "Outcome"):
+        grid.add_column(name, overflow="fold")
+    for name in ("Controls", "Effect", "95 % interval", "p"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("", overflow="fold")
+    for row in table.to_dict("records"):
+        measured = row["status"] == "measured"
+        grid.add_row(
+            Text(plain(row["offer_id"])),
+            Text(plain(row["outcome"]) + ("*" if row["adjusted"] else "")),
+            f"{row['mean_controls']:.4g}" if _given(row["mean_controls"]) else "–",
+            f"{row['effect']:+.4g}" if measured else "–",
+            f"{row['effect_low']:+.4g} … {row['effect_high']:+.4g}" if measured else "–",
+            f"{row['p_value']:.3f}" if measured else "–",
+            Text(_verdict(row)),
+        )
+    note = Text(
+        "Effect: offer minus control; * adjusted for what it was before (CUPED). Within chance, allowing for the number of\n"
+        "offers, or too few customers; shows: the smallest effect that so many would show.",
+        "dim",
+    )
+    return Group(facts, grid, note)
+
+
+def _split(table: pd.DataFrame) -> str:
+    """The sample-ratio check in one line."""
+    offers = []
+    for row in table.drop_duplicates("offer_id").to_dict("records"):
+        if not _given(row["sample_ratio_p"]):
+            offers.append(f"{plain(row['offer_id'])} not checked (give --ratio)")
+        else:
+            verdict = "BROKEN" if row["status"] == "sample_ratio_mismatch" else "as meant"
+            offers.append(f"{plain(row['offer_id'])} {verdict}, p = {row['sample_ratio_p']:.2g}")
+    return f"Split: {'; '.join(offers)}"
+
+
+def _verdict(row: Mapping[Any, Any]) -> str:
+    """What an effect says, in words that fit a terminal."""
+    if row["status"] == "sample_ratio_mismatch":
+        return "split broken"
+    if row["status"] == "measured" and row["significant"]:
+        return "beyond chance"
+    seen = f", shows {row['detectable_effect']:.2g}" if _given(row["detectable_effect"]) else ""
+    return ("within chance" if row["status"] == "measured" else "too few") + seen
+
+
+def _given(value: float) -> bool:
+    """Whether there is a figure."""
+    return not np.isnan(value)
+
+
+def as_json(campaign: OutcomesFile, table: pd.DataFrame) -> dict[str, Any]:
+    """All figures of the campaign, ready for JSON."""
+    records: list[dict[str, Any]] = [
+        {str(k): None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()} for row in table.to_dict("records")
+    ]
+    return {
+        "file": campaign.file,
+        "rows_read": campaign.rows_read,
+        "rows_used": len(campaign.table),
+        "rows_rejected": len(campaign.rejected),
+        "sizes": campaign.sizes,
+        "ignored_columns": campaign.ignored,
+        "effects": records,
+        "rejected": [asdict(row) for row in campaign.rejected],
+    }

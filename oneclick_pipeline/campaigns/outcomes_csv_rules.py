@@ -1,0 +1,120 @@
+"""The rules that a row of a file of outcomes must keep, and the rows that break one: which, where, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import narwhals as nw
+import polars as pl
+
+from oneclick_pipeline.raw.numbers import number
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+CONTROL = "control"
+_INTEGER = r"^[+]?[0-9]{1,18}$"
+_LARGEST = 1e15  # beyond it a float no longer holds every whole number, and its square loses what is added
+_LONGEST_OFFER = 200
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that is left out.
+
+    Attributes:
+        line: Line of the file, the header being line 1.
+        column: Header of the column, None where the whole line is wrong.
+        value: Offending value, as it came.
+        problem: What is wrong.
+        remedy: What to do.
+    """
+
+    line: int
+    column: str | None
+    value: str
+    problem: str
+    remedy: str
+
+
+class _Rule(NamedTuple):
+    """What makes a row unusable.
+
+    Attributes:
+        column: Header of the column that is to blame.
+        broken: True of the rows that break the rule.
+        problem: What is wrong with them.
+        remedy: What to do.
+    """
+
+    column: str
+    broken: pl.Expr
+    problem: str
+    remedy: str
+
+
+def split(
+    texts: pl.DataFrame, outcomes: tuple[str, ...], covariates: list[str], known: Collection[int] | None
+) -> tuple[pl.DataFrame, tuple[RejectedRow, ...]]:
+    """Split rows into those that keep all rules, as numbers, and those that break one: the first rule each breaks.
+
+    Args:
+        texts: line, problem, excerpt, and the used columns as texts, their headers behind a `=`.
+        outcomes: Headers of outcomes; an empty one breaks a rule, since who did nothing has 0 and not nothing.
+        covariates: Headers of covariates, which may be empty.
+        known: Customers that exist; None: not checked.
+    """
+    customer, offer = pl.col("=customer_id"), pl.col("=offer_id")
+    customer_id = pl.when(customer.str.contains(_INTEGER)).then(customer).cast(pl.Int64)
+    arm = pl.when(offer.str.to_lowercase() == CONTROL).then(pl.lit(CONTROL)).otherwise(offer)
+    values = [number(nw.col(f"={h}")).alias(f"#{h}") for h in (*outcomes, *covariates)]
+    rows = nw.from_native(texts).with_columns(values).to_native()
+    rows = rows.with_columns(customer_id.alias("customer_id"), arm.alias("offer_id"))
+    rows = rows.with_columns(pl.len().over("customer_id").alias("times"))
+    rules = [*_rules_of_keys(known), *(rule for h in (*outcomes, *covariates) for rule in _rules_of_value(h, h in outcomes))]
+    first: Any = pl.when(pl.col("problem").is_not_null()).then(-1)  # a chain has another type than its first link
+    for i, rule in enumerate(rules):
+        first = first.when(rule.broken.fill_null(value=False)).then(i)
+    rows = rows.with_columns(first.otherwise(None).cast(pl.Int32).alias("broken"))
+    good = rows.filter(pl.col("broken").is_null())
+    bad = rows.filter(pl.col("broken").is_not_null()).iter_rows(named=True)
+    renamed = [pl.col(f"#{h}").alias(h) for h in (*outcomes, *covariates)]
+    return good.select("customer_id", "offer_id", *renamed), tuple(_rejected(row, rules) for row in bad)
+
+
+def _rules_of_keys(known: Collection[int] | None) -> Iterator[_Rule]:
+    """The rules of customer_id and offer_id."""
+    customer, offer = pl.col("customer_id"), pl.col("=offer_id")
+    missing = f"write the offer, or `{CONTROL}` for who got nothing on purpose"
+    twice = "the customer stands on several lines, and nobody can know which counts"
+    yield _Rule("customer_id", customer.is_null(), "is no customer number", "write the store's whole number of the customer")
+    yield _Rule("offer_id", offer.is_null(), "the offer is missing", missing)
+    too_long = offer.str.len_chars() > _LONGEST_OFFER
+    yield _Rule("offer_id", too_long, "is too long for an offer", "write the offer's identifier")
+    yield _Rule("customer_id", pl.col("times") > 1, twice, "leave one line of the customer")
+    if known is not None:
+        exists = customer.is_in(pl.Series(list(known), dtype=pl.Int64).implode())
+        yield _Rule("customer_id", ~exists, "the customer is unknown", "check the number, or leave the customer out")
+
+
+def _rules_of_value(header: str, outcome: bool) -> Iterator[_Rule]:  # noqa: FBT001 - an outcome or a covariate
+    """The rules of an outcome or a covariate."""
+    cell, value = pl.col(f"={header}"), pl.col(f"#{header}")
+    if outcome:
+        remedy = "write 0 for who did nothing; nobody may drop out"
+        yield _Rule(header, cell.is_null(), "the outcome is missing", remedy)
+    no_number = cell.is_not_null() & value.is_null()
+    yield _Rule(header, no_number, "is no number", "write digits, with a point or comma before the fraction")
+    remedy = f"write a number of at most {_LARGEST:g} either way"
+    yield _Rule(header, value.abs() > _LARGEST, "is no possible value", remedy)
+    if header == "declined":
+        yield _Rule(header, ~value.is_in([0.0, 1.0]), "is neither 0 nor 1", "write 1 for declined, 0 for stable")
+
+
+def _rejected(row: dict[str, Any], rules: list[_Rule]) -> RejectedRow:
+    """A row that is left out, by the first rule that it breaks; -1 where the line could not be split."""
+    if row["broken"] < 0:
+        return RejectedRow(row["line"], None, row["excerpt"], row["problem"], "fix the line")
+    rule = rules[row["broken"]]
+    return RejectedRow(row["line"], rule.column, row[f"={rule.column}"] or "", rule.problem, rule.remedy)

@@ -1,0 +1,89 @@
+"""Values that are corrected, and what the table `corrections` says of them: misspelt words, outliers."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from oneclick_pipeline.clean.words import chosen
+
+if TYPE_CHECKING:
+    from oneclick_pipeline.clean.reading import Compute
+    from oneclick_pipeline.clean.words import Words
+    from oneclick_pipeline.contracts.schema import Column, Table
+
+_MAD_TO_SD = 1.4826  # a normal distribution's standard deviation in median absolute deviations
+_LARGEST_LOG = math.log(sys.float_info.max)
+
+
+def misspelt(kept: nw.LazyFrame, table: Table, words: Words) -> list[nw.LazyFrame]:
+    """The misspelt words of the rows that are kept, one frame per column; they stand under `word_<name>`."""
+    parts = []
+    for column in (c for c in table.columns if c.name in words):
+        wrong = {key: (text, word) for key, (text, word) in words[column.name].items() if text != word}
+        if wrong:
+            key = nw.col(f"word_{column.name}")
+            parts.append(
+                kept.filter(key.is_in(list(wrong))).select(
+                    "line",
+                    nw.lit(column.header).alias("column"),
+                    chosen(key, {k: text for k, (text, _) in wrong.items()}, nw.String()).alias("old"),
+                    chosen(key, {k: word for k, (_, word) in wrong.items()}, nw.String()).alias("new"),
+                    nw.lit("spelling").alias("rule"),
+                )
+            )
+    return parts
+
+
+def _median(frame: nw.LazyFrame, value: nw.Expr) -> float | None:
+    """Median of a value; None where there are no rows."""
+    median: float | None = frame.select(value.median().alias("median")).collect()["median"].item()
+    return median
+
+
+def _outlier_limit(values: nw.LazyFrame, column: Column, limit: float) -> tuple[float, float] | None:
+    """The value above which one of a period is an error, and the median of the others, which replaces it.
+
+    On the log scale of the positive values, where revenue is near normal: median + `limit` robust standard
+    deviations (1.4826 x median absolute deviation; Iglewicz and Hoaglin, 1993). None where there is no scale to judge
+    by: no values, or most of them equal.
+    """
+    value = nw.col(column.name)
+    positive = values.filter(value > 0)
+    middle = _median(positive, value.log())
+    spread = None if middle is None else _median(positive, (value.log() - middle).abs())
+    if middle is None or not spread:
+        return None
+    exponent = middle + limit * _MAD_TO_SD * spread
+    if exponent > _LARGEST_LOG:  # no value lies above
+        return None
+    highest = math.exp(exponent)
+    median = _median(values.filter(value <= highest), value)
+    return None if median is None else (highest, median)
+
+
+def replace_outliers(
+    good: nw.LazyFrame, table: Table, column: Column, limit: float, compute: Compute
+) -> tuple[nw.LazyFrame, list[nw.LazyFrame]]:
+    """Replace errors of a column by their period's median: (the corrected frame, the corrections)."""
+    value, parts, read = nw.col(column.name), [], good
+    for period in dict.fromkeys(table["period"].values.values()):
+        found = _outlier_limit(compute(read.filter(nw.col("period") == period).select(value)), column, limit)
+        if found is None:
+            continue
+        highest, median = found
+        wrong = (nw.col("period") == period) & (value > highest)
+        parts.append(
+            read.filter(wrong).select(
+                "line",
+                nw.lit(column.header).alias("column"),
+                nw.col(f"text_{column.name}").alias("old"),
+                nw.lit(str(median)).alias("new"),
+                nw.lit("outlier").alias("rule"),
+            )
+        )
+        good = good.with_columns(nw.when(wrong).then(nw.lit(median)).otherwise(value).alias(column.name))
+    return good, parts

@@ -1,0 +1,109 @@
+"""Clean one export: its table, what was rejected, what was corrected.
+
+So, for every file: rows read = clean rows + rejected rows + exact copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from oneclick_pipeline.clean.corrections import misspelt, replace_outliers
+from oneclick_pipeline.clean.duplicates import same_keys
+from oneclick_pipeline.clean.lists import listing, whole_lines
+from oneclick_pipeline.clean.quarantine import CONFLICT
+from oneclick_pipeline.clean.quick import read_quickly
+from oneclick_pipeline.clean.reading import read_carefully
+from oneclick_pipeline.clean.texts import stripped
+from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
+
+if TYPE_CHECKING:
+    from oneclick_pipeline.clean.reading import Compute
+    from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline.settings import Cleaning
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """One export, cleaned.
+
+    Attributes:
+        table: Clean table, columns of its contract; words may be categories.
+        rejected: Rows for `rejected_rows`.
+        corrections: Rows for `corrections`.
+        rows: Rows of the export.
+        rejected_rows: How many of them were rejected (a row may break several rules).
+        duplicates: How many were exact copies.
+    """
+
+    table: nw.LazyFrame
+    rejected: nw.LazyFrame
+    corrections: nw.LazyFrame
+    rows: int
+    rejected_rows: int
+    duplicates: int
+
+    @property
+    def rejected_share(self) -> float:
+        """Share of the export's rows that were rejected."""
+        return self.rejected_rows / self.rows
+
+
+def _without(frame: nw.LazyFrame, lines: list[int]) -> nw.LazyFrame:
+    """The rows of other lines."""
+    return frame.filter(~nw.col("line").is_in(lines)) if lines else frame
+
+
+def clean_export(
+    raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute = lambda frame: frame.collect().lazy()
+) -> Cleaned:
+    """Clean one export.
+
+    Args:
+        raw: The raw table of the export.
+        table: Contract of the clean table.
+        settings: Limits.
+        compute: Computes a frame once and returns it ready to be read several times: in memory by default;
+            runs pass the engine's own.
+
+    Returns:
+        The clean table, what was rejected and corrected, and the counts.
+    """
+    quick = read_quickly(raw, table, compute)
+    if quick is None:
+        parts = [read_carefully(raw, table, compute)]
+    else:
+        parts, doubts = [quick[0]], quick[1]
+        if doubts:
+            parts.append(read_carefully(compute(raw.filter(nw.col("line").is_in(doubts))), table, compute))
+    repairable = [c for c in table.columns if c.repairable]
+    names = ["line", "bad", *table.names, *(f"text_{c.name}" for c in repairable)]
+    types = parts[0].frame.collect_schema()  # words may be categories
+    judged = nw.concat([part.frame.select(nw.col(n).cast(types[n]) for n in names) for part in parts])
+    rows = int(judged.select(nw.len()).collect().item())
+    bad = [line for part in parts for line in part.bad]
+    good = judged.filter(~nw.col("bad")) if bad else judged
+    copies, conflicts = same_keys(good, table)
+    good = _without(good, copies + conflicts)
+
+    rejected = [frame for part in parts for frame in part.rejected]
+    if conflicts:
+        rejected.append(whole_lines(stripped(raw, table), conflicts, table, value="value", rule=CONFLICT))
+    corrections = [
+        frame for part in parts for frame in misspelt(_without(part.frame, part.bad + copies + conflicts), table, part.words)
+    ]
+    if copies:
+        corrections.append(whole_lines(stripped(raw, table), copies, table, value="old", rule="exact_duplicate"))
+    for column in repairable:
+        good, replaced = replace_outliers(good, table, column, settings.outlier_limit, compute)
+        corrections += replaced
+    return Cleaned(
+        table=good.select(table.names),
+        rejected=listing(REJECTED_ROWS, table.file, rejected, judged),
+        corrections=listing(CORRECTIONS, table.file, corrections, judged),
+        rows=rows,
+        rejected_rows=len(bad) + len(conflicts),
+        duplicates=len(copies),
+    )

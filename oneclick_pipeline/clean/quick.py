@@ -1,0 +1,96 @@
+"""Rows as values, read the cheap way, where the engine can (Polars).
+
+Numbers are read by the engine's own parser, words by looking them up among those of the first rows. Whatever is not beyond doubt
+so is left to `reading`, as all rows are elsewhere: the outcome is the same.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from oneclick_pipeline.clean.reading import Reading
+from oneclick_pipeline.clean.texts import stripped
+from oneclick_pipeline.clean.words import is_word, right_spellings
+from oneclick_pipeline.raw.numbers import INTEGERS_END, quick_integer, quick_number
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from oneclick_pipeline.clean.reading import Compute
+    from oneclick_pipeline.contracts.schema import Column, Table
+
+_FIRST_ROWS = 20_000
+
+
+def _doubts(column: Column) -> list[nw.Expr]:
+    """What is true of a number or word that was read the cheap way and may be wrong."""
+    value = nw.col(column.name)
+    if is_word(column):
+        return [nw.col(f"word_{column.name}").is_null()]
+    doubts = [value.is_null()]
+    if column.kind == "int":
+        doubts += [value <= -INTEGERS_END, value >= INTEGERS_END]
+    else:
+        doubts.append(~value.is_finite())
+    if column.minimum is not None:
+        doubts.append(value < column.minimum)
+    if column.maximum is not None:
+        doubts.append(value > column.maximum)
+    return doubts
+
+
+def read_quickly(raw: nw.LazyFrame, table: Table, compute: Compute) -> tuple[Reading, list[int]] | None:
+    """Read rows the cheap way: the good ones that are beyond doubt, and the lines of all others.
+
+    None where the engine has no parser that skips what it cannot read.
+    """
+    import polars as pl
+
+    native = raw.to_native()
+    if not isinstance(native, pl.LazyFrame) or any(c.kind in ("str", "bool") and not is_word(c) for c in table.columns):
+        return None
+    first = native.head(_FIRST_ROWS).collect()
+    texts = stripped(nw.from_native(first.lazy()), table)
+    columns: list[pl.Expr] = []
+    words: dict[str, dict[int, tuple[str, str]]] = {}
+    for c in table.columns:
+        if is_word(c):
+            right = {word: word for word in (*c.values, *c.known)} | right_spellings(texts, c)
+            words[c.name] = dict(enumerate(right.items()))
+            columns.append(_place(c.name, list(right), nullable=c.nullable).alias(f"word_{c.name}"))
+        else:
+            comma = c.kind == "float" and bool(first[c.name].str.contains(",", literal=True).any())
+            columns.append(quick_integer(c.name) if c.kind == "int" else quick_number(c.name, decimal_comma=comma))
+            columns += [pl.col(c.name).alias(f"text_{c.name}")] if c.repairable else []
+    doubtful = reduce(or_, (doubt.fill_null(value=True) for c in table.columns for doubt in _doubts(c)))
+    values = [_meaning(table[name], [word for _, word in known.values()]) for name, known in words.items()]
+    read = compute(
+        nw.from_native(native.select("line", "problem", *columns).with_columns(values))
+        .with_columns((doubtful | ~nw.col("problem").is_null()).alias("bad"))
+        .drop("problem")
+    )
+    doubts = read.filter(nw.col("bad")).select("line").collect()["line"].to_list()
+    return Reading(read.filter(~nw.col("bad")) if doubts else read, words, [], []), doubts
+
+
+def _place(name: str, texts: list[str], *, nullable: bool) -> pl.Expr:
+    """Where a text stands among `texts`, after them if it is an allowed blank; null for any other."""
+    import polars as pl
+
+    places = pl.Enum([*texts, ""] if nullable else texts)
+    return pl.col(name).cast(places, strict=False).to_physical()
+
+
+def _meaning(column: Column, words: list[str]) -> pl.Expr:
+    """The value of the word at a place; texts as categories, which are cheaper to carry and to write."""
+    import polars as pl
+
+    values = [column.values.get(word, word) for word in words]
+    meant = pl.Series(values, dtype=pl.Boolean if column.kind == "bool" else pl.Categorical)
+    places = pl.col(f"word_{column.name}")
+    found = pl.when(places < len(values)).then(places)  # an allowed blank stands after them
+    return found.map_batches(meant.gather, return_dtype=meant.dtype, is_elementwise=True).alias(column.name)

@@ -1,0 +1,45 @@
+"""Texts as values of the contract, and the rules that they may break."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from oneclick_pipeline.clean.words import chosen, is_word
+from oneclick_pipeline.engine.files import dtype
+from oneclick_pipeline.raw.numbers import integer, number
+
+if TYPE_CHECKING:
+    from oneclick_pipeline.contracts.schema import Column
+
+
+def value_of(column: Column, spellings: dict[str, str]) -> nw.Expr:
+    """The value of the text, null where it has none."""
+    text = nw.col(column.name)
+    if is_word(column):
+        return chosen(text, {text: column.values.get(word, word) for text, word in spellings.items()}, dtype(column))
+    if column.kind == "str":
+        return text
+    return integer(text) if column.kind == "int" else number(text)
+
+
+def broken_rules(column: Column) -> list[tuple[str, nw.Expr]]:
+    """Rules of a column that a row may break, with what is true where it does.
+
+    The expressions see the texts under the columns' names and the values under `value_<name>`.
+    """
+    empty, value = nw.col(column.name).is_null(), nw.col(f"value_{column.name}")
+    rules = [] if column.nullable else [("is missing", empty)]
+    if column.values:
+        return [*rules, (f"is not {column.rule}", ~empty & value.is_null())]
+    if column.type.is_number:
+        # 1e400 fits the pattern and is infinite.
+        rules.append(
+            (f"is no {'integer' if column.kind == 'int' else 'number'}", ~empty & (value.is_null() | ~value.is_finite()))
+        )
+    if column.minimum is not None:
+        rules.append((f"is not {column.rule}", (value < column.minimum).fill_null(value=False)))
+    if column.maximum is not None:
+        rules.append((f"is not {column.rule}", (value > column.maximum).fill_null(value=False)))
+    return rules

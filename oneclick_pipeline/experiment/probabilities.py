@@ -1,0 +1,160 @@
+"""The exact probability of everything that chance can do to a customer, given the month's waves and the policy's choice.
+
+With h, c the shares held out for good and for the month, x_j and x_0 the probabilities that exploration gives offer j
+and control to a customer who is not held out, e = x_0 + Σ x_j, and j* the policy's choice:
+
+- control with j* withheld: h + (1 − h)(1 − e)c, and where the policy has no offer: h + (1 − h)x_0, since an exploring
+  control has no offer withheld either;
+- offer j: (1 − h)[x_j + (1 − e)(1 − c)·1(j = j*)];
+- exploring control: (1 − h)x_0, and where the policy has no offer: + h;
+- left alone because the policy has no offer: (1 − h)(1 − e).
+
+Three more are stored of every customer, whatever became of them:
+
+- no offer at all: h + (1 − h)[x_0 + (1 − e)c], and where the policy has none: h + (1 − h)[x_0 + 1 − e];
+- control whatever the policy chooses, by hold-out or exploration: h + (1 − h)x_0;
+- exploring: (1 − h)e.
+
+Whoever has nothing to explore has x = e = 0, however many offers fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from oneclick_pipeline.experiment.exploration import Wave
+    from oneclick_pipeline.settings import Offers
+
+    Numbers = NDArray[np.float64]
+    Choice = NDArray[np.int16]
+    Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """Probabilities of every customer, see above; each of shape (n,).
+
+    Attributes:
+        withheld: That the policy's offer is withheld: held out for good, or control for the month.
+        plan: That the policy's offer is given, by the policy or by chance.
+        nothing: That the customer is left alone because the policy has no offer.
+        explored: That the exploration's arm (offer or control) comes about, by exploration or by the policy.
+        no_offer: That the customer gets no offer, in whichever way.
+        control: That the customer is a control by hold-out or exploration.
+        explore: That the customer explores.
+    """
+
+    withheld: Numbers
+    plan: Numbers
+    nothing: Numbers
+    explored: Numbers
+    no_offer: Numbers
+    control: Numbers
+    explore: Numbers
+
+
+def probabilities(fits: Flags, policy: Choice, explored: Choice, waves: tuple[Wave, ...], settings: Offers) -> Probabilities:
+    """All probabilities of some customers.
+
+    Args:
+        fits: Offers that each customer may draw, shape (n, m).
+        policy: The policy's offer of each customer, -1 none, shape (n,).
+        explored: See `exploration.explore`.
+        waves: See `exploration.explore`.
+        settings: Shares.
+    """
+    n, h, c = len(fits), settings.control_share, settings.offer_control_share
+    x_control, x_policy, x_explored, exploring = (np.zeros(n) for _ in range(4))
+    control, share = np.full(n, h), np.zeros(n)
+    rows, has_offer = np.arange(n), policy >= 0
+    for wave in waves:
+        fitting = fits & wave.is_open
+        k = fitting.sum(axis=1)
+        each = np.where(k > 0, (wave.end - wave.begin) / (k + 1), 0.0)
+        exploring += each * (k + 1)
+        x_control += each
+        x_policy += np.where(has_offer & fitting[rows, np.maximum(policy, 0)], each, 0.0)
+        x_explored += np.where((explored >= 0) & fitting[rows, np.maximum(explored, 0)], each, 0.0)
+        stretch = np.where(k > 0, wave.end - wave.begin, 0.0)
+        control += (1 - h) * stretch / (k + 1)
+        share += stretch
+    rest = (1 - h) * (1 - exploring)
+    by_offer = (1 - h) * x_explored + np.where(explored == policy, rest * (1 - c), 0.0)
+    by_control = (1 - h) * x_control + np.where(has_offer, 0.0, h)
+    return Probabilities(
+        withheld=h + np.where(has_offer, rest * c, (1 - h) * x_control),
+        plan=(1 - h) * x_policy + rest * (1 - c),
+        nothing=rest,
+        explored=np.where(explored >= 0, by_offer, by_control),
+        no_offer=no_offer(control, h, share, np.where(has_offer, c, 1.0)),
+        control=control,
+        explore=(1 - h) * share,
+    )
+
+
+def no_offer(control: Numbers, h: Numbers | float, explored: Numbers, withheld: Numbers) -> Numbers:
+    """Probability of no offer of customers who are control by hold-out or exploration with a probability.
+
+    Args:
+        control: That probability, shape (n,).
+        h: Share held out for good.
+        explored: Share e of the others that explores, shape (n,).
+        withheld: Share of the rest that gets nothing, shape (n,): c where the policy has an offer, else 1.
+    """
+    total = np.minimum(control + (1 - h) * (1 - explored) * withheld, 1.0)
+    return np.where((explored == 0) & (withheld == 1), 1.0, total)
+
+
+def no_offer_in_all(months: list[Numbers], held_out: list[Numbers]) -> Numbers:
+    """Probability of no offer in any of several months; 1 where nothing was drawn for a customer in any.
+
+    Whoever is held out for good is so in every month: of the share h and the months' probabilities Pₖ that is
+    h + (1 − h) Π (Pₖ − h)/(1 − h).
+
+    Args:
+        months: Probability of no offer by month, each of shape (n,); 1 where nothing was drawn.
+        held_out: Share h by month, each of shape (n,).
+    """
+    others, share = np.ones(1), np.zeros(1)
+    for p, h in zip(months, held_out, strict=True):
+        drawn = p < 1
+        others = others * np.where(drawn & (h < 1), (p - h) / np.maximum(1 - h, 1e-12), 1.0)
+        share = np.where(drawn, np.maximum(h, share), share)
+    return np.asarray(share + (1 - share) * others)
+
+
+def targeted_share(control_share: ArrayLike, explored: ArrayLike, offer_control_share: ArrayLike) -> Numbers:
+    """Share of the offered among those for whom the policy chose an offer and who did not explore.
+
+    Args:
+        control_share: h, one for all or one per customer, as the others.
+        explored: e.
+        offer_control_share: c.
+
+    >>> targeted_share([0.1, 0.0], [0.1, 0.1], [0.1, 0.0]).round(4).tolist()
+    [0.8011, 1.0]
+    """
+    h, e, c = (np.asarray(share, dtype=float) for share in (control_share, explored, offer_control_share))
+    planned = (1 - h) * (1 - e)
+    return np.asarray(planned * (1 - c) / (planned + h))
+
+
+def targeted_share_of(withheld: Numbers, control_share: float, offer_control_share: float) -> float:
+    """The same of customers together, from the stored probabilities of their controls.
+
+    Args:
+        withheld: h + rc of every control, with r = (1 − h)(1 − e): for each of them r(1 − c) / (h + rc) offered are to be
+            expected.
+        control_share: h.
+        offer_control_share: c, above 0.
+    """
+    h, c = control_share, offer_control_share
+    given = np.clip((withheld - h) / c, 0, 1 - h) * (1 - c)
+    odds = float((given / withheld).mean())
+    return odds / (1 + odds)

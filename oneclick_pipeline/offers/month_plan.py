@@ -1,0 +1,75 @@
+"""The plan of a month: what campaigns taught, what a kept customer is worth, and what may be offered to whom, together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.campaigns import evidence, worth
+from oneclick_pipeline.catalogue import eligibility
+from oneclick_pipeline.offers import plan
+from oneclick_pipeline.offers.backtest import compared
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from oneclick_pipeline.campaigns.policy_value import PolicyValue
+    from oneclick_pipeline.catalogue.offer import Offer
+    from oneclick_pipeline.engine import Engine
+    from oneclick_pipeline.engine.batches import Beside
+    from oneclick_pipeline.offers.plan_table import DecidedPlan
+    from oneclick_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class MonthPlan:
+    """A plan and what it rests on.
+
+    Attributes:
+        decided: The plan itself.
+        lessons: What earlier campaigns taught.
+        worth: What a kept customer is worth; None while there is too little history to learn it.
+        ways: What other ways of choosing would have earned in earlier campaigns.
+    """
+
+    decided: DecidedPlan
+    lessons: evidence.Lessons
+    worth: worth.Worth | None
+    ways: list[PolicyValue]
+
+
+def plan_month(
+    customers: Beside,
+    offers: Sequence[Offer],
+    beliefs: pd.DataFrame,
+    past: evidence.Past,
+    history: Mapping[str, pd.DataFrame],
+    *,
+    engine: Engine,
+    month: str,
+    settings: Settings,
+) -> MonthPlan:
+    """Plan a month.
+
+    Args:
+        customers: Features, scores and segments of every customer of the month, batch by batch.
+        offers: Those that may be sent in the month.
+        beliefs: `contracts.campaigns.OFFER_BELIEFS`.
+        past: What earlier campaigns showed.
+        history: `customer_features` of earlier months and of this one, or a sample of them.
+        engine: What goes through the batches.
+        month: Snapshot month.
+        settings: Budget, shares, horizon and value of a customer.
+    """
+    lessons = evidence.learn(past, settings)
+    keeping = worth.learn(history, month=month, settings=settings)
+    cuts, by_segment = eligibility.quantiles(offers, customers), lessons.response is None
+    planner = plan.Planner(offers, beliefs, settings, month=month, cuts=cuts, by_segment=by_segment)
+    for part in engine.map(
+        customers, lambda some: planner.look(some, lessons.customer_effects(some), None if keeping is None else keeping.of(some))
+    ):
+        planner.add(part)
+    ways = compared(past.outcomes, offers, lessons.held_out, seed=settings.model.seed)
+    return MonthPlan(planner.decide(), lessons, keeping, ways)

@@ -1,0 +1,154 @@
+"""An export that was read: its rows, and whether the file is still the one that was read."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import narwhals as nw
+
+from oneclick_pipeline.contracts.exports import RAW, SOURCES
+from oneclick_pipeline.engine import files
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.facts import FileFacts, inspect, read_facts
+from oneclick_pipeline.raw.splitting import plain_rows, split_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    import polars as pl
+
+    from oneclick_pipeline.contracts.schema import Table
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that was read: its plain rows lie in the file, the others are at hand.
+
+    Attributes:
+        path: The CSV file.
+        facts: What was detected about it.
+        odd_rows: Rows that are not plain (lazy Polars frame; columns of `contracts.exports.RAW[file]`).
+    """
+
+    path: Path
+    facts: FileFacts
+    odd_rows: pl.LazyFrame
+
+    def lines(self) -> pl.LazyFrame:
+        """All rows, as texts, in any order (lazy Polars frame; columns of `contracts.exports.RAW[file]`)."""
+        import polars as pl
+
+        if not self.facts.plain_rows:
+            return self.odd_rows
+        plain = plain_rows(self.path, _source(self.facts.file), self.facts)
+        return pl.concat([plain, self.odd_rows]) if self.facts.not_plain else plain
+
+    def broken(self) -> int:
+        """How many lines could not be split."""
+        import polars as pl
+
+        return int(self.odd_rows.select(pl.col("problem").count()).collect().item())
+
+    def verify(self) -> None:
+        """Make sure that the file is still the one that was read.
+
+        Raises:
+            BadInputError: If other bytes have taken its place, or it is gone and rows are still to be read from it.
+        """
+        now = self.path.stat() if self.path.is_file() else None
+        if now is None and not self.facts.plain_rows:
+            return  # nothing is read from it any more
+        before = self.facts.size, self.facts.modified_ns, self.facts.changed_ns
+        if now and (now.st_size, now.st_mtime_ns, now.st_ctime_ns) == before:
+            return
+        same = now and now.st_size == self.facts.size and _hash(self.path) == self.facts.sha256
+        if not same:  # a copy of the file is as good as the file
+            raise BadInputError(
+                "the file is not the one that was read" if now else "the file is missing",
+                file=str(self.path),
+                remedy=f"materialize {self.facts.file} again for this month, or run the month again, once the files rest",
+            )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _source(file: str) -> Table:
+    """The table that an export is cleaned into."""
+    return next(t for t in SOURCES if t.file == file)
+
+
+def open_export(path: Path, file: str, scratch: Path) -> Export:
+    """Read one export.
+
+    Args:
+        path: The CSV file.
+        file: Which export it is: `market_file`, `market_money`, `market_time` or `money`.
+        scratch: Existing folder where a rewritten copy may be put; it must live as long as the export's frames.
+
+    Raises:
+        BadInputError: See `facts.inspect`; also when no row follows the header.
+    """
+    table = _source(file)
+    facts, odd = inspect(path, table)
+    odd_rows = split_lines(path, table, facts, odd, scratch).select(RAW[file].names)
+    if not facts.plain_rows and odd_rows.head(1).collect().is_empty():
+        raise BadInputError("the file has a header and no rows", file=str(path), remedy="export it again")
+    return Export(path, facts, odd_rows)
+
+
+def read(path: Path, file: str, scratch: Path) -> tuple[nw.LazyFrame, FileFacts]:
+    """All rows of an export, and what was detected about the file; see `open_export` and `Export.lines`."""
+    export = open_export(path, file, scratch)
+    return nw.from_native(export.lines()), export.facts
+
+
+def reopen(path: Path, table: Path) -> Export:
+    """The export at `path` as it was read when `table`, its raw table's Parquet file, was written."""
+    import polars as pl
+
+    return Export(path, read_facts(table), pl.scan_parquet(table, glob=False))
+
+
+def rows(table: Path) -> int:
+    """Rows of an export, by its raw table's Parquet file alone."""
+    return read_facts(table).plain_rows + files.rows(table)
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Make sure that a file stays the same while the block reads it.
+
+    Raises:
+        BadInputError: If it was replaced or written to meanwhile.
+    """
+    before = path.stat() if path.is_file() else None
+    yield
+    after = path.stat() if path.is_file() else None
+    identity = [(s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) if s else None for s in (before, after)]
+    if identity[0] != identity[1]:
+        raise BadInputError("the file changed while it was read", file=str(path), remedy="run the month again once it is whole")
+
+
+@contextmanager
+def side_by_side(exports: Iterable[Export]) -> Iterator[None]:
+    """Make sure that exports lie beside one another as they were read, and stay so while the block reads them.
+
+    Each of them may be the file that was read, and the month still be none that was ever delivered: where a store writes its
+    files anew all the time, the first is of one delivery and the last of the next.
+
+    Raises:
+        BadInputError: If one is another than was read, or was written to meanwhile, be it with the same bytes.
+    """
+    with ExitStack() as stack:
+        for export in exports:
+            stack.enter_context(unchanged(export.path))
+        for export in exports:
+            export.verify()
+        yield

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import narwhals as nw
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from oneclick_pipeline.clean import export as stage
+from oneclick_pipeline.clean import quick
+from oneclick_pipeline.clean.quarantine import CONFLICT
+from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
+from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE, SITE_MINUTES, SOURCES
+from oneclick_pipeline.engine import files
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.export import read
+from oneclick_pipeline.raw.splitting import NOT_CLOSED
+from oneclick_pipeline.settings import Cleaning
+from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
+
+TEXT = export_text()
+
+
+def rows(frame):
+    return frame.collect().rows()
+
+
+def market(*lines):
+    return "\n".join([HEADERS["market_file"], *lines]) + "\n"
+
+
+def test_clean_customers_gets_types_and_english_values(cleaned):
+    result = cleaned(CUSTOMERS, market(market_row(7, promo_share="0.5")))
+    assert rows(result.table) == [(7, "declined", "standard", True, 3.4, 4, 107, 0.5, "Товары для детей", 3.0, 2, 1, 5.0)]
+    assert (result.rows, result.rejected_rows, result.duplicates) == (1, 0, 0)
+    CUSTOMERS.contract().validate(in_polars(result.table, CUSTOMERS))
+
+
+def test_clean_empty_activity_is_kept(cleaned):
+    result = cleaned(CUSTOMERS, market(market_row(7, activity="")))
+    assert result.table.collect()["activity"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rule"),
+    [
+        ("customer_id", "12x", "is no integer"),
+        ("customer_id", "", "is missing"),
+        ("customer_id", "-4", "is not at least 0"),
+        ("activity", "Выросла", "is not one of «Снизилась», «Прежний уровень»"),
+        ("service_level", "базовый", "is not one of «стандарт», «премиум»"),
+        ("marketing_consent", "на", "is not one of «да», «нет»"),
+        ("contacts_month", "4.5", "is no integer"),
+        ("contacts_6m", "nan", "is no number"),
+        ("contacts_6m", "1e400", "is no number"),
+        ("tenure_days", "99999999999999999999", "is no integer"),
+        ("tenure_days", "1000000000000000000", "is no integer"),
+        ("promo_share", "1.01", "is not between 0 and 1"),
+        ("pages_per_visit", "-1", "is not at least 0"),
+        ("favourite_category", "", "is missing"),
+    ],
+)
+def test_clean_row_that_breaks_a_rule_is_rejected_with_its_place(cleaned, column, value, rule):
+    result = cleaned(CUSTOMERS, market(market_row(1), market_row(2, **{column: value}), market_row(3)))
+    assert result.table.collect()["customer_id"].to_list() == [1, 3]
+    assert rows(result.rejected) == [("market_file", 3, CUSTOMERS[column].header, value or None, rule)]
+    assert result.rejected_rows == 1
+
+
+def test_clean_row_that_breaks_two_rules_is_one_row_and_two_reasons(cleaned):
+    result = cleaned(PROFIT, "id;Прибыль\nx;y\n1;2\n")
+    assert rows(result.rejected) == [("money", 2, "id", "x", "is no integer"), ("money", 2, "Прибыль", "y", "is no number")]
+    assert result.rejected_rows == 1
+
+
+def test_clean_line_that_could_not_be_split_is_rejected(cleaned):
+    result = cleaned(PROFIT, 'id;Прибыль\n1;2\n3;"4\n')
+    assert rows(result.rejected) == [("money", 3, None, '3;"4', NOT_CLOSED)]
+
+
+@pytest.mark.parametrize(
+    ("column", "old", "new", "value"),
+    [
+        ("service_level", "стандартт", "стандарт", "standard"),
+        ("favourite_category", "Косметика и аксесуары", "Косметика и аксессуары", "Косметика и аксессуары"),
+        ("marketing_consent", "ДА", "да", True),
+        ("activity", "снизилась", "Снизилась", "declined"),
+    ],
+)
+def test_clean_misspelt_word_is_repaired_and_listed(cleaned, column, old, new, value):
+    result = cleaned(CUSTOMERS, market(market_row(1), market_row(2, **{column: old})))
+    assert result.table.collect()[column].to_list()[1] == value
+    assert rows(result.corrections) == [("market_file", 3, CUSTOMERS[column].header, old, new, "spelling")]
+    assert result.rejected_rows == 0
+
+
+def test_clean_new_category_passes(cleaned):
+    result = cleaned(CUSTOMERS, market(market_row(1, favourite_category="Книги")))
+    assert result.table.collect()["favourite_category"].to_list() == ["Книги"]
+
+
+def test_clean_unknown_period_is_rejected_and_a_misspelt_one_repaired(cleaned):
+    result = cleaned(
+        SITE_MINUTES, f"{HEADERS['market_time']}\n1,предыдцщий_месяц,5\n1,следующий_месяц,6\n1,препредыдущий_месяц,7\n"
+    )
+    assert rows(result.table) == [(1, "m1", 5.0)]
+    assert [r[3] for r in rows(result.rejected)] == ["следующий_месяц", "препредыдущий_месяц"]
+
+
+def test_clean_exact_copy_is_dropped_and_listed(cleaned):
+    result = cleaned(PROFIT, "id;Прибыль\n1;2\n1;2,0\n3;4\n")
+    assert rows(result.table) == [(1, 2.0), (3, 4.0)]
+    assert rows(result.corrections) == [("money", 3, None, "1", None, "exact_duplicate")]
+    assert (result.rows, result.rejected_rows, result.duplicates) == (3, 0, 1)
+
+
+def test_clean_same_key_with_other_content_rejects_every_row_of_it(cleaned):
+    result = cleaned(PROFIT, "id;Прибыль\n1;2\n3;4\n1;5\n")
+    assert rows(result.table) == [(3, 4.0)]
+    assert rows(result.rejected) == [("money", 2, "id", "1", CONFLICT), ("money", 4, "id", "1", CONFLICT)]
+    assert result.rejected_rows == 2
+
+
+def test_clean_key_of_revenue_is_customer_and_period(cleaned):
+    result = cleaned(REVENUE, TEXT["market_money"])
+    assert len(result.table.collect()) == 12
+    assert result.duplicates == 0
+
+
+def test_clean_wild_revenue_becomes_the_median_of_its_period(cleaned):
+    lines = [
+        f"{i},{p},{r}"
+        for p in ("текущий_месяц", "предыдущий_месяц")
+        for i, r in enumerate((4000, 4500, 5000, 5500, 6000, 4800, 5200), 1)
+    ]
+    lines[2] = "3,текущий_месяц,106862.2"
+    result = cleaned(REVENUE, "\n".join([HEADERS["market_money"], *lines]))
+    assert [r for r in rows(result.table) if r[0] == 3] == [(3, "m0", 5000.0), (3, "m1", 5000.0)]
+    assert rows(result.corrections) == [("market_money", 4, "Выручка", "106862.2", "5000.0", "outlier")]
+
+
+def test_clean_zero_revenue_and_a_big_spender_are_no_errors(cleaned):
+    lines = [f"{i},текущий_месяц,{r}" for i, r in enumerate((0, 4000, 4500, 5000, 5500, 6000, 15000), 1)]
+    result = cleaned(REVENUE, "\n".join([HEADERS["market_money"], *lines]))
+    assert rows(result.corrections) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["5000"] * 9 + ["900000"],  # most are equal
+        ["0"] * 10,
+        ["0"] * 9 + ["900000"],
+    ],
+)
+def test_clean_without_a_scale_no_revenue_is_an_error(cleaned, values):
+    lines = [f"{i},текущий_месяц,{value}" for i, value in enumerate(values)]
+    result = cleaned(REVENUE, "\n".join([HEADERS["market_money"], *lines]))
+    assert [row[2] for row in rows(result.table)] == [float(value) for value in values]
+    assert rows(result.corrections) == []
+
+
+def test_clean_of_values_that_lie_further_apart_than_a_number_can_say_finds_no_error(cleaned):
+    lines = [f"{i},текущий_месяц,{value}" for i, value in enumerate(("1e-300", "1e-300", "1e300", "1e300"))]
+    result = cleaned(REVENUE, "\n".join([HEADERS["market_money"], *lines]))
+    assert rows(result.corrections) == []
+
+
+def test_clean_judges_every_period_by_itself(cleaned):
+    usual = {"текущий_месяц": 1, "предыдущий_месяц": 1000}  # one rouble has no logarithm to speak of
+    spread = (0.8, 0.9, 1, 1, 1.1, 1.2)
+    lines = [f"{i},{period},{middle * x}" for period, middle in usual.items() for i, x in enumerate(spread)]
+    lines += ["7,текущий_месяц,1000.5", "7,предыдущий_месяц,1000.5", "7,препредыдущий_месяц,1000.5"]
+    result = cleaned(REVENUE, "\n".join([HEADERS["market_money"], *lines]))
+    assert [row for row in rows(result.table) if row[0] == 7] == [(7, "m0", 1.0), (7, "m1", 1000.5), (7, "m2", 1000.5)]
+    assert rows(result.corrections.select("line", "old", "new", "rule")) == [(14, "1000.5", "1.0", "outlier")]
+
+
+def test_clean_good_file_has_empty_lists_of_the_right_form(cleaned):
+    result = cleaned(PROFIT, TEXT["money"])
+    REJECTED_ROWS.contract().validate(result.rejected.collect().to_native())
+    CORRECTIONS.contract().validate(result.corrections.collect().to_native())
+
+
+DAMAGE = st.sampled_from(
+    ["", "x", "-5", "1e999", '"', ";", "\n", "Выросла", "стандартт", "0,5", "\x00", "９", "1 000", "=cmd()", "ы" * 300]
+)
+
+
+@given(
+    source=st.sampled_from(SOURCES), edits=st.lists(st.tuples(st.integers(0, 400), DAMAGE), max_size=4), copies=st.integers(0, 2)
+)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=15,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
+def test_clean_damaged_file_accounts_for_every_row(tmp_path, source, edits, copies):
+    header, *lines = TEXT[source.file].splitlines()
+    text = "\n".join([*lines, *lines[:copies]])
+    for at, damage in edits:
+        text = text[:at] + damage + text[at + 1 :]
+    path = tmp_path / f"{source.file}.csv"
+    path.write_bytes(f"{header}\n{text}\n".encode())
+    results = []
+    for backend in (lambda f: f, to_pandas):
+        try:
+            frame, _ = read(path, source.file, tmp_path)
+        except BadInputError:
+            return  # nothing but blank lines is left
+        results.append(stage.clean_export(backend(frame), source, Cleaning()))
+    for result in results:
+        assert result.rows == len(result.table.collect()) + result.rejected_rows + result.duplicates
+        assert result.rejected.select("line").unique().collect().shape[0] == result.rejected_rows
+        source.contract().validate(in_polars(result.table, source))
+    first, second = results
+    assert in_polars(first.table, source).equals(in_polars(second.table, source))
+    for mine, theirs, table in (
+        (first.rejected, second.rejected, REJECTED_ROWS),
+        (first.corrections, second.corrections, CORRECTIONS),
+    ):
+        assert in_polars(mine, table).sort(pl.all()).equals(in_polars(theirs, table).sort(pl.all()))
+
+
+def in_polars(frame, table):
+    """The frame in Polars as a table is written, without what pandas adds."""
+    return files.conform(nw.from_native(pl.LazyFrame(frame.collect().to_arrow())), table).collect().to_native()
+
+
+def to_pandas(frame):
+    """The same raw table held by pandas on Arrow types."""
+    table = frame.collect().to_arrow()
+    return nw.from_native(table.to_pandas(types_mapper=pd.ArrowDtype), eager_only=True).lazy()
+
+
+NUMBERS = [
+    "5", "+5", "-5", "007", "5.0", "5,0", "5.5", "5,5", " 5", "5 ", "", "  ", "\u2009", "1 000", "1\u2009000", "1_000",
+    "1e3", "1E+3", "1e400", "1e-400", "0e999", "1e99999999999", "nan", "NaN", "inf", "-Infinity", "+", ".", ".5", "5.",
+    "1,5,2", "1.234,5", "-0", "999999999999999999", "-999999999999999999", "9999999999999999999", "1000000000000000000",
+    "0000000000000000000000000000005", "5.00000", "0x10", "٥", "５", "x",
+]  # fmt: skip
+WORDS = [
+    "Снизилась", "снизилась", " Снизилась", "Выросла", "", " ", "да", "ДА", "на", "стандартт", "премиум", "Книги",
+    "текущий_месяц", "предыдцщий_месяц", "следующий_месяц", "Косметика и аксесуары",
+]  # fmt: skip
+
+
+def texts_of(column):
+    """Texts that may stand in a column of an export."""
+    if column.values or column.known:
+        return st.sampled_from(WORDS)
+    return st.sampled_from(NUMBERS) | st.decimals(allow_nan=True, allow_infinity=True).map(str)
+
+
+@st.composite
+def raw_tables(draw):
+    """A source, and rows of texts as its export might hold them: most of them good."""
+    source = draw(st.sampled_from(SOURCES))
+    good = [line.replace(";", ",").split(",")[: len(source.columns)] for line in TEXT[source.file].splitlines()[1:]]
+    texts = st.tuples(*map(texts_of, source.columns))
+    rows = draw(st.lists(st.sampled_from(good).map(tuple) | texts, min_size=1, max_size=12))
+    for at in draw(st.lists(st.integers(0, len(rows) - 1), max_size=3)):  # one text of a good row is odd
+        column = draw(st.integers(0, len(source.columns) - 1))
+        rows[at] = (*rows[at][:column], draw(texts_of(source.columns[column])), *rows[at][column + 1 :])
+    return source, rows
+
+
+@given(month=raw_tables(), first=st.sampled_from([0, 1, 100]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, first):
+    source, texts = month
+    monkeypatch.setattr(quick, "_FIRST_ROWS", first)
+    frame = pl.DataFrame(texts, schema=dict.fromkeys(source.names, pl.String), orient="row").with_row_index("line", offset=2)
+    nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
+    lazy = nw.from_native(frame.with_columns(pl.col("line").cast(pl.Int64), *nothing).lazy())
+    cheap = stage.clean_export(lazy, source, Cleaning())
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "read_quickly", lambda *_: None)
+        careful = stage.clean_export(lazy, source, Cleaning())
+    for mine, theirs, table in (
+        (cheap.table, careful.table, source),
+        (cheap.rejected, careful.rejected, REJECTED_ROWS),
+        (cheap.corrections, careful.corrections, CORRECTIONS),
+    ):
+        assert in_polars(mine, table).sort(pl.all()).equals(in_polars(theirs, table).sort(pl.all()))
+    assert (cheap.rows, cheap.rejected_rows, cheap.duplicates) == (careful.rows, careful.rejected_rows, careful.duplicates)
+
+
+def test_clean_of_good_rows_never_takes_the_careful_way(cleaned, monkeypatch):
+    monkeypatch.setattr(stage, "read_carefully", None)
+    assert [len(cleaned(s, TEXT[s.file]).table.collect()) for s in SOURCES] == [4, 12, 8, 4]
