@@ -124,7 +124,7 @@ def write_export(
         replaced = None if old is None else write_once.keep(target)
         write_once.write(target, content, replace=old is not None)
     except OSError as error:
-        remedy = "choose another --home, or mend its permissions"
+        remedy = "choose another --home, or fix its permissions"
         raise BadInputError(f"the offers file cannot be written: {error.strerror}", file=str(target), remedy=remedy) from error
     return Exported(target, len(frame), digest, written=True, replaced=replaced)
 

@@ -75,7 +75,7 @@ def prepare_instance(home: Path) -> Path:
         raise of_the_machine(error, home) or BadInputError(
             f"the home cannot be written: {error.strerror}",
             file=str(home),
-            remedy="choose another --home, or mend its permissions",
+            remedy="choose another --home, or fix its permissions",
         ) from error
     return folder
 

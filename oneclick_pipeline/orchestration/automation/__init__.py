@@ -2,7 +2,9 @@
 
 In come the files of a home and Dagster's record, out come runs and alerts. Open jobs.py first.
 
-    jobs.py            the jobs, the monthly schedule, the sensors that start runs
+    jobs.py            the jobs: what a run materializes
+    schedules.py       the monthly schedule
+    sensors.py         a run for every new month, and a training when monitoring asks for one
     snapshots.py       which months have been delivered, whole, and already run
     configuration.py   whether settings and catalogue can be read
     alerts.py          what somebody has to look at
