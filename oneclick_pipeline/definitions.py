@@ -35,7 +35,7 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
     """The graph over a home.
 
     Args:
-        home: Folder that everything is read from and written to.
+        home: Folder that holds everything that is read and written.
         engine: `polars`, `pandas` or `spark`.
         spark_master: Address of the cluster for `spark`.
 

@@ -36,8 +36,8 @@ _MAX_WHOLE = 2**63
 _WORDS = {"yes": True, "no": False, "true": True, "false": False, "on": True, "off": False}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_PLAIN = "write true, false, null, a decimal number such as 0.05, or a text in quotes"
-_SYNTAX = "fix the file there; a text with a colon, braces or an operator needs quotes"
+_PLAIN = "write true, false, null, a decimal number such as 0.05, or text in quotes"
+_SYNTAX = "fix the file there; text with a colon, braces or an operator needs quotes"
 
 
 def read(path: Path) -> Node | None:
@@ -63,7 +63,7 @@ def read_text(path: Path) -> str | None:
         The text; None if there is no such file.
 
     Raises:
-        BadInputError: If it cannot be read: it is no regular file, too large, or no UTF-8.
+        BadInputError: If it cannot be read: it is not a regular file, too large, or no UTF-8.
     """
     try:
         content = _content(path)
@@ -179,12 +179,12 @@ def scalar(node: Node) -> Scalar:
         return int(text)
     if kind == "float" and _DECIMAL.fullmatch(text):
         return _decimal(text)
-    raise ValueError("this is no plain value")
+    raise ValueError("this is not a plain value")
 
 
 def _decimal(text: str) -> float:
     if math.isinf(number := float(text)):
-        raise ValueError("this is no finite number")
+        raise ValueError("this is not a finite number")
     return number
 
 
@@ -192,7 +192,7 @@ def plain(node: Node, file: str) -> Any:  # noqa: ANN401 - what a file holds
     """The values below a node, as dictionaries, lists and scalars.
 
     Raises:
-        BadInputError: If one of them is no plain value, or a key is no text or stands twice in its mapping.
+        BadInputError: If one of them is no plain value, or a key is not text or stands twice in its mapping.
     """
     if is_list(node):
         return [plain(item, file) for item in node.value]
@@ -205,9 +205,9 @@ def plain(node: Node, file: str) -> Any:  # noqa: ANN401 - what a file holds
     for key, value in node.value:
         name = _key(key)
         if name is None:
-            raise wrong(file, key, "this is no name of a field", remedy="write a name, as in docs/settings.md")
+            raise wrong(file, key, "this is not a field name", remedy="write a name, as in docs/settings.md")
         if name in fields:
-            raise wrong(file, key, "it stands twice", remedy="remove one of them")
+            raise wrong(file, key, "it appears twice", remedy="remove one of them")
         fields[name] = plain(value, file)
     return fields
 

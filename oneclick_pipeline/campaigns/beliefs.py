@@ -45,7 +45,7 @@ def offer_beliefs(
         are no part of it, so that no campaign is counted twice.
 
     Raises:
-        BadInputError: If an offer stands twice in `priors`, or its mean or sd is no number or the sd not above 0.
+        BadInputError: If an offer stands twice in `priors`, or its mean or sd is not a number or the sd not above 0.
     """
     import pandas as pd
 
@@ -101,9 +101,11 @@ def _check(priors: pd.DataFrame) -> None:
     for offer, mean, sd in zip(priors["offer_id"], priors["mean"].astype(float), priors["sd"].astype(float), strict=True):
         if not (np.isfinite(mean) and np.isfinite(sd) and sd > 0):
             raise BadInputError(
-                f"the prior of offer {str(offer)!r} is no distribution",
+                f"the prior of offer {str(offer)!r} is not a distribution",
                 value=f"mean {mean}, sd {sd}",
-                remedy="give it a number as mean and a number above 0 as sd in the catalogue",
+                remedy="in the catalogue, give it a number as mean and a number above 0 as sd",
             )
     if (twice := priors["offer_id"][priors["offer_id"].duplicated()]).any():
-        raise BadInputError(f"offer {str(twice.iloc[0])!r} stands twice among the priors", remedy="keep one in the catalogue")
+        raise BadInputError(
+            f"offer {str(twice.iloc[0])!r} appears twice among the priors", remedy="keep one of them in the catalogue"
+        )

@@ -48,7 +48,7 @@ class Part(NamedTuple):
 def parts(outcomes: pd.DataFrame, settings: Campaigns) -> list[Part]:
     """All parts, whether or not their outcomes are known.
 
-    Customers who are held out for good were drawn once, and the plan chooses later offers by what became of them
+    Customers who are held out permanently were drawn once, and the plan chooses later offers by what became of them
     without any: over the months they may drift apart from those who got some. Where the sample-ratio check sees it, in
     a month or over all, the controls of the month's own draw remain, for whom chance decided after the plan had chosen.
     """

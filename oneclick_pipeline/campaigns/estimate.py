@@ -38,8 +38,8 @@ class Effect:
         effect_low: Lower end of its 95 % interval.
         effect_high: Upper end.
         standard_error: Its standard error.
-        p_value: Of the hypothesis that the offer changes nothing, two-sided.
-        detectable_effect: Smallest effect that so many customers show with the settings' power.
+        p_value: p-value of the hypothesis that the offer changes nothing, two-sided.
+        detectable_effect: Smallest effect that this many customers can show, at the power in the settings.
         sample_ratio_p: p-value of the sample-ratio check; None where the expected ratio is not known.
         status: Whether the figures may be read.
     """

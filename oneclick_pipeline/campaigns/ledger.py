@@ -109,9 +109,9 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
             return Published(path, *counts, own, written=False)
         if not replan:
             raise AlreadyPublishedError(
-                f"another plan for {month} was already published, and offers of it may have been sent",
+                f"another plan for {month} was already published, and its offers may have been sent",
                 file=str(path),
-                remedy="leave it, or publish the new plan in its place with --replan; the old one is kept beside it",
+                remedy="keep it, or replace it with the new plan by --replan; the old one is kept beside it",
             )
         kept = write_once.keep(path)
         _write(rows, path, own, replace=True)
@@ -215,9 +215,9 @@ def _require_as_written(rows: pd.DataFrame, path: Path) -> None:
         written = (pq.read_schema(file).metadata or {}).get(_DIGEST)
     if written is not None and written != digest(rows).encode():
         raise BadInputError(
-            "the rows are not those that were handed over: somebody changed the file, or it is damaged",
+            "the rows differ from those that were published: the file was changed or is damaged",
             file=str(path),
-            remedy="put its backup in its place; a log of a CRM must not carry the metadata of our files",
+            remedy="restore it from a backup; a CRM's log must not carry the metadata of our files",
         )
 
 
@@ -230,7 +230,7 @@ def _frame_of(path: Path) -> pd.DataFrame:
         raise BadInputError(
             f"no plan was published for {path.stem}",
             file=str(path),
-            remedy="publish the plan of the month, or put the log of the CRM there",
+            remedy="publish the month's plan, or put the CRM's log there",
         )
     try:
         # the file itself, not its path: of a path `ledger=1/` pandas would make a column
@@ -238,10 +238,10 @@ def _frame_of(path: Path) -> pd.DataFrame:
             return pd.read_parquet(file)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # what pandas keeps in the file may be damaged
         raise BadInputError(
-            "this is no Parquet file that can be read",
+            "this is not a readable Parquet file",
             file=str(path),
             value=str(error),
-            remedy="put its backup in its place; or, where the table offer_plan of the month is as it was published, move the "
+            remedy="restore it from a backup; or, if the month's offer_plan table is as it was published, move the "
             "file away and materialize offers_export again for it",
         ) from error
 

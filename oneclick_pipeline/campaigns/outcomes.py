@@ -64,7 +64,7 @@ def campaign_outcomes(
     later = sorted(m for m in snapshots if check_month(m) > check_month(month))
     if later:
         raise BadInputError(
-            f"the outcomes of {month} were given what was known only in {', '.join(later)}",
+            f"the outcomes of {month} were given data that was only known in {', '.join(later)}",
             remedy=f"pass the months up to {month}",
         )
     oldest = add_months(month, -history)

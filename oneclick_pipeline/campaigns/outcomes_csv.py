@@ -84,13 +84,13 @@ def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
         columns = [(f"c{i}", header) for i, header in enumerate(facts.header)]  # a header may be any text
         texts = split_lines(path, _layout(columns), replace(facts, rewritten=True), {}, Path(scratch)).collect()
     if texts.is_empty():
-        raise BadInputError("the file has a header and no rows", file=str(path), remedy="export it again")
+        raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
     texts = texts.with_columns(pl.col([name for name, _ in columns]).str.strip_chars().replace("", None))
     used, ignored = _usable(texts, columns)
     outcomes = tuple(h for h in used if h not in KEYS and not _is_covariate(h, used))
     if not outcomes:
         raise BadInputError(
-            "there is no outcome: no column but the keys holds numbers",
+            "there is no outcome: no column other than the keys holds numbers",
             file=str(path),
             line=1,
             value=", ".join(facts.header),
@@ -126,11 +126,11 @@ def _check_header(header: tuple[str, ...], path: Path) -> None:
     """Refuse headers that can be read in two ways."""
     for column, times in Counter(header).items():
         if times > 1 and column:
-            raise BadInputError("the column stands twice", file=str(path), line=1, column=column, remedy="remove one of them")
+            raise BadInputError("the column appears twice", file=str(path), line=1, column=column, remedy="remove one of them")
     for column in header:
         if column.endswith(BEFORE) and not _is_covariate(column, header):
             raise BadInputError(
-                f"there is no outcome «{column.removesuffix(BEFORE)}» that this could be the past of",
+                f"there is no outcome «{column.removesuffix(BEFORE)}» for which this could be the value before",
                 file=str(path),
                 line=1,
                 column=column,
@@ -154,7 +154,7 @@ def _usable(texts: pl.DataFrame, columns: list[tuple[str, str]]) -> tuple[dict[s
         elif values.is_empty():
             ignored[header] = "the column is empty"
         elif 2 * numbers < len(values):
-            ignored[header] = "the column holds text, no numbers"
+            ignored[header] = "the column holds text, not numbers"
         else:
             used[header] = name
     for header in [h for h in used if h.endswith(BEFORE) and h.removesuffix(BEFORE) not in used]:
@@ -173,9 +173,10 @@ def _check_arms(campaign: OutcomesFile) -> None:
     sizes = campaign.sizes
     if CONTROL not in sizes or len(sizes) == 1:
         raise BadInputError(
-            "there is no control to compare with" if CONTROL not in sizes else "there is nobody but controls",
+            "there is no control to compare with" if CONTROL not in sizes else "there are only controls",
             file=campaign.file,
             column="offer_id",
             value=", ".join(list(sizes)[:10]),
-            remedy=f"mark who got nothing on purpose as `{CONTROL}`, and who got an offer with its name",
+            remedy=f"mark customers who were deliberately left without an offer as `{CONTROL}`, the others with the name of "
+            "their offer",
         )

@@ -101,8 +101,8 @@ def render(campaign: OutcomesFile, table: pd.DataFrame) -> Group:
             Text(_verdict(row)),
         )
     note = Text(
-        "Effect: offer minus control; * adjusted for what it was before (CUPED). Within chance, allowing for the number of\n"
-        "offers, or too few customers; shows: the smallest effect that so many would show.",
+        "Effect: offer minus control; * adjusted for the value before (CUPED). Within chance, allowing for the number of\n"
+        "offers, or too few customers; shows: the smallest effect that this many would show.",
         "dim",
     )
     return Group(facts, grid, note)

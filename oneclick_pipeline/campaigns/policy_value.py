@@ -102,7 +102,7 @@ def policy_value(
     if not log.sample.any():
         raise BadInputError(
             "no explored or held-out customer of an earlier campaign has a known class",
-            remedy="wait until the horizon of a campaign is over",
+            remedy="wait until the horizon of a campaign has passed",
         )
     mu = _outcome_model(rows, log, len(offers), seed)
     prices = np.array([costs[offer] for offer in offers], dtype=float)
@@ -158,7 +158,7 @@ def _numbers(name: str, given: Sequence[str | None], offers: Sequence[str], know
     import pandas as pd
 
     if len(given) != len(known):
-        raise BadInputError(f"the policy {name} speaks of {len(given)} customers, the outcomes of {len(known)}")
+        raise BadInputError(f"the policy {name} covers {len(given)} customers, the outcomes cover {len(known)}")
     ids = pd.Series(list(given), dtype=object)
     nothing = ids.isna() | (ids == "")
     numbers = ids.map({offer: j for j, offer in enumerate(offers)})

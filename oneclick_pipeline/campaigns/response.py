@@ -99,7 +99,7 @@ class Response:
         matter = [name for name, sd in self.scales.items() if sd > _GRID[0] and name != ERROR]
         matter.sort(key=lambda name: -self.scales[name])
         return {
-            "customers learnt from": self.customers,
+            "customers in the fit": self.customers,
             "spread of outcomes beyond chance": round(self.dispersion, 2),
             "effects differ by": ", ".join(matter) or "nothing that was seen",
         }
@@ -177,7 +177,7 @@ def held_out(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame,
 def _levels(rows: pd.DataFrame) -> Floats:
     """Which month a row is of, and how its customer came to be compared: 0 or 1, a column per level.
 
-    Whom the plan chose for an offer it chose by what they are worth too, which is no feature.
+    Whom the plan chose for an offer it chose by what they are worth too, which is not a feature.
     """
     explored, chosen = (rows["assignment"] == "exploration").to_numpy(), rows["offer_id"].notna().to_numpy()
     month = rows["campaign_month"].to_numpy(dtype=str)

@@ -179,7 +179,7 @@ def _written(values: pd.Series, text: Callable[[object], str], offer: Offer) -> 
         raise BadInputError(
             f"the message of offer {offer.id} cannot be filled: the value is unknown for {unknown:,} customers",
             column=str(values.name),
-            remedy="plan the month anew; an offer fits only customers whose values its message needs are known",
+            remedy="plan the month again; an offer fits only customers for whom all values in its message are known",
         )
     texts: NDArray[np.object_] = np.array([text(value) for value in distinct], dtype=object)
     written: NDArray[np.object_] = texts[codes]

@@ -21,7 +21,7 @@ def _number(column: Column) -> nw.Expr:
 
 
 def _same_keys_possible(good: nw.LazyFrame, table: Table) -> bool:
-    """Whether a key stands twice: much cheaper than to list those that do."""
+    """Whether a key appears twice: much cheaper than to list those that do."""
     key = nw.col(table.key[0])  # a customer, and in some tables a word: then one number is made of both
     for name in table.key[1:]:
         key = key * len(table[name].values) + _number(table[name])

@@ -28,7 +28,7 @@ def model_accept(
         list[int], typer.Argument(metavar="VERSION...", min=1, help="Numbers of versions, as in [b]model list[/b].")
     ],
     home: HomeOption = Path("data"),
-    yes: Annotated[bool, typer.Option("--yes", help="Accept without a question.")] = False,  # noqa: FBT002
+    yes: Annotated[bool, typer.Option("--yes", help="Accept without asking.")] = False,  # noqa: FBT002
 ) -> None:
     """Accept versions that have no record in the home, as those that older versions of this software registered.
 

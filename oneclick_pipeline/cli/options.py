@@ -62,6 +62,8 @@ def _given(home: Path) -> Path:
 
 HomeOption = Annotated[
     Path,
-    typer.Option("--home", envvar="ONECLICK_HOME", callback=_given, help="Folder that everything is read from and written to."),
+    typer.Option(
+        "--home", envvar="ONECLICK_HOME", callback=_given, help="Folder that holds everything that is read and written."
+    ),
 ]
 MonthOption = Annotated[str, typer.Option("--month", help="Snapshot month, YYYY-MM.", show_default=False)]

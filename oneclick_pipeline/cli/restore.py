@@ -13,7 +13,7 @@ from oneclick_pipeline.home import permissions
 
 
 def restore(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that [b]oneclick backup[/b] made.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder created by [b]oneclick backup[/b].")],
     home: HomeOption = Path("data"),
 ) -> None:
     """Bring a backup back into an empty home, and into an empty database where it has one. Every file is checked first."""
@@ -21,6 +21,4 @@ def restore(
 
     manifest = home_backup.restore(folder.absolute(), home.absolute())
     permissions.prepare(home)  # the same
-    terminal.echo(
-        f"{len(manifest['files']):,} files of {manifest['made']} in {home}. Look it over: oneclick doctor --home {home}"
-    )
+    terminal.echo(f"{len(manifest['files']):,} files of {manifest['made']} in {home}. Check it: oneclick doctor --home {home}")

@@ -16,14 +16,12 @@ from oneclick_pipeline.errors import BadInputError
 def score(
     customer: Annotated[
         int | None,
-        typer.Option(
-            parser=whole(0), metavar="INTEGER", help="The store's number of a customer of the month.", show_default=False
-        ),
+        typer.Option(parser=whole(0), metavar="INTEGER", help="The store's number of the customer.", show_default=False),
     ] = None,
     json_file: Annotated[
         str | None,
         typer.Option(
-            "--json", metavar="FILE", help="JSON with a customer's features, or a list of such; - reads the standard input."
+            "--json", metavar="FILE", help="JSON with one customer's features, or a list of them; - reads standard input."
         ),
     ] = None,
     month: Annotated[

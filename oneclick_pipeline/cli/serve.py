@@ -21,7 +21,7 @@ _GRACE = 1
 def serve(
     home: HomeOption = Path("data"),
     port: Annotated[
-        int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port on this machine; 0 takes a free one.")
+        int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port on this machine; 0 picks a free one.")
     ] = 5001,
     version: Annotated[
         int | None, typer.Option("--version", min=1, help="Version of the model; the champion by default.", show_default=False)

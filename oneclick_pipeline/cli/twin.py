@@ -32,7 +32,7 @@ def twin_month(
     seed: SeedOption = 1,
     home: HomeOption = Path("data"),
     profile: ProfileOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the month if it is there.")] = False,  # noqa: FBT002
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the month if it exists.")] = False,  # noqa: FBT002
 ) -> None:
     """Write a month's four exports into a home, in the store's format with all its quirks, and the truth beside them.
 
@@ -68,7 +68,7 @@ def twin_months(
     seed: SeedOption = 1,
     home: HomeOption = Path("data"),
     profile: ProfileOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace months that are there.")] = False,  # noqa: FBT002
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing months.")] = False,  # noqa: FBT002
 ) -> None:
     """Write months that follow one another: the same customers buy, drift, decline, leave, and others join.
 

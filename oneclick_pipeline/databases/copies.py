@@ -32,9 +32,7 @@ def copy(database: Path, target: Path) -> None:
     for end in _BESIDE:
         part = database.with_name(database.name + end)
         if part.exists() and not part.is_file():  # a pipe would make us wait, a folder cannot be copied
-            raise BadInputError(
-                "this is no database", file=str(part), remedy="move it away, and put the last backup in its place"
-            )
+            raise BadInputError("this is not a database", file=str(part), remedy="move it away, and restore the last backup")
     for _ in range(_ATTEMPTS):
         before = _state(database)
         for end in before:
@@ -42,7 +40,9 @@ def copy(database: Path, target: Path) -> None:
             shutil.copyfile(f"{database}{end}", f"{target}{end}")
         if _state(database) == before:
             return
-    raise BadInputError("the database is written all the time", file=str(database), remedy="look again when less is going on")
+    raise BadInputError(
+        "the database is being written all the time", file=str(database), remedy="try again when the database is less busy"
+    )
 
 
 def at_rest(database: Path) -> dict[str, tuple[int, int]] | None:

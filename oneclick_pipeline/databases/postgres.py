@@ -68,12 +68,12 @@ def parsed(text: str) -> sa.URL:
 
     try:
         url = sa.make_url(text) if text.isprintable() else None  # for another the driver would raise an error of its own
-    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is not a number
         url = None
     if url is None:
         raise BadInputError(f"the address in {VARIABLE} is not understood", remedy=f"write {_SPELLING}")
     if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
-        raise BadInputError(f"the address in {VARIABLE} is none of a PostgreSQL database", remedy=f"write {_SPELLING}")
+        raise BadInputError(f"the address in {VARIABLE} is not that of a PostgreSQL database", remedy=f"write {_SPELLING}")
     _bound_waits()
     url = url.set(drivername=_DRIVER)
     return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": _CONNECT_SECONDS})
@@ -99,7 +99,7 @@ def _wait(connection: Any) -> None:  # noqa: ANN401 - the driver has no types
         with _Selector() as selector:
             selector.register(connection.fileno(), events[state])
             if not selector.select(seconds):
-                raise psycopg2.OperationalError(f"the server said nothing for {seconds:.0f} s")
+                raise psycopg2.OperationalError(f"the server has not answered for {seconds:.0f} s")
 
 
 def _patience(options: Mapping[str, str]) -> float:
@@ -179,7 +179,7 @@ def unreachable(url: sa.URL, error: BaseException | None = None) -> BadInputErro
         reason = reason.replace(spelling, "***")
     return BadInputError(
         f"PostgreSQL at {shown(url)} cannot be used" + (f": {reason}" if reason else ""),
-        remedy=f"start the server or fix {VARIABLE} (host, port, user, password, name of the database), then do the same again",
+        remedy=f"start the server or fix {VARIABLE} (host, port, user, password, name of the database), then try again",
     )
 
 

@@ -99,4 +99,4 @@ def get(name: str, spark_master: str = "") -> Engine:
         return PandasEngine()
     if name == "spark":
         return SparkEngine(spark_master)
-    raise BadInputError(f"there is no engine {name!r}", remedy=f"choose one of {', '.join(ENGINES)}")
+    raise BadInputError(f"the engine {name!r} does not exist", remedy=f"choose one of {', '.join(ENGINES)}")

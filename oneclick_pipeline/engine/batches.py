@@ -163,7 +163,7 @@ class Beside:
 def differs(first: Batches, other: Batches) -> BadInputError:
     """The error for a table that is of other customers than the first."""
     return BadInputError(
-        f"{other.table} and {first.table} are of different customers",
+        f"{other.table} and {first.table} have different customers",
         file=str(other.path),
         remedy=f"materialize {other.table} of the month again",
     )

@@ -252,7 +252,7 @@ def damage(path: Path) -> str | None:
     if not path.exists():
         return None
     if not parts(path):
-        return "the folder holds no part of a table"
+        return "the folder holds no table"
     try:
         for part in parts(path):  # pyarrow first, then Polars: either may be content with what the other refuses
             for _ in pq.ParquetFile(part).iter_batches():
@@ -271,7 +271,7 @@ def damaged(path: Path, why: str) -> BadInputError:
         "the table is damaged and cannot be read",
         file=str(path),
         value=why,
-        remedy=f"make it anew: materialize {path.parent.name} again for {path.stem}, or run that month again",
+        remedy=f"materialize {path.parent.name} again for {path.stem}, or run that month again",
     )
 
 
@@ -307,7 +307,7 @@ def verify(path: Path, table: Table) -> str:
     import polars as pl
 
     contract, found, keys = table.contract(), _Digest(), []
-    remedy = "this is an error of the pipeline: please report it with this message"
+    remedy = "this is a bug in the pipeline: please report it with this message"
     for batch in _batches(path):
         try:
             contract.validate(batch, lazy=True)
@@ -320,5 +320,5 @@ def verify(path: Path, table: Table) -> str:
     if keys and stands_twice(pl.concat(keys).to_numpy()):  # different hashes: different keys
         twice = pl.scan_parquet(path, glob=False).group_by(table.key).len().filter(pl.col("len") > 1)
         if n := twice.select(pl.len()).collect(engine="streaming").item():
-            raise BadInputError(f"{table.name}: {n} keys {table.key} stand twice", file=str(path), remedy=remedy)
+            raise BadInputError(f"{table.name}: {n} keys {table.key} appear twice", file=str(path), remedy=remedy)
     return found.text()

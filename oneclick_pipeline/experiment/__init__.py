@@ -4,7 +4,7 @@ In come the customers' numbers, the offers that each may be given, the budget an
 held out, who explores which offer, and the exact probabilities, which the plan and the ledger store. Open `draws`
 first, then `probabilities`.
 
-    draws           a number in [0, 1) per customer and purpose: held out for good, explores, which arm, control of the month
+    draws           a number in [0, 1) per customer and purpose: held out permanently, explores, which arm, control of the month
     exploration     which arm each explorer gets, as far as budget and capacities leave room
     room            how many customers in a row find room within a budget and capacities
     probabilities   of every arm, of no offer, of control, of exploring; and what follows from them

@@ -38,7 +38,7 @@ def held(path: Path, seconds: float = -1) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path) and not _is_ours(path):
         remedy = "find out who put it there and remove it, or choose another place"
-        raise BadInputError("this is in the way of a lock of ours, and is not our file", file=str(path), remedy=remedy)
+        raise BadInputError("this blocks one of our lock files, and is not ours", file=str(path), remedy=remedy)
     with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds) as lock:
         try:
             path.write_text(f"process {os.getpid()}\n", encoding="utf-8")

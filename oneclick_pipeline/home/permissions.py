@@ -86,17 +86,17 @@ def access() -> Access:
     name = os.environ.get(GROUP, "")
     if not name:
         return Access()
-    remedy = f"name a group that the user is in (see: id), or unset {GROUP}: then files are their owner's alone"
+    remedy = f"name a group that the user is in (see: id), or unset {GROUP}: then only their owner can read the files"
     try:
         import grp  # systems that have no groups have no such module
     except ImportError:
-        raise BadInputError(f"{GROUP} is set, and files of this system have no groups", value=name, remedy=remedy) from None
+        raise BadInputError(f"{GROUP} is set, but files on this system have no groups", value=name, remedy=remedy) from None
     try:
         group = int(name) if name.isascii() and name.isdigit() else grp.getgrnam(name).gr_gid
     except (KeyError, ValueError):
-        raise BadInputError(f"there is no group as {GROUP} names it", value=name, remedy=remedy) from None
+        raise BadInputError(f"the group named by {GROUP} does not exist", value=name, remedy=remedy) from None
     if group not in {os.getegid(), *os.getgroups()}:
-        raise BadInputError(f"the user is not in the group that {GROUP} names", value=name, remedy=remedy)
+        raise BadInputError(f"the user is not in the group named by {GROUP}", value=name, remedy=remedy)
     return Access(group)
 
 

@@ -59,7 +59,7 @@ def settle(part: Path, path: Path, *, replace: bool = False) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     if not replace and path.exists():
-        raise FileExistsError(f"{path} is there already")
+        raise FileExistsError(f"{path} already exists")
     part.replace(path)
     if os.name == "posix":  # elsewhere a folder cannot be opened
         folder = os.open(path.parent, os.O_RDONLY)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.model.results import TrainedModel
 
 LABEL_RULES = {
-    True: "the activity class in the same snapshot as the features, because no later snapshot was there",
+    True: "the activity class in the same snapshot as the features, because there was no later snapshot",
     False: "the activity class three months later than the features: a true forecast",
 }
 
@@ -46,8 +46,9 @@ labels of {", ".join(trained.label_months)}. Digest `{trained.digest}`.
 **Label.** {label_rule(trained)[0].upper()}{label_rule(trained)[1:]}. Where they come from: {sources}.
 
 **How good.** Nested cross-validation, grouped by customer and identical customers, stratified, repeated; estimate (95 %
-interval, corrected for overlapping folds). Draws: how many of those dealt to a family were tried before more did not pay.
-Rows: how many one fit of the family learns from at most; fewer than all is a stratified sample.
+interval, corrected for overlapping folds). Draws: how many of those allotted to a family were tried before further ones
+stopped helping.
+Rows: the most that one fit of the family learns from; if fewer than all, a stratified sample.
 
 {head}
 {whole}
@@ -63,9 +64,9 @@ Rows: how many one fit of the family learns from at most; fewer than all is a st
 
 **Chosen.** {trained.rule}
 
-**Limits.** Made for regular customers of this store; others get a probability that nothing vouches for. It says who is at
+**Limits.** Made for regular customers of this store; for others the probability is not reliable. It says who is at
 risk, not whom an offer would keep. Categories that the store adds later are treated as rare ones. The metrics hold for
-customers like those of the months above: watch the drift.
+customers like those of the months above: watch for drift.
 """
 
 
@@ -76,7 +77,7 @@ def _calibration(trained: TrainedModel) -> str:
         if name.endswith("calibration")
     ]
     return (
-        f"{', '.join(kept)[0].upper()}{', '.join(kept)[1:]}. A calibrator is kept where it lowers the log loss of customers that "
+        f"{', '.join(kept)[0].upper()}{', '.join(kept)[1:]}. A calibrator is kept where it lowers the log loss on customers that "
         "neither the estimator nor the calibrator has seen."
     )
 
@@ -90,7 +91,7 @@ def _out_of_time(table: pd.DataFrame) -> str:
         f"log loss {r.log_loss:.3f} ({r.log_loss_low:.3f} to {r.log_loss_high:.3f}), ECE {r.ece:.3f}"
         for r in table.itertuples()
     ]
-    return "Learnt from the past, judged on the next, as it would have been then.\n\n" + "\n".join(rows)
+    return "Trained on the past and evaluated on the next month, as it would have been at the time.\n\n" + "\n".join(rows)
 
 
 def _slices(table: pd.DataFrame) -> str:

@@ -73,13 +73,13 @@ class Contributions:
     def __post_init__(self) -> None:
         """Refuse contributions that are not those of the features."""
         if self.method not in (CLOSED_FORM, CURVES):
-            raise BadInputError("contributions of an unknown method", value=str(self.method))
+            raise BadInputError("the contributions were made by an unknown method", value=str(self.method))
         require_finite("contributions", self.baseline, *self.shares)
         kinds = {name: NumberCurve if name in NUMBERS else TextCurve for name in FEATURE_NAMES}
         if {c.feature: type(c) for c in self.curves} != kinds or tuple(c.feature for c in self.curves) != FEATURE_NAMES:
-            raise BadInputError("the contributions are not those of the features")
+            raise BadInputError("the contributions do not match the features")
         if len(self.shares) != len(self.curves):
-            raise BadInputError("there is not one share per feature")
+            raise BadInputError("the number of shares differs from the number of features")
 
     def __getitem__(self, feature: str) -> Curve:
         """The curve of a feature."""
@@ -127,7 +127,7 @@ class Contributions:
         """Read what `to_json` wrote.
 
         Raises:
-            BadInputError: If the text is no JSON, of another version, or not sound.
+            BadInputError: If the text is not JSON, of another version, or not sound.
         """
         try:
             content = json.loads(text)
@@ -138,9 +138,9 @@ class Contributions:
         except BadInputError as error:
             raise BadInputError(error.problem, value=error.value, remedy=_REMEDY) from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadInputError("these are no contributions of features", value=str(error), remedy=_REMEDY) from error
+            raise BadInputError("these are not feature contributions", value=str(error), remedy=_REMEDY) from error
         if version != VERSION:
-            raise BadInputError(f"the contributions have version {version}, this program reads {VERSION}", remedy=_REMEDY)
+            raise BadInputError(f"the contributions have version {version}, but this program reads {VERSION}", remedy=_REMEDY)
         return found
 
 

@@ -45,7 +45,9 @@ class NumberCurve:
         require_finite(self.feature, self.typical, self.missing, *self.knots, *self.contributions)
         ascending = all(a < b for a, b in zip(self.knots, self.knots[1:], strict=False))
         if not (ascending and len(self.knots) == len(self.contributions) >= 1 + self.straight):
-            raise BadInputError(f"{self.feature}: the knots do not ascend, or are not as many as the contributions")
+            raise BadInputError(
+                f"{self.feature}: the knots do not ascend, or their number differs from that of the contributions"
+            )
 
     def at(self, values: Floats) -> Floats:
         """Contribution of every value; NaN is an empty one."""
@@ -183,4 +185,4 @@ def require_finite(what: str, *numbers: float) -> None:
         BadInputError: If there is one.
     """
     if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers):
-        raise BadInputError(f"{what}: a value is no finite number")
+        raise BadInputError(f"{what}: a value is not a finite number")

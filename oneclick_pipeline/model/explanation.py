@@ -134,7 +134,7 @@ def importance(explanation: pd.DataFrame) -> Figure:
     axes.hlines(places, table["log_loss_increase_low"], table["log_loss_increase_high"], color=pictures.STABLE, linewidth=2)
     axes.plot(table["log_loss_increase"], places, "o", color=pictures.STABLE, markersize=5)
     axes.set_yticks(list(places), list(table["feature"]), fontsize=pictures.TEXT)
-    label = "Increase of log loss when the feature is shuffled, 95 % interval, customers not seen"
+    label = "Increase of log loss when the feature is shuffled, 95 % interval, unseen customers"
     axes.set_xlabel(label, fontsize=pictures.TEXT, color=pictures.INK)
     return picture
 
@@ -166,7 +166,7 @@ def beeswarm(values: pd.DataFrame) -> Figure:
             axes.scatter(across, heights, s=9, c=rank, cmap=_LOW_TO_HIGH, vmin=0, vmax=1, linewidths=0)
     axes.set_yticks(np.arange(len(names)), names[::-1], fontsize=pictures.TEXT)
     axes.set_ylim(-0.7, len(names) - 0.3)
-    axes.set_xlabel("Contribution to the log-odds of declining, against the mean customer", fontsize=pictures.TEXT)
+    axes.set_xlabel("Contribution to the log-odds of declining, relative to the mean customer", fontsize=pictures.TEXT)
     axes.set_title(f"What moved the risk of {len(values):,} customers", fontsize=pictures.TITLE, loc="left")
     bar = picture.colorbar(ScalarMappable(cmap=_LOW_TO_HIGH), cax=picture.add_axes((0.92, 0.3, 0.012, 0.4)), ticks=[0, 1])
     bar.ax.set_yticklabels(["low", "high"], fontsize=pictures.SMALL)

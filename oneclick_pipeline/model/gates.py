@@ -252,7 +252,7 @@ def calibrated(predictions: pd.DataFrame, ece: float, max_ece: float) -> Gate:
     """Whether probabilities mean what they say, with what chance alone would give, so that a limit can be chosen."""
     one = predictions[predictions["repeat"] == predictions["repeat"].min()]
     chance = chance_ece(one["p_decline"].to_numpy())
-    text = f"ECE {ece:.3f}, limit {max_ece}; perfect probabilities of {len(one)} customers would show {chance:.3f} by chance"
+    text = f"ECE {ece:.3f}, limit {max_ece}; perfect probabilities for {len(one)} customers would show {chance:.3f} by chance"
     return Gate("calibrated", ece <= max_ece, {"ece": ece, "by_chance": chance, "limit": max_ece}, text)
 
 
@@ -336,7 +336,7 @@ def sane_on_edges(edges: NDArray[np.float64] | str, usual: NDArray[np.float64], 
     import numpy as np
 
     if isinstance(edges, str):
-        return Gate("sane_on_edges", passed=False, figures={"error": edges}, text=f"odd rows cannot be predicted: {edges}")
+        return Gate("sane_on_edges", passed=False, figures={"error": edges}, text=f"unusual rows cannot be predicted: {edges}")
     wrong = [name for name, p in zip(names, edges, strict=True) if not 0 <= p <= 1]  # so that NaN is wrong
     spread = float(np.ptp(usual))
     edge = ", ".join(f"{name} {p:.3f}" for name, p in zip(names, edges, strict=True))
@@ -352,7 +352,7 @@ def only_trusted_types(reopened: Reopened) -> Gate:
     if reopened.foreign:
         text = f"types that are not trusted: {', '.join(reopened.foreign)}"
     else:
-        text = "the file could not be read" if reopened.p_decline is None else "the file holds trusted types only"
+        text = "the file could not be read" if reopened.p_decline is None else "the file holds only trusted types"
     passed = not reopened.foreign and reopened.p_decline is not None
     return Gate("only_trusted_types", passed, {"foreign": len(reopened.foreign)}, text)
 

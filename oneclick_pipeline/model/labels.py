@@ -52,7 +52,7 @@ def refuse_later(months: Iterable[str], month: str) -> None:
     later = sorted(m for m in months if check_month(m) > check_month(month))
     if later:
         raise BadInputError(
-            f"a training set for {month} was given what was known only in {', '.join(later)}",
+            f"a training set for {month} was given data that was only known in {', '.join(later)}",
             remedy=f"pass the months up to {month}",
         )
 
@@ -143,7 +143,7 @@ def rule_in_words(training: pd.DataFrame, settings: Labels) -> str:
     """
     months = training[["feature_month", "label_month"]].drop_duplicates().sort_values("feature_month")
     if (months["feature_month"] == months["label_month"]).all():
-        return "the activity class in the same snapshot as the features: no earlier snapshot has a label by now"
+        return "the activity class in the same snapshot as the features: no earlier snapshot has a label yet"
     words = [
         "a true forecast: the activity class in the later snapshot ("
         + ", ".join(f"{feature} -> {label}" for feature, label in months.itertuples(index=False))

@@ -96,7 +96,7 @@ def unknown_columns(training: pd.DataFrame) -> BadInputError | None:
     if not unknown:
         return None
     return BadInputError(
-        f"the training set holds columns that nobody knows to be from before the label: {', '.join(unknown)}",
+        f"the training set holds columns that are not known to predate the label: {', '.join(unknown)}",
         remedy="drop them, or declare them in tables.TRAINING_SET",
     )
 
@@ -142,11 +142,11 @@ def disguised_label(aucs: pd.Series, *, limit: float) -> BadInputError | None:
     file, header = _origin(feature)
     return BadInputError(
         f"{feature} alone tells declined from stable with ROC-AUC {aucs.iloc[0]:.3f} (limit {limit:g}): "
-        "it is the label in disguise, or was written after it",
+        "it is the label in disguise, or was recorded after it",
         file=file,
         column=header,
-        remedy="deliver the column as it stood at the end of the month, before anybody knew the class; "
-        "if it truly is so strong, raise labels.max_single_auc in settings.yaml",
+        remedy="deliver the column as it stood at the end of the month, before the class was known; "
+        "if the column really is that strong, raise labels.max_single_auc in settings.yaml",
     )
 
 
@@ -194,8 +194,8 @@ def column_from_the_future(shares: pd.DataFrame, *, limit: float) -> BadInputErr
         f"value, for {worst['share']:.1%} of {worst['customers']} customers (limit {limit:.0%}): it comes from the future",
         file=file,
         column=header,
-        remedy=f"deliver {worst['feature_month']} again as it stood at its end (or was one export delivered for two months?), "
-        f"and materialize the month anew; labels.max_future_share in settings.yaml is the limit",
+        remedy=f"deliver {worst['feature_month']} again as it was at its end (or was one export delivered for two months?), "
+        f"and materialize the month again; labels.max_future_share in settings.yaml is the limit",
     )
 
 

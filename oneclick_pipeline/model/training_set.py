@@ -148,10 +148,10 @@ def _of_same_snapshot(snapshots: Mapping[str, pd.DataFrame], month: str) -> pd.D
         rows = [_labelled(features, known, month, month)]
     if not rows or rows[0].empty:
         raise BadInputError(
-            f"no regular customer of {month} has an activity class in {month}, and no earlier month has a label by then",
+            f"no regular customer of {month} has an activity class in {month}, and no earlier month has a label yet",
             file="market_file.csv",
             column=CUSTOMERS["activity"].header,
-            remedy="deliver the class for at least a part of the customers, or run the job refresh, which does not train",
+            remedy="deliver the class for at least some of the customers, or run the job refresh, which does not train",
         )
     return rows[0]
 
@@ -180,7 +180,7 @@ def require_enough(training: pd.DataFrame, *, folds: int, inner_folds: int) -> N
     if len(groups) < len(CLASSES):
         only = next((name for name, value in CLASSES.items() if value in groups.index), "none")
         raise BadInputError(
-            f"all {len(training)} labelled customers have one class, {only}",
+            f"all {len(training)} labelled customers have the same class, {only}",
             file="market_file.csv",
             column="Покупательская активность",
             remedy="deliver customers of both classes: a model learns from the difference",

@@ -6,7 +6,7 @@ In come tables of several months and settings, out come `drift` and `model_healt
     psi.py        the population stability index, its interval, and what chance makes of it
     health.py     scores of earlier months compared with what became of the customers
     weights.py    what a customer without an offer counts for, so that they stand for all
-    pictures.py   drift over months, promised and observed shares
+    pictures.py   drift over months, predicted and observed shares
 """
 
 from oneclick_pipeline.monitoring.drift import Snapshot, drift

@@ -35,7 +35,7 @@ class Psi:
         low: Lower end of its 95 % interval.
         high: Upper end.
         chance: What it is on average where nothing has moved: (bins − 1)(1/n + 1/m).
-        bins: Bins that hold anybody in either month.
+        bins: Bins that hold any customers in either month.
     """
 
     value: float

@@ -10,7 +10,7 @@ In come the scored and segmented customers, the catalogue's offers and what is b
     decision             what became of every candidate: arm, assignment, reason
     plan_table           the decided plan as the table, and its digest
     plan_summary         the plan in figures
-    backtest             what the plan's way of choosing would have earned on earlier campaigns
+    backtest             what the plan's assignment would have earned on earlier campaigns
     export               offers.csv for the CRM
     publication          how a month's ledger differs from its tables of today
     database, targets    the plan in a store's database, and which addresses may be written to

@@ -153,4 +153,4 @@ def _check(gain: NDArray[np.floating], cost: Numbers, budget: float, capacity: N
     if not all((gain[begin : begin + CHUNK] < np.inf).all() for begin in range(0, len(gain), CHUNK)):  # nor so is NaN
         raise ValueError("gains must be numbers, or -inf where an offer does not fit")
     if not (np.isfinite(cost).all() and (cost >= 0).all() and budget >= 0 and (capacity >= 0).all()):
-        raise ValueError("costs, budget and capacities must be numbers from 0 on, and costs finite")
+        raise ValueError("costs, budget and capacities must be numbers of at least 0, and costs finite")

@@ -1,4 +1,4 @@
-"""What the plan's way of choosing would have earned on earlier campaigns, beside simpler ways.
+"""What the plan's assignment would have earned on earlier campaigns, beside simpler ways.
 
 The ways are judged customer by customer: limits of budget and capacity bind all of them alike and are left out.
 """

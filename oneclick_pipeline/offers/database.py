@@ -92,9 +92,9 @@ def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame, ho
     except sa.exc.SQLAlchemyError as error:
         # `from None`: what the driver says may hold the URL, and a chained traceback would print it.
         raise BadInputError(
-            f"the database refused, nothing of {month} was changed: {_without_password(error, database)}",
+            f"the database refused, and nothing of {month} was changed: {_without_password(error, database)}",
             value=shown,
-            remedy=f"fix the URL or the rights; where a table is of an older version, {_rename(' or '.join(NAMES))}",
+            remedy=f"fix the URL or the permissions; if a table is from an older version, {_rename(' or '.join(NAMES))}",
         ) from None
     return Published(shown, {name: len(frame) for name, frame in frames.items()}, removed)
 
@@ -142,7 +142,7 @@ def _adapt(connection: sa.Connection, table: sa.Table) -> None:
     keys += [constraint["column_names"] for constraint in looked.get_unique_constraints(table.name)]
     if key not in [set(columns) for columns in keys]:
         raise BadInputError(
-            f"the table {table.name} of the database is not ours: it is not keyed by {' and '.join(sorted(key))}",
+            f"the table {table.name} in the database is not ours: its key is not {' and '.join(sorted(key))}",
             remedy=_rename(table.name),
         )
     present = {column["name"]: column for column in looked.get_columns(table.name)}
@@ -159,7 +159,7 @@ def _adapt(connection: sa.Connection, table: sa.Table) -> None:
 def _rename(name: str) -> str:
     """What to do with a table that cannot be used; nothing of it is lost."""
     return (
-        f"rename it ({name}: ALTER TABLE … RENAME TO …_old), or give another schema or database; its rows stay as they are. "
+        f"rename it ({name}: ALTER TABLE … RENAME TO …_old), or give another schema or database; its rows are kept. "
         "Then publish again"
     )
 

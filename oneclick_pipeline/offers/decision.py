@@ -24,7 +24,7 @@ CASES = (
     ("control", "plan", "control"),
     ("offer", "plan", "offered"),
 )
-"""Arm, assignment and reason by case: held out for good, explored an offer, explored control, nothing planned, held out for
+"""Arm, assignment and reason by case: held out permanently, explored an offer, explored control, nothing planned, held out for
 the month, given."""
 
 

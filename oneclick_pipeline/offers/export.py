@@ -117,14 +117,14 @@ def write_export(
             return Exported(target, len(frame), digest, written=False)
         if old is not None and not replan:
             raise AlreadyPublishedError(
-                f"another plan of {month} was already published: offers may have been sent by it",
+                f"another plan for {month} was already published, and its offers may have been sent",
                 file=str(target),
-                remedy="keep it, or publish the new plan in its place with --replan; the old file is then kept beside it",
+                remedy="keep it, or replace it with the new plan by --replan; the old file is then kept beside it",
             )
         replaced = None if old is None else write_once.keep(target)
         write_once.write(target, content, replace=old is not None)
     except OSError as error:
-        remedy = "choose another --home, or mend its permissions"
+        remedy = "choose another --home, or fix its permissions"
         raise BadInputError(f"the offers file cannot be written: {error.strerror}", file=str(target), remedy=remedy) from error
     return Exported(target, len(frame), digest, written=True, replaced=replaced)
 
@@ -138,10 +138,10 @@ def _allowed(customers: pd.DataFrame, month: str) -> None:
     consent = customers["marketing_consent"].astype("boolean").fillna(value=False).astype(bool)
     if not consent.all():
         raise BadInputError(
-            f"the plan of {month} offers to {int((~consent).sum()):,} customers without a known consent to messages",
+            f"the plan of {month} gives offers to {int((~consent).sum()):,} customers without known consent to messages",
             column="marketing_consent",
             value=str(customers.loc[~consent, "customer_id"].iloc[0]),
-            remedy="run the month anew, so that plan and features belong together",
+            remedy="run the month again, so that plan and features match",
         )
 
 

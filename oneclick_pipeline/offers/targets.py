@@ -53,7 +53,7 @@ def target(text: str, home: Path | None = None) -> sa.URL:
 
     try:
         url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is not a number
         raise BadInputError("the database URL is not understood", remedy=_SPELLING) from None
     backend = url.drivername.partition("+")[0]
     if backend not in _DRIVERS:
@@ -144,7 +144,7 @@ def _file(url: sa.URL, home: Path | None) -> Path:
         raise BadInputError("the name of the database has a control character", value=ascii(name), remedy="give another name")
     if name.endswith(_BESIDE):
         raise BadInputError(
-            "SQLite takes a file of this name for a part of another database", file=name, remedy="give another name"
+            "SQLite takes a file of this name for part of another database", file=name, remedy="give another name"
         )
     try:
         path = Path(name).resolve()
@@ -152,7 +152,9 @@ def _file(url: sa.URL, home: Path | None) -> Path:
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         raise BadInputError("the file of the database cannot be used", file=name, value=str(error), remedy=_ELSEWHERE) from error
     if not path.parent.is_dir():
-        raise BadInputError("the folder of the database is not there", file=str(path), remedy="make the folder, or give another")
+        raise BadInputError(
+            "the folder of the database does not exist", file=str(path), remedy="create the folder, or give another"
+        )
     if status is not None and not stat.S_ISREG(status.st_mode):
         raise BadInputError("the database is not a plain file", file=str(path), remedy="give the name of a file")
     if home is not None and home.is_dir():

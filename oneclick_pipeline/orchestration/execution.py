@@ -36,7 +36,7 @@ EVENTS = logging.getLogger("oneclick_pipeline.events")
 EVENTS.propagate = False
 
 
-@dg.logger(config_schema={}, description="Hands the events of a run to Python's logging, for progress on a terminal.")
+@dg.logger(config_schema={}, description="Passes the events of a run to Python's logging, to show progress on a terminal.")
 def events_logger(_: dg.InitLoggerContext) -> logging.Logger:
     """The logger `EVENTS`."""
     EVENTS.setLevel(logging.DEBUG)
@@ -94,7 +94,7 @@ def check_runnable(home: Path, month: str) -> None:
     if month not in months:
         raise BadInputError(
             f"the month {month} is outside the graph",
-            remedy=f"choose a month from {months[0]} to {months[-1]}; a month can be run once it is over",
+            remedy=f"choose a month from {months[0]} to {months[-1]}; a month can be run once it has ended",
         )
 
 

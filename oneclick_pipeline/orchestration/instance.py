@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BEFORE = """\
-# Written once by oneclick_pipeline; yours to change.
+# Written once by oneclick_pipeline; you may edit it.
 telemetry:
   enabled: false
 nux:
@@ -28,7 +28,7 @@ nux:
 """
 """What homes of earlier versions have."""
 _INSTANCE = f"""\
-{_BEFORE}scheduler: # files of every process that opens this instance are for their owner alone, see ONECLICK_GROUP
+{_BEFORE}scheduler: # files of every process that opens this instance are private to their owner, see ONECLICK_GROUP
   module: oneclick_pipeline.orchestration.automation.scheduler
   class: OwnersScheduler
 """
@@ -75,7 +75,7 @@ def prepare_instance(home: Path) -> Path:
         raise of_the_machine(error, home) or BadInputError(
             f"the home cannot be written: {error.strerror}",
             file=str(home),
-            remedy="choose another --home, or mend its permissions",
+            remedy="choose another --home, or fix its permissions",
         ) from error
     return folder
 
@@ -136,22 +136,22 @@ def check_storage(config: Path) -> None:
     try:
         root = yaml.parse(text, str(config))
     except BadInputError as error:
-        raise replace(error, problem="it is no configuration of Dagster that can be read") from error
+        raise replace(error, problem="it is not a valid configuration of Dagster") from error
     fields = {yaml.shown(key): value for key, value in root.value} if root is not None and yaml.is_mapping(root) else None
     if root is not None and fields is None:
-        remedy = "fix it, or delete it: it is made anew"
-        raise yaml.wrong(str(config), root, "it is no configuration of Dagster that can be read", remedy=remedy, value=False)
+        remedy = "fix it, or delete it: it will be created again"
+        raise yaml.wrong(str(config), root, "it is not a valid configuration of Dagster", remedy=remedy, value=False)
     node = (fields or {}).get("storage")
     storage = "" if node is None else text[node.start_mark.index : node.end_mark.index]
     if postgres.given() is None and postgres.VARIABLE in storage:
         raise BadInputError(
-            f"the runs and models of this home are in PostgreSQL, and {postgres.VARIABLE} is not set",
+            f"the runs and models of this home are in PostgreSQL, but {postgres.VARIABLE} is not set",
             file=str(config),
-            remedy=f"set {postgres.VARIABLE}; to begin anew in SQLite, delete the file",
+            remedy=f"set {postgres.VARIABLE}; to start over in SQLite, delete the file",
         )
     if postgres.given() is not None and "postgres" not in storage.lower():
         raise BadInputError(
-            f"{postgres.VARIABLE} is set, and the file, which was edited, keeps the runs elsewhere",
+            f"{postgres.VARIABLE} is set, but the file, which was edited, keeps the runs elsewhere",
             file=str(config),
             remedy=f"unset {postgres.VARIABLE}, or write into the file instead of its own `storage`: {_STORAGE_LINE}",
         )

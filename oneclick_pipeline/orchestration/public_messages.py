@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.errors import BadInputError
 
 _HOLE = "…"
-UNKNOWN = "it cannot go on, and the page says why"
+UNKNOWN = "it cannot continue; the page says why"
 """What is told where no sentence of ours is known."""
 _LONGEST = 10_000
 """Characters of a message that is looked up; a longer one is none of ours."""

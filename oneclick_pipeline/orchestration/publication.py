@@ -50,7 +50,7 @@ def publish(home: Path, month: str, url: str, waiting: Callable[[], None]) -> Ha
     check_month(month)
     targets.target(url, home)  # before a lock is made: an address that cannot be used changes nothing
     if not home.is_dir():
-        raise BadInputError("the home is not there", file=str(home), remedy="give the --home that the month was run in")
+        raise BadInputError("the home does not exist", file=str(home), remedy="give the --home in which the month was run")
     with locks.month(home, month, waiting):
         plan = _table(home, "offer_plan", month)
         sent = _sent(home, month, planned=plan is not None)
@@ -73,7 +73,7 @@ def _sent(home: Path, month: str, *, planned: bool) -> pd.DataFrame:
     if not planned:
         raise _not_run(home, "offer_plan", month)
     raise BadInputError(
-        f"the plan of {month} was not handed over: the month is not in the ledger",
+        f"the plan of {month} was not published: the month is not in the ledger",
         file=str(path),
         remedy=f"materialize offers_export for it, or run the month: oneclick run --month {month}; then publish again",
     )

@@ -40,7 +40,7 @@ _SECTIONS: dict[str, Any] = {
 SettingsOfRun = create_model(
     "SettingsOfRun",
     __base__=dg.Config,
-    __doc__="Settings of this run alone; what is empty is taken from the home's settings.yaml, see docs/settings.md.",
+    __doc__="Settings for this run only; what is left empty comes from the home's settings.yaml, see docs/settings.md.",
     **_SECTIONS,
 )
 """Every setting but addresses and what the home keeps, empty by default."""

@@ -158,7 +158,7 @@ class Group:
                 if (code := process.poll()) is not None:
                     program = " ".join(map(str, cast("list[str]", process.args)[3:5]))
                     raise BadInputError(
-                        f"the server {program} ended with code {code}", remedy="see its messages above; start anew"
+                        f"the server {program} ended with code {code}", remedy="see its messages above; then restart"
                     )
             time.sleep(_LOOK_SECONDS)
 

@@ -70,7 +70,8 @@ class Export:
             raise BadInputError(
                 "the file is not the one that was read" if now else "the file is missing",
                 file=str(self.path),
-                remedy=f"materialize {self.facts.file} again for this month, or run the month again, once the files rest",
+                remedy=f"materialize {self.facts.file} again for this month, or run the month again, once the files no "
+                "longer change",
             )
 
 
@@ -99,7 +100,7 @@ def open_export(path: Path, file: str, scratch: Path) -> Export:
     facts, odd = inspect(path, table)
     odd_rows = split_lines(path, table, facts, odd, scratch).select(RAW[file].names)
     if not facts.plain_rows and odd_rows.head(1).collect().is_empty():
-        raise BadInputError("the file has a header and no rows", file=str(path), remedy="export it again")
+        raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
     return Export(path, facts, odd_rows)
 
 
@@ -133,7 +134,9 @@ def unchanged(path: Path) -> Iterator[None]:
     after = path.stat() if path.is_file() else None
     identity = [(s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) if s else None for s in (before, after)]
     if identity[0] != identity[1]:
-        raise BadInputError("the file changed while it was read", file=str(path), remedy="run the month again once it is whole")
+        raise BadInputError(
+            "the file changed while it was read", file=str(path), remedy="run the month again once the file is complete"
+        )
 
 
 @contextmanager

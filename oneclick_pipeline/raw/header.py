@@ -45,7 +45,7 @@ def _check(header: tuple[str, ...], table: Table, path: Path, line: bytes) -> No
     expected = [c.header for c in table.columns]
     if not set(expected) & set(header):
         raise BadInputError(
-            "this is no export of the store: none of its columns is in the first line"
+            "this is not an export of the store: the first line has none of its columns"
             + (" (the file looks binary)" if b"\0" in line else ""),
             file=str(path),
             line=1,
@@ -54,7 +54,7 @@ def _check(header: tuple[str, ...], table: Table, path: Path, line: bytes) -> No
         )
     for column in expected:
         if header.count(column) > 1:
-            raise BadInputError("the column stands twice", file=str(path), line=1, column=column, remedy="remove one of them")
+            raise BadInputError("the column appears twice", file=str(path), line=1, column=column, remedy="remove one of them")
         if column not in header:
             near = difflib.get_close_matches(column, [h for h in header if h not in expected], n=1, cutoff=0.6)
             raise BadInputError(

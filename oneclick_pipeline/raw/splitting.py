@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NOT_CLOSED = "a quote is not closed on the line"
 TOO_LONG = f"the line is longer than {MAX_LINE_BYTES} bytes"
-WRONG_WIDTH = "the line has another number of fields than the header"
+WRONG_WIDTH = "the line has a different number of fields from the header"
 
 _FIELD = "\x1f"  # separates the fields of a rewritten file: legal in no value
 _PROBLEM = "\x1e"  # begins a rewritten line that could not be split

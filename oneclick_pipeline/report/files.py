@@ -65,7 +65,7 @@ def write(html: str, path: Path) -> None:
     try:
         write_once.write(path, html.encode(), replace=True)
     except OSError as error:
-        remedy = "choose another --home, or correct its permissions"
+        remedy = "choose another --home, or fix its permissions"
         raise BadInputError(f"the report cannot be written: {error.strerror}", file=str(path), remedy=remedy) from error
 
 

@@ -58,7 +58,7 @@ class Treatment:
     def __str__(self) -> str:
         """Whom to treat, and what that earns."""
         if not self.customers:
-            return "nobody: the offer costs more than it is expected to keep of any customer"
+            return "no one: the offer costs more than it is expected to save with any customer"
         return f"{self.customers:,} customers ({self.share:.0%}), profit {self.profit:,.1f} ({self.low:,.1f} to {self.high:,.1f})"
 
 

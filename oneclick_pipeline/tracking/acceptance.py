@@ -84,9 +84,9 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
     content = versions.fingerprint(mlflow / folder)
     if foreign := sorted(set(content) - _OURS):
         raise BadInputError(
-            f"this is no file of model version {number}",
+            f"this is not a file of model version {number}",
             file=str(mlflow / folder / foreign[0]),
-            remedy="find out who put it there and move it away; then try again",
+            remedy="find out who put it there, and move it away; then try again",
         )
     if absent := sorted({versions.MODEL_FILE, "MLmodel"} - set(content)):
         raise versions.gone(number, str(mlflow / folder / absent[0]))
@@ -156,9 +156,9 @@ def below(mlflow: Path, uri: str | None) -> str:
     path, artifacts = files.local(uri).resolve(), (mlflow / "artifacts").resolve()
     if not path.is_relative_to(artifacts) or path == artifacts:
         raise BadInputError(
-            "MLflow names a folder outside of this home",
+            "MLflow refers to a folder outside this home",
             file=str(path),
-            remedy="move the home back to where it was made; or bring it here with oneclick backup and oneclick restore",
+            remedy="move the home back to where it was created; or bring it here with oneclick backup and oneclick restore",
         )
     return Path("artifacts", path.relative_to(artifacts)).as_posix()
 

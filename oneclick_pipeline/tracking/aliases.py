@@ -40,9 +40,9 @@ def read(mlflow: Path) -> dict[str, list[int]]:
         return {}
     except (ValidationError, OSError) as error:
         raise BadInputError(
-            "what says which version is champion is damaged",
+            "the record of the champion is damaged",
             file=str(path),
-            remedy="put its backup in its place; or move it away, and choose: oneclick model list, then oneclick model promote N",
+            remedy="restore it from a backup; or move it away, and choose: oneclick model list, then oneclick model promote N",
         ) from error
 
 
@@ -60,6 +60,6 @@ def require(mlflow: Path, alias: str, number: int) -> None:
     chosen = read(mlflow).get(alias)
     if chosen is not None and number not in chosen:
         raise BadInputError(
-            f"model version {number} has the alias {alias}, and oneclick gave it to version {chosen[-1]}",
-            remedy=f"find out who set the alias; look at oneclick model list, then choose: oneclick model promote {chosen[-1]}",
+            f"model version {number} has the alias {alias}, but oneclick gave it to version {chosen[-1]}",
+            remedy=f"find out who set the alias; see oneclick model list, then choose: oneclick model promote {chosen[-1]}",
         )

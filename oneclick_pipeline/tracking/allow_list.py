@@ -122,7 +122,7 @@ class Rule:
         """The body as it is passed on: what we understood of it, and nothing that MLflow might read differently.
 
         Raises:
-            RefusedError: If it is no JSON object, or holds what this request may not say.
+            RefusedError: If it is not JSON object, or holds what this request may not say.
         """
         if "GET" in self.methods:
             return b""
@@ -194,7 +194,7 @@ def _require_query(content: Mapping[str, Any]) -> None:
     except (GraphQLError, RecursionError, TypeError):
         operations = []
     if not operations or any(operation.operation is not OperationType.QUERY for operation in operations):
-        raise RefusedError("the text is no GraphQL query", remedy="ask for data only")
+        raise RefusedError("the text is not a GraphQL query", remedy="ask only for data")
 
 
 def _tags(content: Mapping[str, Any]) -> Iterator[object]:
@@ -212,4 +212,4 @@ def _require_editable(key: object) -> None:
     if PAGES_TAGS.fullmatch(key):
         return
     if key in _OWN_TAGS or key.startswith(_OWN_PREFIXES) or key.endswith(_OWN_SUFFIX):
-        raise RefusedError("the pipeline itself writes this tag", value=key, remedy="use a name of your own")
+        raise RefusedError("the pipeline itself writes this tag", value=key, remedy="use a different name")

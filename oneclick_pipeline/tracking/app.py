@@ -65,7 +65,7 @@ class Pages:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] != "http":
-            await refuse(scope, send, "the pages use no WebSocket")
+            await refuse(scope, send, "the pages do not use WebSockets")
         elif scope["path"] == HEALTH and scope["method"] in {"GET", "HEAD"}:
             await self._health(send)
         elif constant := allow_list.CONSTANT.get((scope["method"], scope["path"], scope["query_string"])):
@@ -117,7 +117,7 @@ def create(store: Tracking) -> ASGIApp:
 
     def ask() -> None:
         if not store.exists():
-            raise BadInputError("the database is gone", remedy="put its backup in its place")
+            raise BadInputError("the database is gone", remedy="restore it from a backup")
         with engine.connect() as connection:
             connection.execute(sa.text("SELECT 1 FROM experiments")).first()
 

@@ -68,16 +68,16 @@ def settle(store: Tracking, outcome: Challenge) -> Version:
     """Make a challenger that passed every gate champion, and leave the champion in place otherwise; returns the champion.
 
     Raises:
-        BadInputError: If it was refused and no champion can score in its place.
+        BadInputError: If it was refused and there is no champion to score instead.
     """
     if not outcome.refused:
         store.promote(outcome.version.version)
     elif not outcome.has_champion:
         raise BadInputError(
-            f"the first model has not passed all gates, and no champion can score in its place: {outcome.refused}",
+            f"the first model has not passed all gates, and there is no champion to score instead: {outcome.refused}",
             remedy=(
-                "look at the labels and the data_profile; limits that are too strict for this store stand in settings.yaml, "
-                f"section gates; to take it as it is: oneclick model promote {outcome.version.version} --force, then run the "
+                "look at the labels and the data_profile; limits that are too strict for this store are in settings.yaml, "
+                f"section gates; to accept it as it is: oneclick model promote {outcome.version.version} --force, then run the "
                 "job refresh"
             ),
         )

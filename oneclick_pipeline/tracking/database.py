@@ -153,9 +153,9 @@ class Database:
         artifacts = mlflow_artifacts(self.home)
         if any(path.is_file() for path in artifacts.rglob("*")):
             raise BadInputError(
-                "the database is gone, and the models that it knew are still there",
+                "the database is gone, but its models are still there",
                 file=str(self.folder / _DATABASE),
-                remedy=f"put its backup in its place; or move {self.folder} away and run retrain, to begin without them",
+                remedy=f"restore it from a backup; or move {self.folder} away and run retrain, to start without them",
             )
 
     def _client(self) -> MlflowClient:
@@ -216,7 +216,7 @@ def _prepare_postgres(url: sa.URL, folder: Path) -> None:
         raise BadInputError(
             f"PostgreSQL at {postgres.shown(url)} holds the models of another home, {owner.parent}",
             value=str(folder.parent),
-            remedy=f"give this home a database of its own, or unset {postgres.VARIABLE} to keep its runs and models in the home",
+            remedy=f"give this home its own database, or unset {postgres.VARIABLE} to keep its runs and models in the home",
         )
 
 

@@ -135,8 +135,10 @@ class Pruning:
         except FileNotFoundError:
             return {}
         except (ValidationError, OSError) as error:
-            remedy = "find out who changed it, and remove it; what was half deleted stays until you remove it, too"
-            raise BadInputError("what is being deleted cannot be read", file=str(self._file), remedy=remedy) from error
+            remedy = "find out who changed it, and remove it; what was partly deleted stays until you remove it, too"
+            raise BadInputError(
+                "the list of what is being deleted cannot be read", file=str(self._file), remedy=remedy
+            ) from error
         registered = self._column(sa.select(_VERSIONS.c.version).where(_VERSIONS.c.name == runs.MODEL))
         return {number: run for number, run in begun.items() if number not in registered}
 

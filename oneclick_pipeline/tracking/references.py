@@ -56,6 +56,6 @@ def versions_in(table: Path) -> set[int]:
             if COLUMN in file.schema_arrow.names:
                 numbers |= set(file.read([COLUMN]).column(0).cast(pa.int64()).unique().drop_null().to_pylist())
         except (pa.ArrowException, OSError) as error:
-            remedy = "put its backup in its place, or run its month again; until then no model version is pruned"
-            raise BadInputError("which model it names cannot be read", file=str(part), remedy=remedy) from error
+            remedy = "restore it from a backup, or run its month again; until then no model version is pruned"
+            raise BadInputError("the model to which it refers cannot be read", file=str(part), remedy=remedy) from error
     return numbers

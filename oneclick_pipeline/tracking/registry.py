@@ -170,8 +170,8 @@ class Registry(Database):
         if chosen and number not in chosen and not self._is_known(chosen[-1]):
             raise BadInputError(
                 f"MLflow does not know model version {chosen[-1]}, to which oneclick gave the alias {alias}: its database is "
-                "older than this home, or somebody deleted the version",
-                remedy="put a backup of the database in its place that is as new as the home; or go on with a version that it "
+                "older than this home, or the version was deleted",
+                remedy="restore a backup of the database as recent as the home; or continue with a version that it "
                 f"knows: oneclick model list, oneclick model promote {number}",
             )
         choices.require(self.folder, alias, number)
@@ -224,7 +224,7 @@ class Registry(Database):
         version = versions.read(self.folder, int(registered.version))
         if (version.name, version.run_id) != (registered.name, registered.run_id):
             raise BadInputError(
-                f"the record of model version {version.version} is of another run than MLflow names",
+                f"the record of model version {version.version} is of a different run from the one that MLflow names",
                 file=str(versions.record_file(self.folder, version.version)),
                 value=str(registered.run_id),
                 remedy=f"find out who registered another model under this number; {versions.INSTEAD}",
@@ -233,9 +233,9 @@ class Registry(Database):
 
 
 def _require_passed(version: Version) -> None:
-    remedy = f"look at its gates with {_LIST}; to promote it all the same: oneclick model promote {version.version} --force"
+    remedy = f"see its gates with {_LIST}; to promote it anyway: oneclick model promote {version.version} --force"
     if not version.has_gates:
-        raise BadInputError(f"model version {version.version} was not judged: its retrain did not come to an end", remedy=remedy)
+        raise BadInputError(f"model version {version.version} was not evaluated: its training did not finish", remedy=remedy)
     if version.failed_gates:
         failures = "; ".join(f"{name} {version.gates[name]}" for name in version.failed_gates)
         raise BadInputError(f"model version {version.version} has not passed all gates: {failures}", remedy=remedy)
@@ -245,5 +245,5 @@ def _require_promoted(version: Version, alias: str) -> None:
     if versions.PROMOTED_BY not in version.tags:
         raise BadInputError(
             f"model version {version.version} has the alias {alias}, and oneclick never made it the champion",
-            remedy=f"find out who set the alias; then look at {_LIST}, and choose: oneclick model promote N",
+            remedy=f"find out who set the alias; then see {_LIST}, and choose: oneclick model promote N",
         )

@@ -123,7 +123,7 @@ def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explain
         CARD: card(trained).encode(),
         CONTRIBUTIONS: explained.contributions.to_json().encode(),
         "curves.png": pictures.png(
-            pictures.curves("The whole procedure, choice of the family included", trained.predictions, trained.metrics)
+            pictures.curves("The whole procedure, including the choice of family", trained.predictions, trained.metrics)
         ),
         "calibration.png": pictures.png(pictures.calibration("The whole procedure", trained.predictions)),
         "families.png": pictures.png(pictures.comparison(trained)),

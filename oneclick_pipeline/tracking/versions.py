@@ -41,7 +41,7 @@ INSTEAD = (
 )
 REMEDY = f"do not use this file and find out who changed it; {INSTEAD}"
 _EXTRA = (
-    "find out who put it there and move it away (MLflow's own `registered_model_meta` comes from loading the model through "
+    "find out who put it there, and move it away (MLflow's own `registered_model_meta` comes from loading the model through "
     f"MLflow); or {INSTEAD}"
 )
 
@@ -49,7 +49,7 @@ _EXTRA = (
 def _inside(path: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or not parts.parts:
-        raise ValueError("the path leaves its folder")
+        raise ValueError("the path leads out of its folder")
     return path
 
 
@@ -176,20 +176,20 @@ def read(mlflow: Path, version: int) -> Version:
         record = Version.model_validate_json(_bytes(mlflow, path.relative_to(mlflow)))
     except FileNotFoundError as error:
         raise BadInputError(
-            f"model version {version} has no record in this home: older software registered it, or somebody else",
+            f"model version {version} has no record in this home: it was registered by older software, or by someone else",
             file=str(path),
-            remedy=f"see what it is and accept it: oneclick model accept {version}; or {INSTEAD}",
+            remedy=f"review it and accept it: oneclick model accept {version}; or {INSTEAD}",
         ) from error
     except (ValidationError, OSError) as error:
         raise BadInputError(
             f"the record of model version {version} is damaged",
             file=str(path),
-            remedy="put its backup in its place; or move it away and look the version over: "
+            remedy="restore it from a backup; or move it away and review the version: "
             f"oneclick model accept {version}; or {INSTEAD}",
         ) from error
     if record.version != version or MODEL_FILE not in record.files:
         raise BadInputError(
-            f"this is not the record of model version {version}", file=str(path), remedy="put its backup in its place"
+            f"this is not the record of model version {version}", file=str(path), remedy="restore it from a backup"
         )
     return record
 
@@ -295,7 +295,7 @@ def check(mlflow: Path, version: Version) -> None:
 
 def gone(version: int, what: str) -> BadInputError:
     """What to say where something that belongs to a version is not there any more."""
-    return BadInputError(f"what belongs to model version {version} is gone", file=what, remedy=INSTEAD)
+    return BadInputError(f"a file of model version {version} is missing", file=what, remedy=INSTEAD)
 
 
 def changed(version: int, path: str) -> BadInputError:
@@ -341,7 +341,7 @@ def _bytes(root: Path, path: Path, size: int | None = None) -> bytes:
             os.close(at)
             at = below
         if not stat.S_ISREG(os.fstat(at).st_mode):
-            raise OSError(f"{root / path} is no regular file")
+            raise OSError(f"{root / path} is not a regular file")
         with os.fdopen(os.dup(at), "rb") as file:
             return file.read() if size is None else file.read(size + 1)
     finally:

@@ -41,7 +41,10 @@ class Connection(HttpToolsProtocol):
         try:
             self._check(transport)
         except (BadInputError, OSError) as refusal:
-            _turn_away(transport, str(refusal) if isinstance(refusal, BadInputError) else "it cannot be seen who asks")
+            _turn_away(
+                transport,
+                str(refusal) if isinstance(refusal, BadInputError) else "the sender of the request cannot be determined",
+            )
         else:
             self.app_state = {**self.app_state, guard.KNOWN: True}
             super().connection_made(transport)
@@ -76,7 +79,7 @@ def serve(app: ASGIApp, listening: Sequence[socket.socket], **options: Any) -> N
         options: Options of `uvicorn.Config`.
 
     Raises:
-        BadInputError: If `ONECLICK_USERS` names a user whom this machine does not know.
+        BadInputError: If `ONECLICK_USERS` names an unknown user.
         SystemExit: If the application does not start.
     """
     own = type("OwnConnection", (Connection,), {"users": guard.users() if sys.platform == "linux" else None})

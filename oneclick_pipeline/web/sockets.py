@@ -57,7 +57,7 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
         found = _bound(host, port)
     except OSError as error:
         problem = f"the port cannot be used: {os.strerror(error.errno or 0)}"
-        raise BadInputError(problem, value=str(port), remedy="choose another port, or stop what uses it") from error
+        raise BadInputError(problem, value=str(port), remedy="choose another port, or stop the program that uses it") from error
     with ExitStack() as stack:
         yield [stack.enter_context(one) for one in found]
 
@@ -108,7 +108,7 @@ def users(connection: int) -> frozenset[int] | None:
                 raise
             found = frozenset()
     if not found:
-        remedy = "keep the connection open until the answer is there, and see that /proc/net/tcp can be read"
+        remedy = "keep the connection open until the answer has arrived, and see that /proc/net/tcp can be read"
         raise BadInputError("no process of this machine holds the connection", remedy=remedy)
     return found
 
@@ -117,7 +117,7 @@ def _end(name: Any) -> tuple[_IP, int]:  # noqa: ANN401 - a tuple of the family,
     """Address and port of an end; those of an IPv4 peer on an IPv6 socket as IPv4."""
     if not isinstance(name, tuple):
         remedy = "let the server listen on an address and a port"
-        raise BadInputError("the address of the peer is not known", remedy=remedy)
+        raise BadInputError("the address of the peer is unknown", remedy=remedy)
     address = ip_address(name[0])
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address, int(name[1])
 

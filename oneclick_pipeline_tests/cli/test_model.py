@@ -12,7 +12,7 @@ from oneclick_pipeline_tests.tracking.trainings import FAILED, PASSED, log, mode
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
-    """A home with three versions: the first passed every gate, the second failed one, the third was not judged."""
+    """A home with three versions: the first passed every gate, the second failed one, the third was not evaluated."""
     home = tmp_path_factory.mktemp("registry")
     training = make_training()
     trained = train(training, QUICK.model_copy(update={"families": ("logistic_regression",)}))

@@ -20,8 +20,8 @@ def look(home: Home) -> Iterator[Finding]:
     if ahead:
         message = f"Dagster's database does not know the runs that made the tables of {_shown(ahead)}: it is older than they are"
         remedy = (
-            "put a backup of the database in its place that is as new as the tables; or go on: the tables are used as they are, "
-            f"and the pages know a month once it has run again: oneclick run --job refresh --month {ahead[0]}"
+            "restore a backup of the database as recent as the tables; or continue: the tables are used as they are, and "
+            f"the pages show a month once it has been run again: oneclick run --job refresh --month {ahead[0]}"
         )
         yield Finding("history", WARNING, message, remedy)
     for version, places in unknown.items():
@@ -29,12 +29,12 @@ def look(home: Home) -> Iterator[Finding]:
             f"MLflow's database does not know model version {version}, which {_shown(places)} name: it is older than they are"
         )
         remedy = (
-            "put a backup of the database in its place that is as new as the tables; or go on with a version that it knows: "
-            "oneclick model list, oneclick model promote N, and run the newest month again. No other model gets the number"
+            "restore a backup of the database as recent as the tables; or continue with a version that it knows: "
+            "oneclick model list, oneclick model promote N, and run the newest month again. The number is not reused"
         )
         yield Finding("history", WARNING, f"{message}, or the version was deleted", remedy)
     if not (ahead or unknown):
-        yield Finding("history", OK, "the databases know all months and model versions of the tables")
+        yield Finding("history", OK, "the databases contain all months and model versions that the tables refer to")
 
 
 def _unknown(home: Home) -> dict[int, list[str]]:

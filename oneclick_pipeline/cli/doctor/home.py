@@ -45,7 +45,7 @@ class Home:
         path = table_file(self.path, name, month)
         if path.exists() and not (path.is_file() or path.is_dir()):
             remedy = f"remove it, and run the month again: oneclick run --job refresh --month {month}"
-            raise BadInputError("this is no table: it is neither file nor folder", file=str(path), remedy=remedy)
+            raise BadInputError("this is not a table: it is neither a file nor a folder", file=str(path), remedy=remedy)
         return path if path.exists() else None
 
     @property

@@ -32,12 +32,12 @@ def daemon(home: Home) -> Iterator[Finding]:
     heard = home.health.heartbeat
     remedy = "start it (oneclick ui, or the daemon of deploy/compose.yaml): without it nothing starts by itself"
     if heard is None:
-        yield Finding("daemon", WARNING, "no daemon was ever here", remedy)
+        yield Finding("daemon", WARNING, "no daemon has ever run here", remedy)
     elif heard - home.now > _SILENT_DAEMON:
-        message = f"last heard of at {heard:%Y-%m-%d %H:%M} UTC, which is yet to come: the clock was set back since"
+        message = f"last sign of life at {heard:%Y-%m-%d %H:%M} UTC, which is in the future: the clock has been set back since"
         yield Finding("daemon", PROBLEM if home.is_team else WARNING, message, f"set the clock right; {remedy}")
     elif home.now - heard > _SILENT_DAEMON:
         # A team relies on it; on one machine the pages are often closed.
-        yield Finding("daemon", PROBLEM if home.is_team else WARNING, f"last heard of at {heard:%Y-%m-%d %H:%M} UTC", remedy)
+        yield Finding("daemon", PROBLEM if home.is_team else WARNING, f"last sign of life at {heard:%Y-%m-%d %H:%M} UTC", remedy)
     else:
-        yield Finding("daemon", OK, f"heard of {max(0, int((home.now - heard).total_seconds()))} s ago")
+        yield Finding("daemon", OK, f"last sign of life {max(0, int((home.now - heard).total_seconds()))} s ago")

@@ -27,9 +27,9 @@ campaign_ledger = dg.AssetSpec(
     "campaign_ledger",
     group_name="campaigns",
     description=(
-        "What was really sent in every month, and to whom nothing was sent on purpose: HOME/ledger/<month>.parquet. Publishing a "
-        "plan writes it, once; a CRM's own log may stand in a month's place. External: the loop closes outside the graph, "
-        "where it closes in life."
+        "What was really sent in every month, and who was deliberately sent nothing: HOME/ledger/<month>.parquet. Publishing a "
+        "plan writes it, once; a CRM's own log may replace it for a month. External: the loop closes outside the graph, "
+        "as it does in reality."
     ),
     owners=[OWNERS["campaigns"]],
     kinds={"parquet"},
@@ -66,7 +66,7 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
                 "campaigns with an outcome": campaigns_seen,
                 "campaigns matured": table.loc[table["declined"].notna(), "campaign_month"].nunique(),
                 "vanished": int(table["vanished"].sum()),
-                **({"old ledgers, whose probabilities are inferred": ", ".join(inferred)} if inferred else {}),
+                **({"old ledgers with inferred probabilities": ", ".join(inferred)} if inferred else {}),
             },
         )
 

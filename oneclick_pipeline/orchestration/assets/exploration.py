@@ -31,7 +31,7 @@ def data_profile(context: dg.AssetExecutionContext, home: Home, customer_feature
                     exploration.distributions(customer_features, settings), "Distribution of every feature by activity"
                 ),
                 "missing values": int(profile["missing"].sum()),
-                "customers looked at": f"{profile['rows'].max():,} of {customer_features['regular'].sum():,} regular ones",
+                "customers analysed": f"{profile['rows'].max():,} of {customer_features['regular'].sum():,} regular ones",
                 "normal columns": ", ".join(profile.loc[profile["normal"].eq(other=True), "column"]) or "none",
             },
         )

@@ -190,14 +190,14 @@ def model_health(
                 _judged("ranks", newest, _told(newest, "roc_auc", "log_loss", "brier"), status="ranking"),
             ],
             metadata={
-                "months that have come true": int((table["feature_month"] != health.ALL).sum()),
+                "months with known outcomes": int((table["feature_month"] != health.ALL).sum()),
                 **{name: value for name, value in _told(newest, "ece", "roc_auc", "gap").items() if pd.notna(value)},
-                **({} if promises is None else {"promised and observed": picture(promises, _ALT)}),
+                **({} if promises is None else {"predicted and observed": picture(promises, _ALT)}),
             },
         )
 
 
-_ALT = "Promised and observed share of decliners, and ROC-AUC, by month"
+_ALT = "Predicted and observed share of decliners, and ROC-AUC, by month"
 
 
 def _newest(table: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def _delivered(home: Path, month: str, file: str) -> Path:
     if not path.parent.is_dir():
         months = raw_months(home)
         raise BadInputError(
-            f"the month {month} has no folder",
+            f"there is no folder for the month {month}",
             file=str(path.parent),
             remedy="deliver the four exports there" + (f"; there are: {', '.join(months)}" if months else ""),
         )
@@ -55,7 +55,7 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                     "sha256": facts.sha256,
                     "bytes": facts.size,
                     "rows of the file": lines,
-                    "rows that are not plain, in this table": staged.rows,
+                    "rows that are not plain (in this table)": staged.rows,
                     "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
                     "delimiter": facts.delimiter,
                     "decimal mark": facts.decimal_mark,

@@ -140,7 +140,7 @@ def profit_curve(
             ],
             metadata={
                 "profit by share treated": picture(
-                    scores.profit_picture(curve, assumed), "Profit over the share of customers treated"
+                    scores.profit_picture(curve, assumed), "Profit against the share of customers treated"
                 ),
                 "best: treat": str(best),
                 "expected profit, finance units": best.profit,

@@ -83,14 +83,17 @@ def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
     due = [] if newest is None else [m for m in months.get_partition_keys(now - timedelta(days=day)) if m > newest]
     if len(due) > _MONTHS:
         first, last = due[0], due[-1]
-        reason = f"the exports of {len(due)} months, {first} to {last}, have not come; is the clock right? It says {now:%Y-%m-%d}"
+        reason = (
+            f"the exports of {len(due)} months, {first} to {last}, have not arrived; is the clock right? It says {now:%Y-%m-%d}"
+        )
         return [Alert(f"{_MISSING}-{first}-{last}", last, "snapshot", reason, f"{url}/assets/market_file?partition={first}")]
     return [
         Alert(
             f"{_MISSING}-{month}",
             month,
             "snapshot",
-            f"the exports have not come by day {day} of the month after: {', '.join(absent(home, month))} missing or empty in "
+            f"the exports have not arrived by day {day} of the following month: {', '.join(absent(home, month))} missing or "
+            "empty in "
             f"{raw_folder(home, month)}",
             f"{url}/assets/market_file?partition={month}",
         )
@@ -147,7 +150,7 @@ def alerts(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     done = [id_ for id_ in by_run if id_ in memory.done or not undelivered.intersection(alert.event for alert in new[id_])]
     problems += [str(error) for error in configuration.faults(root).values()]
     memory = _Memory(frozenset(done), backlog)
-    return dg.SensorResult(cursor=memory.text(), skip_reason="; ".join(problems) or "all there is to tell is told")
+    return dg.SensorResult(cursor=memory.text(), skip_reason="; ".join(problems) or "there is nothing new to report")
 
 
 class _Memory(NamedTuple):

@@ -46,7 +46,7 @@ def work(target: WorkspaceFileTarget) -> None:
     while True:
         with dg.DagsterInstance.get() as instance:
             if names := clock.forget_future(instance, time.time()):
-                _LOG.warning("The clock was set back: %s go on from now", ", ".join(names))
+                _LOG.warning("The clock was set back: %s continue from the present", ", ".join(names))
             with daemon_controller_from_instance(instance, target, code_server_log_level="warning") as controller:
                 _until_set_back(controller, instance)
 

@@ -73,5 +73,5 @@ def _another(folder: Path) -> BadInputError:
     return BadInputError(
         "another daemon works on this home, and two would start every run twice",
         file=str(lock_file(folder)),
-        remedy="use the pages that are open; or end that `oneclick ui` or daemon, whose process the file names, and start again",
+        remedy="use the pages that are open; or stop that `oneclick ui` or daemon, whose process the file names, and start again",
     )

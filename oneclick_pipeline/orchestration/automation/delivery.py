@@ -137,7 +137,7 @@ def post_waiting(home: Path, alerts: Sequence[Alert], there: Webhook, before: Ba
     waiting = [alert for alert in alerts if not has_arrived(home, alert)]
     if waiting and before.until - _LONGEST_PAUSE <= now < before.until:  # earlier than that: the clock was set back
         again = datetime.fromtimestamp(before.until, UTC)
-        return before, [f"{len(waiting)} wait: the webhook at {there.host} is tried again at {again:%H:%M} UTC"]
+        return before, [f"{len(waiting)} wait: the webhook at {there.host} will be tried again at {again:%H:%M} UTC"]
     turn = {event: number for number, event in enumerate(before.failed)}
     waiting.sort(key=lambda alert: turn.get(alert.event, -1))
     failed, problems, untried, end = [], [], [], time.monotonic() + DEADLINE_SECONDS
@@ -151,7 +151,7 @@ def post_waiting(home: Path, alerts: Sequence[Alert], there: Webhook, before: Ba
             failed.append(alert.event)
             problems.append(f"{alert.event}: {error}")
     if untried:
-        problems.append(f"{len(untried)} more wait for the next look")
+        problems.append(f"{len(untried)} more wait for the next tick")
     kept = [event for event in before.failed if event in untried]
     taken = len(waiting) > len(failed) + len(untried)
     return before.after([*kept, *failed], now, taken=taken), problems
@@ -199,7 +199,7 @@ def _once(home: Path, channel: str, alert: Alert, seconds: float, send: Callable
         raise NotDeliveredError("another process is sending") from error
     except OSError as error:
         raise NotDeliveredError(f"{arrived.parent} cannot be written: {error.strerror}") from error
-    with suppress(OSError):  # on a full disk there is room for the file's name, which is what counts, and none for its content
+    with suppress(OSError):  # on a full disk there is space for the file's name, which is what counts, and none for its content
         arrived.write_text(json.dumps(asdict(alert), ensure_ascii=False, indent=2), encoding="utf-8", errors="replace")
 
 

@@ -31,12 +31,12 @@ retrain = dg.define_asset_job(
 refresh = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups(_NOT_IN_REFRESH),
-    description="From the four exports to scores, segments, offers and the report with the champion model; nothing is trained.",
+    description="From the four exports to scores, segments, offers and the report with the champion model; no model is trained.",
 )
 prepare = dg.define_asset_job(
     "prepare",
     selection=dg.AssetSelection.groups("raw", "clean", "features"),
-    description="From the four exports to the wide table and no further: for months before the first model.",
+    description="From the four exports to the wide table only: for months before the first model.",
 )
 JOBS = [retrain, refresh, prepare]
 
@@ -45,13 +45,13 @@ JOBS = [retrain, refresh, prepare]
     job=refresh,
     cron_schedule="0 6 5 * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="On the fifth of the month, when the exports of the month before have come: fresh scores from the champion.",
+    description="On the fifth of the month, when the exports of the previous month have arrived: new scores from the champion.",
 )
 def monthly_refresh(context: dg.ScheduleEvaluationContext, home: Home) -> dg.RunRequest | dg.SkipReason:
     """Request `refresh` for the newest month that is over; the alerts tell of a snapshot that has not come."""
     month = home.months(context.scheduled_execution_time)[-1]
     if absent := snapshots.absent(home.root, month):
-        return dg.SkipReason(f"the snapshot of {month} is not whole: {', '.join(absent)} missing or empty")
+        return dg.SkipReason(f"the snapshot of {month} is incomplete: {', '.join(absent)} missing or empty")
     if waits := configuration.waits(home.root):
         return dg.SkipReason(f"{month} is not refreshed: {waits}")
     if not _has_champion(home.root):
@@ -99,8 +99,8 @@ class _Look(NamedTuple):
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Runs a month once its four exports are whole: there, and the same on two looks in a row. `refresh` with the champion, "
-        "`retrain` where there is none yet. Months run one after another, the oldest first."
+        "Runs a month once its four exports are complete: present, and unchanged between two ticks. `refresh` with the champion, "
+        "`retrain` if there is none yet. Months run one after another, oldest first."
     ),
 )
 def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
@@ -117,11 +117,11 @@ def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorRe
     due = [m for m, k in looks.items() if _is_due(root, m, k, now)]
     requests, reason = [], f"waiting for the files of {', '.join(waiting)} to stop changing" if waiting else "no new snapshot"
     if (oldest := partitions.first_month(root)) < home.first_month:
-        reason += f"; {oldest} is older than the first month of these pages, {home.first_month}: start them again to run it"
+        reason += f"; {oldest} is older than the first month of these pages, {home.first_month}: restart them to run it"
     runs.settle(root, context.instance)
     runs.settle_lost(root, context.instance, now)
     if due and (busy := _at_work(context.instance)):
-        reason = f"{due[0]} waits: a run of {busy} is under way"
+        reason = f"{due[0]} waits: a run of {busy} is in progress"
     elif due and (waits := configuration.waits(root)):
         reason = f"{due[0]} waits: {waits}"
     elif due:
@@ -183,8 +183,8 @@ def _at_work(instance: dg.DagsterInstance) -> str:
     minimum_interval_seconds=600,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Starts `retrain` for the newest month when its data have moved beyond the hard limit since the champion was trained, "
-        "its scores have turned out wrong, or it is old; once for a month and champion."
+        "Starts `retrain` for the newest month when its data have drifted beyond the hard limit since the champion was trained, "
+        "the scores have proved wrong, or the champion is old; once for a month and champion."
     ),
 )
 def retrain_due(home: Home) -> dg.SensorResult:
@@ -198,12 +198,12 @@ def retrain_due(home: Home) -> dg.SensorResult:
     except BadInputError as error:  # every run of a month fails with the same words, and an alert tells of it
         return dg.SensorResult(skip_reason=str(error))
     if champion is None:
-        return dg.SensorResult(skip_reason="there is no champion to be replaced" if months else "no month was watched yet")
+        return dg.SensorResult(skip_reason="there is no champion to replace" if months else "no month has been monitored yet")
     if waits := configuration.waits(home.root):
         return dg.SensorResult(skip_reason=f"no retrain is started: {waits}")
     newest, settings = months[-1], home.settings()
     if trained := [v.version for v in store.versions() if v.tags["month"] >= newest]:
-        return dg.SensorResult(skip_reason=f"version {trained[0]} was trained on {newest} or later already")
+        return dg.SensorResult(skip_reason=f"version {trained[0]} was already trained on {newest} or later")
     why = _why_retrain(home.root, newest, champion, settings.monitoring)
     if not why:
         return dg.SensorResult(skip_reason=f"{newest} is within all limits for version {champion.version}")
@@ -220,7 +220,7 @@ def _why_retrain(home: Path, month: str, champion: Version, limits: Monitoring) 
     moved = pd.read_parquet(table_file(home, "drift", month))
     moved = moved[moved["kind"].isin(["feature", "score"]) & (moved["status"] == "shifted")]
     moved = moved[moved["model_version"] == champion.version]
-    why = [f"{r.name} has moved (PSI {r.psi:.2f})" for r in moved.itertuples(index=False)]
+    why = [f"{r.name} has drifted (PSI {r.psi:.2f})" for r in moved.itertuples(index=False)]
     if (path := table_file(home, "model_health", month)).exists():
         health = pd.read_parquet(path)
         own = health[(health["feature_month"] == "all") & (health["model_version"] == champion.version)]

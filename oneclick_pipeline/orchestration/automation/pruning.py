@@ -225,7 +225,7 @@ def _remove_database(path: Path) -> None:
     name="pruning",
     minimum_interval_seconds=3600,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Deletes runs of old months with their events and logs, and old model versions that nothing names: see the "
+    description="Deletes runs of old months with their events and logs, and old model versions that nothing refers to: see the "
     "settings `keep`.",
 )
 def pruning_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SkipReason:
@@ -233,4 +233,4 @@ def pruning_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SkipRe
     try:
         return dg.SkipReason(str(prune(home.root, context.instance)) or "there is nothing to prune")
     except BadInputError as error:
-        return dg.SkipReason(f"nothing more was pruned: {error}")
+        return dg.SkipReason(f"pruning stopped: {error}")

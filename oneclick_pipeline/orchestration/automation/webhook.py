@@ -62,7 +62,7 @@ class Webhook:
         """That what is sent can be read on the way; empty where it cannot."""
         if self.scheme == "https" or _is_loopback(self.host):
             return ""
-        return f"the webhook at {self.host} is not encrypted: {VARIABLE} begins with http, and whoever is on the way reads alerts"
+        return f"the webhook at {self.host} is not encrypted: {VARIABLE} begins with http, so anyone on the way can read alerts"
 
 
 def given() -> Webhook | None:
@@ -90,9 +90,9 @@ def parse(address: str) -> Webhook:
     port = int(parts["port"] or _PORTS[scheme]) if parts else 0
     if parts is None or len(address) > _LONGEST or not 1 <= port <= _LAST_PORT or not _is_host(host, parts["host"]):
         raise BadInputError(
-            f"{VARIABLE} is no http or https address that alerts can be posted to",
+            f"{VARIABLE} is not an http or https address to which alerts can be posted",
             remedy="write it as https://HOST/PATH or https://HOST:PORT/PATH: in ASCII, with a port from 1 to 65535, and without "
-            "a user, a password, a fragment (#) or blanks; a host with other letters as xn--…; or unset the variable",
+            "a user, a password, a fragment (#) or spaces; a host name with non-ASCII letters as xn--…; or unset the variable",
         )
     return Webhook(scheme, host, port, "/" + parts["target"].removeprefix("/"))
 
@@ -135,7 +135,7 @@ def post(webhook: Webhook, body: bytes, seconds: float = DEADLINE_SECONDS) -> No
         exchange.join(seconds)
     if seconds <= 0 or exchange.is_alive():
         exchange.stop()
-        raise NotDeliveredError(f"{place} has not answered in time")
+        raise NotDeliveredError(f"{place} did not answer in time")
     if exchange.status is None:
         raise NotDeliveredError(f"{place} cannot be reached: {exchange.problem}")
     if exchange.status in _REDIRECT:
@@ -165,7 +165,7 @@ class _Exchange(threading.Thread):
         try:
             self.status = self._exchange()
         except http.client.HTTPException:  # its text may repeat what the receiver said
-            self.problem = "there was no HTTP answer"
+            self.problem = "the response was not HTTP"
         except (OSError, ValueError) as error:
             self.problem = (
                 getattr(error, "strerror", None) or "timed out" * isinstance(error, TimeoutError) or type(error).__name__

@@ -37,8 +37,8 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
         backup: The folder that the backup is written to.
 
     Returns:
-        Files, databases first, and what no backup holds and is lost with the home: what is neither file nor folder, and what is
-        only named like a lock or a part of a database; relative to the home. What passes is in neither.
+        Files, databases first, and what no backup holds and is lost with the home: what is neither a file nor a folder, and
+        what is only named like a lock or a part of a database; relative to the home. What passes is in neither.
 
     Raises:
         BadInputError: If something cannot be read, a link leads nowhere, back to a folder above it, or to the backup.
@@ -52,7 +52,7 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
         identity = _identity(folder.stat())
         if identity in above or identity == target:
             where = "to a folder above it" if identity in above else "to the backup itself"
-            raise BadInputError(f"the link leads back {where}", file=str(folder), remedy="remove the link")
+            raise BadInputError(f"the link points back {where}", file=str(folder), remedy="remove the link")
         for path in _entries(folder):
             if path.parent == home and path.name == STAGING:
                 continue
@@ -90,7 +90,9 @@ def copy(source: Path, target: Path) -> str:
             return sha256
         target.unlink()
     raise BadInputError(
-        "it changed whenever it was copied", file=str(source), remedy="wait until it is written, and make the backup again"
+        "it kept changing while it was copied",
+        file=str(source),
+        remedy="wait until it has been written, and make the backup again",
     )
 
 
@@ -210,8 +212,8 @@ def _status(path: Path) -> os.stat_result | None:
         if path.name.endswith(PASSING):
             return None
         if path.is_symlink():
-            remedy = f"remove the link, or bring back what it leads to: {path.readlink()}"
-            raise BadInputError("the link leads nowhere", file=str(path), remedy=remedy) from error
+            remedy = f"remove the link, or restore its target: {path.readlink()}"
+            raise BadInputError("the target of the link does not exist", file=str(path), remedy=remedy) from error
         raise _unreadable(path, error) from error
 
 
@@ -224,7 +226,7 @@ def _reading(path: Path) -> Iterator[int]:
         raise _unreadable(path, error) from error
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise BadInputError("it is not a file any more", file=str(path), remedy="make the backup again")
+            raise BadInputError("it is no longer a file", file=str(path), remedy="make the backup again")
         yield file
     finally:
         os.close(file)
@@ -244,5 +246,5 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 def _unreadable(path: Path, error: OSError) -> BadInputError:
     return BadInputError(
-        f"it cannot be read: {error.strerror}", file=str(path), remedy="fix its permissions or remove it; then do the same again"
+        f"it cannot be read: {error.strerror}", file=str(path), remedy="fix its permissions or remove it; then try again"
     )

@@ -85,7 +85,7 @@ def empty(expected: bool) -> sa.URL | None:  # noqa: FBT001 - what the manifest 
             if tables or postgres.has_schema(connection, postgres.MLFLOW_SCHEMA):
                 raise BadInputError(
                     f"the database {postgres.shown(url)} is not empty",
-                    remedy="stop everything that uses it, make a new one (createdb), and restore into that",
+                    remedy="stop everything that uses it, create a new one (createdb), and restore into that",
                 )
     return url
 

@@ -58,9 +58,9 @@ def backup(home: Path, folder: Path) -> Manifest:
             cannot be read or restored, or PostgreSQL or its pg_dump cannot be used.
     """
     if folder.exists() or folder.is_symlink():
-        raise BadInputError("it is there already", file=str(folder), remedy="give the backup another name, for example its date")
+        raise BadInputError("it already exists", file=str(folder), remedy="give the backup another name, for example its date")
     if folder.resolve().is_relative_to(home.resolve()):
-        raise BadInputError("it lies in the home itself", file=str(folder), remedy="choose a folder on another disk")
+        raise BadInputError("it is inside the home itself", file=str(folder), remedy="choose a folder on another disk")
     last = _last_run(home)
     part = folder.with_name(f".{folder.name}{_UNFINISHED}")
     try:
@@ -69,14 +69,18 @@ def backup(home: Path, folder: Path) -> Manifest:
         with locks.held(part.with_name(part.name + ".lock")), locks.whole(home), _scratch(part):
             made = _copied(home, part)
             if _last_run(home) != last:
-                raise BadInputError("a run was at work during the backup", remedy="wait for its end, and make the backup again")
+                raise BadInputError(
+                    "a run was in progress during the backup", remedy="wait for it to end, and make the backup again"
+                )
             (part / MANIFEST).write_text(json.dumps(made, indent=1), encoding="utf-8")
             copies.settle_file(part / MANIFEST)
             copies.settle(part)
             part.rename(folder)
             copies.settle_folder(folder.parent)
     except OSError as error:
-        raise BadInputError(f"it cannot be written: {error}", file=str(folder), remedy="choose a place with room") from error
+        raise BadInputError(
+            f"it cannot be written: {error}", file=str(folder), remedy="choose a place with enough space"
+        ) from error
     return made
 
 
@@ -111,7 +115,7 @@ def restore(folder: Path, home: Path) -> Manifest:
                 _move(place.stage / HOME, made, home, folder)
             place.settle()
     except OSError as error:
-        remedy = "make room or choose another --home; then restore again"
+        remedy = "free some space or choose another --home; then restore again"
         raise BadInputError(f"it cannot be written: {error}", file=str(home), remedy=remedy) from error
     return made
 
@@ -150,7 +154,7 @@ def _move(staged: Path, made: Manifest, home: Path, folder: Path) -> None:
         if told is None:
             raise
         database = str(mlflow_database(folder / HOME))
-        raise replace(told, file=told.file or database, remedy="take another backup; nothing was written") from error
+        raise replace(told, file=told.file or database, remedy="use another backup; nothing was written") from error
 
 
 def _stage(folder: Path, made: Manifest, stage: Path) -> None:
@@ -169,8 +173,8 @@ def _stage(folder: Path, made: Manifest, stage: Path) -> None:
         except FileNotFoundError:
             same = False
         if not same:
-            remedy = "the backup was damaged: take another one"
-            raise BadInputError("the file is not the one that was backed up", file=str(folder / name), remedy=remedy)
+            remedy = "the backup is damaged: use another one"
+            raise BadInputError("the file differs from the one that was backed up", file=str(folder / name), remedy=remedy)
 
 
 @contextmanager
@@ -197,8 +201,8 @@ def _last_run(home: Path) -> str:
         at_work = instance.get_runs(filters=RunsFilter(statuses=AT_WORK))
         if at_work:
             raise BadInputError(
-                f"a run is at work: {at_work[0].run_id}",
-                remedy="wait for its end; if its process died, mark it failed in Dagster's pages (Runs, Terminate)",
+                f"a run is in progress: {at_work[0].run_id}",
+                remedy="wait for it to end; if its process died, mark it failed in Dagster's pages (Runs, Terminate)",
             )
         return next((run.run_id for run in instance.get_runs(limit=1)), "")
 

@@ -97,7 +97,7 @@ def problem_of(name: str) -> str:
     >>> problem_of("home/raw/2026-10/money.csv")
     ''
     >>> problem_of("home/../.ssh/authorized_keys")
-    'a name has a component «..»'
+    'a name has the component «..»'
     """
     if name == DUMP:
         return ""
@@ -107,17 +107,17 @@ def problem_of(name: str) -> str:
     if parts[0] != HOME or len(parts) == 1:
         return f"a name is neither below {HOME}/ nor {DUMP}"
     if parts[1] == STAGING or name.endswith(PASSING):
-        return "a name is of a file that no backup holds"
+        return "a name is that of a file which backups leave out"
     return ""
 
 
 def refusal(file: Path, problem: str, value: object = None) -> BadInputError:
     """What to tell of a folder that is no backup of ours."""
     return BadInputError(
-        f"it is no backup of ours: {problem}",
+        f"it is not one of our backups: {problem}",
         file=str(file),
         value=None if value is None else ascii(value)[:200],  # no control character reaches a terminal
-        remedy="give a folder as `oneclick backup` made it; nothing was written",
+        remedy="give an unchanged folder made by `oneclick backup`; nothing was written",
     )
 
 
@@ -172,15 +172,15 @@ def _parsed(text: bytes, folder: Path) -> object:
 
 def _no_backup(folder: Path, error: Exception) -> BadInputError:
     """What to tell of a folder without a manifest."""
-    remedy = "give a folder that `oneclick backup` made"
-    return BadInputError("it is no backup", file=str(folder), value=ascii(str(error))[:200], remedy=remedy)
+    remedy = "give a folder made by `oneclick backup`"
+    return BadInputError("it is not a backup", file=str(folder), value=ascii(str(error))[:200], remedy=remedy)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; a key that stands twice would hide a value from whoever reads the other one."""
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return content
 
 
@@ -206,12 +206,12 @@ def problem_of_path(name: str) -> str:
     try:
         encoded = os.fsencode(name)
     except UnicodeEncodeError:
-        return "a name is none that a file can have"
+        return "a name is not a possible file name"
     if len(encoded) > _PATH_LENGTH or any(len(part) > _NAME_LENGTH for part in encoded.split(b"/")):
         return "a name is too long"
     if "\\" in name or _has_control(name):
         return "a name has a backslash or a control character"
-    return next((f"a name has a component «{part}»" for part in name.split("/") if part in ("", ".", "..")), "")
+    return next((f"a name has the component «{part}»" for part in name.split("/") if part in ("", ".", "..")), "")
 
 
 def _check_files(files: dict[str, object], file: Path) -> None:
@@ -223,7 +223,7 @@ def _check_files(files: dict[str, object], file: Path) -> None:
             raise refusal(file, f"the SHA-256 of {name} is not 64 hexadecimal digits", sha256)
     folders = {parent.as_posix() for name in files for parent in Path(name).parents}
     if both := sorted(folders & files.keys()):
-        raise refusal(file, "a file has the name of a folder", both[0])
+        raise refusal(file, "a file has the same name as a folder", both[0])
 
 
 def _has_control(text: str) -> bool:

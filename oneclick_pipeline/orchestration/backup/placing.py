@@ -141,7 +141,7 @@ def refuse_occupied(home: Path) -> None:
             found = path.lstat()
             mode = found.st_mode
             if found.st_uid not in owners:
-                remedy = "find out who put it there and remove it, or choose another --home"
+                remedy = "find out who put it there, and remove it, or choose another --home"
                 raise BadInputError(f"this belongs to another user, {found.st_uid}", file=str(path), remedy=remedy)
             if stat.S_ISDIR(mode):
                 if path != home / STAGING:
@@ -164,8 +164,8 @@ def _merge(source: Path, target: Path, kept: Path) -> None:
         elif stat.S_ISDIR(there.lstat().st_mode) and stat.S_ISDIR(path.lstat().st_mode):
             _merge(path, there, kept)
         elif there != kept:
-            remedy = "find out who put it there and remove it; then restore again: it goes on from there"
-            raise BadInputError("this came into the home while it was restored", file=str(there), remedy=remedy)
+            remedy = "find out who put it there, and remove it; then restore again: it continues from there"
+            raise BadInputError("this appeared in the home while it was restored", file=str(there), remedy=remedy)
 
 
 def _remove(folder: Path) -> None:

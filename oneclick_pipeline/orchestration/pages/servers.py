@@ -52,7 +52,9 @@ def _check_free(port: int, option: str) -> None:
         with sockets.listening(LOOPBACK, port):
             pass
     except BadInputError as error:
-        raise BadInputError(f"port {port} is taken", remedy=f"choose another with {option}, or stop what uses it") from error
+        raise BadInputError(
+            f"port {port} is taken", remedy=f"choose another with {option}, or stop the program that uses it"
+        ) from error
 
 
 def _answers(url: str) -> bool:
@@ -82,7 +84,7 @@ def _wait(servers: Sequence[tuple[str, subprocess.Popen[bytes]]]) -> None:
             if process.poll() is not None:
                 raise BadInputError(f"the server for {url} ended with code {process.returncode}", remedy="see its messages above")
             if time.monotonic() > deadline:
-                raise BadInputError(f"{url} does not answer after {_PATIENCE_SECONDS:.0f} s", remedy="see the messages above")
+                raise BadInputError(f"{url} has not answered within {_PATIENCE_SECONDS:.0f} s", remedy="see the messages above")
             time.sleep(0.2)  # between two looks at a server that is starting
 
 

@@ -74,7 +74,7 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         instance: The Dagster instance that keeps it.
 
     Raises:
-        BadInputError: If the run was given up meanwhile, see `settle_lost`; if its id or its month is none: both name a file.
+        BadInputError: If the run was abandoned meanwhile, see `settle_lost`; if its id or its month is none: both name a file.
     """
     check_run_id(run.run_id)
     month = run.tags.get(_PARTITION)
@@ -82,7 +82,7 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         kept = instance.get_run_by_id(run.run_id)
         # One that has succeeded is opened again by `dagster job execute`, which looks at its outputs.
         if kept is not None and kept.is_finished and not kept.is_success:
-            raise BadInputError("the run was given up because it had not started", remedy="run the month again")
+            raise BadInputError("the run was abandoned because it had not started", remedy="run the month again")
         settle(root, instance)
         if month is None:  # a run of many months or of none: its steps will say what they make of that
             yield
@@ -201,4 +201,4 @@ def _mark(root: Path, run_id: str) -> Path:
 
 
 def _say_waiting(instance: dg.DagsterInstance, run: dg.DagsterRun, month: str) -> None:
-    instance.report_engine_event(f"Another run works on {month}: this one waits until it has ended.", run)
+    instance.report_engine_event(f"Another run works on {month}: this one waits for it to end.", run)

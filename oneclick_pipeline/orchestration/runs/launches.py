@@ -55,7 +55,7 @@ _RUNS = frozenset({"dagster/parent_run_id", "dagster/root_run_id"})
 _OURS = re.compile(r"(?!dagster)[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+)?")  # none of Dagster's, hidden or of a launcher (`dagster-k8s/`)
 _REMEDY = (
     "a launch may set resources.home.config.run_settings, ops.offers_export.config.replan and the log_level of a logger, each as "
-    "a plain value; the folder and the engine are those of the process, see ONECLICK_HOME and ONECLICK_ENGINE"
+    "a plain value; folder and engine are those of the process, see ONECLICK_HOME and ONECLICK_ENGINE"
 )
 
 
@@ -121,7 +121,7 @@ def check_run_id(value: str) -> None:
     except ValueError:
         same = False
     if not same:
-        raise BadInputError("this is not the id of a run", value=value, remedy="leave it out: Dagster gives one")
+        raise BadInputError("this is not the id of a run", value=value, remedy="leave it out: Dagster assigns one")
 
 
 def check_launch(arguments: object) -> None:
@@ -153,4 +153,4 @@ def _parsed(config: Any) -> object:  # noqa: ANN401 - text or mapping, as the cl
     try:
         return load_run_config_yaml(config) if isinstance(config, str) else config
     except (yaml.YAMLError, RecursionError) as error:
-        raise BadInputError("the configuration is not valid YAML", remedy="correct it in the launchpad") from error
+        raise BadInputError("the configuration is not valid YAML", remedy="fix it in the launchpad") from error

@@ -139,7 +139,7 @@ class Language:
             ValueError: If it is none: what is not known is told in words.
         """
         if not math.isfinite(x):
-            raise ValueError(f"{x} is no number for people")
+            raise ValueError(f"{x} cannot be shown as a number")
         text = f"{abs(x):,.{digits}f}".replace(",", "\0").replace(".", self.point).replace("\0", self.thousands)
         zero = not text.strip(f"0{self.point}{self.thousands}")
         sign = "" if zero else MINUS if x < 0 else "+" if signed else ""

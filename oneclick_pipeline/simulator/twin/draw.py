@@ -34,7 +34,7 @@ def chunks(customers: int, seed: int) -> Iterator[tuple[int, int, np.random.Gene
     if customers < 1:
         raise BadInputError("the twin needs at least one customer", value=str(customers), remedy="ask for 1 or more")
     if seed < 0:
-        raise BadInputError("a seed is never negative", value=str(seed), remedy="give 0 or a positive integer")
+        raise BadInputError("a seed must not be negative", value=str(seed), remedy="give 0 or a positive integer")
     starts = range(0, customers, CHUNK)
     for start, sequence in zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True):
         yield start, min(start + CHUNK, customers), np.random.Generator(np.random.PCG64(sequence))

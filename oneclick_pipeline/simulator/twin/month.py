@@ -71,7 +71,7 @@ def whole(folder: Path, truth: Path | None, *, overwrite: bool) -> Iterator[tupl
         BadInputError: If either exists and `overwrite` is false, or `truth` lies in `folder`.
     """
     if truth is not None and truth.is_relative_to(folder):
-        raise BadInputError("the truth may not lie in the month's folder", file=str(truth), remedy="choose a file elsewhere")
+        raise BadInputError("the truth must not be in the month's folder", file=str(truth), remedy="choose a file elsewhere")
     for path in (folder, truth):
         if path is not None and path.exists() and not overwrite:
             raise BadInputError("this month exists already", file=str(path), remedy="choose another month, or allow overwriting")

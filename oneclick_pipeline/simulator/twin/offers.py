@@ -104,7 +104,7 @@ def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int) -> Floats
 
     Returns:
         Shape (n, len(offers)); p_decline plus any of them lies in `EDGE`…1 − `EDGE` (an effect never takes p_decline
-        beyond an edge, and is 0 at most where it is there already).
+        beyond an edge, and is 0 at most where it already exists).
     """
     risk = _risk(customers)
     drivers = {name: drive(customers) for name, drive in DRIVERS.items()}

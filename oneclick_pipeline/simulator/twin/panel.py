@@ -83,10 +83,10 @@ class Panel:
         if customers < 1:
             raise BadInputError("the twin needs at least one customer", value=str(customers), remedy="ask for 1 or more")
         if seed < 0:
-            raise BadInputError("a seed is never negative", value=str(seed), remedy="give 0 or a positive integer")
+            raise BadInputError("a seed must not be negative", value=str(seed), remedy="give 0 or a positive integer")
         if quirks.copies or quirks.non_regular or quirks.customers_per_error:
             raise BadInputError(
-                "customers of a panel persist: they cannot be copies, wrong in one month, or not regular by chance",
+                "customers of a panel persist: they cannot be copies, wrong in a single month, or non-regular by chance",
                 remedy="set the quirks copies, non_regular and customers_per_error to 0",
             )
         panel = cls(profile, customers=customers, seed=seed, month=check_month(month), quirks=quirks)
@@ -157,7 +157,7 @@ class Panel:
             raise BadInputError(
                 f"the effect must be one finite number per customer, {len(p)} in all",
                 value=f"shape {change.shape}",
-                remedy="give the effects in the order of snapshot(), 0 for who is not treated",
+                remedy="give the effects in the order of snapshot(), 0 for customers who are not treated",
             )
         treated, uniform = np.clip(p + change, 0, 1), self._luck_of_all.declines
         outcome = pd.DataFrame(
@@ -282,7 +282,7 @@ def write_months(
     """
     span = np.arange(np.datetime64(check_month(first)), np.datetime64(check_month(last)) + 1)
     if not len(span):
-        raise BadInputError(f"the last month {last} lies before the first, {first}", remedy="give an earlier first month")
+        raise BadInputError(f"the last month {last} is before the first, {first}", remedy="give an earlier first month")
     places = {str(month): (raw_folder(home, str(month)), truth_file(home, str(month))) for month in span}
     for path in (path for place in places.values() for path in place):
         if path.exists() and not overwrite:

@@ -129,7 +129,7 @@ class FullPolicy(OurPolicy):
         """
         super().__init__()
         if retrain_every < 1:
-            raise BadInputError("a model is trained every month at most", value=str(retrain_every), remedy="give 1 or more")
+            raise BadInputError("a model is trained at most once a month", value=str(retrain_every), remedy="give 1 or more")
         self._home, self._run, self._every = home, run, retrain_every
 
     def watch(self, now: Situation) -> None:

@@ -160,7 +160,7 @@ def picture(result: Report) -> Figure:
         # beside each other: without offers the share moves by chance alone, alike for all policies
         declines.plot(months["month"], 100 * months["declined"], color=colour if name != NOBODY else GREY, linewidth=width)
     gains.legend(frameon=False, fontsize=SMALL, labelcolor=INK)
-    _titled(gains, "Gain over nobody, less cost, so far, finance units")
+    _titled(gains, "Cumulative gain over no offers, less cost, finance units")
     _titled(declines, "Customers who decline in the next three months, %")
     for axes in (gains, declines):
         axes.tick_params(axis="x", labelrotation=90)
