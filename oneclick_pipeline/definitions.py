@@ -42,7 +42,7 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
     Raises:
         BadInputError: See `permissions.access`.
     """
-    permissions.restrict()  # whoever loads the graph writes files for their owner alone
+    permissions.restrict()  # a process that loads the graph writes files that only their owner can read
     first = first_month(Path(home).absolute())
     place = Home(path=home, engine=engine, spark_master=spark_master, first_month=first)
     return dg.Definitions(

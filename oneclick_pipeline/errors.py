@@ -1,4 +1,4 @@
-"""What goes wrong because of the input, or of the machine, in words that let the reader fix it."""
+"""Errors caused by the input or the machine, in words that let the reader fix them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BadInputError(Exception):
         file: File in which it is wrong.
         line: Line of the file, the header being line 1.
         column: Header of the column; its number in a file without headers.
-        value: Offending value, as it came.
+        value: Offending value, as delivered.
         remedy: What the reader should do.
 
     >>> print(BadInputError("profit is not a number", file="money.csv", line=7, column="Прибыль", value="abc", remedy="fix it"))
@@ -39,7 +39,7 @@ class BadInputError(Exception):
     remedy: str = ""
 
     def __str__(self) -> str:
-        """One message on one line: place, problem, remedy; nothing in it commands a terminal."""
+        """One message on one line: place, problem, remedy; nothing in it can control a terminal."""
         place = ", ".join(
             part
             for part in (
@@ -86,7 +86,7 @@ _TEXTS = (  # what libraries that are not Python's own say of an error of the sy
     ("Cannot allocate memory", errno.ENOMEM),
     (_NO_THREAD, errno.ENOMEM),
 )
-_LIMITS = {  # what has run out, or takes nothing: what is wrong, what to do
+_LIMITS = {  # what has run out or cannot be written: what is wrong, what to do
     errno.EROFS: ("the file system is read-only", _WRITABLE),
     errno.EDQUOT: ("the disk quota is used up", _QUOTA),
     errno.EMFILE: ("the process has reached its limit of open files", "raise the limit (ulimit -n) and run again"),
@@ -120,10 +120,10 @@ _DATABASE = (  # what SQLite says, what that means, what to do; the first that f
 
 
 def of_the_machine(error: BaseException, home: Path | None = None, database: Path | None = None) -> BadInputError | None:
-    """What the machine did: a disk that takes nothing, too little memory, missing permissions, an SQLite database of no use.
+    """What the machine did: a disk that cannot be written, too little memory, missing permissions, an unusable SQLite database.
 
     Args:
-        error: What was raised. What it came from is looked at, too: libraries wrap what the system reported.
+        error: What was raised. Its causes are examined, too: libraries wrap what the system reported.
         home: The home, where the system does not say which file it was.
         database: The database that the code was working with.
 
@@ -143,7 +143,7 @@ def of_the_machine(error: BaseException, home: Path | None = None, database: Pat
         return limit
     if is_database and is_short_of_memory():
         return BadInputError(_NO_MEMORY, remedy=_MEMORY)
-    for one in _chain(None if isinstance(error, BadInputError) else error):  # plain words from closer by say more
+    for one in _chain(None if isinstance(error, BadInputError) else error):  # a plain message from closer to the cause says more
         if isinstance(one, OSError) and (fault := _of_file(one, home)):
             return fault
         if isinstance(one, sqlite3.Error):
@@ -153,9 +153,9 @@ def of_the_machine(error: BaseException, home: Path | None = None, database: Pat
 
 
 def _exhausted(error: BaseException, place: str) -> BadInputError | None:
-    """That something has run out, or takes nothing; None for any other error.
+    """The error if something has run out or cannot be written; None for any other error.
 
-    One of ours is none of these, whatever it says: it may quote what stands in a file. What it came from is asked by itself.
+    Our own errors do not count, whatever they say: they may quote the content of a file. Causes are examined separately.
     """
     if isinstance(error, BadInputError):
         return None
@@ -181,7 +181,7 @@ def _full(place: str) -> BadInputError:
 
 
 def _of_file_system(home: Path) -> BadInputError | None:
-    """That nothing can be written to the home; None where something can."""
+    """The error if nothing can be written to the home; None if something can."""
     there = left(home)
     if there is not None and there.read_only:
         return BadInputError("the file system is read-only", file=str(home), remedy=_WRITABLE)
@@ -191,7 +191,7 @@ def _of_file_system(home: Path) -> BadInputError | None:
 
 
 def _of_file(error: OSError, home: Path | None) -> BadInputError | None:
-    """What befell a file: forbidden, on a disk that is broken, or any other trouble of a file below the home."""
+    """An error with a file: no permission, a failing disk, or any other error with a file of the home."""
     place = str(error.filename or home or "") or None
     if error.errno in _FORBIDDEN:
         problem, remedy = "it may not be read or written", "fix its permissions; then run again"
@@ -205,7 +205,7 @@ def _of_file(error: OSError, home: Path | None) -> BadInputError | None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it came from."""
+    """An error and its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -192,7 +192,7 @@ def plain(node: Node, file: str) -> Any:  # noqa: ANN401 - what a file holds
     """The values below a node, as dictionaries, lists and scalars.
 
     Raises:
-        BadInputError: If one of them is no plain value, or a key is not text or stands twice in its mapping.
+        BadInputError: If one of them is no plain value, or a key is not text or appears twice in its mapping.
     """
     if is_list(node):
         return [plain(item, file) for item in node.value]

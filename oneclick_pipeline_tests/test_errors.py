@@ -47,8 +47,11 @@ NO_INODES = "the file system has no inodes left, so no more files can be created
         (OSError(errno.EROFS, "Read-only file system", "HOME/part"), f"HOME/part: {READ_ONLY}"),
         (RuntimeError("Read-only file system (os error 30)"), f"HOME: {READ_ONLY}"),
         (OSError(errno.EDQUOT, "Disk quota exceeded", "HOME/part"), "HOME/part: the disk quota is used up. What to do: delete"),
-        (OSError(errno.ENOSPC, "No space left on device", "HOME/part"), "HOME/part: the disk is full. What to do: make room"),
-        (RuntimeError("IO error: No space left on device (os error 28)"), "HOME: the disk is full. What to do: make room"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "HOME/part"),
+            "HOME/part: the disk is full. What to do: free some space",
+        ),
+        (RuntimeError("IO error: No space left on device (os error 28)"), "HOME: the disk is full. What to do: free some space"),
         (MemoryError(), MEMORY),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), MEMORY),
         (ImportError("libx.so: failed to map segment from shared object: Cannot allocate memory"), MEMORY),

@@ -1,4 +1,4 @@
-"""Who may be compared with whom: the comparisons that chance alone licenses.
+"""Which customers may be compared: only those separated by chance alone.
 
 - *targeted*: customers for whom the plan chose the offer, who got it or were held out of it (for the month, or for
   good), expected offer : control = (1-h)(1-e)(1-c) : h + (1-h)(1-e)c with the shares h and c of hold-out and control
@@ -40,7 +40,7 @@ class Part(NamedTuple):
     offer: str
     comparison: Literal["targeted", "fitting"]
     rows: Ints
-    share: float  # of the offered, that the draw aimed at
+    share: float  # of the offered, that the draw intended
     sound: bool  # whether the sample-ratio check holds
     own: Part | None = None  # the same with the controls of the month's own draw only
 
@@ -113,7 +113,7 @@ class Pairs:
 
 
 def pairs(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
-    """The comparisons that chance licenses, customer by customer.
+    """The comparisons that chance permits, customer by customer.
 
     An offer that nobody explored in a month was not among those drawn: that month's explored controls are none of its.
 
@@ -145,7 +145,7 @@ def pairs(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
 
 
 def fits(lists: pd.Series, offers: Sequence[str]) -> NDArray[np.bool_]:
-    """Which offers stand in the lists, by commas: (n, m).
+    """Which offers are in the comma-separated lists: (n, m).
 
     >>> import pandas as pd
     >>> fits(pd.Series(["a,b", "", "b"]), ["b", "a"]).tolist()

@@ -31,7 +31,7 @@ class _Rule:
     """What must not be true of a row.
 
     Attributes:
-        column: The column that is to blame.
+        column: The column at fault.
         broken: Rows that break the rule.
         problem: What is wrong with them.
         remedy: What to do.
@@ -47,7 +47,7 @@ def checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
     """Those of the `COLUMNS` that a month has in their types, every rule kept.
 
     Args:
-        frame: The rows of a month as they came.
+        frame: The rows of a month as read.
         path: Their file, for messages.
 
     Raises:
@@ -109,7 +109,7 @@ def _rules(month: Mapping[str, NDArray]) -> Iterator[_Rule]:
 
 
 def _repeated(customers: NDArray) -> NDArray[np.bool_]:
-    """Every row of a customer but the first."""
+    """Every row of a customer except the first."""
     import numpy as np
 
     order = np.argsort(customers, kind="stable")
@@ -159,7 +159,7 @@ def column_of(values: pd.Series, column: Column, path: Path) -> NDArray:
 
 
 def _among(offers: NDArray, fits: NDArray) -> NDArray[np.bool_]:
-    """Whether each offer stands in the list beside it; every pair is looked at once."""
+    """Whether each offer is in the list beside it; every distinct pair is checked once."""
     import numpy as np
     import pandas as pd
 

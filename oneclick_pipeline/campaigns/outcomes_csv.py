@@ -1,8 +1,8 @@
 """Outcomes of a campaign that was run elsewhere: a CSV with one row per customer.
 
-The columns are `customer_id`, `offer_id` (`control` for who got nothing on purpose), any number of numeric outcomes
-and, named `<outcome>_before`, what each of them was before the campaign. Delimiter, encoding and decimal mark are
-found out as for the exports of the store. A row that breaks one of `outcomes_csv_rules` is named and left out; the others
+The columns are `customer_id`, `offer_id` (`control` for customers deliberately left without an offer), any number of numeric
+outcomes and, named `<outcome>_before`, what each of them was before the campaign. Delimiter, encoding and decimal mark are
+detected as for the exports of the store. A row that breaks one of `outcomes_csv_rules` is named and left out; the others
 count, see `outcomes_csv_effects`.
 """
 
@@ -58,16 +58,16 @@ class OutcomesFile:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many customers are used, by offer, control included."""
+        """Number of customers used, by offer, control included."""
         return dict(sorted(Counter(self.table["offer_id"]).items()))
 
     def message(self, rejected: RejectedRow) -> str:
-        """A rejected row, with where it stands and what to do."""
+        """The message for a rejected row: where it is and what to do."""
         return str(BadInputError(rejected.problem, self.file, rejected.line, rejected.column, rejected.value, rejected.remedy))
 
 
 def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
-    """Read and judge a file of outcomes.
+    """Read and check a file of outcomes.
 
     Args:
         path: The CSV.
@@ -75,7 +75,7 @@ def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
 
     Raises:
         BadInputError: If the file is missing, empty, lacks a column, has one twice, has no outcome, no row that can be
-            used, no control, or nobody but controls.
+            used, no control, or only controls.
     """
     keys = _layout([(name, name) for name in KEYS])
     with unchanged(path), tempfile.TemporaryDirectory() as scratch:
@@ -141,7 +141,7 @@ def _check_header(header: tuple[str, ...], path: Path) -> None:
 def _usable(texts: pl.DataFrame, columns: list[tuple[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
     """Header -> name of the columns that are used, header -> reason of those that are not.
 
-    A column in which fewer than half of the values are numbers is text; its rows are not to blame.
+    A column in which fewer than half of the values are numbers is text; its rows are not at fault.
     """
     used, ignored = {}, {}
     for name, header in columns:

@@ -31,7 +31,7 @@ def estimates(campaign: OutcomesFile, settings: Campaigns, ratios: Mapping[str, 
     Args:
         campaign: What was read.
         settings: How effects are measured.
-        ratios: Offer -> how many customers were meant to get it for every control; offers that are not named are not
+        ratios: Offer -> how many customers were meant to get it for each control; offers that are not named are not
             checked for a broken split.
 
     Returns:

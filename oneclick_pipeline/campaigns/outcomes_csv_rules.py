@@ -26,7 +26,7 @@ class RejectedRow:
     Attributes:
         line: Line of the file, the header being line 1.
         column: Header of the column, None where the whole line is wrong.
-        value: Offending value, as it came.
+        value: Offending value, as delivered.
         problem: What is wrong.
         remedy: What to do.
     """
@@ -42,7 +42,7 @@ class _Rule(NamedTuple):
     """What makes a row unusable.
 
     Attributes:
-        column: Header of the column that is to blame.
+        column: Header of the column at fault.
         broken: True of the rows that break the rule.
         problem: What is wrong with them.
         remedy: What to do.
@@ -61,7 +61,7 @@ def split(
 
     Args:
         texts: line, problem, excerpt, and the used columns as texts, their headers behind a `=`.
-        outcomes: Headers of outcomes; an empty one breaks a rule, since who did nothing has 0 and not nothing.
+        outcomes: Headers of outcomes; an empty one breaks a rule, since a customer who did nothing has 0.
         covariates: Headers of covariates, which may be empty.
         known: Customers that exist; None: not checked.
     """

@@ -1,11 +1,11 @@
 """How customers respond to offers: one Bayesian regression of all that became of the customers of earlier campaigns.
 
-A customer who was offered j, or held out, and declined (y = 1) or not, whom the model had given P(decline) = p:
+For a customer who was offered j, or held out, and declined (y = 1) or not, and to whom the model had given P(decline) = p:
 
     y - p = level + error(x) + offered · (a_j + s(x) + c_j(x)) + noise,      variance of the noise φ p (1 - p)
 
 `level` (one of the month, one of how the customer came to be compared) and `error` are what the score had wrong, the
-same for offered and controls: all controls of all offers tell it, so that an offer does not need many of its own. a_j is
+same for offered and controls: it is estimated from all controls of all offers, so an offer does not need many of its own. a_j is
 the offer's mean effect, s what makes every offer work better or worse, c_j what this one does. All but the levels are
 linear in x, a set of ramps over every feature and the score (`_Ramps`).
 
@@ -54,7 +54,7 @@ _MATTERS = -float(np.log(len(_GRID) - 1))
 not, each as likely. Without it chance alone would make them differ by nearly half of the features."""
 _ROUNDS = 3
 _LEAST_VARIANCE = 0.02
-"""Of an outcome, as a score of 0.98 leaves it: who is thought to be certain does not outweigh everybody else."""
+"""Of an outcome, as a score of 0.98 leaves it: who is thought to be certain does not outweigh everyone else."""
 _KNOTS = (0.1, 0.5, 0.9)
 _KNOTS_OF_SCORE = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -124,10 +124,10 @@ class Response:
 
 
 def learn(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame) -> Response | None:
-    """Learn how customers respond from all campaigns whose horizon is over.
+    """Learn how customers respond from all campaigns whose horizon has passed.
 
     Args:
-        outcomes: Rows of `CAMPAIGN_OUTCOMES`; those without a known `declined` teach nothing, nor do offers that
+        outcomes: Rows of `CAMPAIGN_OUTCOMES`; those without a known `declined` are ignored, as are offers that
             are not in `priors`.
         before: Features and `p_decline` of the same customers when the campaign was held, row by row.
         priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline), m rows.
@@ -311,7 +311,7 @@ def _evidence(covariance: Floats, mean: Floats, now: float, sd: float) -> float:
 
 @dataclass(frozen=True)
 class _Ramps:
-    """Features and score as numbers from 0 to 1, less their means: what effects may be linear in.
+    """Features and score as numbers from 0 to 1, minus their means: the inputs in which effects are linear.
 
     A number becomes a ramp between each two neighbouring quantiles (0 below, 1 above, straight between); a text one
     column a value. What is unknown, or a text that was not there, counts as the mean.

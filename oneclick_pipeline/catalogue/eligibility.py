@@ -60,8 +60,8 @@ def _single(offer: Offer) -> Iterator[Condition]:
 def fits(offers: Sequence[Offer], customers: pd.DataFrame, cuts: Quantiles | None = None) -> Truth:
     """Whether each offer's conditions hold for each customer.
 
-    A condition on an unknown value never holds, and an offer whose message needs an unknown value does not fit: nobody
-    gets a message with a hole. Consent, budget and the like are not asked here; see `refusal`.
+    A condition on an unknown value never holds, and an offer whose message needs an unknown value does not fit: no
+    one gets a message with a gap. Consent, budget and so on are not checked here; see `refusal`.
 
     Args:
         offers: Offers, m of them.
@@ -84,7 +84,7 @@ def fits(offers: Sequence[Offer], customers: pd.DataFrame, cuts: Quantiles | Non
 
 
 def refusal(customers: pd.DataFrame, fitting: Truth, settings: Offers) -> NDArray[np.object_]:
-    """Why each customer can get no offer: the first of `REASONS` that is true of them, empty for who can get one.
+    """Why each customer can get no offer: the first of `REASONS` that is true of them, empty for customers who can get one.
 
     What is unknown refuses: without a known consent there is none, without a known number of contacts the cap is reached.
 

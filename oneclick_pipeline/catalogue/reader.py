@@ -1,4 +1,4 @@
-"""The catalogue: which offers there are, whom they are for, what they cost and what they are expected to do.
+"""The catalogue: which offers there are, who they are for, what they cost and what they are expected to do.
 
 It is a YAML file that marketers edit, so everything that can be wrong with it is reported with its line, its field and
 a remedy. Conditions are structured data, never code; see `oneclick_pipeline.yaml` for how the file is read.
@@ -42,7 +42,7 @@ class Catalogue:
 
     Attributes:
         offers: In the order of the file.
-        file: Where they were read.
+        file: Where they were read from.
     """
 
     offers: tuple[Offer, ...]
@@ -85,7 +85,7 @@ class Catalogue:
         return cls(_Reader(file).offers(yaml.parse(text, file)), file)
 
     def valid_in(self, month: str) -> tuple[Offer, ...]:
-        """The offers that may stand in the plan of a snapshot month, in the order of the file."""
+        """The offers that may be in the plan of a snapshot month, in the order of the file."""
         month = check_month(month)
         return tuple(o for o in self.offers if (o.valid_from or month) <= month <= (o.valid_to or month))
 

@@ -20,7 +20,7 @@ _LARGEST_LOG = math.log(sys.float_info.max)
 
 
 def misspelt(kept: nw.LazyFrame, table: Table, words: Words) -> list[nw.LazyFrame]:
-    """The misspelt words of the rows that are kept, one frame per column; they stand under `word_<name>`."""
+    """The misspelt words of the rows that are kept, one frame per column; they are under `word_<name>`."""
     parts = []
     for column in (c for c in table.columns if c.name in words):
         wrong = {key: (text, word) for key, (text, word) in words[column.name].items() if text != word}

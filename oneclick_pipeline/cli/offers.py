@@ -22,7 +22,7 @@ def offers_check(
 ) -> None:
     """Check a catalogue of offers and show it. What is wrong is shown with line, field and value, and ends with code 1.
 
-    The catalogue of a home is HOME/catalogue.yaml; where there is none, the bundled one serves.
+    The catalogue of a home is HOME/catalogue.yaml; if there is none, the bundled one is used.
     """
     from oneclick_pipeline.catalogue.reader import Catalogue
 
@@ -58,12 +58,12 @@ def offers_publish(
     ],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Write what was handed over in a month, and its segments, into the store's database, PostgreSQL or SQLite.
+    """Write what was published in a month, and its segments, into the store's database, PostgreSQL or SQLite.
 
-    That is what the ledger holds: who got which offer, and who was held out. If the plan has become another one since, it is
-    said so, and not published. The tables are [b]oneclick_offer_plan[/b] and [b]oneclick_customer_segments[/b], keyed by
-    month and customer_id. It is one transaction: rows are inserted, updated, or deleted where the customer is in it no
-    longer. Other months stay.
+    That is what the ledger holds: who got which offer, and who was held out. If the plan has changed since, that is
+    reported, and the new plan is not published. The tables are [b]oneclick_offer_plan[/b] and
+    [b]oneclick_customer_segments[/b], keyed by month and customer_id. It is one transaction: rows are inserted, updated, or
+    deleted if the customer is no longer in it. Other months are left alone.
     """
     from oneclick_pipeline.orchestration import publication
 

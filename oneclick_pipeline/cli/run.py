@@ -100,7 +100,7 @@ def run(
 
 
 class _Progress:
-    """One line per step: how many of how many, how long, how long in all."""
+    """One line per step: its number, its duration, the total time."""
 
     def __init__(self, console: Console, steps: list[str]) -> None:
         self._console, self._total, self.waiting = console, len(steps), steps
@@ -112,7 +112,7 @@ class _Progress:
         return time.monotonic() - self._begin
 
     def __call__(self, step: str, state: str) -> None:
-        """Say what a step does, or that another run works on the month."""
+        """Report what a step does, or that another run works on the month."""
         if state == "waiting":
             self._console.print(f"  another run works on {step}: waiting until it has ended")
             return

@@ -32,7 +32,7 @@ def score(
 ) -> None:
     """Score one customer with the champion: p_decline and the three strongest reasons.
 
-    [b]--customer[/b] says what customer_scores of the month says, out-of-fold probability included. [b]--json[/b] takes
+    [b]--customer[/b] shows what customer_scores of the month holds, out-of-fold probability included. [b]--json[/b] takes
     features by name, as docs/tables.md describes them, and writes JSON; features that are absent or null are filled
     by the model and listed as missing.
     """

@@ -15,7 +15,7 @@ from oneclick_pipeline.web import sockets
 
 _MOST_CONNECTIONS = 64
 _GRACE = 1
-"""Seconds that a request at work has to end after Ctrl-C."""
+"""Seconds that a running request has to finish after Ctrl-C."""
 
 
 def serve(

@@ -52,11 +52,11 @@ def simulate(
         typer.Option(parser=whole(1), metavar="INTEGER", help="Months between trainings; the first month always trains a model."),
     ] = 3,
 ) -> None:
-    """Live a year of the twin with offers, and compare what policies earn with the same luck.
+    """Play a year of the twin with offers, and compare what policies earn with the same luck.
 
-    Ours runs every month through the real graph; nobody, random, risk x profit and the oracle, which knows the true effects,
-    live the same year without it. The three months after the last offers count, too. HOME/settings.yaml and
-    HOME/catalogue.yaml hold; without settings the budget is 0.03 finance units a customer and month, and is written there.
+    Ours runs every month through the real graph; nobody (no offers), random, risk x profit and the oracle, which knows the
+    true effects, play the same year without it. The three months after the last offers count, too. HOME/settings.yaml and
+    HOME/catalogue.yaml apply; without settings the budget is 0.03 finance units per customer and month, and is written there.
 
     Tables and the picture go to HOME/twin/year/, the true effects of every offer on every customer to HOME/twin/effects/.
     """

@@ -1,4 +1,4 @@
-"""What cleaning leaves beside the typed tables: rows that were rejected, values that were corrected."""
+"""What cleaning produces beside the typed tables: rows that were rejected, values that were corrected."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 WATCHED = ("feature", "score", "share", "category")
 
 LEVELS = ("stable", "moderate", "shifted")
-"""How bad it is: within all limits, beyond the one that warns, beyond the one that asks for a new model."""
+"""Severity: within all limits, beyond the one that warns, beyond the one that asks for a new model."""
 
 _LEVEL_TEXT = "stable; moderate: beyond the settings' limit that warns, shifted: beyond the hard one, both beyond chance; "
 

@@ -48,7 +48,7 @@ PROBABILITIES = tuple(
         ("p_explore", "of exploring; 0 where there was nothing to explore"),
     )
 )
-"""What chance could do to every customer, whatever became of them; see `experiment.probabilities`."""
+"""What chance could do to every customer, whatever it did; see `experiment.probabilities`."""
 
 
 OFFER_PLAN = Table(

@@ -1,4 +1,4 @@
-"""Engines behind one face: who holds the tables while the stages work on them.
+"""Engines behind one interface: what holds the tables while the stages work on them.
 
 In: a lazy Narwhals frame, or the path of a table. Out: Parquet files, the same whichever engine wrote them, so that their
 `digest` is the same too. Stages write table work once; `get` chooses the engine. Open this file first: `Engine` is what each
@@ -8,7 +8,7 @@ of them can do.
     pandas.py   whole tables in memory
     spark.py    an existing cluster
     files.py    tables as Parquet files: form, contract, digest, publication
-    batches.py  tables that are never held whole
+    batches.py  tables that are never in memory as a whole
     threads.py  threads that each work on one core
 """
 

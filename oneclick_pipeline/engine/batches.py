@@ -1,4 +1,4 @@
-"""Tables of a month that are never held whole: batch by batch, or a column at a time, always in the order of the key.
+"""Tables of a month that are never in memory as a whole: batch by batch, or a column at a time, always in the order of the key.
 
 The order of the rows in a file may be chance; sums of floats, and matrix products to their last bit, must not follow it.
 """
@@ -35,7 +35,7 @@ ROWS = 125_000
 class Batches:
     """A table of a month as pandas, by its key: to iterate over its batches, to index for a column of all rows.
 
-    A table without rows has one batch without rows, so that whoever works batch by batch sees the columns.
+    A table without rows has one batch without rows, so that code that works batch by batch sees the columns.
 
     Args:
         table: Name of the table.
@@ -132,7 +132,7 @@ class Beside:
         tables: The tables.
 
     Raises:
-        BadInputError: If a table is of other customers than the first.
+        BadInputError: If a table has other customers than the first.
     """
 
     def __init__(self, *tables: Batches) -> None:
@@ -161,7 +161,7 @@ class Beside:
 
 
 def differs(first: Batches, other: Batches) -> BadInputError:
-    """The error for a table that is of other customers than the first."""
+    """The error for a table with other customers than the first."""
     return BadInputError(
         f"{other.table} and {first.table} have different customers",
         file=str(other.path),

@@ -175,7 +175,7 @@ def gather(folder: Path, path: Path) -> None:
 
     Args:
         folder: What the cluster wrote; it is gone afterwards.
-        path: Where the table goes, in the same file system; nothing may stand there.
+        path: Where the table goes, in the same file system; nothing may be there.
     """
     import pyarrow.parquet as pq
 
@@ -194,7 +194,7 @@ def gather(folder: Path, path: Path) -> None:
 
 
 def stands_twice(numbers: NDArray[Any]) -> bool:
-    """Whether a number stands twice: to sort them takes a quarter of the time of a set of them."""
+    """Whether a number appears twice: to sort them takes a quarter of the time of a set of them."""
     import numpy as np
 
     ordered = np.sort(numbers)
@@ -202,7 +202,7 @@ def stands_twice(numbers: NDArray[Any]) -> bool:
 
 
 def date_after(path: Path, others: Iterable[Path]) -> None:
-    """Date a table later than those that are there already, whatever the clock says: it may have been set back meanwhile.
+    """Date a table later than the existing ones, whatever the clock says: it may have been set back.
 
     Args:
         path: The table, in a scratch folder.
@@ -214,7 +214,7 @@ def date_after(path: Path, others: Iterable[Path]) -> None:
 
 
 def publish(path: Path, target: Path) -> None:
-    """Move a table to its final path: there is the old one or the new one, never a part.
+    """Move a table to its final path: either the old one or the new one is there, never a part.
 
     Between two folders there is neither for a moment: a folder takes a place only when it is free.
 
@@ -300,7 +300,7 @@ def verify(path: Path, table: Table) -> str:
     """Check a written table against its contract, batch by batch, and its key over the whole; return its digest.
 
     Raises:
-        BadInputError: If a value breaks the contract. That is an error of the pipeline, not of its input:
+        BadInputError: If a value breaks the contract. That is a bug in the pipeline, not an error in its input:
             the table is not published.
     """
     import pandera.errors

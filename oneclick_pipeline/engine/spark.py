@@ -74,7 +74,7 @@ class SparkEngine:
         return self.scan(path)
 
     def compute(self, frame: nw.LazyFrame, path: Path) -> nw.LazyFrame:
-        """See `Engine.compute`: a folder of Parquet files, written by the executors; the rows are in no one's memory."""
+        """See `Engine.compute`: a folder of Parquet files, written by the executors; the rows are never in memory."""
         _put(frame, path)
         return self.scan(path)
 
@@ -123,7 +123,7 @@ class SparkEngine:
         """Rows on the cluster, by their key: every part of them, and the parts one after the other.
 
         Raises:
-            BadInputError: If a table is of other customers than the first.
+            BadInputError: If a table has other customers than the first.
         """
         first, *others = rows.tables if isinstance(rows, Beside) else (rows,)
         frame = self._columns(first, ())

@@ -33,7 +33,7 @@ class Correlations:
     Attributes:
         table: A `correlations` table: each unordered pair once, in the order of `customer_features`.
         left_out: Columns without two different values, which cannot depend on anything; they are in no pair.
-        customers: Customers looked at.
+        customers: Customers analysed.
         says: The same in words: all, or a random sample.
     """
 

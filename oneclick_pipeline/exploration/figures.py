@@ -108,7 +108,7 @@ def phik_with_target(correlations: pd.DataFrame) -> Figure | None:
         correlations: A `correlations` table, (pairs, 5).
 
     Returns:
-        The picture, or None if activity is in no pair: nobody's is known, or everybody's is the same.
+        The picture, or None if activity is in no pair: none is known, or all are the same.
     """
     names = [c.name for c in FEATURES]
     pairs = correlations[(correlations["column_a"] == "activity") & correlations["column_b"].isin(names)]

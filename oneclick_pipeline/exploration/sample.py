@@ -1,4 +1,4 @@
-"""Which customers and columns exploration looks at, and in which plain types."""
+"""Which customers and columns are explored, and in which plain types."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Sample:
 
     @property
     def says(self) -> str:
-        """How many customers were looked at, in words.
+        """How many customers were analysed, in words.
 
         >>> import pandas as pd
         >>> Sample(pd.DataFrame(index=range(1_000)), 20_000).says

@@ -1,6 +1,6 @@
-"""Locks of a home: who is at work, known however a process ends.
+"""Locks of a home: who is working, known however a process ends.
 
-The operating system lets go of a lock when its process ends. Whoever ends in order removes the file of its lock
+The operating system releases a lock when its process ends. A process that ends normally removes the file of its lock
 first; so a written file whose lock can be taken was left behind by a process that was killed.
 """
 
@@ -31,7 +31,7 @@ def held(path: Path, seconds: float = -1) -> Iterator[None]:
         seconds: How long to wait for another process; as long as it takes by default.
 
     Raises:
-        BadInputError: If another user has put something in its place: they could have us wait for ever.
+        BadInputError: If another user has put something in its place: they could make us wait for ever.
         OSError: If the file cannot be made.
         filelock.Timeout: If another process holds it for longer.
     """
@@ -45,13 +45,13 @@ def held(path: Path, seconds: float = -1) -> Iterator[None]:
             yield
         finally:
             if lock.lock_counter == 1:
-                with suppress(OSError):  # what stays behind on a disk that turned read-only is removed as if we were killed
+                with suppress(OSError):  # what is left on a disk that turned read-only is removed as after a kill
                     path.unlink(missing_ok=True)
 
 
 @contextmanager
 def held_folder(place: Path) -> Iterator[None]:
-    """Hold a folder itself: whoever removes a file in it lets nobody else in. Not where the system cannot lock folders.
+    """Lock a folder itself: removing a file in it lets no one else in. Not where the system cannot lock folders.
 
     Args:
         place: The folder.
@@ -81,7 +81,7 @@ def held_folder(place: Path) -> Iterator[None]:
 def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
     """Files of locks whose processes were killed; each is removed once the caller has dealt with it.
 
-    What other users put into the folder, which may be one for everybody, says nothing of what we left.
+    What other users put into the folder, which may be one for everybody, does not show what we left.
     """
     for path in filter(_is_ours, sorted(folder.glob(pattern))):
         try:
@@ -108,13 +108,13 @@ def is_held(path: Path) -> bool:
     try:
         import fcntl  # systems that have no such locks have no such module
     except ImportError:
-        return True  # nobody can tell without taking it
+        return True  # there is no way to tell without taking it
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not make us wait
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe must not block
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as it is closed
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released when it is closed
     except BlockingIOError:
         return True
     finally:
@@ -145,12 +145,12 @@ def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()  # the file stays: whoever waits for it would else hold a lock that nobody else sees
+        lock.release()  # the file stays: a process waiting for it would otherwise hold a lock that no one else sees
 
 
 @contextmanager
 def whole(home: Path, seconds: float = -1) -> Iterator[None]:
-    """Be the only one who deletes of a home, or copies all of it: a copy must not miss what its databases still name.
+    """Be the only process that deletes from a home, or copies all of it: a copy must not miss what its databases still refer to.
 
     Args:
         home: The home.

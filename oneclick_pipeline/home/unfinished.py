@@ -1,4 +1,4 @@
-"""A home whose restore was interrupted: nothing works on it until the restore has gone on."""
+"""A home whose restore was interrupted: nothing may work on it until the restore is completed."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Found(NamedTuple):
 
 
 def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings: Model) -> dict[str, pd.DataFrame]:
-    """Repeat grouped, stratified outer folds; inside each, search anew and predict the customers left out.
+    """Repeat grouped, stratified outer folds; inside each, search again and predict the customers left out.
 
     Args:
         data: The training set.

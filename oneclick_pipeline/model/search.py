@@ -255,7 +255,7 @@ def fit_and_predict(candidate: Candidate, rows: Floats, declined: Ints, new: Flo
 def probabilities(trial: Trial, known: Prepared, declined: Ints, new: Prepared, seed: int) -> Predicted:
     """Fit a trial on the rows it was searched on and give P(declined) of new ones.
 
-    The calibrator of the search serves again: `classifier` would fit the same one anew (tested), at the price of
+    The calibrator of the search serves again: `classifier` would fit the same one again (tested), at the price of
     the inner folds. The raw probability of an estimator that has none is the sigmoid of its decision function.
     """
     key = trial.candidate.encoder, trial.candidate.scaler

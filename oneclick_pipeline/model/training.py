@@ -116,7 +116,7 @@ def _voting(members: list[tuple[str, Any]], declined: NDArray[np.int_]) -> Any: 
     """A fitted `VotingClassifier` of fitted members.
 
     Its own `fit` would fit them all on the same rows, but each family has its own limit; so what it predicts with is
-    set here (tested against `fit`). What it would be fitted anew from are unfitted copies: fitted ones would stand in the
+    set here (tested against `fit`). What it would be fitted again from are unfitted copies: fitted ones would stand in the
     model's file a second time.
     """
     from sklearn.base import clone

@@ -97,7 +97,7 @@ def training_set(snapshots: Mapping[str, pd.DataFrame], *, month: str, horizon: 
     Features of month f meet the label of month f + horizon, for every f that lets the label lie no later than
     `month`; see `labels.labels`. Only where no such month has a label, the features of `month` meet the class of the
     same snapshot. A pair of months in which no customer is found again is skipped: that is no store whose customers
-    all vanished, but one that numbered them anew.
+    all vanished, but one that renumbered them.
 
     Args:
         snapshots: `customer_features` by month; none after `month`. Each is looked up when it is needed.
@@ -157,7 +157,7 @@ def _of_same_snapshot(snapshots: Mapping[str, pd.DataFrame], month: str) -> pd.D
 
 
 def digest(training: pd.DataFrame) -> str:
-    """Fingerprint of a training set (16 hex digits): the same for the same rows, in whatever order they stand."""
+    """Fingerprint of a training set (16 hex digits): the same for the same rows, whatever their order."""
     import pandas as pd
 
     rows = in_canonical_order(training)

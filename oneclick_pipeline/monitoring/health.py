@@ -176,7 +176,7 @@ def _same_month(features: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _later(features: pd.DataFrame, later: pd.DataFrame, horizon: int, rules: Labels) -> pd.DataFrame | None:
-    """What became of regular customers; None where nobody is found again: a store that numbered its customers anew."""
+    """What became of regular customers; None where nobody is found again: a store that renumbered its customers."""
     found = labels(features, later, horizon=horizon, settings=rules)
     return found[["customer_id", "declined"]] if (found["label_source"] != "vanished").any() else None
 

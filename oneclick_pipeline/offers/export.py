@@ -105,7 +105,7 @@ def write_export(
 
     Raises:
         BadInputError: If another content was exported before and `replan` is False; see also `offers_frame`. Whatever
-            goes wrong, the old file stands as before.
+            goes wrong, the old file is unchanged.
     """
     target = offers_file(home, month)
     frame = offers_frame(plan, features, catalogue, month)

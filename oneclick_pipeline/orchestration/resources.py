@@ -128,7 +128,7 @@ class TableIO(dg.ConfigurableIOManager):
     home: dg.ResourceDependency[Home]
 
     def handle_output(self, context: dg.OutputContext, obj: Staged) -> None:
-        """Move a staged table to its final path: there is the old table or the new one, never a part."""
+        """Move a staged table to its final path: either the old table or the new one is there, never a part."""
         target = table_file(self.home.root, obj.table, context.partition_key)
         with in_plain_words(self.home.root):
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -143,8 +143,8 @@ def unchanged(path: Path) -> Iterator[None]:
 def side_by_side(exports: Iterable[Export]) -> Iterator[None]:
     """Make sure that exports lie beside one another as they were read, and stay so while the block reads them.
 
-    Each of them may be the file that was read, and the month still be none that was ever delivered: where a store writes its
-    files anew all the time, the first is of one delivery and the last of the next.
+    Each of them may be the file that was read, and the month still be none that was ever delivered: where a store rewrites its
+    files all the time, the first is of one delivery and the last of the next.
 
     Raises:
         BadInputError: If one is another than was read, or was written to meanwhile, be it with the same bytes.

@@ -26,7 +26,7 @@ def read(path: Path, table: Table) -> tuple[Encoding, str, tuple[str, ...]]:
     """Encoding, delimiter and columns: the combination under which most of the known headers appear.
 
     Raises:
-        BadInputError: If a column is missing or stands twice.
+        BadInputError: If a column is missing or appears twice.
     """
     line, expected = first_line(path), {c.header for c in table.columns}
     most, encoding, delimiter = -1, ENCODINGS[0], DELIMITERS[0]

@@ -39,7 +39,7 @@ def make(
     settings: Settings | None = None,
     catalogue: Catalogue | None = None,
 ) -> Made:
-    """The page of a month that was run; nothing is computed anew but what the page alone shows.
+    """The page of a month that was run; nothing is recomputed but what the page alone shows.
 
     Args:
         home: The home.
@@ -57,7 +57,7 @@ def make(
 
 
 def write(html: str, path: Path) -> None:
-    """Put a page in its place: there is the old one or the new one, never a part.
+    """Put a page in its place: either the old one or the new one is there, never a part.
 
     Raises:
         BadInputError: If it cannot be written.

@@ -117,7 +117,7 @@ class Measured:
         controls: Customers held out whose outcome is known.
         effect: Offer less control.
         significant: Whether it is beyond chance, allowing for the number of comparisons.
-        detectable: Smallest effect that so many customers show; None where unknown.
+        detectable: Smallest effect that this many customers can show; None where unknown.
         status: measured, not_enough_data or sample_ratio_mismatch.
     """
 

@@ -275,7 +275,7 @@ def test_rows_that_cannot_be_true_are_refused(tmp_path, log, problem, column, va
 
 
 def test_a_broken_plan_is_never_published(tmp_path):
-    with pytest.raises(BadInputError, match="customer 1: stands twice"):
+    with pytest.raises(BadInputError, match="customer 1: appears twice"):
         ledger.publish(tmp_path, MONTH, plan([(1, "offer", "voucher", "plan", 0.7), (1, "control", None, "hold_out", 0.1)]))
     assert ledger.published_months(tmp_path) == []
 

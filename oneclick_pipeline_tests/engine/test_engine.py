@@ -251,7 +251,7 @@ def test_validate_looks_into_every_part(tmp_path):
     GOOD.write_parquet(folder / "part-0.parquet")
     files.verify(folder, REVENUE)
     GOOD.head(1).write_parquet(folder / "part-1.parquet")
-    with pytest.raises(BadInputError, match=r"1 keys \('customer_id', 'period'\) stand twice"):
+    with pytest.raises(BadInputError, match=r"1 keys \('customer_id', 'period'\) appear twice"):
         files.verify(folder, REVENUE)
 
 

@@ -305,7 +305,7 @@ def train_on(home, **activity):
 def test_one_class_only_stops_before_training(copy):
     message = train_on(copy, stable="declined")
     assert "market_file.csv, column «Покупательская активность»" in message
-    assert "one class" in message
+    assert "the same class" in message
     assert "What to do: deliver customers of both classes" in message
     assert shown(copy) == set(FROM_RAW_TO_FEATURES)
 

@@ -166,7 +166,7 @@ def watched(case, code):
         ("usual", ("Обещания сдержаны. Не в счёт 40 клиентов с "
         "предложением"), "The predictions were right. Not counted: 40 customers"),
         ("usual", "Сообщения разрешили 75,0 % клиентов, в июле 2026 — 70,0 %; изменение +5,0 п. п. (от +1,0 п. п. до +9,0 п. п.)",
-         "75.0% of the customers allow messages, in July 2026 it was 70.0%; a change of +5.0 pp (+1.0 pp to +9.0 pp)"),
+         "75.0% of the customers allow messages; in July 2026 it was 70.0%, a change of +5.0 pp (+1.0 pp to +9.0 pp)"),
         ("moved", ("С июля 2026 заметно сдвинулись 2 показателя из 4. Сдвиг "
         "сильный"), "Since July 2026 2 figures of 4 have drifted"),
         ("moved", ("Страниц за визит 0,31 (0,25…0,37) 0,012 "

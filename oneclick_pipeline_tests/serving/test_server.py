@@ -74,7 +74,7 @@ def test_server_says_that_it_lives_and_which_version_answers(server, championed)
         (split(["unpaid_items", "age"], [1, 2]), ("column «age»", "age is not a feature")),
         (split(["unpaid_items"], [1], [1, 2]), ("record 1 does not have one value for each of the 1 columns", "[1, 2]")),
         (split(["unpaid_items"], 3), ("record 0 has not",)),
-        (split(["unpaid_items", "unpaid_items"], [1, 2]), ("column «unpaid_items»", "stands twice")),
+        (split(["unpaid_items", "unpaid_items"], [1, 2]), ("column «unpaid_items»", "appears twice")),
         (split([3], [1]), ("columns must be a list of names",)),
         (split("unpaid_items", [1]), ("columns must be a list of names",)),
         ({"dataframe_split": {"columns": ["unpaid_items"]}}, ("must have columns and data",)),
@@ -266,7 +266,7 @@ def test_names_of_columns_are_compared_at_once():
     columns = [f"c{place}" for place in range(120_000)]
     started = time.monotonic()
     assert serve.read_customers(json.dumps(split(columns)).encode()) == []
-    with pytest.raises(BadInputError, match="stands twice"):
+    with pytest.raises(BadInputError, match="appears twice"):
         serve.read_customers(json.dumps(split([*columns, "c0"])).encode())
     assert time.monotonic() - started < 10
 

@@ -1,4 +1,4 @@
-"""Whether the home is there and can be written, and what killed steps left in it."""
+"""Whether the home exists and can be written, and what killed steps left in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def access(home: Home) -> Iterator[Finding]:
-    """Whether the folders of the home can be written, and whether a link leads out of it."""
+    """Whether the folders of the home can be written, and whether a link points outside it."""
     path = home.path
     if not path.is_dir():
         yield Finding(

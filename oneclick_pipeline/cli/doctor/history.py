@@ -1,4 +1,4 @@
-"""Whether the databases of Dagster and MLflow know what the tables of a home hold: one from an older backup does not."""
+"""Whether the databases of Dagster and MLflow are as recent as the tables of a home: one from an older backup is not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 12
 
 
 def look(home: Home) -> Iterator[Finding]:
-    """Name the months and the model versions that are ahead of a database; the tables themselves are whole and in use."""
+    """Name the months and the model versions that are ahead of a database; the tables themselves are complete and in use."""
     ahead, unknown = home.health.ahead, _unknown(home)
     if ahead:
         message = f"Dagster's database does not know the runs that made the tables of {_shown(ahead)}: it is older than they are"

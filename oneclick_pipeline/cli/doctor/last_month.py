@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def look(home: Home) -> Iterator[Finding]:
-    """Whether the newest month is whole, and as its run wrote it."""
+    """Whether the newest month is complete, and as its run wrote it."""
     import polars as pl
     import pyarrow as pa
 

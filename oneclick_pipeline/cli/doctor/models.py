@@ -39,7 +39,7 @@ def champion(home: Home) -> Iterator[Finding]:
 
 
 def versions(home: Home) -> Iterator[Finding]:
-    """Every registered version against its record; one that neither scores nor may come back is a warning only."""
+    """Every registered version against its record; for one that neither scores nor can be rolled back to, only a warning."""
     from oneclick_pipeline.tracking import CHAMPION, PREVIOUS
 
     store = home.store

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from oneclick_pipeline.cli.doctor.home import Home
 
 _SILENT_RUN, _SILENT_DAEMON = timedelta(hours=3), timedelta(minutes=5)
-"""Silence after which a run, or the daemon, is thought to be gone."""
+"""Silence after which a run, or the daemon, is presumed dead."""
 
 
 def silent_runs(home: Home) -> Iterator[Finding]:
-    """Runs that have said nothing for hours."""
+    """Runs that have been silent for hours."""
     silent = [run for run in home.health.working if home.now - run.heard > _SILENT_RUN]
     for run in silent:
         hours = (home.now - run.heard) / timedelta(hours=1)
@@ -28,7 +28,7 @@ def silent_runs(home: Home) -> Iterator[Finding]:
 
 
 def daemon(home: Home) -> Iterator[Finding]:
-    """When the daemon was last heard of."""
+    """The daemon's last sign of life."""
     heard = home.health.heartbeat
     remedy = "start it (oneclick ui, or the daemon of deploy/compose.yaml): without it nothing starts by itself"
     if heard is None:

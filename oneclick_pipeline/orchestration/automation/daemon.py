@@ -4,7 +4,7 @@
 
 A second daemon on the same home is refused, see `daemon_lock`.
 
-Dagster's daemon believes the clock, see `clock`. Once that was set back, all daemons of this process end and begin anew.
+Dagster's daemon believes the clock, see `clock`. Once that was set back, all daemons of this process end and start over.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LOG = logging.getLogger("dagster.daemon")
 
 
 def work(target: WorkspaceFileTarget) -> None:
-    """Be the daemon until it is interrupted; begin anew whenever the clock was set back.
+    """Be the daemon until it is interrupted; start over whenever the clock was set back.
 
     Args:
         target: The code servers.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def delivered(home: Path, now: datetime | None = None) -> list[str]:
-    """Months that are over and have a folder, oldest first; whatever else lies in HOME/raw is left alone.
+    """Months that are over and have a folder, oldest first; anything else in HOME/raw is ignored.
 
     Args:
         home: The home.

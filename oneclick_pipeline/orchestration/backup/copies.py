@@ -1,4 +1,4 @@
-"""Files copied so that a copy is whole: read once, hashed as they are written, on disk before anybody relies on them.
+"""Files copied so that a copy is complete: read once, hashed as they are written, on disk before anybody relies on them.
 
 Copies are the owner's alone, whatever the umask says: a backup holds personal data.
 """

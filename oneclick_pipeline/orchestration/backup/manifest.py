@@ -139,7 +139,7 @@ def opened(folder: Path, name: str) -> Iterator[int]:
             below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
             os.close(here)
             here = below
-        file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)  # a pipe must not make us wait
+        file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)  # opening a pipe must not block
     finally:
         os.close(here)
     try:
@@ -177,7 +177,7 @@ def _no_backup(folder: Path, error: Exception) -> BadInputError:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a key that stands twice would hide a value from whoever reads the other one."""
+    """A JSON object; a key that appears twice would hide a value from whoever reads the other one."""
     content = dict(pairs)
     if len(content) != len(pairs):
         raise ValueError("a key appears twice")

@@ -58,7 +58,7 @@ def behave(profile: Profile, declined: npt.NDArray[np.bool_], normal: Floats) ->
 def draw_activity(profile: Profile, codes: Codes, rng: np.random.Generator) -> Codes:
     """The truth in millionths and the class drawn with it (1 declined), shape (rows, 2).
 
-    The class that the features were drawn for is forgotten and drawn anew from the features alone. So
+    The class that the features were drawn for is forgotten and drawn again from the features alone. So
     P(declined | x) is `probability_of_codes` exactly, whatever the profile approximates.
     """
     truth = np.rint(probability_of_codes(profile, codes) * 1e6).astype(np.int32)

@@ -42,7 +42,7 @@ CARRIED = ("tenure_days", "revenue_m0", "revenue_m1", "revenue_m2", "minutes_m1"
 """Columns that follow from the months before, not from the copula."""
 STATIC = ("service_level", "marketing_consent", "favourite_category")
 REDRAWN = 0.02
-"""Chance a month that a static column is set anew; most such draws give what was there."""
+"""Chance a month that a static column is set again; most such draws give what was there."""
 FALL = 0.8
 BACK = 0.5
 NOISE = 0.05
@@ -96,7 +96,7 @@ class Luck(_Rows):
         normal: News of the latent normals, shape (rows, 17).
         noise: Standard normal: the month's revenue.
         fading: Uniform, like all that follow: whether they look like a decliner from now on.
-        redrawn: Whether a static column is set anew, shape (rows, 3).
+        redrawn: Whether a static column is set again, shape (rows, 3).
         declines: The class of the coming horizon.
         leaves: Whether they leave after the month.
         day: Day of the month on which they join, as a share of it.

@@ -15,7 +15,7 @@ def test_well_home_has_no_problem(home):
     assert result.exit_code == 0
     assert list(findings) == list(CHECKS)
     assert {name: f["message"] for name, f in findings.items() if f["state"] != "ok"} == {"daemon": "no daemon has ever run here"}
-    assert findings["last month"]["message"].startswith(f"{MONTH} is whole: ")
+    assert findings["last month"]["message"].startswith(f"{MONTH} is complete: ")
     assert findings["champion"]["message"] == f"version 1 of {MONTH} loads and predicts"
 
 
