@@ -1,4 +1,4 @@
-"""Stage segments: every customer in exactly one group of risk and profit, and what the groups are like."""
+"""Stage segments: every customer in exactly one group of risk and profit, and profiles of the groups."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _mean(values: pd.Series) -> float | None:
 def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> Figure:
     """Picture of the segments: every placed customer by profit and risk, and the value at risk of each cell.
 
-    Of a large segment every so many-th customer is drawn, which the title then says.
+    For a large segment only every n-th customer is drawn, which the title then says.
     """
     import numpy as np
 

@@ -34,7 +34,7 @@ class _Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _number_as_a_number(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever a file holds
-        """Refuse `yes` and `"4"` where a number stands: pydantic would take them for 1 and 4."""
+        """Refuse `yes` and `"4"` where a number is expected: pydantic would take them for 1 and 4."""
         numbers = value.values() if isinstance(value, dict) else [value]
         is_number = cls.model_fields[str(info.field_name)].annotation in (int, float, dict[str, int])
         if is_number and any(isinstance(number, bool | str) for number in numbers):
@@ -43,7 +43,7 @@ class _Section(BaseModel):
 
 
 class Cleaning(_Section):
-    """What may be wrong with the input before a run stops."""
+    """How many errors in the input are tolerated before a run stops."""
 
     max_rejected_share: float = Field(
         0.05, ge=0, le=1, description="Share of a file's rows that may be rejected before the run stops"
@@ -347,7 +347,7 @@ class Settings(_Section):
             changes: Settings by section that a run has of its own.
 
         Raises:
-            BadInputError: If the file cannot be read or is no YAML, or it or the run names an unknown field or an illegal value.
+            BadInputError: If the file cannot be read or is not YAML, or it or the run names an unknown field or an illegal value.
         """
         path = settings_file(home)
         root = yaml.read(path)
@@ -374,7 +374,7 @@ class Settings(_Section):
 
 
 def _refused(error: ValidationError, file: str, root: yaml.Node | None = None) -> BadInputError:
-    """The first of the faults that pydantic has found, and where it stands in the file."""
+    """The first error found by pydantic, and its position in the file."""
     first = error.errors()[0]
     mark = None if root is None else yaml.at(root, first["loc"], key=first["type"] == "extra_forbidden").start_mark
     return BadInputError(

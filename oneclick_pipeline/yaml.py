@@ -1,7 +1,7 @@
-"""The one reader of YAML, for the settings and the catalogue: plain values, each with the line and column it stands at.
+"""The one reader of YAML, for the settings and the catalogue: plain values, each with its line and column.
 
 A file is refused before it can do harm: it must be a regular file of at most `MAX_BYTES`, in UTF-8, nested at most `MAX_DEPTH`
-deep, without aliases (a few lines of them stand for gigabytes), and of one document. Values are texts, decimal numbers, true,
+deep, without aliases (a few lines of them can expand to gigabytes), and of one document. Values are texts, decimal numbers, true,
 false and null. What YAML 1.1 takes for something else, such as a date, `0x10` or `1:30`, must be quoted to be a text.
 """
 
@@ -169,7 +169,7 @@ def scalar(node: Node) -> Scalar:
         raise ValueError("one value is expected here")  # noqa: TRY004 - of the file, not of the caller
     text, kind = str(node.value), node.tag.removeprefix(_TAG)
     if kind == "str" and not _SURROGATE.search(text):
-        # YAML 1.1 takes 1e3 for a text; nobody else does.
+        # YAML 1.1 takes 1e3 for a text; no one else does.
         return _decimal(text) if node.style is None and _DECIMAL.fullmatch(text) else text
     if kind == "bool" and text.lower() in _WORDS:
         return _WORDS[text.lower()]
@@ -244,7 +244,7 @@ def at(root: Node, path: Sequence[str | int], *, key: bool = False) -> Node:
 
 
 def wrong(file: str, node: Node, problem: str, *, remedy: str, value: bool = True) -> BadInputError:
-    """The error of a node: where it stands, and what stands there unless `value` is false."""
+    """The error for a node: its position, and its content unless `value` is false."""
     mark = node.start_mark
     return BadInputError(
         problem, file=file, line=mark.line + 1, column=mark.column + 1, value=shown(node) if value else None, remedy=remedy
@@ -252,7 +252,7 @@ def wrong(file: str, node: Node, problem: str, *, remedy: str, value: bool = Tru
 
 
 def shown(node: Node) -> str:
-    """What stands at a node, short."""
+    """The content of a node, abbreviated."""
     if isinstance(node, yaml.ScalarNode):
         return str(node.value)
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"

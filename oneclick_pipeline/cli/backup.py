@@ -15,7 +15,7 @@ def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to create; it must not exist.")],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Copy a home and its database into a folder: files and databases that belong together. No run may be at work.
+    """Copy a home and its database into a folder: files and databases that belong together. No run may be in progress.
 
     Links are followed: the backup holds what they lead to. Only its owner can read it.
     """

@@ -1,4 +1,4 @@
-"""`oneclick restore`: a backup brought back into an empty home."""
+"""`oneclick restore`: a backup restored into an empty home."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def restore(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder created by [b]oneclick backup[/b].")],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Bring a backup back into an empty home, and into an empty database where it has one. Every file is checked first."""
+    """Restore a backup into an empty home, and into an empty database if it has one. Every file is checked first."""
     from oneclick_pipeline.orchestration.backup import home_backup
 
     manifest = home_backup.restore(folder.absolute(), home.absolute())

@@ -53,7 +53,7 @@ def explain(pipeline: Any, training: pd.DataFrame, settings: Model) -> Explained
     """Explain a fitted model.
 
     Shapley values are sampled for 128 customers against 6 background rows that span the range of predictions; so few
-    rows stand for all because only interactions depend on them: what a feature does by itself is set against the mean of
+    rows suffice because only interactions depend on them: what a feature does by itself is set against the mean of
     all training rows afterwards. Over customers drawn like the background, Shapley values have mean 0, whatever the model.
 
     Log-odds are those of p clipped to 0.002…0.998, since neighbours and trees say 0 and 1; a linear model's are not

@@ -1,4 +1,4 @@
-"""The description card of a model: what it is, what it learnt from, how good it is, what it is not for."""
+"""The description card of a model: what it is, what it was trained on, how good it is, what it is not for."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Fidelity:
     top_three: float
 
     def __post_init__(self) -> None:
-        """Refuse figures that are none."""
+        """Refuse invalid figures."""
         require_finite("fidelity", self.customers, self.r2, self.top_reason, self.top_three)
 
 
@@ -71,7 +71,7 @@ class Contributions:
     fidelity: Fidelity
 
     def __post_init__(self) -> None:
-        """Refuse contributions that are not those of the features."""
+        """Refuse contributions that do not match the features."""
         if self.method not in (CLOSED_FORM, CURVES):
             raise BadInputError("the contributions were made by an unknown method", value=str(self.method))
         require_finite("contributions", self.baseline, *self.shares)

@@ -179,7 +179,7 @@ def typical(values: pd.Series) -> float:
 
 
 def require_finite(what: str, *numbers: float) -> None:
-    """Refuse what is no finite number.
+    """Refuse anything but finite numbers.
 
     Raises:
         BadInputError: If there is one.

@@ -1,4 +1,4 @@
-"""Which features the model lives on: permutation importance on customers that it has not seen, and Shapley values."""
+"""Which features the model relies on: permutation importance on customers that it has not seen, and Shapley values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SHUFFLES = 2
 _ROWS = 3000
-"""Customers on whom importance is measured at most: a copy of the pipeline does not know its families' limits."""
+"""Largest number of customers on whom importance is measured: a copy of the pipeline does not know its families' limits."""
 _RESAMPLES = 1000
 _PANELS = 6
 _LONGEST_NAME = 20
@@ -44,10 +44,10 @@ def model_explanation(
     """Permutation importance of every feature, and the mean absolute of its Shapley values.
 
     In every grouped outer fold a copy of the pipeline learns from the other folds and predicts the fold as it is,
-    and again with one feature shuffled among its customers; the importance is what the shuffle costs. Judged on the
-    rows it learnt from, a model would seem to need whatever it has memorised. Source: Breiman (2001), Random forests;
-    intervals as in `metrics.corrected_interval`. A feature that others can stand in for seems less important than it
-    is: read it beside the correlations. With many customers a stratified sample of 3,000 stands for all.
+    and again with one feature shuffled among its customers; the importance is what the shuffle costs. Evaluated on its
+    training rows, a model would seem to need whatever it has memorised. Source: Breiman (2001), Random forests;
+    intervals as in `metrics.corrected_interval`. A feature that others can replace seems less important than it
+    is: read it beside the correlations. With many customers a stratified sample of 3,000 is used.
 
     Args:
         pipeline: Fitted model; its parameters are used, its fit is not.

@@ -1,9 +1,9 @@
-"""Guards against a training set that knows its own answer.
+"""Guards against a training set that contains its own answer.
 
-A feature that alone tells the classes apart is the label in disguise, or was written after it. A column that repeats
+A feature that alone tells the classes apart is the label in disguise, or was recorded after it. A column that repeats
 what a later month holds was filled from that month. Both stop the training. The order in which the store delivers its
 rows, and the ids that follow it, give the label away too (ROC-AUC 0.98 in the real export): that is measured and reported,
-and harms nothing, since rows stand in an order of their own and no model is shown an id.
+and does no harm, since rows are put into an order of their own and no model sees an id.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from oneclick_pipeline.settings import Labels
 
 MAX_ROWS = 200_000
-"""Rows that the guards look at: an AUC of so many is known to 0.001."""
+"""Rows that the guards use: with this many, an AUC is accurate to 0.001."""
 ENOUGH = 20
-"""Customers (of each class, for an AUC) below which a guard says nothing: chance alone would set it off."""
+"""Customers (of each class, for an AUC) below which a guard is silent: chance alone would trigger it."""
 CHANCE = 0.5
 FEATURE_BINS = 20
 POSITION_BINS = 50
@@ -60,8 +60,8 @@ class Leaks:
     Attributes:
         aucs: See `single_feature_auc`.
         shares: See `future_shares`.
-        disguised: That a feature is the label in disguise; None where none is.
-        future: That a column is unknown, or comes from a later month; None where none does.
+        disguised: The error if a feature is the label in disguise; None otherwise.
+        future: The error if a column is unknown or comes from a later month; None otherwise.
     """
 
     aucs: pd.Series
@@ -71,7 +71,7 @@ class Leaks:
 
     @property
     def error(self) -> BadInputError | None:
-        """Why nothing may be trained on the set; None where all is well."""
+        """Why nothing may be trained on the set; None if all is well."""
         return self.disguised or self.future
 
 
@@ -102,11 +102,11 @@ def unknown_columns(training: pd.DataFrame) -> BadInputError | None:
 
 
 def single_feature_auc(training: pd.DataFrame) -> pd.Series:
-    """How well every feature alone tells declined from stable.
+    """How well every feature alone separates declined from stable.
 
-    The larger of two figures: the ROC-AUC of the values' order, whichever way it points (missing ones stand below
+    The larger of two figures: the ROC-AUC of the values' order, whichever way it points (missing ones are below
     all others), and that of the share of decliners in the feature's bin (20 quantile bins, or its categories, missing
-    ones a bin of their own), learnt on other folds, which sees also what goes up and down again.
+    ones a bin of their own), learnt on other folds, which also detects non-monotone relations.
 
     Args:
         training: Rows of `contracts.model.TRAINING_SET`; of more than `MAX_ROWS` a sample is judged.
@@ -153,9 +153,9 @@ def disguised_label(aucs: pd.Series, *, limit: float) -> BadInputError | None:
 def future_shares(training: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame], *, horizon: int) -> pd.DataFrame:
     """How often a monthly value of the features equals what a later snapshot holds of a month after the features.
 
-    Honest values meet again in later snapshots, but as what they are: revenue_m0 of May is revenue_m1 of June. Compared
-    is only what describes a month after that of the features. Customers whose value is the same in all months of
-    the features tell nothing (they may pay the same for ever) and are left out, as are zeros and unknown values.
+    Honest values meet again in later snapshots, but as what they are: revenue_m0 of May is revenue_m1 of June. Only
+    values that describe a month after that of the features are compared. Customers whose value is the same in all months of
+    the features carry no information (they may always pay the same) and are left out, as are zeros and unknown values.
 
     Args:
         training: Rows of `contracts.model.TRAINING_SET`; of more than `MAX_ROWS` of a month the first are judged.
@@ -202,7 +202,7 @@ def column_from_the_future(shares: pd.DataFrame, *, limit: float) -> BadInputErr
 def order_leaks(training: pd.DataFrame, market_file: pd.DataFrame, market_money: pd.DataFrame) -> dict[str, float]:
     """How well ids and the order of the raw files give the label away, learnt on other folds.
 
-    The real file stands in blocks of classes, so positions are cut into 50 bins and every bin has its share.
+    The real file is in blocks of classes, so positions are cut into 50 bins and every bin has its share.
 
     Args:
         training: Rows of `contracts.model.TRAINING_SET` of one label month; of more than `MAX_ROWS` a sample is judged.
@@ -312,12 +312,12 @@ def _rows_of(ids: pd.Index, raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def _orders(market_money: pd.DataFrame, ids: pd.Index) -> NDArray[np.int_]:
-    """Number of the order in which a customer's periods stand, for every id; 0 where it is not in the file."""
+    """Number of the order of a customer's periods, for every id; 0 where it is not in the file."""
     import numpy as np
     import pandas as pd
 
     period = pd.factorize(market_money["period"])[0] + 2  # from 2, and 1 where missing: no digit is 0
-    place = market_money.groupby("customer_id").cumcount().clip(upper=5)  # there are three; more are a fault of the file
+    place = market_money.groupby("customer_id").cumcount().clip(upper=5)  # there are three; more are an error in the file
     digit = period * (period.max(initial=1) + 1.0) ** place.to_numpy()
     order = pd.Series(digit).groupby(market_money["customer_id"].to_numpy()).sum().reindex(ids)
     return np.asarray(pd.factorize(order)[0] + 1)

@@ -1,4 +1,4 @@
-"""How well probabilities tell decliners from the rest, and how sure we are of that.
+"""How well probabilities separate decliners from the rest, with intervals.
 
 Written out in numpy: a search scores hundreds of small folds, and scikit-learn spends 2 to 6 ms on each
 score of 200 rows (*measured*), most of it on checking arguments. The tests compare every one with scikit-learn.
@@ -100,7 +100,7 @@ BY_FOLD: dict[str, Callable[[NDArray[np.int_], NDArray[np.float64]], float]] = {
     "log_loss": log_loss,
     "brier": brier,
 }
-"""Metrics that make sense on a fold of their own. ECE does not: on few rows chance alone makes it large."""
+"""Metrics that make sense on a single fold. ECE does not: on few rows chance alone makes it large."""
 
 
 def corrected_interval(

@@ -1,4 +1,4 @@
-"""Pictures of a training: how well a family ranks, how honest its probabilities are, how the families compare."""
+"""Pictures of a training: how well a family ranks, how well it is calibrated, how the families compare."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def curves(title: str, predictions: pd.DataFrame, metrics: Mapping[str, Interval
     """ROC curve with its 95 % band beside the reliability diagram with its counts, both out of fold.
 
     Args:
-        title: What was judged, for example the family.
+        title: What was evaluated, for example the family.
         predictions: repeat, fold, declined, p_decline, as `FamilyResult.predictions`.
         metrics: Its metrics.
     """
@@ -53,10 +53,10 @@ def curves(title: str, predictions: pd.DataFrame, metrics: Mapping[str, Interval
 
 
 def calibration(title: str, predictions: pd.DataFrame) -> Figure:
-    """Reliability before and after calibration side by side, out of fold, with what each costs.
+    """Reliability before and after calibration side by side, out of fold, with the log loss of each.
 
     Args:
-        title: What was judged.
+        title: What was evaluated.
         predictions: As `FamilyResult.predictions`.
     """
     picture = figure(9, 4.2, layout=None)

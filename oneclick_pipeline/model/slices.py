@@ -1,4 +1,4 @@
-"""How good the model is for each kind of customer: a good figure for all may hide a bad one for some."""
+"""How good the model is for each kind of customer: a good overall figure may hide a bad one for some."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENOUGH = 20
-"""Customers of either class below which a slice has no figures: they would be chance."""
+"""Customers per class below which a slice has no figures: they would be noise."""
 _METRICS = BY_FOLD | {"ece": ece}
 
 

@@ -1,4 +1,4 @@
-"""From a training set to a fitted, judged model; from a model and a table to probabilities."""
+"""From a training set to a fitted, evaluated model; from a model and a table to probabilities."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _BLOCK = 64
 
 
 def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
-    """Search, judge and fit.
+    """Search, evaluate and fit.
 
     The nested evaluation says how good the procedure is; then one more search on all rows chooses the model,
     which is fitted on all of them. The same candidates, rule and calibration serve both, but the nested searches,
-    which are many, stop after the first `nested_draws` candidates: what they report is, if anything, too modest.
+    which are many, stop after the first `nested_draws` candidates: what they report is, if anything, pessimistic.
 
     Args:
         training: Rows of `contracts.model.TRAINING_SET`, in any order.
@@ -108,7 +108,7 @@ def fit(choice: Trial | Vote, data: Learner, numbers: NDArray[np.int_], seed: in
     if choice.calibration == ISOTONIC:
         keep_from_certainty(last)
     if choice.calibration != NONE:
-        last.set_params(cv=int(numbers.max()) + 1)  # the splits have done their work: a model file needs no row numbers
+        last.set_params(cv=int(numbers.max()) + 1)  # the splits are no longer needed: a model file needs no row numbers
     return pipeline
 
 
@@ -116,7 +116,7 @@ def _voting(members: list[tuple[str, Any]], declined: NDArray[np.int_]) -> Any: 
     """A fitted `VotingClassifier` of fitted members.
 
     Its own `fit` would fit them all on the same rows, but each family has its own limit; so what it predicts with is
-    set here (tested against `fit`). What it would be fitted again from are unfitted copies: fitted ones would stand in the
+    set here (tested against `fit`). What it would be fitted again from are unfitted copies: fitted ones would be in the
     model's file a second time.
     """
     from sklearn.base import clone

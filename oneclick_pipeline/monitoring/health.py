@@ -1,4 +1,4 @@
-"""How the scores of earlier months turned out, on what has become of the customers by now."""
+"""How well the scores of earlier months predicted the outcomes known so far."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 ALL = "all"
 COLUMNS = ("customer_id", "p_decline", "score_basis", "model_version")
-"""The columns of `customer_scores` that are looked at."""
+"""The columns of `customer_scores` that are used."""
 _DRAWS = 1000
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """What must be known of a version of the model to judge its scores.
+    """What must be known about a version of the model to evaluate its scores.
 
     Attributes:
         month: Month for which it was trained.
-        feature_months: Months of the features that it learnt from.
-        same_month: Whether it foretells the class of the features' own month.
-        roc_auc: What it had out of fold when it was trained; None where unknown.
+        feature_months: Months of the features it was trained on.
+        same_month: Whether it predicts the class of the features' own month.
+        roc_auc: Its out-of-fold value when it was trained; None where unknown.
     """
 
     month: str
@@ -50,7 +50,7 @@ class ModelVersion:
 
 
 class Outcomes(NamedTuple):
-    """Customers whose score can be compared with what came, n of them, and how many were left out and why."""
+    """Customers whose score can be compared with the outcome, n of them, and how many were left out and why."""
 
     customer: NDArray[np.int64]
     declined: NDArray[np.int_]
@@ -72,27 +72,27 @@ def model_health(
     settings: Monitoring,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare the scores of every earlier month with what came of it, as far as that is known, by month and by version.
+    """Compare the scores of every earlier month with the outcomes, as far as they are known, by month and by version.
 
-    What became of a customer is decided by `model.labels.labels`, a horizon later; of a model that foretells the class of
+    What became of a customer is decided by `model.labels.labels`, a horizon later; for a model that predicts the class of
     the same month, by that class. An offer changes what becomes of a customer, and the score says what happens without
-    one: so whoever got an offer in the months between is left out, and the others stand for them; see `weights`.
+    one: so customers who got an offer in the months between are left out, and the others represent them; see `weights`.
     Where the model was trained on the month itself, out-of-fold scores alone count. A month that was scored by a model of
-    a later month is no forecast and left out; so is one whose version is not known any more.
+    a later month is no forecast and left out; so is one whose version is no longer known.
 
     Args:
         scores: `customer_scores` by month; at least `COLUMNS`.
         features: `customer_features` by month, none after `month`; at least `model.labels.COLUMNS`.
         drawn: By month in which offers were sent the rows of its ledger and plan; at least `weights.COLUMNS`.
-        versions: What is known of every version.
-        month: The month that looks back.
+        versions: What is known about every version.
+        month: The current month.
         horizon: Months from a score to its outcome.
         rules: What counts as a decline.
         settings: Limits, and how far to go back.
         seed: Seed of the bootstrap of the calibration error.
 
     Returns:
-        Rows of `MODEL_HEALTH`, by version and month, those of all months last; none where nothing has come true.
+        Rows of `MODEL_HEALTH`, by version and month, those of all months last; none if no outcome is known.
 
     Raises:
         BadInputError: If a table lies after `month`.
@@ -122,7 +122,7 @@ def model_health(
 
 
 def _version(scores: pd.DataFrame) -> int | None:
-    """The version that scored a month; None where it was none, or several."""
+    """The version that scored a month; None if there was none, or several."""
     found = scores["model_version"].unique()
     return int(found[0]) if len(found) == 1 else None
 
@@ -176,13 +176,13 @@ def _same_month(features: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _later(features: pd.DataFrame, later: pd.DataFrame, horizon: int, rules: Labels) -> pd.DataFrame | None:
-    """What became of regular customers; None where nobody is found again: a store that renumbered its customers."""
+    """What became of regular customers; None if no customer is found again: a store that renumbered its customers."""
     found = labels(features, later, horizon=horizon, settings=rules)
     return found[["customer_id", "declined"]] if (found["label_source"] != "vanished").any() else None
 
 
 def _row(found: Outcomes, known: ModelVersion, settings: Monitoring, seed: int) -> dict[str, Any]:
-    """Counts and, where there are enough of both classes, figures and what they come to."""
+    """Counts and, where there are enough of both classes, figures and their verdicts."""
     weight = found.weight
     row: dict[str, Any] = {
         "customers": len(weight),

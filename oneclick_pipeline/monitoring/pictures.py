@@ -1,4 +1,4 @@
-"""Pictures of monitoring: what has moved, and whether the scores came true."""
+"""Pictures of monitoring: what has drifted, and whether the scores proved right."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The population stability index: how far a distribution has moved, and how far chance alone would seem to move it.
+"""The population stability index: how far a distribution has moved, and how far chance alone would appear to move it.
 
 PSI = Σ (qᵢ − pᵢ) ln(qᵢ / pᵢ) over bins that the reference fixes, p its shares, q the month's; it is the sum of the
-Kullback-Leibler divergences in both directions (Jeffreys), so never below 0. Limits of 0.1 and 0.25 are custom. Source:
+Kullback-Leibler divergences in both directions (Jeffreys), so never below 0. Limits of 0.1 and 0.25 are customary. Source:
 Siddiqi (2006), Credit risk scorecards, ch. 9. Without any drift PSI / (1/n + 1/m) is about chi-squared with bins − 1
 degrees of freedom, so that on few customers PSI is large by chance alone. Source: Yurdakul, Naranjo (2020), Statistical
 properties of the population stability index, Journal of risk model validation 14 (4).

@@ -29,7 +29,7 @@ _ROWS = 1 << 16
 def policy_choice(
     gain: Gains, explored: Choice, draws: Draws, offers: OfferArrays, limits: Offers, key: NDArray[np.uint64]
 ) -> tuple[Choice, Assignment]:
-    """What the policy gives, or would give, to everybody, -1 none; and the assignment behind it.
+    """What the policy gives, or would give, to every customer, -1 none; and the assignment behind it.
 
     A hold-out takes nothing of the budget; its would-be offers are chosen like everybody else's, at the same prices. So the
     policy is solved for everybody who does not explore with limits as much wider as only a part of them receives; where

@@ -1,6 +1,6 @@
-"""Which database a plan may be published into: the store's own, never the home's, never one that is gone afterwards.
+"""Which database a plan may be published into: the store's own, never the home's, never a temporary one.
 
-An SQLite database is a plain file, given as such. Everything else that SQLite takes for a name (memory, `file:` URIs and their
+An SQLite database is a plain file, given as such. Everything else that SQLite accepts as a name (memory, `file:` URIs and their
 options) is refused, not interpreted.
 """
 
@@ -46,7 +46,7 @@ def target(text: str, home: Path | None = None) -> sa.URL:
         home: The home whose databases and folders are refused.
 
     Raises:
-        BadInputError: If it is no address of a database that may be published into. The text is not shown: it may hold a
+        BadInputError: If it is not the address of a database that may be published into. The text is not shown: it may hold a
             password.
     """
     import sqlalchemy as sa
@@ -112,7 +112,7 @@ def refuse_passing(connection: sa.Connection, names: Iterable[str]) -> None:
 
 
 def _own_server(url: sa.URL) -> BadInputError:
-    """What to tell of the database that the home keeps its runs and models in."""
+    """The error for the database in which the home keeps its runs and models."""
     return BadInputError(
         f"the database is the one of {postgres.VARIABLE}, where the home keeps its runs and models",
         value=postgres.shown(url),
@@ -131,7 +131,7 @@ def _file(url: sa.URL, home: Path | None) -> Path:
     """The file of an SQLite database.
 
     Raises:
-        BadInputError: If it is none, or one of the home's.
+        BadInputError: If it is not a file, or is one of the home's.
     """
     name = url.database or ""
     if url.host or url.username or url.password or url.port:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Promise(NamedTuple):
-    """What a check says.
+    """The sentences of a check.
 
     Attributes:
         holds: When it holds.
@@ -162,7 +162,7 @@ PROMISES: dict[str, dict[str, Promise]] = {
             "What was published is the plan of this run", "What was published is an earlier plan, not that of this run"
         )
     },
-    # none blocks: what has moved is scored all the same; beyond the hard limit `retrain` is due
+    # none blocks: drifted data are scored anyway; beyond the hard limit `retrain` is due
     "drift": {
         "features_stable": Promise(
             "No feature has drifted beyond chance since the champion was trained",
@@ -214,14 +214,14 @@ UNJUDGED = "Not evaluated: there is no data for it"
 
 @dataclass(frozen=True)
 class Check:
-    """How a check went; its step knows of which asset.
+    """The result of a check; its step knows of which asset.
 
     Attributes:
         name: Its name.
         passed: Whether it holds.
-        figures: What it was judged by.
+        figures: The figures behind the result.
         severity: Of a failure; an error where it blocks and a warning elsewhere by default.
-        judged: Whether there was anything to judge it by; if not, it passes and says so.
+        judged: Whether there was data to evaluate it; if not, it passes and says so.
         table: The asset, where a step makes several.
     """
 
@@ -233,16 +233,16 @@ class Check:
     table: str = ""
 
     def of(self, table: str) -> Check:
-        """The same of one of the tables of a step."""
+        """The same for one of the tables of a step."""
         return replace(self, table=table)
 
     def judged_if(self, there: bool) -> Check:  # noqa: FBT001
-        """The same, judged if there was something to judge it by."""
+        """The same, marked as evaluated only if there was data for it."""
         return replace(self, judged=there)
 
 
 def check(name: str, /, *, passed: bool, **figures: float | str) -> Check:
-    """How a declared check went, with the figures that it was judged by."""
+    """The result of a declared check, with the figures behind it."""
     return Check(name, bool(passed), figures)
 
 
@@ -268,12 +268,12 @@ def is_blocking(evaluated: dg.AssetCheckResult) -> bool:
 
 
 def failure(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a check that failed says, without its figures: our own words."""
+    """The sentence of a failed check, without its figures: our own words."""
     return PROMISES[evaluation.asset_key.to_user_string()][evaluation.check_name].fails
 
 
 def failure_with_figures(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a check that failed says, and its figures."""
+    """The sentence of a failed check, and its figures."""
     in_words = evaluation.metadata.get("figures")
     figures = {name: value.value for name, value in evaluation.metadata.items() if value.value != ""}
     return f"{failure(evaluation)} ({_in_words(figures) if in_words is None else in_words.value})"

@@ -1,4 +1,4 @@
-"""What fails because of the input or of the machine, told to Dagster in plain words."""
+"""Failures caused by the input or the machine, reported to Dagster in plain words."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ def in_plain_words(home: Path, tables: Iterable[Path] = ()) -> Iterator[None]:
         tables: Tables that the block reads; looked at only when it fails.
 
     Raises:
-        dagster.Failure: If the input is wrong, the disk full, MLflow's database of no use, or one of the tables damaged.
+        dagster.Failure: If the input is wrong, the disk full, MLflow's database unusable, or one of the tables damaged.
     """
     try:
         with files.whole(tables):

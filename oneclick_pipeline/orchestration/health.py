@@ -1,4 +1,4 @@
-"""What a home's Dagster instance tells of its health, without opinions: see `oneclick_pipeline.cli.doctor`."""
+"""The state of a home's Dagster instance, without judgement: see `oneclick_pipeline.cli.doctor`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _COPIED = ("history/runs.db", "schedules/schedules.db")
 
 @dataclass(frozen=True)
 class Working:
-    """A run that is at work as far as the instance knows; `heard` is the time of its last event."""
+    """A run that is in progress as far as the instance knows; `heard` is the time of its last event."""
 
     run_id: str
     job: str
@@ -54,11 +54,11 @@ class Health:
 
     Attributes:
         schemas: By part of the storage, the version of its schema and the version that the installed Dagster has.
-        working: Runs at work.
+        working: Runs in progress.
         queued: How many runs wait.
-        heartbeat: When a daemon was last heard of; None if never.
+        heartbeat: When a daemon last gave a sign of life; None if never.
         digests: By table of the newest month, the digest it had when it was last materialized.
-        ahead: Months with tables of which the instance does not know how they were made.
+        ahead: Months with tables whose making the instance does not know of.
     """
 
     schemas: dict[str, tuple[str | None, str]]
@@ -77,7 +77,7 @@ def look(home: Path, months: Sequence[str]) -> Health:
         months: Snapshot months that have tables, oldest first.
 
     Raises:
-        BadInputError: If a database cannot be used, or the instance's configuration is none, or of another storage.
+        BadInputError: If a database cannot be used, or the instance's configuration is invalid, or for another storage.
     """
     events = dagster_folder(home) / _EVENTS
     if postgres.given() is None and (state := copies.at_rest(events)) is not None:

@@ -26,7 +26,7 @@ telemetry:
 nux:
   enabled: false
 """
-"""What homes of earlier versions have."""
+"""The configuration of homes of earlier versions."""
 _INSTANCE = f"""\
 {_BEFORE}scheduler: # files of every process that opens this instance are private to their owner, see ONECLICK_GROUP
   module: oneclick_pipeline.orchestration.automation.scheduler
@@ -50,13 +50,13 @@ _MODULES = {
     "oneclick_pipeline.orchestration.scheduler": "oneclick_pipeline.orchestration.automation.scheduler",
     "oneclick_pipeline.orchestration.storage": "oneclick_pipeline.orchestration.runs.storage",
 }
-"""Where modules that homes of earlier versions name are today."""
+"""Current names of modules that homes of earlier versions refer to."""
 
 
 def prepare_instance(home: Path) -> Path:
     """The Dagster folder of a home, with its configuration, made at first use.
 
-    The configuration says where runs are kept, as `ONECLICK_POSTGRES` says it. A file that somebody edited stays as it is.
+    The configuration says where runs are kept, according to `ONECLICK_POSTGRES`. A file that was edited is left alone.
 
     Raises:
         BadInputError: If the home cannot be written, or the variable and the file disagree in a way that would hide the
@@ -81,7 +81,7 @@ def prepare_instance(home: Path) -> Path:
 
 
 def _configure(config: Path) -> None:
-    """Write the configuration where there is none, or one that we wrote and nobody edited."""
+    """Write the configuration where there is none, or one that we wrote and no one edited."""
     wanted = configuration()
     if _edited(config) is None:
         if not config.exists() or config.read_text(encoding="utf-8") != wanted:
@@ -96,7 +96,7 @@ def configuration() -> str:
 
 
 def _edited(config: Path) -> str | None:
-    """A configuration that somebody edited, or that keeps runs in PostgreSQL, which is not left unasked; None for all others."""
+    """A configuration that was edited, or that keeps runs in PostgreSQL; None for all others."""
     text = yaml.read_text(config) or ""
     ours = {"", _BEFORE, _INSTANCE} | ({_BEFORE + _STORAGE, _INSTANCE + _STORAGE} if postgres.given() is not None else set())
     return None if _of_today(text) in ours else text
@@ -110,7 +110,7 @@ def _of_today(text: str) -> str:
 
 
 def _make_databases(folder: Path) -> None:
-    """Make Dagster's SQLite databases, where there are none: two programs that come first together would race."""
+    """Make Dagster's SQLite databases, where there are none: two programs that start at the same time would race."""
     with FileLock(folder / ".lock"):
         if not (folder / "history").exists():
             dg.DagsterInstance.from_config(str(folder)).dispose()
@@ -120,7 +120,7 @@ def check_storage(config: Path) -> None:
     """Refuse a configuration that keeps the runs elsewhere than the variable says.
 
     Raises:
-        BadInputError: If it does, or is no configuration.
+        BadInputError: If it does, or is not a configuration.
     """
     text = _edited(config)
     if text is None:

@@ -1,8 +1,8 @@
-"""What may be said outside of the house about a failure: our own words, never a value.
+"""What may be said outside the company about a failure: our own words, never a value.
 
-A message is put together at run time and may hold a customer's data; what an error says of itself is therefore not passed on. It
-is looked up among the sentences that stand in the source of this package, and of the one that it was made from the words are
-passed on, with `…` for whatever was put in. Names of files and columns are passed on where a contract has them.
+A message is put together at run time and may hold a customer's data; the message of an error is therefore not passed on. It
+is looked up among the sentences in the source of this package, and the words of the one that it was made from are
+passed on, with `…` for whatever was filled in. Names of files and columns are passed on where a contract has them.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 _HOLE = "…"
 UNKNOWN = "it cannot continue; the page says why"
-"""What is told where no sentence of ours is known."""
+"""The message if none of our sentences matches."""
 _LONGEST = 10_000
-"""Characters of a message that is looked up; a longer one is none of ours."""
+"""Characters of a message that is looked up; a longer one is not ours."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a step failed, in words that may leave the house.
+    """Why a step failed, in words that may leave the company.
 
     Attributes:
         step: Name of the step.
@@ -56,12 +56,12 @@ class Cause:
 
 
 def cause(step: str, error: BadInputError) -> Cause:
-    """What an error of the input comes to, in words that may leave the house."""
+    """The cause of an input error, in words that may leave the company."""
     return Cause(step, rule(error.problem) or UNKNOWN, place(vars(error)))
 
 
 def rule(message: str) -> str | None:
-    """The sentence of ours that a message was made from, with … for what was put in; None where there is none.
+    """The sentence of ours that a message was made from, with … for what was filled in; None where there is none.
 
     >>> rule("the month 1234-56 is outside the graph")
     'the month … is outside the graph'
@@ -99,7 +99,7 @@ def place(told: Mapping[str, Any]) -> str:
 
 
 def _holes(message: str, parts: tuple[str, ...]) -> list[str] | None:
-    """What stands between the parts of a sentence in a message; None where the message is none of that sentence."""
+    """The text between the parts of a sentence in a message; None if the message was not made from that sentence."""
     first, *middle, last = parts
     if len(message) < len(first) + len(last) or not (message.startswith(first) and message.endswith(last)):
         return None
@@ -129,7 +129,7 @@ def _sentences() -> tuple[frozenset[str], tuple[tuple[str, ...], ...]]:
 
 
 def _parts(node: ast.expr) -> list[tuple[str, ...]]:
-    """The constant texts of a sentence, before, between and after what is put in; several where it has a choice."""
+    """The constant texts of a sentence, before, between and after what is filled in; several if it has alternatives."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [(node.value,)]
     if isinstance(node, ast.JoinedStr):

@@ -1,4 +1,4 @@
-"""The settings as configuration of a run: what the launchpad shows, with descriptions; empty where the home's stand."""
+"""The settings as configuration of a run: what the launchpad shows, with descriptions; empty where the home's apply."""
 
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,7 +11,7 @@ from oneclick_pipeline.settings import Settings
 _OF_THE_HOME = frozenset({"mlflow_url", "dagster_url"})
 """Addresses, to which reports and alerts lead their readers: no launch may set them."""
 _SECTIONS_OF_THE_HOME = frozenset({"keep"})
-"""What is deleted is for the home's owner to say, not for a launch."""
+"""What is deleted is the home owner's decision, not a launch's."""
 
 
 def _kind(info: FieldInfo) -> Any:  # noqa: ANN401 - a type

@@ -134,8 +134,8 @@ class Step:
         """Report checks; a blocking one that has failed ends the step.
 
         Args:
-            checks: How they went.
-            why: What to say then; by default what the checks say.
+            checks: Their results.
+            why: The message in that case; by default that of the checks.
 
         Raises:
             dagster.Failure: If a blocking check has failed.
@@ -157,7 +157,7 @@ class Step:
 
         Args:
             staged: The table.
-            checks: How its checks went.
+            checks: Results of its checks.
             metadata: What its page shows.
             data_version: Version of the data, the table's digest by default.
             why: See `report`.
@@ -177,7 +177,7 @@ class Step:
             yield _output(table, table.table, metadata.get(table.table, {}))
 
     def materialized(self, metadata: Mapping[str, Any], data_version: str | None = None) -> dg.MaterializeResult[Any]:
-        """What is published of an asset that is no table."""
+        """The publication of an asset that is not a table."""
         version = None if data_version is None else dg.DataVersion(data_version)
         return dg.MaterializeResult(data_version=version, metadata=_rounded(metadata))
 

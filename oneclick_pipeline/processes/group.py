@@ -1,4 +1,4 @@
-"""Child processes that end with us: all of them, within ten seconds, whatever ends us and whenever.
+"""Child processes that end with this one: all of them, within ten seconds, whatever ends it and whenever.
 
     with Group() as group:
         group.end_on_signals()
@@ -51,7 +51,7 @@ def variables_of(variables: Mapping[str, str], *ours: str) -> dict[str, str]:
 
 
 def leave() -> None:
-    """Let nothing hold the interpreter, when there is nothing left to do: a library's thread that does not end is cut off."""
+    """Let nothing block the interpreter's exit once all is done: a library's thread that does not end is cut off."""
     gc.freeze()  # the interpreter would look through all that Dagster imports once more: two seconds
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -121,7 +121,7 @@ class Group:
         Args:
             arguments: Those of the interpreter: a module and what it is told.
             environment: All its variables.
-            calls_others: Whether it is a client of the others, and so ends first: its errors would be nobody's fault.
+            calls_others: Whether it is a client of the others, and so ends first: its errors would be spurious.
 
         Raises:
             KeyboardInterrupt: If the children were ended meanwhile.
@@ -184,7 +184,7 @@ class Group:
             self._temporary.cleanup()
 
     def _end_callers(self) -> None:
-        """Have those that call the others end politely; who has not done so in time ends with the others."""
+        """Ask those that call the others to end; any that has not done so in time is ended with the others."""
         for process in self._callers:
             process.send_signal(signal.SIGINT)
         until = time.monotonic() + keeper.PARENT_SECONDS

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Export:
-    """An export that was read: its plain rows lie in the file, the others are at hand.
+    """An export that was read: its plain rows are in the file, the others in memory.
 
     Attributes:
         path: The CSV file.
@@ -141,13 +141,13 @@ def unchanged(path: Path) -> Iterator[None]:
 
 @contextmanager
 def side_by_side(exports: Iterable[Export]) -> Iterator[None]:
-    """Make sure that exports lie beside one another as they were read, and stay so while the block reads them.
+    """Make sure that all exports are as they were read, and stay so while the block reads them.
 
-    Each of them may be the file that was read, and the month still be none that was ever delivered: where a store rewrites its
+    Each of them may be the file that was read, and the month still be one that was never delivered: where a store rewrites its
     files all the time, the first is of one delivery and the last of the next.
 
     Raises:
-        BadInputError: If one is another than was read, or was written to meanwhile, be it with the same bytes.
+        BadInputError: If one is another than was read, or was written to meanwhile, even with the same bytes.
     """
     with ExitStack() as stack:
         for export in exports:

@@ -33,13 +33,13 @@ class FileFacts:
         delimiter: Character between fields.
         decimal_mark: `,` or `.`; `none` where the sampled numbers have no fraction.
         line_end: `LF`, `CRLF`, `CR` or `mixed`.
-        header: Columns as they came, in order.
+        header: Columns as delivered, in order.
         extra_columns: Columns that the contract does not know; they are ignored.
         rewritten: Whether the file had to be rewritten to be split: then none of its lines is plain.
-        plain_rows: Rows that are scanned where they lie.
+        plain_rows: Rows that are scanned in place.
         not_plain: Numbers of the lines between those: odd ones, and blank ones, which are no rows.
-        modified_ns: When the file was last written to, nanoseconds since 1970; whoever copies a file may set it.
-        changed_ns: When anything about the file last changed; nobody can set it. 0: not kept then.
+        modified_ns: When the file was last written to, nanoseconds since 1970; a program that copies a file may set it.
+        changed_ns: When anything about the file last changed; it cannot be set. 0: not recorded.
     """
 
     file: str

@@ -41,7 +41,7 @@ def read(path: Path, table: Table) -> tuple[Encoding, str, tuple[str, ...]]:
 
 
 def _check(header: tuple[str, ...], table: Table, path: Path, line: bytes) -> None:
-    """Refuse a header that lacks a column or has one twice, naming the nearest there is."""
+    """Refuse a header that lacks a column or has one twice, naming the nearest match."""
     expected = [c.header for c in table.columns]
     if not set(expected) & set(header):
         raise BadInputError(

@@ -93,7 +93,7 @@ class _Marks:
 
 
 def _lines_are_short(block: bytes) -> bool:
-    """Whether a line end stands in every half of a line's greatest length, so that none can be too long."""
+    """Whether there is a line end in every half of a line's greatest length, so that none can be too long."""
     half = MAX_LINE_BYTES // 2
     return all(block.find(b"\n", start, start + half) >= 0 for start in range(0, len(block) - half, half))
 
@@ -117,7 +117,7 @@ def scan(file: BinaryIO, delimiter: str, width: int) -> Scan:
             rest += chunk[end:]
             found.whole |= len(rest) > MAX_LINE_BYTES
     found.lf = found.lines
-    found.whole |= not found.lf  # one line, or line ends of old
+    found.whole |= not found.lf  # one line, or old Mac line ends
     if rest and not found.whole:
         found.look(rest + b"\n", marks)
     found.sha256 = digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Lines of an export as rows of texts: plain ones scanned where they lie, odd ones split one by one.
+"""Lines of an export as rows of texts: plain ones scanned in place, odd ones split one by one.
 
 A file in another encoding, or one with many odd lines, is rewritten in constant memory and split whole.
 """
@@ -102,7 +102,7 @@ def split_lines(path: Path, table: Table, facts: FileFacts, odd: dict[int, bytes
 
 
 def plain_rows(path: Path, table: Table, facts: FileFacts) -> pl.LazyFrame:
-    """The plain rows, scanned where they lie."""
+    """The plain rows, scanned in place."""
     import polars as pl
 
     lines = pl.scan_csv(

@@ -1,4 +1,4 @@
-"""The page as a file: made from the tables of a home, looked through, put in its place in one piece."""
+"""The page as a file: made from the tables of a home, checked, put in place atomically."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make(
     settings: Settings | None = None,
     catalogue: Catalogue | None = None,
 ) -> Made:
-    """The page of a month that was run; nothing is recomputed but what the page alone shows.
+    """The page of a month that was run; only what the page alone shows is recomputed.
 
     Args:
         home: The home.
@@ -70,7 +70,7 @@ def write(html: str, path: Path) -> None:
 
 
 def loads(html: str) -> list[str]:
-    """What of a page would make a browser load or run something; nothing of a page that is complete in itself.
+    """Whatever in a page would make a browser load or run something; nothing in a self-contained page.
 
     >>> loads('<a href="#top">up</a><img src="https://example.org/a.png">')
     ['img src=https://example.org/a.png']

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("ru", "en")
 NEGLIGIBLE = 0.005
-"""Log-odds; a smaller contribution, 0.1 points of probability at most, is no reason."""
+"""Log-odds; a smaller contribution, at most 0.1 percentage points, is not a reason."""
 
 _RISK = {"ru": ("риск ниже", "риск выше"), "en": ("lower risk", "higher risk")}
 
@@ -245,6 +245,6 @@ def _variants(frame: pd.DataFrame, name: str, contributions: Contributions) -> N
     side = np.sign(values - curve.typical)
     variant = np.where(np.isnan(side), 0, 2 + np.nan_to_num(side)).astype(int)
     if earlier := AMOUNTS[name].earlier:
-        same = (side != 0) & (np.sign(values - frame[earlier.feature].to_numpy()) == side)  # never so where either is empty
+        same = (side != 0) & (np.sign(values - frame[earlier.feature].to_numpy()) == side)  # never if either is empty
         variant = np.where(same, np.where(side < 0, 4, 5), variant)
     return variant

@@ -80,7 +80,7 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
 
 @dataclass(frozen=True)
 class Scorer:
-    """A version that was checked against its record and opened: what happens to its files later changes nothing of it.
+    """A version that was checked against its record and opened: later changes to its files do not affect it.
 
     Attributes:
         version: The version.
@@ -165,7 +165,7 @@ def check_records(records: Sequence[Mapping[str, object]]) -> None:
 
 
 def parse_json(text: str, source: str) -> object:
-    """The content of JSON text; stricter than Python's reader: no NaN, no field twice, no depth without end.
+    """The content of JSON text; stricter than Python's reader: no NaN, no field twice, limited depth.
 
     Args:
         text: The text.
@@ -202,7 +202,7 @@ def parse_json(text: str, source: str) -> object:
 
 
 def _require_shallow(content: object) -> None:
-    """Refuse what is nested deeper than any request: who then writes it into a message would fail on it."""
+    """Refuse what is nested deeper than any request: writing it into a message would fail."""
     level = [content]
     for _ in range(_DEEPEST):
         level = [
@@ -221,7 +221,7 @@ def read_records(text: str, source: str) -> tuple[list[dict[str, object]], bool]
         source: Where it comes from, for messages.
 
     Returns:
-        The objects, and whether they stood in a list.
+        The objects, and whether they were in a list.
 
     Raises:
         BadInputError: If it is neither.
@@ -243,7 +243,7 @@ def read_records(text: str, source: str) -> tuple[list[dict[str, object]], bool]
 
 
 def _store(home: Path) -> Tracking:
-    """The models of a home; a home without models stays without."""
+    """The models of a home; nothing is created in a home without models."""
     from oneclick_pipeline.tracking import Tracking
 
     store = Tracking(home)

@@ -6,7 +6,7 @@
     GET  /version       which version of the model answers
 
 The version was checked against its record and opened before the server started. It is kept in memory: whatever happens to
-its files or to the aliases later, this server goes on with it and `/version` says so; a restart takes the champion of then.
+its files or to the aliases later, this server keeps using it and `/version` says so; a restart takes the then champion.
 Nothing of a customer is logged.
 """
 
@@ -56,7 +56,7 @@ class TooLargeError(BadInputError):
 
 
 def application(scorer: Scorer) -> ASGIApp:
-    """The server of a model, behind the guard that asks who is there.
+    """The server of a model, behind the guard that checks the requester.
 
     Args:
         scorer: The model.

@@ -1,4 +1,4 @@
-"""A version that has no record in the home: what MLflow says of it, to be looked over and accepted by a person.
+"""A version that has no record in the home: what MLflow says about it, to be reviewed and accepted by a person.
 
 Older versions of this software kept hashes as tags of the version. Where there are such tags, the files must agree with them;
 what had none is accepted as it is now, and the person is shown which files those are.
@@ -68,7 +68,7 @@ class Candidate:
 
 
 def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> Candidate:
-    """What MLflow says of a version, and what its files are now.
+    """What MLflow says about a version, and its current files.
 
     Args:
         client: Of the home's database.
@@ -117,7 +117,7 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
 
 
 def accept(mlflow: Path, looked_over: Candidate) -> versions.Version:
-    """Write the record of a version; customers that it shows to whoever sees the artifacts go out of there first.
+    """Write the record of a version; customers' data is removed from the artifacts first.
 
     Tables of customers are kept beside the record, and the example is replaced by an invented one.
 
@@ -129,7 +129,7 @@ def accept(mlflow: Path, looked_over: Candidate) -> versions.Version:
         The version as it was recorded.
 
     Raises:
-        BadInputError: If a file is not any more the one that was looked over.
+        BadInputError: If a file is no longer the one that was reviewed.
     """
     old = looked_over.version
     versions.check(mlflow, old)

@@ -43,7 +43,7 @@ _PAGE_POLICY = (
     b"img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; worker-src 'self' blob:; "
     b"frame-src 'self' blob:; media-src 'self' blob:; manifest-src 'self'"
 )
-"""For the pages. They show an HTML artifact in a frame that inherits this: no script of it runs, and it reaches nobody."""
+"""For the pages. They show an HTML artifact in a frame that inherits this: no script of it runs, and it reaches no server."""
 _FILE_POLICY = b"sandbox; default-src 'none'"
 """For files of the artifacts, should a browser ever show one as a page."""
 

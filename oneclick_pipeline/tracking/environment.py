@@ -1,4 +1,4 @@
-"""Variables that would lead MLflow elsewhere, and lead nobody here."""
+"""Environment variables that would lead MLflow elsewhere, and are ignored here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model files: opened only if they are the ones that were registered, and hold nothing that we do not know.
+"""Model files: opened only if they are the ones that were registered, and hold only known types.
 
 Nothing here needs MLflow, so that a fresh process can check a model without five seconds of imports.
 """
@@ -31,7 +31,7 @@ TRUSTED_TYPES = (
     "sklearn.tree._tree.Tree",
 )
 """Types beyond skops' own list that a model file may hold. The list that MLflow stores beside a model is never
-believed: whoever can change the file can change that list.
+trusted: anyone who can change the file can change that list.
 
 None of them runs anything when it is made. A `dtype` is plain data, the two of the
 calibration hold a slope, an intercept and an estimator. `Tree` and `TreePredictor` hold arrays of nodes whose numbers
@@ -78,7 +78,7 @@ class Shipped:
 
     Attributes:
         content: Bytes of the file, which were checked against the record.
-        path: Where the file stands, for messages.
+        path: Path of the file, for messages.
         sha256: What the file was when it was registered.
         version: Its version.
     """

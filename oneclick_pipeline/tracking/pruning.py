@@ -59,7 +59,7 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Months:
-    """Runs of which months stay where they registered no model.
+    """Months whose runs are kept even if they registered no model.
 
     Attributes:
         first: The first month of which all stay.
@@ -186,7 +186,7 @@ class Pruning:
             return [run for run, value in connection.execute(query) if not months.stays(value)]
 
     def _delete_run(self, run: str) -> int:
-        """Delete a run with those below it and the models that they logged; how many runs that were."""
+        """Delete a run with those below it and the models that they logged; returns how many."""
         return sum(self._delete_one(one) for one in (*self._below(run), run))
 
     def _delete_one(self, run: str) -> int:

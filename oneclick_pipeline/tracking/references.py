@@ -31,7 +31,7 @@ def references(home: Path) -> dict[int, list[str]]:
     places: dict[int, list[str]] = {}
     for name in _TABLES:
         for path in sorted(table_folder(home, name).glob("*.parquet")):
-            with suppress(BadInputError):  # damaged: whoever needs the table says so
+            with suppress(BadInputError):  # damaged: the reader that needs the table reports it
                 for version in versions_in(path) if is_month(path.stem) else ():
                     places.setdefault(version, []).append(f"{name} of {path.stem}")
     return dict(sorted(places.items()))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-"""Aliases: the version that scores, the newest one that wants to, the one that scored before."""
+"""Aliases: the version that scores, the newest contender, the one that scored before."""
 
 _LIST = "oneclick model list"
 
@@ -183,7 +183,8 @@ class Registry(Database):
     def _choose(self, champion: int, previous: int | None) -> None:
         """Give the aliases to these versions; the caller holds the lock.
 
-        Whoever is killed in between has the old champion, maybe twice, and loses no model: both choices stand until the end.
+        A process that is killed in between leaves the old champion, maybe twice, and loses no model: both choices are kept
+            until the end.
         """
         client, aliases = self._client(), self.aliases()
         after = {CHAMPION: champion} | ({} if previous is None else {PREVIOUS: previous})

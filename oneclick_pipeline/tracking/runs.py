@@ -1,4 +1,4 @@
-"""What a training leaves in MLflow: runs, numbers, files, the model."""
+"""What a training records in MLflow: runs, numbers, files, the model."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@
     HOME/mlflow/registered/<version>/shapley.parquet
     HOME/mlflow/registered/chosen.json                    which version is champion, see `tracking.chosen`
 
-MLflow's tags and files can be changed by whoever reaches its port; nothing that its pages or its artifact proxy write comes
-here. Tags stay for people. Before anything of a version is used, its files are checked against the record.
+MLflow's tags and files can be changed by anyone who reaches its port; nothing that its pages or its artifact proxy write comes
+here. Tags are only for people. Before anything of a version is used, its files are checked against the record.
 
 Nothing here needs MLflow, so that a fresh process can check a model without five seconds of imports.
 """
@@ -156,7 +156,7 @@ class Version(_Strict):
 
 
 def record_file(mlflow: Path, version: int) -> Path:
-    """Where the record of a version stands.
+    """Path of the record of a version.
 
     Args:
         mlflow: The folder `HOME/mlflow`.

@@ -10,7 +10,7 @@ a web site in their browser or from another user of the machine:
     KNOWN       its mark on a request: it has looked who holds the connection
 
 Browsers send `Origin` and `Sec-Fetch-*` themselves, and no script can change them (Fetch Standard, forbidden request headers;
-W3C Fetch Metadata). A program sends neither: it is held to the host, the user and the content type.
+W3C Fetch Metadata). A program sends neither: only host, user and content type are checked.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _FRAMES = (b"content-security-policy", b"frame-ancestors 'self'")  # beside the 
 def hosts() -> tuple[str, ...]:
     """Names under which pages may be asked for; those of this machine alone by default.
 
-    The machine's own names always are: health checks come by them. `*.example.com` stands for every name that ends so.
+    The machine's own names always are: health checks come by them. `*.example.com` matches every name with that ending.
 
     Raises:
         BadInputError: If `ONECLICK_HOSTS` holds something that is not the name of a host.

@@ -37,7 +37,7 @@ class Connection(HttpToolsProtocol):
     users: ClassVar[frozenset[int] | None] = frozenset()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        """Look at who it is, then serve or turn away."""
+        """Look up the user, then serve or refuse."""
         try:
             self._check(transport)
         except (BadInputError, OSError) as refusal:
@@ -65,7 +65,7 @@ def _turn_away(transport: asyncio.Transport, reason: str) -> None:
     lines = [b"HTTP/1.1 403 Forbidden", *(name + b": " + value for name, value in headers), b"connection: close", b"", body]
     transport.set_protocol(asyncio.Protocol())  # which ignores whatever comes
     transport.write(b"\r\n".join(lines))
-    with suppress(OSError):  # it has ended already
+    with suppress(OSError):  # it has already ended
         transport.write_eof()
     asyncio.get_running_loop().call_later(_LINGER, transport.abort)
 

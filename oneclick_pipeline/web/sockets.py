@@ -90,7 +90,7 @@ def users(connection: int) -> frozenset[int] | None:
         The ids; None where the other end is on another machine.
 
     Raises:
-        BadInputError: If nobody holds it, or it has ended.
+        BadInputError: If no process holds it, or it has ended.
         OSError: If there are too few descriptors to look.
     """
     with socket.socket(fileno=os.dup(connection)) as own:  # uvloop's own object remembers addresses of what has ended

@@ -1,4 +1,4 @@
-"""Assets of stage campaigns: what earlier offers did, and what the next plan may believe of them."""
+"""Assets of stage campaigns: what earlier offers achieved, and what the next plan may believe about them."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -88,7 +88,7 @@ def _checks_of_training(table: pd.DataFrame, agreement: labels.Agreement, leaks:
 
 
 def _facts_of_training(table: pd.DataFrame) -> dict[str, Any]:
-    """What a training set holds."""
+    """A summary of a training set."""
     declined = int(table["declined"].sum())
     return {
         "declined": declined,
@@ -169,12 +169,12 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
                 "MLflow run": version.run_id,
                 "in MLflow": dg.MetadataValue.url(settings.report.mlflow_url + store.run_path(version.run_id)),
             },
-            data_version=f"{champion.name}-{champion.version}",  # of what scores: it may be the old one
+            data_version=f"{champion.name}-{champion.version}",  # of the model that scores: it may be the old one
         )
 
 
 def _facts_of_model(outcome: challenge.Challenge) -> dict[str, Any]:
-    """How a model was chosen and judged."""
+    """How a model was chosen and evaluated."""
     trained = outcome.trained
     families = [(f.label, f.metrics["roc_auc"], f.metrics["log_loss"], f.metrics["ece"]) for f in trained.families]
     judged = [(g.name, "passed" if g.passed else "**failed**", pictures.literal(g.text)) for g in outcome.gates]

@@ -95,7 +95,7 @@ def _checks_of_plan(summary: Summary, offers: Sequence[Offer]) -> list[Check]:
 
 
 def _facts_of_plan(made: month_plan.MonthPlan, settings: Settings) -> dict[str, Any]:
-    """What a plan comes to, and what it rests on."""
+    """The results of a plan, and their basis."""
     summary, lessons = made.decided.summary, made.lessons
     low, high = figure(summary.expected_gain_low), figure(summary.expected_gain_high)
     return {
@@ -131,19 +131,19 @@ def _beyond(learner: Learner | None) -> dict[str, str]:
 
 
 def _needed(offers: Sequence[Offer]) -> list[str]:
-    """The columns of `customer_features` that a plan looks at: of the offers, and of what learnt from campaigns."""
+    """The columns of `customer_features` that a plan looks at: for the offers, and for what was learned from campaigns."""
     wanted = eligibility.columns(offers) | {"customer_id", *FEATURE_NAMES}
     return [name for name in CUSTOMER_FEATURES.names if name in wanted]
 
 
 def _assumed(settings: Settings) -> str:
-    """What the plan supposes of the worth of a kept customer while it has not been learnt."""
+    """The assumed worth of a kept customer until it has been learned."""
     months, share = settings.value.horizon_months, settings.offers.lost_share
     return f"assumed: {share:.0%} of the profit of {months} months; the history is too short to learn it"
 
 
 def _ways(ways: list[PolicyValue]) -> dg.MarkdownMetadataValue:
-    """What ways of choosing would have earned."""
+    """What other ways of choosing would have earned."""
     if not ways:
         return dg.MetadataValue.md("not enough data: no earlier campaign has matured")
     header = ("assignment", "finance units per customer and month", "95 % interval", "treated", "by the model alone")

@@ -18,7 +18,7 @@ from oneclick_pipeline.raw.export import open_export, reopen, rows, unchanged
 
 
 def _delivered(home: Path, month: str, file: str) -> Path:
-    """The export's path; an error that lists the months there are if the month has no folder."""
+    """The export's path; an error that lists the existing months if the month has no folder."""
     path = raw_file(home, month, file)
     if not path.parent.is_dir():
         months = raw_months(home)

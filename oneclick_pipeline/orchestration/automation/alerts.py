@@ -1,6 +1,6 @@
-"""What somebody has to look at: a run that failed, a challenger that was refused, a snapshot that has not come, a broken file.
+"""What needs attention: a run that failed, a challenger that was refused, a snapshot that has not arrived, a broken file.
 
-An alert leaves the house. It has the rule that was broken, and file, line and column; never a value: see `sentences`.
+An alert leaves the company. It names the rule that was broken, and file, line and column; never a value: see `sentences`.
 """
 
 import json
@@ -26,8 +26,8 @@ from oneclick_pipeline.orchestration.runs import active
 
 _MISSING = "missing"
 _DAYS, _RUNS, _MONTHS = 7, 200, 3
-"""How far the sensor looks back: a run that ended longer ago, or before so many others, is no news. Of more months that are
-missing one alert tells: the daemon was off for long, or the clock is wrong."""
+"""How far the sensor looks back: a run that ended longer ago, or before so many others, is not news. If more months are missing,
+one alert covers them: the daemon was off for long, or the clock is wrong."""
 
 
 def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[Alert]:
@@ -60,7 +60,7 @@ def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[A
 
 
 def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, Cause]:
-    """Why each step failed; why the run did where none has."""
+    """Why each step failed; why the run did if no step has."""
     steps = [entry.get_dagster_event() for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)]
     if steps:
         return {str(event.step_key): active.cause(event) for event in steps}
@@ -69,10 +69,10 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, Cause]
 
 
 def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
-    """Months after the newest snapshot that should be whole by now: an alert each, or one of all if there are more than a few.
+    """Months after the newest snapshot that should be whole by now: one alert each, or one for all if there are more than a few.
 
     Args:
-        home: The home; one that no snapshot has come to yet waits for none.
+        home: The home; one that has no snapshot yet waits for none.
         day: Day of the month by which the snapshot of the month before should be there.
         now: The time, in UTC.
         url: Address of Dagster's pages.
@@ -130,7 +130,7 @@ def limits(home: Path) -> settings.Alerts:
     "stderr, and to the webhook in ONECLICK_WEBHOOK.",
 )
 def alerts(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
-    """Deliver what has happened since the last look; what could not be delivered is tried again."""
+    """Deliver what has happened since the last tick; what could not be delivered is tried again."""
     root, instance, now = home.root, context.instance, datetime.now(UTC)
     known, memory = limits(root), _Memory.of(context.cursor)
     delivery.forget_future(root, f"{_MISSING}-", now.timestamp())
@@ -154,7 +154,7 @@ def alerts(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
 
 
 class _Memory(NamedTuple):
-    """What the sensor remembers: runs whose alerts have all arrived, and what the webhook did not take."""
+    """What the sensor remembers: runs whose alerts have all arrived, and what the webhook did not accept."""
 
     done: frozenset[str]
     backlog: Backlog
@@ -162,7 +162,7 @@ class _Memory(NamedTuple):
     @classmethod
     def of(cls, cursor: str | None) -> Self:
         found = json.loads(cursor or "{}")
-        found = {"done": found} if isinstance(found, list) else found  # as versions before this one wrote it
+        found = {"done": found} if isinstance(found, list) else found  # as earlier versions wrote it
         failed = tuple(found.get("failed", ()))
         return cls(frozenset(found.get("done", ())), Backlog(failed, found.get("rounds", 0), found.get("until", 0.0)))
 

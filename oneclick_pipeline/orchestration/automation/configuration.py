@@ -1,4 +1,4 @@
-"""Whether a home's settings and catalogue can be read: a sensor says what is wrong with them, and goes on once it is fixed."""
+"""Whether a home's settings and catalogue can be read: a sensor reports what is wrong with them, and goes on once fixed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def waits(home: Path) -> str:
 
 
 def version(home: Path, name: str, error: BadInputError) -> str:
-    """The same for a file and a fault however often it is looked at, another once either has changed."""
+    """The same for a file and an error however often it is checked, a different one once either has changed."""
     try:
         found = os.lstat(home / name)
         times = f"{found.st_mtime_ns} {found.st_size}"

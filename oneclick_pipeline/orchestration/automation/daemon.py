@@ -1,10 +1,10 @@
-"""Dagster's daemon, which starts schedules, sensors and queued runs: one on a home, and one that survives a clock set back.
+"""Dagster's daemon, which starts schedules, sensors and queued runs: one per home, which survives a clock that is set back.
 
     DAGSTER_HOME=data/dagster python -P -m oneclick_pipeline.orchestration.automation.daemon -w workspace.yaml
 
 A second daemon on the same home is refused, see `daemon_lock`.
 
-Dagster's daemon believes the clock, see `clock`. Once that was set back, all daemons of this process end and start over.
+Dagster's daemon trusts the clock, see `clock`. Once that was set back, all daemons of this process end and start over.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def work(target: WorkspaceFileTarget) -> None:
 
 
 def _until_set_back(controller: DagsterDaemonController, instance: dg.DagsterInstance) -> None:
-    """What Dagster's own daemon does between its looks, which has no place for one at the clock."""
+    """What Dagster's own daemon does between its checks, which have no place for one of the clock."""
     refreshed = time.time()
     while not clock.remembers_future(instance, time.time()):
         with raise_interrupts_as(KeyboardInterrupt):
@@ -78,7 +78,7 @@ def run(workspace: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program; what is wrong is said in one line."""
+    """The program; errors are reported in one line."""
     parser = argparse.ArgumentParser(
         prog="oneclick_pipeline.orchestration.automation.daemon", description="The daemon of a home."
     )

@@ -48,7 +48,7 @@ JOBS = [retrain, refresh, prepare]
     description="On the fifth of the month, when the exports of the previous month have arrived: new scores from the champion.",
 )
 def monthly_refresh(context: dg.ScheduleEvaluationContext, home: Home) -> dg.RunRequest | dg.SkipReason:
-    """Request `refresh` for the newest month that is over; the alerts tell of a snapshot that has not come."""
+    """Request `refresh` for the newest month that has ended; the alerts report a snapshot that has not arrived."""
     month = home.months(context.scheduled_execution_time)[-1]
     if absent := snapshots.absent(home.root, month):
         return dg.SkipReason(f"the snapshot of {month} is incomplete: {', '.join(absent)} missing or empty")
@@ -61,7 +61,7 @@ def monthly_refresh(context: dg.ScheduleEvaluationContext, home: Home) -> dg.Run
 
 def _has_champion(home: Path) -> bool:
     store = Tracking(home)
-    return store.exists() and CHAMPION in store.aliases()  # whether it can be used, its run finds out and tells
+    return store.exists() and CHAMPION in store.aliases()  # its run checks whether it can be used, and reports it
 
 
 class _Look(NamedTuple):
@@ -69,9 +69,9 @@ class _Look(NamedTuple):
 
     Attributes:
         state: Sizes and times of its exports.
-        content: Their hashes, once they have stayed the same for two looks, or for more: see `rests`.
+        content: Their hashes, once they have stayed the same for two ticks or more: see `rests`.
         asked: Whether a run was requested for them.
-        looks: How many looks in a row they were the same.
+        looks: How many ticks in a row they were the same.
         runs: How many runs were requested for the month.
     """
 
@@ -85,8 +85,8 @@ class _Look(NamedTuple):
     def rests(self) -> bool:
         """Whether the files have stayed the same for long enough.
 
-        A correction is waited for as the first delivery was. Files that never rest for long would start a run every few minutes,
-        so from the third run on the wait doubles; in all their life they start a few dozen.
+        A correction is treated like the first delivery. Files that keep changing would start a run every few minutes, so
+        from the third run on the wait doubles; they never start more than a few dozen.
 
         >>> [next(n for n in range(1, 10**6) if _Look("", looks=n, runs=runs).rests) for runs in (0, 1, 2, 3, 4, 99)]
         [2, 2, 3, 5, 9, 1025]
@@ -139,7 +139,7 @@ def _is_due(root: Path, month: str, look: _Look, now: datetime) -> bool:
 
 
 def _looked(root: Path, month: str, look: _Look, state: str) -> _Look:
-    """What is remembered of a month after another look at its exports."""
+    """What is remembered about a month after another look at its exports."""
     if look.state != state:
         return _Look(state, runs=look.runs)
     if look.content is not None:
@@ -195,7 +195,7 @@ def retrain_due(home: Home) -> dg.SensorResult:
     store = Tracking(home.root)
     try:
         champion = store.champion() if months and store.exists() else None
-    except BadInputError as error:  # every run of a month fails with the same words, and an alert tells of it
+    except BadInputError as error:  # every run of a month fails with the same message, and an alert reports it
         return dg.SensorResult(skip_reason=str(error))
     if champion is None:
         return dg.SensorResult(skip_reason="there is no champion to replace" if months else "no month has been monitored yet")
@@ -214,7 +214,7 @@ def retrain_due(home: Home) -> dg.SensorResult:
 
 
 def _why_retrain(home: Path, month: str, champion: Version, limits: Monitoring) -> list[str]:
-    """What speaks for a new model, in words; tables that speak of another version than the champion say nothing."""
+    """The reasons for a new model, in words; tables about another version than the champion are ignored."""
     import pandas as pd
 
     moved = pd.read_parquet(table_file(home, "drift", month))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OwnersScheduler(DagsterDaemonScheduler):
-    """Dagster's own scheduler; who loads it writes files for their owner alone, and is no second daemon.
+    """Dagster's own scheduler; a process that loads it writes files that only their owner can read, and is not a second daemon.
 
     Dagster has no setting for either, and a scheduler is loaded at once, not when it is needed.
     """

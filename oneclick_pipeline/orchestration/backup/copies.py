@@ -1,4 +1,4 @@
-"""Files copied so that a copy is complete: read once, hashed as they are written, on disk before anybody relies on them.
+"""Files copied so that a copy is complete: read once, hashed as they are written, on disk before anyone relies on them.
 
 Copies are the owner's alone, whatever the umask says: a backup holds personal data.
 """
@@ -38,10 +38,10 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
 
     Returns:
         Files, databases first, and what no backup holds and is lost with the home: what is neither a file nor a folder, and
-        what is only named like a lock or a part of a database; relative to the home. What passes is in neither.
+        what is only named like a lock or a part of a database; relative to the home. Transient files are in neither.
 
     Raises:
-        BadInputError: If something cannot be read, a link leads nowhere, back to a folder above it, or to the backup.
+        BadInputError: If something cannot be read, a link is broken, or points back to a folder above it, or to the backup.
     """
     files: list[Path] = []
     others: list[Path] = []
@@ -69,13 +69,13 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
 
 
 def copy(source: Path, target: Path) -> str:
-    """Copy a file of a home, a database by SQLite's own backup, which waits for who writes.
+    """Copy a file of a home, a database by SQLite's own backup, which waits for writers.
 
     Returns:
         SHA-256 of the copy.
 
     Raises:
-        BadInputError: If the file cannot be read, or changes whenever it is copied.
+        BadInputError: If the file cannot be read, or keeps changing while it is copied.
         OSError: If the copy cannot be written.
     """
     private_folder(target.parent)
@@ -100,7 +100,7 @@ def write(source: int, target: Path, name: Path) -> str:
     """Write an open file into a new one, on disk when this returns; what is hashed is what was written.
 
     Args:
-        source: Descriptor, read from where it stands.
+        source: Descriptor, read from its current position.
         target: The new file.
         name: Name of the source, for messages.
 
@@ -137,14 +137,14 @@ def sha256_of(path: Path) -> str:
 
 
 def settle(top: Path) -> None:
-    """Bring the names of everything below a folder, and its own, to the disk."""
+    """Flush the names of everything below a folder, and its own, to disk."""
     for folder, _, _ in os.walk(top, topdown=False):
         settle_folder(Path(folder))
     settle_folder(top.parent)
 
 
 def settle_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Flush the names in a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -153,7 +153,7 @@ def settle_folder(folder: Path) -> None:
 
 
 def settle_file(path: Path) -> None:
-    """Bring a file that another program wrote to the disk; it is its owner's alone from then on."""
+    """Flush a file that another program wrote to disk; only its owner can read it from then on."""
     with path.open("rb") as file:
         os.fchmod(file.fileno(), PRIVATE_FILE)
         os.fsync(file.fileno())
@@ -199,10 +199,10 @@ def _passes(path: Path, found: os.stat_result) -> bool:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What something is, links followed; None for a file that has just gone, or a link to nothing that only passes.
+    """What something is, links followed; None for a file that has just disappeared, or a broken link to a transient file.
 
     Raises:
-        BadInputError: If it cannot be known, or it is a link that leads nowhere.
+        BadInputError: If that cannot be determined, or it is a broken link.
     """
     try:
         return path.stat()

@@ -39,16 +39,16 @@ def dump(url: sa.URL, file: Path) -> str:
 
 
 def restore(url: sa.URL, file: Path) -> None:
-    """Bring a dump into an empty database: all of it or nothing.
+    """Load a dump into an empty database: all of it or nothing.
 
     The dump goes through a pipe that ends with this process. Whatever kills us, pg_restore sees an end that it does not
-    expect, and the database takes its transaction back.
+    expect, and the database rolls its transaction back.
 
     Raises:
         BadInputError: If the database or pg_restore cannot be used, or the dump is damaged.
     """
     command, environment = _command("pg_restore", url, "--exit-on-error", "--single-transaction", *_PLAIN)
-    messages = file.with_suffix(".log")  # a file: nobody reads a pipe while we write the other one
+    messages = file.with_suffix(".log")  # a file: no one reads a pipe while we write the other one
     with (
         file.open("rb") as content,
         messages.open("wb") as errors,

@@ -1,12 +1,12 @@
-"""A home in a folder that can be carried away, and back: files and databases that belong together.
+"""A home copied into a portable folder, and restored: files and databases that belong together.
 
     FOLDER/home/            the home; SQLite databases as SQLite's own backup wrote them
-    FOLDER/postgres.dump    what stood in PostgreSQL, where the home has one, as pg_dump wrote it
+    FOLDER/postgres.dump    the content of PostgreSQL, if the home uses it, as pg_dump wrote it
     FOLDER/manifest.json    when, of which home, and the SHA-256 of every file
 
-No run may be at work meanwhile. Databases are taken before files: what a database names is there then, for model files and
-logs are added and never changed, and nothing is pruned meanwhile. A backup and what is restored are there as a whole or not at
-all, and on disk.
+No run may be in progress meanwhile. Databases are taken before files: whatever a database refers to then exists, because
+model files and logs are added and never changed, and nothing is pruned meanwhile. A backup and what is restored are there as
+a whole or not at all, and on disk.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def backup(home: Path, folder: Path) -> Manifest:
         The manifest.
 
     Raises:
-        BadInputError: If a run is at work or was meanwhile, the folder is there or cannot be written, something in the home
+        BadInputError: If a run is in progress or was meanwhile, the folder is there or cannot be written, something in the home
             cannot be read or restored, or PostgreSQL or its pg_dump cannot be used.
     """
     if folder.exists() or folder.is_symlink():
@@ -85,7 +85,7 @@ def backup(home: Path, folder: Path) -> Manifest:
 
 
 def restore(folder: Path, home: Path) -> Manifest:
-    """Bring a backup back into an empty home, and, where it has one, into an empty database.
+    """Restore a backup into an empty home, and, if it has a dump, into an empty database.
 
     The home may have another path than it had: MLflow's addresses are changed to it. Files are copied beside the home,
     checked as they are copied, and moved into place once everything is there and the database has taken its part.
@@ -145,7 +145,7 @@ def _move(staged: Path, made: Manifest, home: Path, folder: Path) -> None:
     """Change MLflow's addresses to the home's path.
 
     Raises:
-        BadInputError: If the backup's database is none that this can be done with.
+        BadInputError: If this cannot be done with the backup's database.
     """
     try:
         Tracking(staged).moved(Path(made["home"]), home.absolute())
@@ -179,7 +179,7 @@ def _stage(folder: Path, made: Manifest, stage: Path) -> None:
 
 @contextmanager
 def _scratch(part: Path) -> Iterator[None]:
-    """A folder that only its owner can read; it is gone afterwards, and if we are killed, with the next one."""
+    """A folder that only its owner can read; it is removed afterwards or, if we are killed, by the next one."""
     if part.exists():
         shutil.rmtree(part)
     part.mkdir(mode=copies.PRIVATE_FOLDER)
@@ -194,7 +194,7 @@ def _last_run(home: Path) -> str:
     """Id of the newest run.
 
     Raises:
-        BadInputError: If a run is at work.
+        BadInputError: If a run is in progress.
     """
     with _instance(home) as instance:
         active.settle(home, instance)

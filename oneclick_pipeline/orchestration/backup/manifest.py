@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MANIFEST, DUMP, HOME = "manifest.json", "postgres.dump", "home"
 LOCK = ".lock"
 PASSING = (LOCK, "-wal", "-shm", "-journal")
-"""Ends of names of files that mean something to a living process, and to nobody else."""
+"""Suffixes of files that only mean something to a living process."""
 
 _MOST_BYTES = 64 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -43,8 +43,8 @@ class Manifest(TypedDict):
         home: Absolute path of the home.
         postgres: Whether the home's runs and models were in PostgreSQL, so that there is a dump.
         files: SHA-256 by name, `home/…` or the dump.
-        left_out: What of the home no backup holds: sockets, pipes, devices, and files whose names mean something to SQLite or as
-            a lock, and that are neither.
+        left_out: Entries of the home that backups leave out: sockets, pipes, devices, and files whose names mean something
+            to SQLite or as a lock, and that are neither.
     """
 
     made: str
@@ -112,7 +112,7 @@ def problem_of(name: str) -> str:
 
 
 def refusal(file: Path, problem: str, value: object = None) -> BadInputError:
-    """What to tell of a folder that is no backup of ours."""
+    """The error for a folder that is not one of our backups."""
     return BadInputError(
         f"it is not one of our backups: {problem}",
         file=str(file),
@@ -130,7 +130,7 @@ def opened(folder: Path, name: str) -> Iterator[int]:
 
     Raises:
         OSError: If it cannot be opened, or it or a folder on the way is a link.
-        BadInputError: If it is something else than a plain file.
+        BadInputError: If it is not a plain file.
     """
     *above, last = name.split("/")
     here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -171,13 +171,13 @@ def _parsed(text: bytes, folder: Path) -> object:
 
 
 def _no_backup(folder: Path, error: Exception) -> BadInputError:
-    """What to tell of a folder without a manifest."""
+    """The error for a folder without a manifest."""
     remedy = "give a folder made by `oneclick backup`"
     return BadInputError("it is not a backup", file=str(folder), value=ascii(str(error))[:200], remedy=remedy)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a key that appears twice would hide a value from whoever reads the other one."""
+    """A JSON object; a key that appears twice would hide a value from a reader of the other one."""
     content = dict(pairs)
     if len(content) != len(pairs):
         raise ValueError("a key appears twice")
@@ -215,7 +215,7 @@ def problem_of_path(name: str) -> str:
 
 
 def _check_files(files: dict[str, object], file: Path) -> None:
-    """Refuse names that a backup does not hold, and what is no SHA-256."""
+    """Refuse names that a backup does not hold, and anything that is not a SHA-256."""
     for name, sha256 in files.items():
         if problem := problem_of(name):
             raise refusal(file, problem, name)
@@ -227,7 +227,7 @@ def _check_files(files: dict[str, object], file: Path) -> None:
 
 
 def _has_control(text: str) -> bool:
-    """Whether a text has a character that a terminal would obey."""
+    """Whether a text has a control character."""
     return any(unicodedata.category(character) == "Cc" for character in text)
 
 

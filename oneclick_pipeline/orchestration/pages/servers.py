@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LOOPBACK = sockets.LOOPBACK
 _LOCATION = "oneclick_pipeline.definitions"
 _INSTALLED = Path(__file__).parents[2]
-"""Where this package lies: as trusted as the package is."""
+"""The folder of this package: as trusted as the package itself."""
 _WORKSPACE = f"load_from: [{{{{grpc_server: {{{{socket: {{socket}}, location_name: {_LOCATION}}}}}}}}}]\n"
 _PATIENCE_SECONDS = 120.0
 
@@ -47,7 +47,7 @@ _NEEDS = {
 
 
 def _check_free(port: int, option: str) -> None:
-    """Refuse a port that somebody listens on."""
+    """Refuse a port that is in use."""
     try:
         with sockets.listening(LOOPBACK, port):
             pass
@@ -70,7 +70,7 @@ def _answers(url: str) -> bool:
 def _is_ready(path: str) -> bool:
     """Whether a code server listens on its socket, which it does once it has loaded the graph.
 
-    Not asked by a client of gRPC: one that is interrupted leaves a thread that holds the exit of the interpreter for good.
+    Not asked by a client of gRPC: one that is interrupted leaves a thread that blocks the exit of the interpreter for ever.
     """
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(path) == 0
@@ -102,8 +102,8 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
         The two addresses, once both answer.
 
     Raises:
-        BadInputError: If a port is taken, a server does not start, the database cannot be used, or a daemon works on the home
-            already.
+        BadInputError: If a port is taken, a server does not start, the database cannot be used, or a daemon already works on the
+            home.
     """
     if group is None:
         with Group() as own, serve(home, dagster_port, mlflow_port, own) as addresses:

@@ -2,11 +2,11 @@
 
     python -P -m oneclick_pipeline.orchestration.pages.webserver ARGUMENTS
 
-is `dagster-webserver`, which has no password and no check of who asks (1.13): a web site could have a visitor's browser start
-runs here, by a link (`GET /graphql?query=mutation…`), a form or a WebSocket. Every request passes `guard` first. Then:
+is `dagster-webserver`, which has no password and no check of the requester (1.13): a web site could have a visitor's browser
+start runs here, by a link (`GET /graphql?query=mutation…`), a form or a WebSocket. Every request passes `guard` first. Then:
 
     ALLOWED, REFUSED   routes of Dagster's server, by what we made of them; one that is in neither list is refused as well
-    MUTATIONS          what the pages may change; what starts a run is looked into, see `launches`
+    MUTATIONS          what the pages may change; what starts a run is checked, see `launches`
     /graphql           POST with a JSON object; a WebSocket may only subscribe
 """
 
@@ -106,7 +106,7 @@ class GuardedWebserver(DagsterWebserver):
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
         """Answer a query, or a mutation, that comes as a JSON object."""
-        if request.method != "POST":  # a link, an image or a form may be anybody's
+        if request.method != "POST":  # a link, an image or a form may come from anywhere
             return PlainTextResponse("GraphQL takes POST requests only\n", status_code=405, headers={"Allow": "POST"})
         try:
             is_object = isinstance(await request.json(), dict)

@@ -1,4 +1,4 @@
-"""Events of a run on the terminal of whoever runs it."""
+"""Events of a run on the terminal."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _is_plain(value: object) -> bool:
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
-    """Refuse a tag that would make Dagster do more than start the run, and a month or run that is none.
+    """Refuse a tag that would make Dagster do more than start the run, and an invalid month or run id.
 
     Args:
         tags: Tags that the launch gives, value by key.
@@ -111,7 +111,7 @@ def check_tags(tags: Mapping[str, str]) -> None:
 
 
 def check_run_id(value: str) -> None:
-    """Refuse an id of a run that is none: files are named after it.
+    """Refuse an invalid run id: files are named after it.
 
     Raises:
         BadInputError: If it is none.
@@ -125,7 +125,7 @@ def check_run_id(value: str) -> None:
 
 
 def check_launch(arguments: object) -> None:
-    """Refuse a launch by what stands in its arguments, however deep.
+    """Refuse a launch because of its arguments, at any depth.
 
     Args:
         arguments: Arguments of a mutation of Dagster's GraphQL API that starts runs: mappings, lists and scalars.

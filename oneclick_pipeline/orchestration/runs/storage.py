@@ -37,9 +37,9 @@ plugins.register(PingedPool.NAME, __name__, PingedPool.__name__)
 
 
 class PostgresStorage(DagsterPostgresStorage):
-    """dagster-postgres, where a plain `postgresql:` address is enough, and which tells in plain words that none answers.
+    """dagster-postgres, where a plain `postgresql:` address is enough, and which says in plain words that no server answers.
 
-    The tables are made under a lock: the pages, the daemon and a run may come first together.
+    The tables are made under a lock: the pages, the daemon and a run may all start at once.
     """
 
     @classmethod

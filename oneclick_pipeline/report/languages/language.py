@@ -136,7 +136,7 @@ class Language:
         """A number with so many decimals.
 
         Raises:
-            ValueError: If it is none: what is not known is told in words.
+            ValueError: If it is not finite: unknown values are expressed in words.
         """
         if not math.isfinite(x):
             raise ValueError(f"{x} cannot be shown as a number")
@@ -170,7 +170,7 @@ class _Formatter(Formatter):
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    r"""A foreign text on one line, not longer than a page bears.
+    r"""A foreign text on one line, no longer than a page can show.
 
     >>> cut("a\n b"), cut("x" * 99, 4)
     ('a b', 'xxx…')

@@ -32,7 +32,7 @@ SMALLEST_CLASS = 100
 LARGEST_FIT = 20_000
 """Customers above which a random sample of so many is fitted: it leaves less noise than the model has error."""
 SMALLEST_CELL = 5
-"""Customers a cell of a numeric column holds at least, so that no cell tells of a single one."""
+"""Customers a cell of a numeric column holds at least, so that no cell reveals a single one."""
 _PER_UNIT = (1, 2, 10, 20, 100, 1000)
 _LEVELS = 64
 _STEPS = 30

@@ -54,7 +54,7 @@ LEAST = 0.15
 LEAVE = 0.1
 """Chance a month that a customer who declines in every running horizon leaves for good."""
 JOIN = 0.0165
-"""Customers that join a month, as a share of those at the beginning: about as many as leave when nobody is treated."""
+"""Customers that join a month, as a share of those at the beginning: about as many as leave if no one is treated."""
 
 _AT = {name: place for place, name in enumerate(COLUMN_NAMES)}
 _STATIC = [_AT[name] for name in STATIC]

@@ -2,8 +2,8 @@
 
 The effect of an offer is the change of a customer's P(decline), negative where it helps. It is a mean, a part that
 follows from what the store sees of the customer (`DRIVERS`; a model can learn it), and a small part that is the
-customer's own (`OWN`; nobody can). Two of the drivers make targeting by risk alone go wrong: customers who were about
-to stay and are reminded of leaving (`asleep`), and those for whom everything comes too late (`lost`).
+customer's own (`OWN`; which no model can learn). Two of the drivers make targeting by risk alone go wrong: customers who
+were about to stay and are reminded of leaving (`asleep`), and those for whom any offer comes too late (`lost`).
 
 Some offers do what the bundled catalogue expects of them, some less, one more; one is harmful on average. An offer that
 the twin has no entry for gets an effect drawn from its id: mean −0.03 ± 0.03, a weight of 0.015 either way for every

@@ -35,9 +35,9 @@ BURN_IN = 12
 
 PERSISTENT = Quirks(non_regular=0.0, copies=0.0, customers_per_error=0)
 """What is wrong with the exports of a panel: everything but copies and wrong revenues, which would contradict the
-months around them. Who has just joined has not bought in all three months: nobody need be made not regular."""
+months around them. Who has just joined has not bought in all three months: so none need be made non-regular."""
 
-_LIFE, _EXPORT = 0, 1  # random streams of a month: writing it changes nobody's life
+_LIFE, _EXPORT = 0, 1  # random streams of a month: writing an export changes no customer's life
 
 
 class Panel:
@@ -45,7 +45,7 @@ class Panel:
 
     Snapshot *t* shows features x_t. The class of the three months after it, D_t, is drawn with
     P(decline | x_t) = `probability_of_codes(profile, x_t)` plus the effect of what was done to the customer in month *t*, and
-    stands in snapshot *t+3* as the activity. Whoever leaves has declined in every horizon still running, so that "in
+    stands in snapshot *t+3* as the activity. A customer who leaves has declined in every horizon still running, so that "in
     no file any more" means declined without exception.
 
     All luck depends on seed, month and customer alone: run twice with other effects, the store has the same customers
@@ -100,7 +100,7 @@ class Panel:
         Returns:
             One row per customer, in the order in which they joined: customer_id, the columns of `contracts.customers.FEATURES`,
             profit, activity (declined, stable, or missing for who was not there three months ago), and p_decline, the
-            probability that they decline in the next three months if nobody does anything.
+            probability that they decline in the next three months if nothing is done.
         """
         import pandas as pd
 
@@ -119,7 +119,7 @@ class Panel:
         Args:
             folder: Folder of the month, for example HOME/raw/2026-10; it appears whole or not at all.
             truth: Parquet file for the known truth, none is written without it: customer_id, p_decline, declines
-                (the class that stands in the snapshot three months later if nobody is treated), activity (the class
+                (the class that stands in the snapshot three months later if no one is treated), activity (the class
                 that stands in this one).
             overwrite: Whether an existing month is replaced.
 
@@ -216,7 +216,7 @@ class Panel:
         return leaving
 
     def _prepare(self) -> None:
-        """A month of the burn-in: nobody grows older, and who would leave passes for another, stable customer."""
+        """A month of the burn-in: no one ages, and a customer who would leave is treated as another, stable one."""
         customers = self._with_class(self._luck_of_all.declines < self._p_decline)
         leaving = self._leaving(customers)
         customers.revenue[leaving] = customers.usual[leaving, None]

@@ -157,7 +157,7 @@ class FullPolicy(OurPolicy):
 
 
 def no_longer_planned(given: Mapping[str, Mapping[str, int]]) -> dict[str, str | None]:
-    """First month from which the plan gives an offer to nobody any more; None where it still does in the last month.
+    """First month from which the plan no longer gives an offer to anyone; None if it still does in the last month.
 
     >>> no_longer_planned({"2024-01": {"a": 3, "b": 1}, "2024-02": {"a": 0, "b": 1}})
     {'a': '2024-02', 'b': None}

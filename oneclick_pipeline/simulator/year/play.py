@@ -194,7 +194,7 @@ def play(
     progress: Callable[[str], None] | None = None,
     watch: Callable[[Situation], None] | None = None,
 ) -> Play:
-    """Live a year under a policy.
+    """Play a year under a policy.
 
     Args:
         year: The store and its rules.

@@ -1,4 +1,4 @@
-"""What the policies earned in the year, and what was measured against what is true."""
+"""What the policies earned in the year, and measured effects compared with the truth."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _true_parts(outcomes: pd.DataFrame, truths: Mapping[str, pd.DataFrame]) -> p
 
 
 def _truth(parts: pd.DataFrame, campaigns: str, offer: str, comparison: str) -> float:
-    """The true effect of a comparison; NaN where nobody was offered anything in it."""
+    """The true effect of a comparison; NaN if no one was offered anything in it."""
     mine = parts[parts["offer_id"] == offer]
     if campaigns != "all":
         mine = mine[mine["campaigns"] == campaigns]
@@ -134,7 +134,7 @@ def _truth(parts: pd.DataFrame, campaigns: str, offer: str, comparison: str) -> 
 
 
 def write(folder: Path, result: Report, beliefs: Mapping[str, pd.DataFrame]) -> Path:
-    """Write the tables (Parquet and CSV) and the picture into a folder; returns where the picture stands."""
+    """Write the tables (Parquet and CSV) and the picture into a folder; returns the path of the picture."""
     folder.mkdir(parents=True, exist_ok=True)
     believed = [table.assign(month=month) for month, table in beliefs.items() if len(table)]
     tables = {"policies": result.policies, "months": result.months, "effects": result.effects}
@@ -210,7 +210,7 @@ def render(result: Report) -> Table:
 
 
 def lines(result: Report, left: Mapping[str, str | None], control_share: float) -> Iterable[str]:
-    """What the tables come to, in sentences."""
+    """A summary of the tables, in sentences."""
     gain = result.policies.set_index("policy")["gain"]
     share = gain[OURS] / (gain[ORACLE] * (1 - control_share)) if gain[ORACLE] > 0 else float("nan")
     yield f"Our policy gained {share:.0%} of what the oracle gains, less the hold-out's share."
