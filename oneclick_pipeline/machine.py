@@ -58,15 +58,15 @@ def left(place: Path | str) -> Left | None:
     path = Path(place).absolute()
     for folder in (path, *path.parents):
         try:
-            found = os.statvfs(folder)
+            status = os.statvfs(folder)
         except OSError:
             continue
         return Left(
-            read_only=bool(found.f_flag & os.ST_RDONLY),
-            free=found.f_bavail * found.f_frsize,
-            files=found.f_favail if found.f_files else None,
-            room=found.f_bavail / found.f_blocks if found.f_blocks else 1.0,
-            inodes=found.f_favail / found.f_files if found.f_files else 1.0,
+            read_only=bool(status.f_flag & os.ST_RDONLY),
+            free=status.f_bavail * status.f_frsize,
+            files=status.f_favail if status.f_files else None,
+            room=status.f_bavail / status.f_blocks if status.f_blocks else 1.0,
+            inodes=status.f_favail / status.f_files if status.f_files else 1.0,
         )
     return None
 

@@ -131,15 +131,15 @@ def _declines(probabilities: list[pd.Series]) -> dict[str, list[object]]:
     import numpy as np
 
     names = ("expected_declines", "expected_declines_low", "expected_declines_high", "mean_p_decline")
-    found: dict[str, list[object]] = {name: [] for name in names}
+    rows: dict[str, list[object]] = {name: [] for name in names}
     for values in probabilities:
         p = values.to_numpy(dtype=float, na_value=np.nan)
         known = p[~np.isnan(p)]
         expected, margin = known.sum(), Z_95 * np.sqrt((known * (1 - known)).sum())
         row = (expected, max(expected - margin, 0), min(expected + margin, len(known)), known.mean() if known.size else None)
-        for name, number in zip(found, row, strict=True):
-            found[name].append(number if known.size else None)
-    return found
+        for name, number in zip(rows, row, strict=True):
+            rows[name].append(number if known.size else None)
+    return rows
 
 
 def _mean(values: pd.Series) -> float | None:

@@ -74,9 +74,9 @@ def campaign_outcomes(
     parts = []
     for campaign in sorted(campaigns):
         rows = ledger[ledger["campaign_month"] == campaign].sort_values("customer_id", ignore_index=True)
-        found = _observed(rows, seen, campaign, month=month, horizon=horizon)
-        if found is not None:
-            parts.append(rows.assign(**found, declined=_declined(rows, seen, campaign, horizon=horizon, rules=rules)))
+        outcomes = _observed(rows, seen, campaign, month=month, horizon=horizon)
+        if outcomes is not None:
+            parts.append(rows.assign(**outcomes, declined=_declined(rows, seen, campaign, horizon=horizon, rules=rules)))
     if not parts:
         return _typed(pd.DataFrame(columns=CAMPAIGN_OUTCOMES.names))
     return _typed(pd.concat(parts, ignore_index=True))

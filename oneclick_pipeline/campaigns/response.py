@@ -168,9 +168,9 @@ def held_out(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame,
     expected = np.tile(priors["mean"].to_numpy(dtype=float), (len(outcomes), 1))
     fold = folds(outcomes["customer_id"].to_numpy(), seed)
     for k in range(FOLDS):
-        found = learn(outcomes[fold != k], before[fold != k], priors)
-        if found is not None and (fold == k).any():
-            expected[fold == k] = found.customer_effects(before[fold == k])
+        response = learn(outcomes[fold != k], before[fold != k], priors)
+        if response is not None and (fold == k).any():
+            expected[fold == k] = response.customer_effects(before[fold == k])
     return expected
 
 
@@ -277,8 +277,8 @@ def _most_evident(sums: _Sums, means: Floats, sds: Floats) -> dict[str, float]:
         before = dict(scales)
         for name, now in before.items():
             mine = np.flatnonzero(owners == name)
-            part, found = covariance[np.ix_(mine, mine)], covariance[mine] @ gap
-            gains = [_evidence(part, found, now, sd) + (_MATTERS if name != ERROR and sd > _GRID[0] else 0) for sd in _GRID]
+            part, mean = covariance[np.ix_(mine, mine)], covariance[mine] @ gap
+            gains = [_evidence(part, mean, now, sd) + (_MATTERS if name != ERROR and sd > _GRID[0] else 0) for sd in _GRID]
             scales[name] = best = _GRID[int(np.argmax(gains))]
             if best != now:
                 change = best**-2.0 - now**-2.0
@@ -329,10 +329,10 @@ class _Ramps:
             values = customers[name].to_numpy(dtype=float, na_value=np.nan)
             values = values[np.isfinite(values)]
             places = _KNOTS_OF_SCORE if name == "p_decline" else _KNOTS
-            found = np.unique(np.quantile(values, places)) if len(values) else np.zeros(0)
-            if len(found) == 1 and values.min() < values.max():  # nearly all the same: a step
-                found = np.unique([values.min(), found[0], values.max()])
-            knots[name] = tuple(found.tolist())
+            edges = np.unique(np.quantile(values, places)) if len(values) else np.zeros(0)
+            if len(edges) == 1 and values.min() < values.max():  # nearly all the same: a step
+                edges = np.unique([values.min(), edges[0], values.max()])
+            knots[name] = tuple(edges.tolist())
         texts = {name: tuple(sorted(customers[name].dropna().unique())) for name in TEXTS}
         raw = cls(knots, texts, np.zeros(1)).columns(customers)
         with np.errstate(invalid="ignore"):

@@ -39,16 +39,16 @@ def quantiles(offers: Sequence[Offer], customers: Columns) -> Quantiles:
     """The quantiles of the regular customers that offers ask for: exact, one column at a time; NaN where nothing is known."""
     import numpy as np
 
-    found: dict[tuple[str, float], float] = {}
+    cuts: dict[tuple[str, float], float] = {}
     for offer in offers:
         for condition in _single(offer):
-            if condition.quantile is not None and (condition.column, condition.quantile) not in found:
+            if condition.quantile is not None and (condition.column, condition.quantile) not in cuts:
                 values = customers[condition.column].to_numpy(dtype=float, na_value=np.nan)
                 values = values[customers["regular"].to_numpy(dtype=bool, na_value=False)]
                 values = values[~np.isnan(values)]
                 cut = float(np.quantile(values, condition.quantile)) if len(values) else np.nan
-                found[condition.column, condition.quantile] = cut
-    return found
+                cuts[condition.column, condition.quantile] = cut
+    return cuts
 
 
 def _single(offer: Offer) -> Iterator[Condition]:

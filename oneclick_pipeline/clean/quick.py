@@ -92,5 +92,5 @@ def _meaning(column: Column, words: list[str]) -> pl.Expr:
     values = [column.values.get(word, word) for word in words]
     meant = pl.Series(values, dtype=pl.Boolean if column.kind == "bool" else pl.Categorical)
     places = pl.col(f"word_{column.name}")
-    found = pl.when(places < len(values)).then(places)  # an allowed blank comes after them
-    return found.map_batches(meant.gather, return_dtype=meant.dtype, is_elementwise=True).alias(column.name)
+    position = pl.when(places < len(values)).then(places)  # an allowed blank comes after them
+    return position.map_batches(meant.gather, return_dtype=meant.dtype, is_elementwise=True).alias(column.name)

@@ -46,9 +46,9 @@ def is_word(column: Column) -> bool:
 
 def right_spellings(texts: nw.LazyFrame, column: Column) -> dict[str, str]:
     """Every different text of a vocabulary column -> its right spelling; unknown words are left out."""
-    found = texts.select(column.name).unique().collect()[column.name].drop_nulls().to_list()
+    different = texts.select(column.name).unique().collect()[column.name].drop_nulls().to_list()
     words = list(column.values) or list(column.known)
-    right = {text: text if text in words else nearest(text, words) for text in sorted(found)}
+    right = {text: text if text in words else nearest(text, words) for text in sorted(different)}
     if column.known:  # an open vocabulary: a new word is as good as a known one
         return {text: word or text for text, word in right.items()}
     return {text: word for text, word in right.items() if word is not None}

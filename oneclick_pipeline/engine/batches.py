@@ -61,8 +61,8 @@ class Batches:
         """A column of all rows; texts as categories."""
         texts = [column] if TABLES[self.table][column].kind == "str" else None
         values = self._read([column], texts).column(0)
-        found: pd.Series = (values if self._order is None else values.take(self._order)).to_pandas()
-        return found
+        series: pd.Series = (values if self._order is None else values.take(self._order)).to_pandas()
+        return series
 
     def __iter__(self) -> "Iterator[pd.DataFrame]":
         """The batches, each with an index from 0."""

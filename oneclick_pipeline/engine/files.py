@@ -36,8 +36,8 @@ _TICK_NS = 1_000_000
 
 def dtype(column: Column) -> nw.dtypes.DType:
     """The type of a column's values, whatever the engine."""
-    found: nw.dtypes.DType = getattr(nw, column.type.polars)()
-    return found
+    kind: nw.dtypes.DType = getattr(nw, column.type.polars)()
+    return kind
 
 
 def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
@@ -138,8 +138,8 @@ class _Digest:
 
     def text(self) -> str:
         """The digest of all that was counted in."""
-        found = self._columns, self._rows, self._sum % 2**64, self._squares % 2**64
-        return hashlib.sha256(repr(found).encode()).hexdigest()[:32]
+        content = self._columns, self._rows, self._sum % 2**64, self._squares % 2**64
+        return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
 
 
 def _batches(path: Path) -> Iterator[pl.DataFrame]:
@@ -152,10 +152,10 @@ def _batches(path: Path) -> Iterator[pl.DataFrame]:
 
 def digest(path: Path) -> str:
     """Hash of a table's content: the same for the same rows in any order, from any engine."""
-    found = _Digest()
+    digest_of_rows = _Digest()
     for batch in _batches(path):
-        found.add(batch)
-    return found.text()
+        digest_of_rows.add(batch)
+    return digest_of_rows.text()
 
 
 def parts(path: Path) -> list[Path]:
@@ -179,15 +179,15 @@ def gather(folder: Path, path: Path) -> None:
     """
     import pyarrow.parquet as pq
 
-    found = parts(folder)
-    if sum(part.stat().st_size for part in found) > _ONE_FILE_BYTES:
-        for other in set(folder.iterdir()) - set(found):  # checksums and the mark of success
+    files = parts(folder)
+    if sum(part.stat().st_size for part in files) > _ONE_FILE_BYTES:
+        for other in set(folder.iterdir()) - set(files):  # checksums and the mark of success
             other.unlink()
         folder.rename(path)
         return
-    schema = pq.read_schema(found[0]).remove_metadata()
+    schema = pq.read_schema(files[0]).remove_metadata()
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as out:
-        for part in found:
+        for part in files:
             for batch in pq.ParquetFile(part).iter_batches():
                 out.write_batch(batch.replace_schema_metadata(None))
     shutil.rmtree(folder)
@@ -306,7 +306,7 @@ def verify(path: Path, table: Table) -> str:
     import pandera.errors
     import polars as pl
 
-    contract, found, keys = table.contract(), _Digest(), []
+    contract, rows_digest, keys = table.contract(), _Digest(), []
     remedy = "this is a bug in the pipeline: please report it with this message"
     for batch in _batches(path):
         try:
@@ -314,11 +314,11 @@ def verify(path: Path, table: Table) -> str:
         except pandera.errors.SchemaErrors as error:
             cases = error.failure_cases.select("column", "check", "failure_case").head(3)
             raise BadInputError(f"{table.name} breaks its contract: {cases.rows()}", file=str(path), remedy=remedy) from error
-        found.add(batch)
+        rows_digest.add(batch)
         if table.key:
             keys.append(batch[table.key[0]] if len(table.key) == 1 else batch.select(table.key).hash_rows())
     if keys and stands_twice(pl.concat(keys).to_numpy()):  # different hashes: different keys
         twice = pl.scan_parquet(path, glob=False).group_by(table.key).len().filter(pl.col("len") > 1)
         if n := twice.select(pl.len()).collect(engine="streaming").item():
             raise BadInputError(f"{table.name}: {n} keys {table.key} appear twice", file=str(path), remedy=remedy)
-    return found.text()
+    return rows_digest.text()

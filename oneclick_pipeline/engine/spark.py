@@ -92,14 +92,14 @@ class SparkEngine:
             for out in _alone(function, batches):
                 yield pa.RecordBatch.from_pydict({"made": [cloudpickle.dumps(out)]})
 
-        found = self._rows(rows).mapInArrow(made, "made binary").persist(StorageLevel.DISK_ONLY)
+        frame = self._rows(rows).mapInArrow(made, "made binary").persist(StorageLevel.DISK_ONLY)
         try:
-            found.count()  # all parts at once, on all executors; then they come one by one, and are never here together
+            frame.count()  # all parts at once, on all executors; then they come one by one, and are never here together
             # only what our own function returned comes back, over the cluster's own connections
-            for row in found.toLocalIterator():
+            for row in frame.toLocalIterator():
                 yield cloudpickle.loads(row.made)
         finally:
-            found.unpersist()
+            frame.unpersist()
 
     def apply(
         self,

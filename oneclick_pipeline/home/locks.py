@@ -96,11 +96,11 @@ def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
 def _is_ours(path: Path) -> bool:
     """Whether a file is a plain one of this user, or of the user who owns its folder; it may have gone meanwhile."""
     try:
-        found, folder = path.lstat(), path.parent.stat()
+        status, folder = path.lstat(), path.parent.stat()
     except FileNotFoundError:
         return True
-    owners = {os.geteuid(), folder.st_uid} if hasattr(os, "geteuid") else {found.st_uid}
-    return stat.S_ISREG(found.st_mode) and found.st_uid in owners
+    owners = {os.geteuid(), folder.st_uid} if hasattr(os, "geteuid") else {status.st_uid}
+    return stat.S_ISREG(status.st_mode) and status.st_uid in owners
 
 
 def is_held(path: Path) -> bool:

@@ -60,14 +60,14 @@ class Access:
         shared = (own & (stat.S_IRUSR | stat.S_IXUSR)) >> 3
         return own | shared | (stat.S_ISGID if stat.S_ISDIR(mode) else 0)  # what is made in a folder inherits its group
 
-    def fits(self, found: os.stat_result) -> bool:
+    def fits(self, status: os.stat_result) -> bool:
         """Whether an entry has the permissions that it should have."""
-        return stat.S_IMODE(found.st_mode) == self.mode(found.st_mode) and self.group in (None, found.st_gid)
+        return stat.S_IMODE(status.st_mode) == self.mode(status.st_mode) and self.group in (None, status.st_gid)
 
-    def open(self, found: os.stat_result) -> bool:
+    def open(self, status: os.stat_result) -> bool:
         """Whether anyone may read, write or enter an entry who should not."""
-        allowed = self.mode(found.st_mode) if self.group == found.st_gid else 0
-        return bool(found.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~allowed)
+        allowed = self.mode(status.st_mode) if self.group == status.st_gid else 0
+        return bool(status.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~allowed)
 
     def remedy(self, home: Path) -> str:
         """The command that closes a home to others."""
@@ -177,14 +177,14 @@ def _shut(entry: str | int) -> None:
 
     A file that has other names as well, outside of the home it may be, is its owner's alone: a group gets no permission for it.
     """
-    found = os.stat(entry)  # noqa: PTH116 - what is held, not a path
-    own = Access() if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode) else access()
-    if stat.S_ISLNK(found.st_mode) or own.fits(found) or found.st_uid != _user():
+    status = os.stat(entry)  # noqa: PTH116 - what is held, not a path
+    own = Access() if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode) else access()
+    if stat.S_ISLNK(status.st_mode) or own.fits(status) or status.st_uid != _user():
         return
     with suppress(OSError):  # on a file system that is read-only or has no permissions: the doctor reports it
-        if own.group is not None and found.st_gid != own.group:
+        if own.group is not None and status.st_gid != own.group:
             os.chown(entry, -1, own.group)
-        os.chmod(entry, own.mode(found.st_mode))  # noqa: PTH101 - the same
+        os.chmod(entry, own.mode(status.st_mode))  # noqa: PTH101 - the same
 
 
 def _user() -> int:
@@ -237,13 +237,13 @@ def exposed(home: Path, listed: int = 10) -> Exposed:
     counts = [0, 0]
     for path in _entries(home):
         with suppress(OSError):  # it has disappeared
-            found = path.stat(follow_symlinks=path == home)
-            if not stat.S_ISLNK(found.st_mode) and own.open(found):
+            status = path.stat(follow_symlinks=path == home)
+            if not stat.S_ISLNK(status.st_mode) and own.open(status):
                 counts[0] += 1
-                opened += [f"{path} ({stat.filemode(found.st_mode)})"] if len(opened) < listed else []
-            if found.st_uid != top.st_uid:
+                opened += [f"{path} ({stat.filemode(status.st_mode)})"] if len(opened) < listed else []
+            if status.st_uid != top.st_uid:
                 counts[1] += 1
-                foreign += [f"{path} (user {found.st_uid})"] if len(foreign) < listed else []
+                foreign += [f"{path} (user {status.st_uid})"] if len(foreign) < listed else []
     everybody = (stat.S_IWOTH, stat.S_IWOTH | stat.S_ISVTX)
     parents = tuple(path for path in home.resolve().parents if path.stat().st_mode & everybody[1] == everybody[0])
     return Exposed(tuple(opened), counts[0], tuple(foreign), counts[1], parents, top.st_uid, not own.open(top))

@@ -166,8 +166,8 @@ def _closed_form(log_odds: LogOdds, data: _Sample) -> tuple[_Curves, Floats]:
         TextCurve(c.feature, c.contributions, c.missing, c.unknown - float(m)) if isinstance(c, TextCurve) else c
         for c, m in zip(centred, means, strict=True)
     )
-    found = _Curves(CLOSED_FORM, centred, (0.0,) * len(centred))
-    return found, (data.values - by_curves(found.curves, data.customers)).mean(axis=0)
+    fitted = _Curves(CLOSED_FORM, centred, (0.0,) * len(centred))
+    return fitted, (data.values - by_curves(fitted.curves, data.customers)).mean(axis=0)
 
 
 def _curves(data: _Sample) -> tuple[_Curves, Floats]:
@@ -199,9 +199,9 @@ def _fidelity(data: _Sample, exact: _Curves | None) -> Fidelity:
             parts = by_curves(exact.curves, judged.customers)
             shift = (judged.values - parts).mean(axis=0)
         else:
-            found, shift = _curves(data.some(np.flatnonzero(learn)))
-            parts = by_curves(found.curves, judged.customers)
-            parts = parts + np.outer((judged.values - shift - parts).sum(axis=1), found.shares)
+            half, shift = _curves(data.some(np.flatnonzero(learn)))
+            parts = by_curves(half.curves, judged.customers)
+            parts = parts + np.outer((judged.values - shift - parts).sum(axis=1), half.shares)
         true.append(judged.values - shift)
         guessed.append(parts)
     return compare(np.concatenate(true), np.concatenate(guessed))

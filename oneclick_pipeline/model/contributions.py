@@ -103,12 +103,12 @@ class Contributions:
 
     def of_inputs(self, frame: pd.DataFrame, p_decline: Floats) -> Floats:
         """`of` what `training_set.inputs` has made of a table already: that takes half of the time."""
-        found = by_curves(self.curves, frame)
+        values = by_curves(self.curves, frame)
         if any(self.shares):
-            rest = clipped_log_odds(p_decline) - self.baseline - found.sum(axis=1)
+            rest = clipped_log_odds(p_decline) - self.baseline - values.sum(axis=1)
             for i, share in enumerate(self.shares):
-                found[:, i] += share * rest
-        return found
+                values[:, i] += share * rest
+        return values
 
     def to_json(self) -> str:
         """The contributions as JSON text."""
@@ -134,25 +134,25 @@ class Contributions:
             version = content.pop("version")
             curves = tuple(from_record(c) for c in content.pop("curves"))
             fidelity = Fidelity(**content.pop("fidelity"))
-            found = cls(curves=curves, shares=tuple(content.pop("shares")), fidelity=fidelity, **content)
+            contributions = cls(curves=curves, shares=tuple(content.pop("shares")), fidelity=fidelity, **content)
         except BadInputError as error:
             raise BadInputError(error.problem, value=error.value, remedy=_REMEDY) from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadInputError("these are not feature contributions", value=str(error), remedy=_REMEDY) from error
         if version != VERSION:
             raise BadInputError(f"the contributions have version {version}, but this program reads {VERSION}", remedy=_REMEDY)
-        return found
+        return contributions
 
 
 def by_curves(curves: Sequence[Curve], frame: pd.DataFrame) -> Floats:
     """Contributions by the curves alone, shape (rows, features)."""
     import numpy as np
 
-    found = np.empty((len(frame), len(curves)))
+    totals = np.empty((len(frame), len(curves)))
     for i, curve in enumerate(curves):
         values = frame[curve.feature]
-        found[:, i] = curve.at(values) if isinstance(curve, TextCurve) else curve.at(values.to_numpy())
-    return found
+        totals[:, i] = curve.at(values) if isinstance(curve, TextCurve) else curve.at(values.to_numpy())
+    return totals
 
 
 def clipped_log_odds(p: Floats) -> Floats:

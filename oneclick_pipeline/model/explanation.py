@@ -103,8 +103,8 @@ def _mean_strengths(values: pd.DataFrame, seed: int) -> NDArray[np.float64]:
     strength = values[[CONTRIBUTION + name for name in FEATURE_NAMES]].abs().to_numpy()
     n = len(strength)
     weights = np.random.default_rng([seed, 4]).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES) / n
-    found: NDArray[np.float64] = np.vstack([strength.mean(axis=0), np.quantile(weights @ strength, [0.025, 0.975], axis=0)])
-    return found
+    bounds: NDArray[np.float64] = np.vstack([strength.mean(axis=0), np.quantile(weights @ strength, [0.025, 0.975], axis=0)])
+    return bounds
 
 
 def _costs(model: Any, frame: pd.DataFrame, declined: NDArray[np.int_], rng: np.random.Generator) -> NDArray[np.float64]:  # noqa: ANN401
@@ -223,5 +223,5 @@ def _spread(across: NDArray[np.float64], step: float) -> NDArray[np.float64]:
 
     nth = pd.Series(across).groupby(np.round(across / step)).cumcount().to_numpy()
     side = np.where(nth % 2, 1.0, -1.0) * ((nth + 1) // 2)
-    found: NDArray[np.float64] = np.clip(side * 0.07, -0.42, 0.42)
-    return found
+    heights: NDArray[np.float64] = np.clip(side * 0.07, -0.42, 0.42)
+    return heights

@@ -184,8 +184,8 @@ def standing(
     import numpy as np
 
     key = ["feature_month", "customer_id"]
-    found = rows[key].merge(held_out[[*key, "p_decline"]], on=key, how="left", validate="one_to_one")
-    p = found["p_decline"].to_numpy(dtype=float, copy=True)
+    merged = rows[key].merge(held_out[[*key, "p_decline"]], on=key, how="left", validate="one_to_one")
+    p = merged["p_decline"].to_numpy(dtype=float, copy=True)
     unseen = np.isnan(p)
     if unseen.any():
         p[unseen] = predicted(rows.loc[unseen, key].merge(training, on=key, how="left", validate="one_to_one"))

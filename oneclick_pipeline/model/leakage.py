@@ -121,12 +121,12 @@ def single_feature_auc(training: pd.DataFrame) -> pd.Series:
         return pd.Series(dtype=float)
     declined, folds = _judged_by(rows)
     features = inputs(rows)
-    found = {name: _binned_auc(_categories(features[name]), declined, folds) for name in TEXTS}
+    aucs = {name: _binned_auc(_categories(features[name]), declined, folds) for name in TEXTS}
     for name in NUMBERS:
         values = features[name].to_numpy()
         ordered = roc_auc(declined, features[name].fillna(features[name].min() - 1).fillna(0).to_numpy())
-        found[name] = max(ordered, 1 - ordered, _binned_auc(_bins(values, FEATURE_BINS), declined, folds))
-    return pd.Series(found)[list(FEATURE_NAMES)].sort_values(ascending=False, kind="stable")
+        aucs[name] = max(ordered, 1 - ordered, _binned_auc(_bins(values, FEATURE_BINS), declined, folds))
+    return pd.Series(aucs)[list(FEATURE_NAMES)].sort_values(ascending=False, kind="stable")
 
 
 def disguised_label(aucs: pd.Series, *, limit: float) -> BadInputError | None:
@@ -268,15 +268,15 @@ def _binned_auc(codes: NDArray[np.int_], declined: NDArray[np.int_], folds: NDAr
     """
     import numpy as np
 
-    size, found = codes.max() + 1, []
+    size, aucs = codes.max() + 1, []
     for learn, judge in splits(folds):
         if len(np.unique(declined[judge])) < 2 or not len(learn):  # noqa: PLR2004 - the two classes
             continue
         rows = np.bincount(codes[learn], minlength=size)
         hits = np.bincount(codes[learn], weights=declined[learn], minlength=size)
         share = np.where(rows > 0, hits / np.maximum(rows, 1), declined[learn].mean())
-        found.append(roc_auc(declined[judge], share[codes[judge]]))
-    return max(CHANCE, float(np.mean(found))) if found else CHANCE
+        aucs.append(roc_auc(declined[judge], share[codes[judge]]))
+    return max(CHANCE, float(np.mean(aucs))) if aucs else CHANCE
 
 
 def _equal_shares(
@@ -285,12 +285,12 @@ def _equal_shares(
     """The comparisons of one month of features with one later snapshot; see `future_shares`."""
     import numpy as np
 
-    found = part[list(COLUMNS)].merge(later[list(COLUMNS)], on="customer_id", suffixes=("", "_later"), validate="one_to_one")
+    merged = part[list(COLUMNS)].merge(later[list(COLUMNS)], on="customer_id", suffixes=("", "_later"), validate="one_to_one")
     rows = []
     for names in MONTHLY.values():
-        own = found[list(names)].astype(float).to_numpy()
+        own = merged[list(names)].astype(float).to_numpy()
         moves = (own != own[:, :1]).any(axis=1)
-        after = found[[f"{name}_later" for name in names[:ahead]]].astype(float).to_numpy()
+        after = merged[[f"{name}_later" for name in names[:ahead]]].astype(float).to_numpy()
         for i, name in enumerate(names):
             for j, later_name in enumerate(names[:ahead]):
                 compared = moves & (own[:, i] != 0) & ~np.isnan(own[:, i]) & ~np.isnan(after[:, j])

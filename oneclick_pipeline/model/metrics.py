@@ -49,9 +49,9 @@ def average_precision(declined: NDArray[np.int_], score: NDArray[np.float64]) ->
 
     values, place = np.unique(-score, return_inverse=True)
     hits = np.bincount(place, weights=declined, minlength=len(values))
-    found = np.cumsum(hits)
-    precision = found / np.cumsum(np.bincount(place, minlength=len(values)))
-    return float((precision * hits).sum() / found[-1])
+    hits_so_far = np.cumsum(hits)
+    precision = hits_so_far / np.cumsum(np.bincount(place, minlength=len(values)))
+    return float((precision * hits).sum() / hits_so_far[-1])
 
 
 def log_loss(declined: NDArray[np.int_], p: NDArray[np.float64]) -> float:
@@ -161,10 +161,10 @@ def intervals(predictions: pd.DataFrame) -> dict[str, Interval]:
     """Every metric of `METRICS` with its interval, from out-of-fold predictions as `fold_scores` takes them."""
     scores = fold_scores(predictions)
     folds = int(predictions["fold"].nunique())
-    found = {
+    folds_scored = {
         name: corrected_interval(scores[name].to_numpy(), folds=folds, bounds=BOUNDS.get(name, (0.0, 1.0))) for name in BY_FOLD
     }
-    return found | {"ece": jackknife_interval(predictions, ece, folds=folds)}
+    return folds_scored | {"ece": jackknife_interval(predictions, ece, folds=folds)}
 
 
 def jackknife_interval(

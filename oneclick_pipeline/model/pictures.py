@@ -65,10 +65,10 @@ def calibration(title: str, predictions: pd.DataFrame) -> Figure:
     for axes, name, column in zip(picture.subplots(1, 2), ("Before", "After"), ("p_raw", "p_calibrated"), strict=True):
         shown = predictions.assign(p_decline=predictions[column])
         _reliability(axes, shown)
-        found = intervals(shown)
+        metrics = intervals(shown)
         kept = (predictions[column] == predictions["p_decline"]).groupby([predictions["repeat"], predictions["fold"]]).all()
         axes.set_title(
-            f"{name} calibration: ECE {found['ece'].estimate:.3f}, log loss {found['log_loss'].estimate:.3f}, "
+            f"{name} calibration: ECE {metrics['ece'].estimate:.3f}, log loss {metrics['log_loss'].estimate:.3f}, "
             f"kept in {kept.sum()} of {len(kept)} folds",
             loc="left",
             y=1.0,
@@ -124,9 +124,9 @@ def _true_positive_rate(part: pd.DataFrame, grid: NDArray[np.float64]) -> NDArra
 
     ordered = part.sort_values("p_decline", ascending=False)
     last_of_tie = (ordered["p_decline"] != ordered["p_decline"].shift(-1)).to_numpy()
-    found = ordered["declined"].cumsum().to_numpy()[last_of_tie]
-    flagged = np.arange(1, len(part) + 1)[last_of_tie] - found
-    return np.interp(grid, np.r_[0, flagged / flagged[-1]], np.r_[0, found / found[-1]])
+    decliners = ordered["declined"].cumsum().to_numpy()[last_of_tie]
+    flagged = np.arange(1, len(part) + 1)[last_of_tie] - decliners
+    return np.interp(grid, np.r_[0, flagged / flagged[-1]], np.r_[0, decliners / decliners[-1]])
 
 
 def _reliability(axes: Axes, predictions: pd.DataFrame) -> None:

@@ -63,8 +63,8 @@ def _figures(part: pd.DataFrame) -> dict[str, float]:
         if not spread:
             figures |= {name: float("nan"), f"{name}_low": float("nan"), f"{name}_high": float("nan")}
             continue
-        found = jackknife_interval(part, metric, folds=folds, bounds=BOUNDS.get(name, (0.0, 1.0)))
-        figures |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+        interval = jackknife_interval(part, metric, folds=folds, bounds=BOUNDS.get(name, (0.0, 1.0)))
+        figures |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return figures
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.model.evaluation import Found
+    from oneclick_pipeline.model.evaluation import SearchResult
     from oneclick_pipeline.settings import Model
 
 _BLOCK = 64
@@ -57,17 +57,17 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
     with threadpool_limits(limits=1):
         predictions = nested_predictions(data, candidates[: max(settings.nested_draws, len(settings.families))], settings)
         inner = inner_folds(data, settings, [settings.seed])
-        found = search_all(matrices(data.frame, data.frame)[0], data.declined, inner, candidates, settings)
-        pipeline = fit(found.chosen, data, inner, settings.seed)
+        search = search_all(matrices(data.frame, data.frame)[0], data.declined, inner, candidates, settings)
+        pipeline = fit(search.chosen, data, inner, settings.seed)
         later = out_of_time(rows, settings)
-    results = [_family_result(best, found, predictions[best.name], len(rows), settings) for best in found.bests]
-    if found.votes:
-        results.append(_vote_result(found, predictions[VOTE], len(rows)))
+    results = [_family_result(best, search, predictions[best.name], len(rows), settings) for best in search.bests]
+    if search.votes:
+        results.append(_vote_result(search, predictions[VOTE], len(rows)))
     judged = predictions[CHOSEN]
     return TrainedModel(
         pipeline=pipeline,
-        family=found.chosen.name,
-        parameters=found.chosen.parameters,
+        family=search.chosen.name,
+        parameters=search.chosen.parameters,
         metrics=metrics.intervals(judged),
         fold_scores=metrics.fold_scores(judged),
         predictions=judged,
@@ -166,9 +166,9 @@ def changes_warnings(pipeline: Any) -> bool:  # noqa: ANN401
     return any(isinstance(part, BaseForest) for part in parts)
 
 
-def _family_result(best: Trial, found: Found, predictions: pd.DataFrame, rows: int, settings: Model) -> FamilyResult:
+def _family_result(best: Trial, search: SearchResult, predictions: pd.DataFrame, rows: int, settings: Model) -> FamilyResult:
     family = best.candidate.family
-    trials = [t for t in found.trials if t.candidate.family is family]
+    trials = [t for t in search.trials if t.candidate.family is family]
     dealt = sum(c.family is family for c in draw(settings))
     return FamilyResult(
         name=family.name,
@@ -183,8 +183,8 @@ def _family_result(best: Trial, found: Found, predictions: pd.DataFrame, rows: i
     )
 
 
-def _vote_result(found: Found, predictions: pd.DataFrame, rows: int) -> FamilyResult:
-    best = choose(found.votes)
+def _vote_result(search: SearchResult, predictions: pd.DataFrame, rows: int) -> FamilyResult:
+    best = choose(search.votes)
     return FamilyResult(
         name=VOTE,
         label=VOTE_LABEL,
@@ -192,9 +192,9 @@ def _vote_result(found: Found, predictions: pd.DataFrame, rows: int) -> FamilyRe
         metrics=metrics.intervals(predictions),
         fold_scores=metrics.fold_scores(predictions),
         predictions=predictions,
-        trials=_trial_table(found.votes, best),
+        trials=_trial_table(search.votes, best),
         rows=min(rows, max(m.candidate.max_rows for m in best.members)),
-        draws=f"{len(found.votes)} of {len(found.votes)}",
+        draws=f"{len(search.votes)} of {len(search.votes)}",
     )
 
 

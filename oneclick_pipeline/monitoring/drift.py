@@ -74,11 +74,11 @@ def drift(
             rows += [{"kind": "category", "name": column.name} | row for row in _new_categories(values, others, settings)]
     rows.append({"kind": "score", "name": SCORE} | _score(now, reference, settings, seed))
     rows += [{"kind": "share"} | row for row in _shares(now, reference, settings)]
-    found = pd.DataFrame([{"category": ""} | row for row in rows]).reindex(columns=DRIFT.names)
+    table = pd.DataFrame([{"category": ""} | row for row in rows]).reindex(columns=DRIFT.names)
     return typed(
-        found.assign(
+        table.assign(
             reference_month=None if reference is None else reference.month,
-            model_version=pd.array([model_version] * len(found), dtype="Int64"),
+            model_version=pd.array([model_version] * len(table), dtype="Int64"),
         ),
         DRIFT,
     )
@@ -100,14 +100,14 @@ def _moved(values: pd.Series, others: pd.Series | None, column: Column | None, s
         before, now = index.category_counts(others, values)
     else:
         before, now = index.number_counts(others, values, settings.bins)
-    found = index.psi(before, now, seed)
-    size = found.value if found.beyond_chance else 0.0
+    shift = index.psi(before, now, seed)
+    size = shift.value if shift.beyond_chance else 0.0
     return row | {
-        "bins": found.bins,
-        "psi": found.value,
-        "psi_low": found.low,
-        "psi_high": found.high,
-        "psi_chance": found.chance,
+        "bins": shift.bins,
+        "psi": shift.value,
+        "psi_low": shift.low,
+        "psi_high": shift.high,
+        "psi_chance": shift.chance,
         "status": level(size, settings.psi_moderate, settings.psi_shifted),
     }
 
@@ -146,12 +146,12 @@ def _new_categories(values: pd.Series, others: pd.Series | None, settings: Monit
         if name not in known:
             new[name[:_LONGEST]] = new.get(name[:_LONGEST], 0) + n
     most = sorted(new.items(), key=lambda item: (-item[1], item[0]))[:_NAMED]
-    found = []
+    rows = []
     for name, n in [("", sum(new.values())), *most]:
         share = _share(n, len(values), 0, len(others))
         limits = (1e-12, settings.category_shifted)  # one customer is enough to count
-        found.append(total | {"category": name} | share | {"status": level(share["value"] or 0.0, *limits)})
-    return found
+        rows.append(total | {"category": name} | share | {"status": level(share["value"] or 0.0, *limits)})
+    return rows
 
 
 def _shares(now: Snapshot, reference: Snapshot | None, settings: Monitoring) -> list[Row]:

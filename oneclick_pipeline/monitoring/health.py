@@ -110,11 +110,13 @@ def model_health(
         after = own if known.same_month else add_months(own, horizon)
         if after > month or after not in features:
             continue
-        found = _outcomes(scored, features, drawn, known, own, after, horizon=horizon, rules=rules)
-        if found is None:
+        outcomes = _outcomes(scored, features, drawn, known, own, after, horizon=horizon, rules=rules)
+        if outcomes is None:
             continue
-        by_version.setdefault(version, []).append(found)
-        rows.append({"feature_month": own, "model_version": version, "label_month": after} | _row(found, known, settings, seed))
+        by_version.setdefault(version, []).append(outcomes)
+        rows.append(
+            {"feature_month": own, "model_version": version, "label_month": after} | _row(outcomes, known, settings, seed)
+        )
     for version, parts in sorted(by_version.items()):
         together = Outcomes(*(_joined(parts, place) for place in range(4)), *(sum(p[place] for p in parts) for place in (4, 5)))
         rows.append({"feature_month": ALL, "model_version": version} | _row(together, versions[version], settings, seed))
@@ -123,8 +125,8 @@ def model_health(
 
 def _version(scores: pd.DataFrame) -> int | None:
     """The version that scored a month; None if there was none, or several."""
-    found = scores["model_version"].unique()
-    return int(found[0]) if len(found) == 1 else None
+    versions = scores["model_version"].unique()
+    return int(versions[0]) if len(versions) == 1 else None
 
 
 def _joined(parts: list[Outcomes], place: int) -> Any:  # noqa: ANN401 - an array of one of several types
@@ -177,26 +179,26 @@ def _same_month(features: pd.DataFrame) -> pd.DataFrame | None:
 
 def _later(features: pd.DataFrame, later: pd.DataFrame, horizon: int, rules: Labels) -> pd.DataFrame | None:
     """What became of regular customers; None if no customer is found again: a store that renumbered its customers."""
-    found = labels(features, later, horizon=horizon, settings=rules)
-    return found[["customer_id", "declined"]] if (found["label_source"] != "vanished").any() else None
+    labelled = labels(features, later, horizon=horizon, settings=rules)
+    return labelled[["customer_id", "declined"]] if (labelled["label_source"] != "vanished").any() else None
 
 
-def _row(found: Outcomes, known: ModelVersion, settings: Monitoring, seed: int) -> dict[str, Any]:
+def _row(outcomes: Outcomes, known: ModelVersion, settings: Monitoring, seed: int) -> dict[str, Any]:
     """Counts and, where there are enough of both classes, figures and their verdicts."""
-    weight = found.weight
+    weight = outcomes.weight
     row: dict[str, Any] = {
         "customers": len(weight),
-        "declined": int(found.declined.sum()),
+        "declined": int(outcomes.declined.sum()),
         "effective_customers": effective(weight),
-        "offered_left_out": found.offered,
-        "in_sample_left_out": found.in_sample,
+        "offered_left_out": outcomes.offered,
+        "in_sample_left_out": outcomes.in_sample,
         "roc_auc_at_training": known.roc_auc,
         "calibration": "not_enough_data",
         "ranking": "not_enough_data",
     }
-    if min(effective(weight[found.declined == k]) for k in (0, 1)) < settings.min_class:
+    if min(effective(weight[outcomes.declined == k]) for k in (0, 1)) < settings.min_class:
         return row
-    figures, chance = measured(found, seed)
+    figures, chance = measured(outcomes, seed)
     for name, interval in figures.items():
         row |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
     ece, auc = figures["ece"], figures["roc_auc"]
@@ -221,7 +223,7 @@ def effective(weight: Floats) -> float:
     return float(weight.sum() ** 2 / (weight**2).sum()) if len(weight) else 0.0
 
 
-def measured(found: Outcomes, seed: int = 0) -> tuple[dict[str, Interval], float]:
+def measured(outcomes: Outcomes, seed: int = 0) -> tuple[dict[str, Interval], float]:
     """All figures of the scores with 95 % intervals, and the calibration error that chance alone would give.
 
     Means and ROC-AUC by their influence functions, summed over all rows of a customer before they are squared, so that one
@@ -229,13 +231,13 @@ def measured(found: Outcomes, seed: int = 0) -> tuple[dict[str, Interval], float
     Clarke-Pearson (1988).
 
     Args:
-        found: Customers of both classes.
+        outcomes: Customers of both classes.
         seed: Seed of the bootstrap.
     """
     import numpy as np
 
-    y, p, w = found.declined.astype(float), found.p, found.weight
-    _, who = np.unique(found.customer, return_inverse=True)
+    y, p, w = outcomes.declined.astype(float), outcomes.p, outcomes.weight
+    _, who = np.unique(outcomes.customer, return_inverse=True)
     step = np.finfo(float).eps
     inside = np.clip(p, step, 1 - step)
     losses = {

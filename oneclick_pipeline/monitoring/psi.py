@@ -140,16 +140,16 @@ def category_counts(reference: pd.Series, month: pd.Series) -> tuple[Counts, Cou
     before, now = counted(reference), counted(month)
     ordered = sorted(before.items(), key=lambda item: (-item[1], item[0]))
     own, rare = dict(ordered[:MOST_CATEGORIES]), dict(ordered[MOST_CATEGORIES:])
-    found = []
+    columns = []
     for counts, total in ((before, len(reference)), (now, len(month))):
         kept = [counts.get(name, 0) for name in own]
         others = sum(counts.get(name, 0) for name in rare)
         new = sum(n for name, n in counts.items() if name not in before)
-        found.append(np.array([*kept, others, new, total - sum(counts.values())], dtype=np.int64))
-    return found[0], found[1]
+        columns.append(np.array([*kept, others, new, total - sum(counts.values())], dtype=np.int64))
+    return columns[0], columns[1]
 
 
 def counted(values: pd.Series) -> dict[str, int]:
     """Customers by category; those without one are left out."""
-    found = values.value_counts()  # of a categorical column also words that nobody has
-    return {str(name): int(n) for name, n in found.items() if n}
+    counts = values.value_counts()  # of a categorical column also words that nobody has
+    return {str(name): int(n) for name, n in counts.items() if n}

@@ -128,7 +128,7 @@ def _alert(instance: dg.DagsterInstance, run_id: str, home: Path) -> list[str]:
 
 
 def _prune(home: Path) -> tuple[str, list[str]]:
-    """Delete what the home no longer keeps, after a run that no longer holds a lock; returns what was deleted, and why not all."""
+    """Delete what the home no longer keeps, once a run holds no lock; returns what was deleted, and why not all."""
     try:
         with dg.DagsterInstance.get() as instance:
             return str(pruning.prune(home, instance)), []
@@ -146,10 +146,10 @@ def _dagster_in_plain_words(home: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = of_the_machine(error, home, dagster_folder(home))
-        if told is None:
+        reported = of_the_machine(error, home, dagster_folder(home))
+        if reported is None:
             raise
-        raise told from error
+        raise reported from error
 
 
 @postgres.plain_words()

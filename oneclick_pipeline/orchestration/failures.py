@@ -30,10 +30,10 @@ def in_plain_words(home: Path, tables: Iterable[Path] = ()) -> Iterator[None]:
     except dg.Failure:
         raise
     except Exception as error:
-        told = of_the_machine(error, home, mlflow_database(home)) or error
-        if not isinstance(told, BadInputError):
+        reported = of_the_machine(error, home, mlflow_database(home)) or error
+        if not isinstance(reported, BadInputError):
             raise
-        raise _failure(told) from error
+        raise _failure(reported) from error
 
 
 def _failure(error: BadInputError) -> dg.Failure:

@@ -82,13 +82,13 @@ def look(home: Path, months: Sequence[str]) -> Health:
     events = dagster_folder(home) / _EVENTS
     if postgres.given() is None and (state := copies.at_rest(events)) is not None:
         try:
-            found = _look(home, months, in_place=True)
+            health = _look(home, months, in_place=True)
         except BadInputError:
             if copies.at_rest(events) == state:
                 raise
         else:
             if copies.at_rest(events) == state:
-                return found
+                return health
     return _look(home, months, in_place=False)
 
 
@@ -138,10 +138,10 @@ def _reader(home: Path, *, in_place: bool) -> Iterator[tuple[dg.DagsterInstance,
             with dg.DagsterInstance.from_config(name) as instance:
                 yield instance, folder
         except Exception as error:
-            told = of_the_machine(error, home, dagster_folder(home))
-            if told is None:
+            reported = of_the_machine(error, home, dagster_folder(home))
+            if reported is None:
                 raise
-            raise told from error
+            raise reported from error
 
 
 def _in_place(home: Path, folder: Path) -> str:
@@ -179,14 +179,14 @@ def _working(instance: dg.DagsterInstance, run: dg.DagsterRun, live: Path, folde
 
 
 def _digests(instance: dg.DagsterInstance, month: str) -> dict[str, str]:
-    found = {}
+    digests = {}
     for name in TABLES:
         wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(name), asset_partitions=[month])
         for record in instance.fetch_materializations(wanted, limit=1).records:
             event = record.asset_materialization
             if event is not None and "digest" in event.metadata:
-                found[name] = str(event.metadata["digest"].value)
-    return found
+                digests[name] = str(event.metadata["digest"].value)
+    return digests
 
 
 def _ahead(instance: dg.DagsterInstance, home: Path, months: Sequence[str]) -> Iterator[str]:

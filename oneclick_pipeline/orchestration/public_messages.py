@@ -76,13 +76,13 @@ def rule(message: str) -> str | None:
     for parts in templates:
         holes = _holes(message, parts)
         if holes is not None:
-            said = [hole if hole in _names() or hole in phrases else _HOLE for hole in holes]
-            sentence = "".join(text for pair in zip(parts, [*said, ""], strict=True) for text in pair)
+            words = [hole if hole in _names() or hole in phrases else _HOLE for hole in holes]
+            sentence = "".join(text for pair in zip(parts, [*words, ""], strict=True) for text in pair)
             return " ".join(sentence.split())
     return None
 
 
-def place(told: Mapping[str, Any]) -> str:
+def place(facts: Mapping[str, Any]) -> str:
     """File, line and column of an error, where a contract or a home knows such a file and such a column.
 
     >>> place({"file": "/home/4711/raw/2026-10/money.csv", "line": 7, "column": "Прибыль", "value": "4711"})
@@ -90,8 +90,8 @@ def place(told: Mapping[str, Any]) -> str:
     >>> place({"file": "/home/4711.csv", "column": "4711"})
     ''
     """
-    name, line, column = PurePath(str(told.get("file", ""))).name, told.get("line"), told.get("column")
-    table = PurePath(str(told.get("file", ""))).parent.name
+    name, line, column = PurePath(str(facts.get("file", ""))).name, facts.get("line"), facts.get("column")
+    table = PurePath(str(facts.get("file", ""))).parent.name
     shown = name if name in _files() else table if table in TABLES else ""
     header = f"column {column}" if isinstance(column, int) else f"column «{column}»" if column in _names() else ""
     parts = [shown, f"line {line}" if isinstance(line, int) else "", header]
@@ -103,14 +103,14 @@ def _holes(message: str, parts: tuple[str, ...]) -> list[str] | None:
     first, *middle, last = parts
     if len(message) < len(first) + len(last) or not (message.startswith(first) and message.endswith(last)):
         return None
-    found, at, end = [], len(first), len(message) - len(last)
+    fillings, at, end = [], len(first), len(message) - len(last)
     for part in middle:
         where = message.find(part, at, end)
         if where < 0:
             return None
-        found.append(message[at:where])
+        fillings.append(message[at:where])
         at = where + len(part)
-    return [*found, message[at:end]]
+    return [*fillings, message[at:end]]
 
 
 @cache

@@ -48,5 +48,5 @@ SettingsOfRun = create_model(
 
 def given(settings: BaseModel) -> dict[str, dict[str, Any]]:
     """The settings that are not empty, by section."""
-    found = {section: {k: v for k, v in values.items() if v is not None} for section, values in settings.model_dump().items()}
-    return {section: values for section, values in found.items() if values}
+    sections = {section: {k: v for k, v in values.items() if v is not None} for section, values in settings.model_dump().items()}
+    return {section: values for section, values in sections.items() if values}

@@ -76,10 +76,10 @@ class _Orders:
             return False
         if not select.select([0], [], [], seconds)[0]:
             return False
-        said = os.read(0, 1)
-        self.gone = not said
-        self.orderly = self.orderly or said == b"\0"
-        return said not in (b"", b"\0", _AGAIN)
+        message = os.read(0, 1)
+        self.gone = not message
+        self.orderly = self.orderly or message == b"\0"
+        return message not in (b"", b"\0", _AGAIN)
 
 
 def _is_gone(group: int) -> bool:

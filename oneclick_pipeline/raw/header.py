@@ -33,9 +33,9 @@ def read(path: Path, table: Table) -> tuple[Encoding, str, tuple[str, ...]]:
     header: tuple[str, ...] = ()
     for one in ENCODINGS:
         for mark in DELIMITERS:
-            found = split_header(line, one, mark)
-            if found is not None and len(expected.intersection(found)) > most:
-                most, encoding, delimiter, header = len(expected.intersection(found)), one, mark, found
+            columns = split_header(line, one, mark)
+            if columns is not None and len(expected.intersection(columns)) > most:
+                most, encoding, delimiter, header = len(expected.intersection(columns)), one, mark, columns
     _check(header, table, path, line)
     return encoding, delimiter, header
 

@@ -126,13 +126,13 @@ def scan(file: BinaryIO, delimiter: str, width: int) -> Scan:
 
 def count_line_ends(file: BinaryIO) -> Scan:
     """Lines and their ends in a file whose lines cannot be looked at one by one."""
-    found, last = Scan(), b""
+    lines, last = Scan(), b""
     while chunk := file.read(_CHUNK):
-        found.lf += chunk.count(b"\n")
-        found.cr += chunk.count(b"\r")
-        found.crlf += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
+        lines.lf += chunk.count(b"\n")
+        lines.cr += chunk.count(b"\r")
+        lines.crlf += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
         last = chunk[-1:]
-    return found
+    return lines
 
 
 def first_line(path: Path) -> bytes:

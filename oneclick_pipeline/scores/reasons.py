@@ -70,16 +70,16 @@ class Amount:
         """Russian and English by variant: missing; below, as, above the typical customer; below, above the earlier value."""
         ru, en = "чем у типичного покупателя", "than a typical customer"
         fewer, more = self.less
-        found = [
+        phrases = [
             (f"нет данных {self.about}", f"no data: {self.en}"),
             (f"{self.ru} меньше, {ru}", f"{fewer} {self.en} {en}"),
             (f"{self.ru} как у типичного покупателя", f"{self.en} like a typical customer"),
             (f"{self.ru} больше, {ru}", f"{more} {self.en} {en}"),
         ]
         if e := self.earlier:
-            found += [(f"{e.ru} меньше, {e.than[0]}", f"{fewer} {e.en} {e.than[1]}")]
-            found += [(f"{e.ru} больше, {e.than[0]}", f"{more} {e.en} {e.than[1]}")]
-        return found
+            phrases += [(f"{e.ru} меньше, {e.than[0]}", f"{fewer} {e.en} {e.than[1]}")]
+            phrases += [(f"{e.ru} больше, {e.than[0]}", f"{more} {e.en} {e.than[1]}")]
+        return phrases
 
 
 _LESS = ("less", "more")
@@ -201,10 +201,10 @@ def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], contribution
     for k in (1, 2, 3):
         best = strength.argmax(axis=1)  # the first of equals
         effect = adds[rows, best]
-        said = strength[rows, best] >= NEGLIGIBLE
-        code = np.where(said, 2 * codes[rows, best] + (effect > 0), -1)
-        columns[f"reason_{k}"] = words(np.where(said, best, -1), FEATURE_NAMES)
-        columns[f"reason_{k}_effect"] = np.where(said, effect, np.nan)
+        counts = strength[rows, best] >= NEGLIGIBLE
+        code = np.where(counts, 2 * codes[rows, best] + (effect > 0), -1)
+        columns[f"reason_{k}"] = words(np.where(counts, best, -1), FEATURE_NAMES)
+        columns[f"reason_{k}_effect"] = np.where(counts, effect, np.nan)
         columns |= {f"reason_{k}_{language}": words(code, texts[language]) for language in LANGUAGES}
         strength[rows, best] = -1
     return pd.DataFrame(columns)[[c.name for c in REASONS]]

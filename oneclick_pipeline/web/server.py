@@ -52,11 +52,11 @@ class Connection(HttpToolsProtocol):
     def _check(self, transport: asyncio.Transport) -> None:
         if self.users is None:
             return
-        found = sockets.users(transport.get_extra_info("socket").fileno())
-        if found is not None and not found <= self.users:
+        users = sockets.users(transport.get_extra_info("socket").fileno())
+        if users is not None and not users <= self.users:
             remedy = f"run as the user of the server, or add your user's name to the server's {guard.USERS}"
             raise BadInputError(
-                "the connection belongs to another user of this machine", value=str(max(found - self.users)), remedy=remedy
+                "the connection belongs to another user of this machine", value=str(max(users - self.users)), remedy=remedy
             )
 
 

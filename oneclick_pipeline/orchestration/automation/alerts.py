@@ -45,18 +45,18 @@ def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[A
         for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     ]
     failed = [evaluation for evaluation in checks if not evaluation.passed]
-    found = []
+    alerts = []
     if run.status is dg.DagsterRunStatus.FAILURE:
         steps = _failed_steps(instance, run.run_id)
         blocking = {e.asset_key.to_user_string(): f"{e.check_name}: {failure(e)}" for e in failed if e.blocking}
         reasons = [str(cause) for step, cause in steps.items() if step not in blocking]
         reasons += [f"{asset}: {sentence}" for asset, sentence in blocking.items()]
         assets = ", ".join(blocking or steps)
-        found.append(Alert(f"run-{run.run_id}", month, assets, f"the run failed: {'; '.join(reasons)}", link))
+        alerts.append(Alert(f"run-{run.run_id}", month, assets, f"the run failed: {'; '.join(reasons)}", link))
     if refused := [f"{e.check_name}: {failure(e)}" for e in failed if e.asset_key == dg.AssetKey("activity_model")]:
         why = f"the challenger was refused: {'; '.join(refused)}"
-        found.append(Alert(f"refused-{run.run_id}", month, "activity_model", why, link))
-    return found
+        alerts.append(Alert(f"refused-{run.run_id}", month, "activity_model", why, link))
+    return alerts
 
 
 def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, Cause]:
@@ -145,8 +145,8 @@ def alerts(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     by_run = {r.dagster_run.run_id: r.dagster_run for r in reversed(ended)}
     new = {id_: of_run(instance, run, known.dagster_url) for id_, run in by_run.items() if id_ not in memory.done}
     others = [*missing(root, known.snapshot_day, now, known.dagster_url), *broken(root, known.dagster_url)]
-    found = [*(alert for alerts_of_run in new.values() for alert in alerts_of_run), *others]
-    undelivered, backlog, problems = _deliver(root, found, memory.backlog, now)
+    due = [*(alert for alerts_of_run in new.values() for alert in alerts_of_run), *others]
+    undelivered, backlog, problems = _deliver(root, due, memory.backlog, now)
     done = [id_ for id_ in by_run if id_ in memory.done or not undelivered.intersection(alert.event for alert in new[id_])]
     problems += [str(error) for error in configuration.faults(root).values()]
     memory = _Memory(frozenset(done), backlog)
@@ -161,19 +161,19 @@ class _Memory(NamedTuple):
 
     @classmethod
     def of(cls, cursor: str | None) -> Self:
-        found = json.loads(cursor or "{}")
-        found = {"done": found} if isinstance(found, list) else found  # as earlier versions wrote it
-        failed = tuple(found.get("failed", ()))
-        return cls(frozenset(found.get("done", ())), Backlog(failed, found.get("rounds", 0), found.get("until", 0.0)))
+        state = json.loads(cursor or "{}")
+        state = {"done": state} if isinstance(state, list) else state  # as earlier versions wrote it
+        failed = tuple(state.get("failed", ()))
+        return cls(frozenset(state.get("done", ())), Backlog(failed, state.get("rounds", 0), state.get("until", 0.0)))
 
     def text(self) -> str:
         return json.dumps({"done": sorted(self.done), **asdict(self.backlog)})
 
 
-def _deliver(home: Path, found: list[Alert], backlog: Backlog, now: datetime) -> tuple[set[str], Backlog, list[str]]:
+def _deliver(home: Path, due: list[Alert], backlog: Backlog, now: datetime) -> tuple[set[str], Backlog, list[str]]:
     """Deliver alerts: the events that have not arrived, what to remember of the webhook, and why they have not."""
     undelivered, problems = set(), []
-    for alert in found:
+    for alert in due:
         try:
             delivery.to_stderr(home, alert)
         except webhook.NotDeliveredError as error:
@@ -182,9 +182,9 @@ def _deliver(home: Path, found: list[Alert], backlog: Backlog, now: datetime) ->
     try:
         there = webhook.given()
     except BadInputError as error:
-        return {alert.event for alert in found}, backlog, [*problems, str(error)]
+        return {alert.event for alert in due}, backlog, [*problems, str(error)]
     if there is None:
         return undelivered, Backlog(), problems
-    backlog, unsent = delivery.post_waiting(home, found, there, backlog, now.timestamp())
-    undelivered |= {alert.event for alert in found if not delivery.has_arrived(home, alert)}
-    return undelivered, backlog, [*problems, *unsent, *([there.warning] if there.warning and found else [])]
+    backlog, unsent = delivery.post_waiting(home, due, there, backlog, now.timestamp())
+    undelivered |= {alert.event for alert in due if not delivery.has_arrived(home, alert)}
+    return undelivered, backlog, [*problems, *unsent, *([there.warning] if there.warning and due else [])]

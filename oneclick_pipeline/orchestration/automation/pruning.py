@@ -115,10 +115,10 @@ def prune(home: Path, instance: dg.DagsterInstance) -> Pruned:
     except Timeout:
         return Pruned()
     except (OSError, sa.exc.SQLAlchemyError) as error:
-        told = of_the_machine(error, home)
-        if told is None:
+        reported = of_the_machine(error, home)
+        if reported is None:
             raise
-        raise told from error
+        raise reported from error
 
 
 def _prune(home: Path, instance: dg.DagsterInstance) -> Pruned:

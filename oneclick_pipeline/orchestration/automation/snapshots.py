@@ -43,10 +43,10 @@ def absent(home: Path, month: str) -> list[str]:
 def _stat(path: Path) -> os.stat_result | None:
     """Size and times of a file that is not empty; None for anything else."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:  # it does not exist, a link is broken, the folder is a file or may not be entered
         return None
-    return found if stat.S_ISREG(found.st_mode) and found.st_size else None
+    return status if stat.S_ISREG(status.st_mode) and status.st_size else None
 
 
 def state(home: Path, month: str) -> str | None:

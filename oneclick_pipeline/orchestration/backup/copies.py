@@ -56,13 +56,13 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
         for path in _entries(folder):
             if path.parent == home and path.name == STAGING:
                 continue
-            found = _status(path)
-            if found is None or _passes(path, found):
+            status = _status(path)
+            if status is None or _passes(path, status):
                 continue
-            if stat.S_ISDIR(found.st_mode):
+            if stat.S_ISDIR(status.st_mode):
                 waiting.append((path, (*above, identity)))
             else:
-                whole = stat.S_ISREG(found.st_mode) and not path.name.endswith(PASSING)
+                whole = stat.S_ISREG(status.st_mode) and not path.name.endswith(PASSING)
                 (files if whole else others).append(path)
     files.sort(key=lambda path: (not is_sqlite(path), path))
     return [path.relative_to(home) for path in files], sorted(path.relative_to(home) for path in others)
@@ -187,12 +187,12 @@ def _entries(folder: Path) -> list[Path]:
         raise _unreadable(folder, error) from error
 
 
-def _passes(path: Path, found: os.stat_result) -> bool:
+def _passes(path: Path, status: os.stat_result) -> bool:
     """Whether it is a lock, or the part of a database that SQLite works in: of no use without the process that made it."""
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return False
     if path.name.endswith(LOCK):
-        return found.st_size <= _LOCK_BYTES
+        return status.st_size <= _LOCK_BYTES
     base = next((path.name.removesuffix(end) for end in PASSING if path.name.endswith(end)), "")
     database = path.with_name(base) if base else None
     return database is not None and database.is_file() and is_sqlite(database)

@@ -60,8 +60,8 @@ def restore(url: sa.URL, file: Path) -> None:
         with suppress(BrokenPipeError), process.stdin as pipe:  # it ended early, and says below why
             shutil.copyfileobj(content, pipe)
     if process.returncode != 0:
-        said = messages.read_text(encoding="utf-8", errors="replace")
-        raise postgres.unreachable(url, RuntimeError(f"pg_restore: {said}"))
+        output = messages.read_text(encoding="utf-8", errors="replace")
+        raise postgres.unreachable(url, RuntimeError(f"pg_restore: {output}"))
 
 
 def empty(expected: bool) -> sa.URL | None:  # noqa: FBT001 - what the manifest says

@@ -150,11 +150,11 @@ def _move(staged: Path, made: Manifest, home: Path, folder: Path) -> None:
     try:
         Tracking(staged).moved(Path(made["home"]), home.absolute())
     except sa.exc.DatabaseError as error:
-        told = of_the_machine(error, home)
-        if told is None:
+        reported = of_the_machine(error, home)
+        if reported is None:
             raise
         database = str(mlflow_database(folder / HOME))
-        raise replace(told, file=told.file or database, remedy="use another backup; nothing was written") from error
+        raise replace(reported, file=reported.file or database, remedy="use another backup; nothing was written") from error
 
 
 def _stage(folder: Path, made: Manifest, stage: Path) -> None:

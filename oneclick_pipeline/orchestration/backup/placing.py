@@ -138,11 +138,11 @@ def refuse_occupied(home: Path) -> None:
     waiting, owners = [home], {0, os.geteuid(), home.stat().st_uid}
     while waiting:
         for path in sorted(waiting.pop().iterdir()):
-            found = path.lstat()
-            mode = found.st_mode
-            if found.st_uid not in owners:
+            status = path.lstat()
+            mode = status.st_mode
+            if status.st_uid not in owners:
                 remedy = "find out who put it there, and remove it, or choose another --home"
-                raise BadInputError(f"this belongs to another user, {found.st_uid}", file=str(path), remedy=remedy)
+                raise BadInputError(f"this belongs to another user, {status.st_uid}", file=str(path), remedy=remedy)
             if stat.S_ISDIR(mode):
                 if path != home / STAGING:
                     waiting.append(path)

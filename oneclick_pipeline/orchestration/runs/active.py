@@ -168,9 +168,9 @@ def _is_known(run: dg.DagsterRun) -> bool:
 def reason(event: dg.DagsterEvent) -> str:
     """Why a step or a run failed, in its own words, or what it raised; empty for an event without a reason."""
     data = event.event_specific_data
-    told, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
-    if told is not None and told.description:
-        return str(told.description)
+    failure, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
+    if failure is not None and failure.description:
+        return str(failure.description)
     if error is None:
         return ""
     while error.cause is not None and error.cls_name != dg.Failure.__name__:
@@ -186,15 +186,15 @@ def reason(event: dg.DagsterEvent) -> str:
 def cause(event: dg.DagsterEvent) -> Cause:
     """Why a step or a run failed, in words that may leave the company: no value of the data is among them."""
     data, step = event.event_specific_data, event.step_key or "run"
-    told, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
-    if told is not None:
-        facts = {name: value.value for name, value in told.metadata.items()}
-        said = rule(str(facts.get("problem", told.description or "")))
-        return Cause(step, said or UNKNOWN, place(facts))
+    failure, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
+    if failure is not None:
+        facts = {name: value.value for name, value in failure.metadata.items()}
+        sentence = rule(str(facts.get("problem", failure.description or "")))
+        return Cause(step, sentence or UNKNOWN, place(facts))
     while error is not None and error.cause is not None:
         error = error.cause
-    said = _FROM_OUTSIDE.get(event.message or "") or rule(event.message or "")
-    return Cause(step, said or (f"an error of the kind {error.cls_name}" if error is not None else "no reason was given"))
+    sentence = _FROM_OUTSIDE.get(event.message or "") or rule(event.message or "")
+    return Cause(step, sentence or (f"an error of the kind {error.cls_name}" if error is not None else "no reason was given"))
 
 
 def _mark(root: Path, run_id: str) -> Path:
