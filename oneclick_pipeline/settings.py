@@ -362,7 +362,7 @@ class Settings(_Section):
 
     @classmethod
     def _of_file(cls, root: yaml.Node, file: str) -> Settings:
-        if yaml.shown(root) in ("", "~", "null"):  # a document that is begun and has nothing in it
+        if yaml.content_of(root) in ("", "~", "null"):  # a document that is begun and has nothing in it
             return cls()
         content = yaml.plain(root, file)
         if not isinstance(content, dict):

@@ -247,11 +247,11 @@ def wrong(file: str, node: Node, problem: str, *, remedy: str, value: bool = Tru
     """The error for a node: its position, and its content unless `value` is false."""
     mark = node.start_mark
     return BadInputError(
-        problem, file=file, line=mark.line + 1, column=mark.column + 1, value=shown(node) if value else None, remedy=remedy
+        problem, file=file, line=mark.line + 1, column=mark.column + 1, value=content_of(node) if value else None, remedy=remedy
     )
 
 
-def shown(node: Node) -> str:
+def content_of(node: Node) -> str:
     """The content of a node, abbreviated."""
     if isinstance(node, yaml.ScalarNode):
         return str(node.value)

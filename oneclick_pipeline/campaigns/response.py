@@ -10,7 +10,7 @@ the offer's mean effect, s what makes every offer work better or worse, c_j what
 linear in x, a set of ramps over every feature and the score (`_Ramps`).
 
 Coefficients are normal around 0, a_j around what the catalogue expects with the sd that the catalogue gives it; how
-large those of error, s and c_j are is learnt as well, by feature, from the evidence and even odds that effects differ
+large those of error, s and c_j are is learned as well, by feature, from the evidence and even odds that effects differ
 by it at all, so that what differs by chance alone is mostly believed to be the same. φ is at least 1 and grows where the
 outcomes of one customer move together. Chance drew the arms given the month and whether the customer was explored,
 chosen for an offer or neither: the regression holds these still, and x besides, which moves which offer it is. It needs
@@ -68,7 +68,7 @@ class Response:
         scales: Standard deviation of the coefficients of a ramp, in P(decline): under `ERROR` of what the score had wrong,
             under a feature's name of how it makes offers work better or worse; one that does not matter has the least.
         dispersion: φ.
-        customers: Rows of outcomes that were learnt from.
+        customers: Rows of outcomes that were learned from.
         offered: Of them, those who got each offer, shape (m,).
     """
 
@@ -95,7 +95,7 @@ class Response:
         return np.stack([np.ascontiguousarray(inputs * one).sum(axis=1) for one in own], axis=1)
 
     def summary(self) -> dict[str, float | int | str]:
-        """What was learnt from how many, and which features make offers work better or worse, the strongest first."""
+        """What was learned from how many, and which features make offers work better or worse, the strongest first."""
         matter = [name for name, sd in self.scales.items() if sd > _GRID[0] and name != ERROR]
         matter.sort(key=lambda name: -self.scales[name])
         return {

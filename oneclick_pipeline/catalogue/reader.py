@@ -252,7 +252,7 @@ class _Reader:
             raise self._wrong(node, f"{place}: fields with values are expected here", remedy=_REMEDY)
         fields: dict[str, Node] = {}
         for key, value in node.value:
-            name = yaml.shown(key)
+            name = yaml.content_of(key)
             if name not in known:
                 raise self._wrong(key, f"{place}: unknown field", remedy=f"the fields are {', '.join(known)}")
             if name in fields:

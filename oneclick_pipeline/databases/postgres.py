@@ -141,10 +141,10 @@ def text(url: sa.URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def shown(url: sa.URL) -> str:
+def address_for_people(url: sa.URL) -> str:
     """The address for people: host, port and name.
 
-    >>> shown(parsed("postgresql://me:secret@db:5433/oneclick?password=again"))
+    >>> address_for_people(parsed("postgresql://me:secret@db:5433/oneclick?password=again"))
     'db:5433/oneclick'
     """
     return f"{url.host or url.query.get('host', 'localhost')}{f':{url.port}' if url.port else ''}/{url.database}"
@@ -178,7 +178,7 @@ def unreachable(url: sa.URL, error: BaseException | None = None) -> BadInputErro
     for spelling in sorted(spellings, key=len, reverse=True):
         reason = reason.replace(spelling, "***")
     return BadInputError(
-        f"PostgreSQL at {shown(url)} cannot be used" + (f": {reason}" if reason else ""),
+        f"PostgreSQL at {address_for_people(url)} cannot be used" + (f": {reason}" if reason else ""),
         remedy=f"start the server or fix {VARIABLE} (host, port, user, password, name of the database), then try again",
     )
 

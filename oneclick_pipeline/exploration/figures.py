@@ -51,7 +51,7 @@ def distributions(features: Columns, settings: Exploration) -> Figure:
         (_histogram if is_number(column) else _share_bars)(pictures.tidy(axes), column, classes)
     for axes in grid[len(FEATURES) :]:
         axes.set_axis_off()
-    picture.suptitle(f"Features by activity, as shares of each class  ·  {sample.says}", fontsize=pictures.TITLE)
+    picture.suptitle(f"Features by activity, as shares of each class  ·  {sample.description}", fontsize=pictures.TITLE)
     picture.legend(handles=_legend(classes), loc="lower center", ncols=len(classes), frameon=False, fontsize=pictures.TEXT)
     return picture
 

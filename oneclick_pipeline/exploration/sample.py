@@ -34,11 +34,11 @@ class Sample:
     regular_customers: int
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """How many customers were analysed, in words.
 
         >>> import pandas as pd
-        >>> Sample(pd.DataFrame(index=range(1_000)), 20_000).says
+        >>> Sample(pd.DataFrame(index=range(1_000)), 20_000).description
         'random sample of 1,000 of 20,000 regular customers'
         """
         looked_at = len(self.frame)

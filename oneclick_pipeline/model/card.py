@@ -20,7 +20,7 @@ LABEL_RULES = {
 
 
 def label_rule(trained: TrainedModel) -> str:
-    """Which month's activity the model learnt to predict, in words."""
+    """Which month's activity the model learned to predict, in words."""
     return LABEL_RULES[trained.feature_months == trained.label_months]
 
 
@@ -86,7 +86,7 @@ def _out_of_time(table: pd.DataFrame) -> str:
     if table.empty:
         return "Not enough data: no month's labels were known before a later labelled month."
     rows = [
-        f"- features of {r.feature_month}, labels of {r.label_month}, learnt from {r.learnt_months}: {r.customers:,} customers, "
+        f"- features of {r.feature_month}, labels of {r.label_month}, learned from {r.learnt_months}: {r.customers:,} customers, "
         f"ROC-AUC {r.roc_auc:.3f} ({r.roc_auc_low:.3f} to {r.roc_auc_high:.3f}), "
         f"log loss {r.log_loss:.3f} ({r.log_loss_low:.3f} to {r.log_loss_high:.3f}), ECE {r.ece:.3f}"
         for r in table.itertuples()

@@ -106,7 +106,7 @@ def single_feature_auc(training: pd.DataFrame) -> pd.Series:
 
     The larger of two figures: the ROC-AUC of the values' order, whichever way it points (missing ones are below
     all others), and that of the share of decliners in the feature's bin (20 quantile bins, or its categories, missing
-    ones a bin of their own), learnt on other folds, which also detects non-monotone relations.
+    ones a bin of their own), learned on other folds, which also detects non-monotone relations.
 
     Args:
         training: Rows of `contracts.model.TRAINING_SET`; of more than `MAX_ROWS` a sample is judged.
@@ -200,7 +200,7 @@ def column_from_the_future(shares: pd.DataFrame, *, limit: float) -> BadInputErr
 
 
 def order_leaks(training: pd.DataFrame, market_file: pd.DataFrame, market_money: pd.DataFrame) -> dict[str, float]:
-    """How well ids and the order of the raw files give the label away, learnt on other folds.
+    """How well ids and the order of the raw files give the label away, learned on other folds.
 
     The real file is in blocks of classes, so positions are cut into 50 bins and every bin has its share.
 

@@ -24,7 +24,7 @@ _METRICS = BY_FOLD | {"ece": ece}
 def out_of_time(rows: pd.DataFrame, settings: Model) -> pd.DataFrame:
     """Evaluate the procedure on the newest labelled months, as it would have been at the time.
 
-    To evaluate features of month f, only rows are learnt from whose label was known by f. Customers who are in both are
+    To evaluate features of month f, only rows are learned from whose label was known by f. Customers who are in both are
     not a leak: next month's store has mostly the same customers too.
 
     Args:

@@ -59,7 +59,7 @@ class Trial:
     Attributes:
         candidate: What was tried.
         calibration: `none`, or the kind of calibrator that is applied.
-        calibrator: That calibrator, learnt from all inner folds; with `none` the sigmoid that would have been.
+        calibrator: That calibrator, learned from all inner folds; with `none` the sigmoid that would have been.
         p: Probabilities of the n rows, each by an estimator (and a calibrator) that has not seen it.
         roc_auc: Score of every inner fold.
         log_loss: Score of every inner fold, in nats.

@@ -115,7 +115,7 @@ def _own_server(url: sa.URL) -> BadInputError:
     """The error for the database in which the home keeps its runs and models."""
     return BadInputError(
         f"the database is the one of {postgres.VARIABLE}, where the home keeps its runs and models",
-        value=postgres.shown(url),
+        value=postgres.address_for_people(url),
         remedy=_ELSEWHERE,
     )
 

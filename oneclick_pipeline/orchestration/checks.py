@@ -209,7 +209,7 @@ CHECKS: dict[str, list[dg.AssetCheckSpec]] = {
     asset: [dg.AssetCheckSpec(name, asset=asset, blocking=p.blocking, description=p.holds) for name, p in promises.items()]
     for asset, promises in PROMISES.items()
 }
-UNJUDGED = "Not evaluated: there is no data for it"
+NOT_EVALUATED = "Not evaluated: there is no data for it"
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Check:
         passed: Whether it holds.
         figures: The figures behind the result.
         severity: Of a failure; an error where it blocks and a warning elsewhere by default.
-        judged: Whether there was data to evaluate it; if not, it passes and says so.
+        evaluated: Whether there was data to evaluate it; if not, it passes and says so.
         table: The asset, where a step makes several.
     """
 
@@ -229,16 +229,16 @@ class Check:
     passed: bool
     figures: Mapping[str, float | str] = field(default_factory=dict)
     severity: dg.AssetCheckSeverity | None = None
-    judged: bool = True
+    evaluated: bool = True
     table: str = ""
 
     def of(self, table: str) -> Check:
         """The same for one of the tables of a step."""
         return replace(self, table=table)
 
-    def judged_if(self, there: bool) -> Check:  # noqa: FBT001
+    def evaluated_if(self, there: bool) -> Check:  # noqa: FBT001
         """The same, marked as evaluated only if there was data for it."""
-        return replace(self, judged=there)
+        return replace(self, evaluated=there)
 
 
 def check(name: str, /, *, passed: bool, **figures: float | str) -> Check:
@@ -249,7 +249,7 @@ def check(name: str, /, *, passed: bool, **figures: float | str) -> Check:
 def result(asset: str, one: Check) -> dg.AssetCheckResult:
     """What Dagster keeps of a check: its sentence with the numbers, and the figures to be plotted."""
     promise = PROMISES[asset][one.name]
-    sentence = UNJUDGED if not one.judged else promise.holds if one.passed else promise.fails
+    sentence = NOT_EVALUATED if not one.evaluated else promise.holds if one.passed else promise.fails
     numbers = _in_words({name: value for name, value in one.figures.items() if not isinstance(value, str)})
     return dg.AssetCheckResult(
         asset_key=asset,

@@ -137,7 +137,7 @@ def check_storage(config: Path) -> None:
         root = yaml.parse(text, str(config))
     except BadInputError as error:
         raise replace(error, problem="it is not a valid configuration of Dagster") from error
-    fields = {yaml.shown(key): value for key, value in root.value} if root is not None and yaml.is_mapping(root) else None
+    fields = {yaml.content_of(key): value for key, value in root.value} if root is not None and yaml.is_mapping(root) else None
     if root is not None and fields is None:
         remedy = "fix it, or delete it: it will be created again"
         raise yaml.wrong(str(config), root, "it is not a valid configuration of Dagster", remedy=remedy, value=False)

@@ -81,7 +81,7 @@ def loads(html: str) -> list[str]:
     return loads.addresses
 
 
-def shown(html: str) -> dict[str, float]:
+def page_figures(html: str) -> dict[str, float]:
     """The figures that a page gives to machines as well, `<data>` by id."""
     return {name: float(value) for name, value in re.findall(r'<data id="(\w+)" value="([^"]*)">', html)}
 

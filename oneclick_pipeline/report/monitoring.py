@@ -72,7 +72,7 @@ class MonitoringFacts:
 
     Attributes:
         reference: Month in which the model was trained; None where there is nothing to compare with.
-        own: Whether that is the month itself.
+        is_training_month: Whether that is the month itself.
         moves: What was compared, the largest drift first.
         limit: PSI from which something counts as moved.
         new: New categories: feature, category, customers.
@@ -82,7 +82,7 @@ class MonitoringFacts:
     """
 
     reference: str | None
-    own: bool
+    is_training_month: bool
     moves: tuple[Moved, ...]
     limit: float
     new: tuple[tuple[str, str, int], ...]
@@ -121,7 +121,7 @@ def monitoring(drift: pd.DataFrame | None, health: pd.DataFrame | None, month: s
     together = sorted((m for m in matured if m.month == ALL), key=lambda m: m.version)
     return MonitoringFacts(
         reference=reference,
-        own=reference == month,
+        is_training_month=reference == month,
         moves=tuple(sorted(moves, key=lambda m: (m.status == "stable", -m.psi.estimate, m.name))),
         limit=settings.psi_moderate,
         new=tuple((r["name"], r["category"], int(r["count"])) for r in drifts if r["kind"] == "category" and r["category"]),

@@ -1,7 +1,7 @@
 """Why a customer's risk is what it is: the three strongest reasons, signed, in Russian and English.
 
 A text compares the customer's value with a reference: the typical customer (the median of the rows that the model
-learnt from), or the customer a month ago where both comparisons point the same way. It never holds a number, so the
+learned from), or the customer a month ago where both comparisons point the same way. It never holds a number, so the
 texts are a small closed set and millions of customers cost a look-up.
 """
 

@@ -89,7 +89,7 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
             remedy="find out who put it there, and move it away; then try again",
         )
     if absent := sorted({versions.MODEL_FILE, "MLmodel"} - set(content)):
-        raise versions.gone(number, str(mlflow / folder / absent[0]))
+        raise versions.missing_file(number, str(mlflow / folder / absent[0]))
     _require_plain(mlflow / folder / "MLmodel")
     names = (runs.CARD, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS, runs.SLICES, runs.OUT_OF_TIME, *runs.PICTURES)
     there = versions.fingerprint(mlflow / artifacts)
@@ -97,7 +97,7 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
     present = {versions.MODEL_FILE: content[versions.MODEL_FILE]} | {name: file.content for name, file in kept.items()}
     for name, tag in _HASHES.items():
         if name not in present:
-            raise versions.gone(number, str(mlflow / artifacts / name))
+            raise versions.missing_file(number, str(mlflow / artifacts / name))
         if tags.get(tag, present[name].sha256) != present[name].sha256:
             raise versions.changed(number, str(mlflow / (folder if name == versions.MODEL_FILE else artifacts) / name))
     agreed = tuple(name for name, tag in _HASHES.items() if tag in tags)

@@ -214,7 +214,7 @@ def _prepare_postgres(url: sa.URL, folder: Path) -> None:
             raise postgres.unreachable(url, error) from None
     if owner != folder:
         raise BadInputError(
-            f"PostgreSQL at {postgres.shown(url)} holds the models of another home, {owner.parent}",
+            f"PostgreSQL at {postgres.address_for_people(url)} holds the models of another home, {owner.parent}",
             value=str(folder.parent),
             remedy=f"give this home its own database, or unset {postgres.VARIABLE} to keep its runs and models in the home",
         )

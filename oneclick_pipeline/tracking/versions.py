@@ -261,7 +261,7 @@ def model_bytes(mlflow: Path, version: Version) -> bytes:
     entries = set(_entries(folder))
     for name in version.files:
         if name not in entries:
-            raise gone(version.version, str(folder / name))
+            raise missing_file(version.version, str(folder / name))
     for name in sorted(entries - set(version.files)):
         raise BadInputError(
             f"this was not registered with model version {version.version}", file=str(folder / name), remedy=_EXTRA
@@ -278,7 +278,7 @@ def kept_bytes(mlflow: Path, version: Version, name: str) -> bytes:
     """
     kept = version.kept.get(name)
     if kept is None:
-        raise gone(version.version, name)
+        raise missing_file(version.version, name)
     return _checked(mlflow, version, kept.path, kept.content)
 
 
@@ -293,7 +293,7 @@ def check(mlflow: Path, version: Version) -> None:
         kept_bytes(mlflow, version, name)
 
 
-def gone(version: int, what: str) -> BadInputError:
+def missing_file(version: int, what: str) -> BadInputError:
     """What to say where something that belongs to a version is not there any more."""
     return BadInputError(f"a file of model version {version} is missing", file=what, remedy=INSTEAD)
 
@@ -316,7 +316,7 @@ def _checked(mlflow: Path, version: Version, path: str, content: Content) -> byt
     try:
         present = _bytes(mlflow, Path(path), content.size)
     except FileNotFoundError as error:
-        raise gone(version.version, str(mlflow / path)) from error
+        raise missing_file(version.version, str(mlflow / path)) from error
     except OSError as error:  # a link, there or on the way; a folder; a pipe
         raise changed(version.version, str(mlflow / path)) from error
     if Content.of(present) != content:

@@ -194,7 +194,7 @@ def test_same_figures_give_the_same_page():
 def test_figures_stand_on_the_page():
     found = facts()
     text = Text(page.render(found, "en")).text.replace("\u00a0", " ")
-    assert files.shown(page.render(found, "en")) == {"customers": CUSTOMERS}
+    assert files.page_figures(page.render(found, "en")) == {"customers": CUSTOMERS}
     assert f"{found.declines.estimate:.0f} of 120 customers will become less active" in text
     assert f"A customer of the segment brings {found.focus.profit[0].estimate:.2f} units per month" in text
     assert "108" in text

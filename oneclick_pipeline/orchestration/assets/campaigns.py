@@ -96,7 +96,7 @@ def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcom
 
 
 def past_campaigns(home: Home, month: str, campaign_outcomes: pd.DataFrame, customer_features: Months) -> evidence.Past:
-    """What earlier campaigns show: read, and the response to offers learnt from it, once in a run for beliefs and plan."""
+    """What earlier campaigns show: read, and the response to offers learned from it, once in a run for beliefs and plan."""
 
     def read() -> evidence.Past:
         settings = home.settings()

@@ -53,7 +53,7 @@ def correlations(context: dg.AssetExecutionContext, home: Home, customer_feature
                 **({"phik with activity": picture(with_target, "phik of every feature with activity")} if with_target else {}),
                 "customers": result.customers,
                 "left out (one value only)": ", ".join(result.left_out) or "none",
-                "rows used": result.says,
+                "rows used": result.description,
             },
         )
 

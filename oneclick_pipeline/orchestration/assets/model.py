@@ -83,7 +83,7 @@ def _checks_of_training(table: pd.DataFrame, agreement: labels.Agreement, leaks:
         check("both_classes", passed=0 < declined < len(table), declined=declined, customers=len(table)),
         check("no_feature_is_the_label", passed=leaks.disguised is None, **_highest(leaks.aucs)),
         check("nothing_from_the_future", passed=leaks.future is None, **_most_equal(leaks.shares)),
-        agrees.judged_if(share is not None),
+        agrees.evaluated_if(share is not None),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Assets of stage monitoring: whether the data are still those the model learnt from, and whether its scores come true."""
+"""Assets of stage monitoring: whether the data are still those the model learned from, and whether its scores come true."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
@@ -144,7 +144,7 @@ def _judged(name: str, rows: pd.DataFrame, numbers: Mapping[str, float], which: 
     worst = next((s for s in ("shifted", "moderate", "stable", "no_reference") if s in levels), "not_enough_data")
     figures: dict[str, float | str] = {"status": worst, **known, **({"which": which} if which else {})}
     severity = dg.AssetCheckSeverity.ERROR if "shifted" in levels else None
-    return Check(name, not levels & set(_BAD), figures, severity).judged_if(worst in (*_BAD, "stable"))
+    return Check(name, not levels & set(_BAD), figures, severity).evaluated_if(worst in (*_BAD, "stable"))
 
 
 @dg.asset(

@@ -45,7 +45,7 @@ def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[An
     with home.step(context) as step:
         settings = home.settings()
         made = files.make(home.root, step.month, settings=settings, catalogue=home.catalogue())
-        facts, shown, loads = made.facts, files.shown(made.html), files.loads(made.html)
+        facts, shown, loads = made.facts, files.page_figures(made.html), files.loads(made.html)
         counted = {
             "on_the_page": int(shown["customers"]),
             "segments": sum(group.customers for group in facts.groups),

@@ -61,7 +61,7 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
                         if outcome.classed
                         else {"classed": 0}
                     ),
-                ).judged_if(outcome.classed > 0),
+                ).evaluated_if(outcome.classed > 0),
             ],
             metadata={
                 "model": f"{champion.name} version {champion.version}",
@@ -136,7 +136,7 @@ def profit_curve(
                     "beats_random",
                     passed=not best.realised < best.realised_random,  # neither is known if no class is known
                     **realised,
-                ).judged_if(best.realised_customers > 0),
+                ).evaluated_if(best.realised_customers > 0),
             ],
             metadata={
                 "profit by share treated": picture(

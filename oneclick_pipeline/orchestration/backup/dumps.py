@@ -84,7 +84,7 @@ def empty(expected: bool) -> sa.URL | None:  # noqa: FBT001 - what the manifest 
             tables = sa.inspect(connection).get_table_names()
             if tables or postgres.has_schema(connection, postgres.MLFLOW_SCHEMA):
                 raise BadInputError(
-                    f"the database {postgres.shown(url)} is not empty",
+                    f"the database {postgres.address_for_people(url)} is not empty",
                     remedy="stop everything that uses it, create a new one (createdb), and restore into that",
                 )
     return url
