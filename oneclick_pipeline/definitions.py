@@ -50,7 +50,8 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
         jobs=jobs.JOBS,
         schedules=[jobs.monthly_refresh],
         sensors=[jobs.new_snapshot, jobs.retrain_due, alerts.alerts, pruning.pruning_sensor],
-        # The third holds what is no table, for nobody; Dagster's own would pickle it into a folder that a launch may choose.
+        # The third holds what is not a table, for no reader; Dagster's own would pickle it into a folder that a launch may
+        # choose.
         resources={"home": place, "tables": TableIO(home=place), "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # a process a step costs five seconds of imports each
         loggers={"console": console, "events": events_logger},

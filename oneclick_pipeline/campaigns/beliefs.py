@@ -30,8 +30,8 @@ def offer_beliefs(
 ) -> pd.DataFrame:
     """Beliefs by offer, and by segment where the segment's effect is measured (both arms have the settings' size).
 
-    An average goes over the customers of earlier campaigns whom the offer fitted. An offer that fitted nobody, and all
-    of them while no campaign has matured, keeps its prior.
+    An average goes over the customers of earlier campaigns whom the offer fitted. An offer that fitted no one, and
+    all of them while no campaign has matured, keeps its prior.
 
     Args:
         priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline).

@@ -1,9 +1,9 @@
 """Which customers may be compared: only those separated by chance alone.
 
-- *targeted*: customers for whom the plan chose the offer, who got it or were held out of it (for the month, or for
-  good), expected offer : control = (1-h)(1-e)(1-c) : h + (1-h)(1-e)c with the shares h and c of hold-out and control
+- *targeted*: customers for whom the plan chose the offer, who got it or were held out of it (for the month, or
+  permanently), expected offer : control = (1-h)(1-e)(1-c) : h + (1-h)(1-e)c with the shares h and c of hold-out and control
   per offer that the month was drawn with, and the part e of the others that explored, which the stored probabilities
-  hold (an offer has room for part of the exploration only, and not everybody has an offer that is still open);
+  hold (an offer has room for part of the exploration only, and not everyone has an offer that is still open);
 - *fitting*: explored customers who could draw the offer, and drew it or control, expected 1 : 1.
 
 `parts` are such comparisons of one offer in one month, for effects of offers; `pairs` the same customer by customer,
@@ -74,7 +74,7 @@ def parts(outcomes: pd.DataFrame, settings: Campaigns) -> list[Part]:
             share = targeted_share_of(withheld, h, c) if exact else float(targeted_share(h, e, c))
             part: Part | None = None
             for chosen, aimed in ((drawn, 1 - c), (both, share)):
-                if 0 < aimed < 1 and len(chosen):  # else nobody is held out that way
+                if 0 < aimed < 1 and len(chosen):  # else no one is held out that way
                     wider = Part(month, name, "targeted", chosen, aimed, _sound(offered[chosen], aimed, settings), part)
                     part = wider if wider.sound or part is None or not part.sound else part
             licensed += [part] if part else []
@@ -115,7 +115,7 @@ class Pairs:
 def pairs(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
     """The comparisons that chance permits, customer by customer.
 
-    An offer that nobody explored in a month was not among those drawn: that month's explored controls are none of its.
+    An offer that no one explored in a month was not among those drawn: that month's explored controls are not its controls.
 
     Args:
         outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES` with the probabilities of their draw.
@@ -138,7 +138,7 @@ def pairs(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
     row, offer = row[kept], offer[kept]
     h, explore, c = (outcomes[name].to_numpy(dtype=float) for name in ("control_share", "p_explore", "offer_control_share"))
     share = targeted_share(h, np.divide(explore, 1 - h, out=np.zeros_like(h), where=h < 1), c)
-    targeted = np.flatnonzero(~explored & (own >= 0) & (share < 1))  # where nobody is held out there is no comparison
+    targeted = np.flatnonzero(~explored & (own >= 0) & (share < 1))  # if no one is held out there is no comparison
     places = np.concatenate([row, targeted])
     odds = np.concatenate([np.full(len(row), 0.5), share[targeted]])
     return Pairs(places, np.concatenate([offer, own[targeted]]), offered[places], odds)

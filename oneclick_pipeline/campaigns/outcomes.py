@@ -47,7 +47,7 @@ def campaign_outcomes(
     Args:
         ledger: What `ledger.read` gives: `campaign_month` and `ledger_rules.COLUMNS`, the shares of every month among them.
         snapshots: `customer_features` by month, none after `month`; at least `COLUMNS`.
-        month: Month in which the outcomes are looked at.
+        month: Month for which the outcomes are computed.
         horizon: Months from a campaign to the class.
         rules: What counts as a decline.
         history: Age in months of the oldest campaign.

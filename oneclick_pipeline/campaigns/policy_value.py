@@ -4,7 +4,7 @@ The value of a policy is relative to treating no one, per eligible customer and 
 customers whom it gives an offer, over all. So "treat no one" is 0 by definition, and the rest comes from the offers that chance
 gave in the past. Three kinds of rows enter, each with the probability q of its draw that was stored with the plan:
 
-- everybody explored or held out: with q = P(held out) + P(explores) they are a random sample of all eligible customers,
+- everyone explored or held out: with q = P(held out) + P(explores) they are a random sample of all eligible customers,
   whatever the plan of the month was. On them an outcome model speaks: Σ (-(μ_j - μ_0) × value - cost), weighted by 1 / q as
   well, so that months count by their customers, not by how many of them were left to chance.
 - customers who got the offer that the policy gives them, with q the propensity that was stored: what the model of μ_j missed.

@@ -109,7 +109,7 @@ def _runner(home: Path, last: str, say: Callable[[str], None]) -> Callable[[str,
 
     def run_month(job: str, month: str) -> None:
         begin = time.monotonic()
-        graph = build(str(home))  # anew: its first month follows from the snapshots that are there
+        graph = build(str(home))  # again: its first month follows from the snapshots that are there
         outcome = execution.execute(graph.resolve_job_def(job), month, home, lambda *_: None)
         if not outcome.success:
             raise BadInputError(

@@ -58,7 +58,7 @@ def tolerant(stream: TextIO | None) -> TextIO:
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - as long as the process lives
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)  # there is no buffer between them under PYTHONUNBUFFERED
-    if not (isinstance(stream, io.TextIOWrapper) and isinstance(raw, io.FileIO)):  # somebody catches the output in memory
+    if not (isinstance(stream, io.TextIOWrapper) and isinstance(raw, io.FileIO)):  # the output is captured in memory
         return stream
     stream.flush()
     output = _Output(stream.fileno(), "wb", closefd=False)

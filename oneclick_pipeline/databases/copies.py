@@ -48,7 +48,7 @@ def copy(database: Path, target: Path) -> None:
 def at_rest(database: Path) -> dict[str, tuple[int, int]] | None:
     """State of a database that can be read in its place, because its writers have applied all that they wrote; None for another.
 
-    Whoever reads it there (`mode=ro&immutable=1`: SQLite makes nothing beside it) compares the state afterwards: if it is
+    A reader in place (`mode=ro&immutable=1`: SQLite makes nothing beside it) compares the state afterwards: if it is
     another one, what was read is worth nothing.
     """
     beside = [database.with_name(database.name + end) for end in _BESIDE[1:]]

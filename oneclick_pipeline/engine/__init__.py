@@ -67,7 +67,7 @@ class Engine(Protocol):
         Args:
             rows: Rows of a table, or of several side by side.
             function: What it makes of a row must not depend on the others of its batch. It travels to a cluster.
-            threads: On how many threads of this machine it may be at work; all cores by default.
+            threads: On how many threads of this machine it may run; all cores by default.
         """
         ...
 

@@ -29,7 +29,7 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 ROWS = 125_000
-"""Rows of a batch: enough for the work on them to outweigh its overhead, few enough for 100 MB per batch at work."""
+"""Rows of a batch: enough for the work on them to outweigh its overhead, few enough for 100 MB per batch in progress."""
 
 
 class Batches:

@@ -48,7 +48,7 @@ def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
 def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table, metadata: Mapping[str, str] | None = None) -> None:
     """Write the columns of `table`, in its order and types, frame by frame; no frame makes an empty table.
 
-    Texts may be categories: they are written as what they stand for, and cost next to nothing. `metadata` is kept in the
+    Texts may be categories: they are written as the texts they denote, and cost next to nothing. `metadata` is kept in the
     file, beside the rows.
     """
     import pyarrow.parquet as pq
@@ -104,7 +104,7 @@ def _with_dictionaries(table: Table) -> pa.Schema:
 
 
 def _arrow(values: pd.Series, kind: pa.DataType) -> pa.Array:
-    """A column in its type; NaN is no value."""
+    """A column in its type; NaN counts as missing."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -280,7 +280,7 @@ def whole(paths: Iterable[Path]) -> Iterator[None]:
     """Look for a damaged table where a block that reads some has failed: a reader's own error seldom names the file.
 
     Args:
-        paths: The tables, `table/month.parquet`; looked at when the block fails.
+        paths: The tables, `table/month.parquet`; checked when the block fails.
 
     Raises:
         BadInputError: If one of them cannot be read; whatever the block raised if all can.

@@ -55,7 +55,7 @@ class SparkEngine:
 
     def scan(self, path: Path) -> nw.LazyFrame:
         """See `Engine.scan`."""
-        literal = re.sub(r"([\\{}\[\]*?])", r"\\\1", str(path.absolute()))  # a path is no pattern
+        literal = re.sub(r"([\\{}\[\]*?])", r"\\\1", str(path.absolute()))  # a path is not a pattern
         frame: nw.LazyFrame = nw.from_native(self._session.read.parquet(f"file://{literal}"))
         return frame
 

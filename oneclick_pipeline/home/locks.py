@@ -71,7 +71,7 @@ def held_folder(place: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Timeout(str(place)) from error
-        except OSError:  # a network file system locks what may be written to, and a folder is no such thing
+        except OSError:  # a network file system locks what may be written to, which a folder is not
             pass
         yield
     finally:
@@ -81,12 +81,12 @@ def held_folder(place: Path) -> Iterator[None]:
 def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
     """Files of locks whose processes were killed; each is removed once the caller has dealt with it.
 
-    What other users put into the folder, which may be one for everybody, does not show what we left.
+    What other users put into the folder, which may be shared, does not show what we left.
     """
     for path in filter(_is_ours, sorted(folder.glob(pattern))):
         try:
             with FileLock(path, timeout=0):
-                if path.stat().st_size:  # empty: it ended in order since we looked, and taking the lock made the file anew
+                if path.stat().st_size:  # empty: it ended in order since we looked, and taking the lock created the file again
                     yield path
                 path.unlink(missing_ok=True)
         except Timeout:

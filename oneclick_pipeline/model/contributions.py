@@ -1,6 +1,6 @@
 """What every value of every feature adds to a customer's log-odds of declining: reasons for millions at the price of a look-up.
 
-Kept with every version of a model, as JSON. How it is worked out for a model that was fitted stands in `model.attribution`.
+Kept with every version of a model, as JSON. How it is computed for a fitted model is in `model.attribution`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Contributions:
 
         Args:
             features: Table with the feature columns, n rows.
-            p_decline: Probability of every customer, n; in closed form it is not looked at. Otherwise a customer's
+            p_decline: Probability of every customer, n; not used in closed form. Otherwise a customer's
                 contributions add up to its log-odds less the baseline, where it lies between 0.002 and 0.998.
 
         Returns:

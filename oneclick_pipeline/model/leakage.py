@@ -1,6 +1,6 @@
 """Guards against a training set that contains its own answer.
 
-A feature that alone tells the classes apart is the label in disguise, or was recorded after it. A column that repeats
+A feature that alone separates the classes is the label in disguise, or was recorded after it. A column that repeats
 what a later month holds was filled from that month. Both stop the training. The order in which the store delivers its
 rows, and the ids that follow it, give the label away too (ROC-AUC 0.98 in the real export): that is measured and reported,
 and does no harm, since rows are put into an order of their own and no model sees an id.
@@ -263,7 +263,7 @@ def _bins(values: NDArray[np.float64], bins: int) -> NDArray[np.int_]:
 def _binned_auc(codes: NDArray[np.int_], declined: NDArray[np.int_], folds: NDArray[np.int_]) -> float:
     """ROC-AUC, in the mean of the folds, of the share of decliners that the other folds show for a row's bin.
 
-    Every fold is judged by itself, so that a feature that says nothing gets 0.5: pooled over the folds it would get
+    Every fold is evaluated separately, so that an uninformative feature gets 0.5: pooled over the folds it would get
     less. Less than 0.5 is chance, and counts as 0.5.
     """
     import numpy as np

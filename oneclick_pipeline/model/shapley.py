@@ -97,7 +97,7 @@ class _Codes:
         self._values = {str(name): np.asarray(values) for name, (_, values) in zip(both, factors, strict=True)}
 
     def frame(self, codes: NDArray[np.int_]) -> pd.DataFrame:
-        """The rows that the codes stand for."""
+        """The rows that the codes denote."""
         import pandas as pd
 
         return pd.DataFrame({name: values[codes[:, i]] for i, (name, values) in enumerate(self._values.items())})

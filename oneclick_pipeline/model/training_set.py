@@ -198,7 +198,7 @@ def require_enough(training: pd.DataFrame, *, folds: int, inner_folds: int) -> N
 def sample(training: pd.DataFrame, max_rows: int) -> pd.DataFrame:
     """At most about `max_rows` rows: whole groups of copies, both classes in their shares.
 
-    Rows stand in canonical order, which is as good as random, so the first groups of each class are the sample.
+    Rows are in canonical order, which is as good as random, so the first groups of each class are the sample.
     """
     if len(training) <= max_rows:
         return training

@@ -78,7 +78,7 @@ def model_health(
     the same month, by that class. An offer changes what becomes of a customer, and the score says what happens without
     one: so customers who got an offer in the months between are left out, and the others represent them; see `weights`.
     Where the model was trained on the month itself, out-of-fold scores alone count. A month that was scored by a model of
-    a later month is no forecast and left out; so is one whose version is no longer known.
+    a later month is not a forecast and is left out; so is one whose version is no longer known.
 
     Args:
         scores: `customer_scores` by month; at least `COLUMNS`.
@@ -214,7 +214,7 @@ def _row(outcomes: Outcomes, known: ModelVersion, settings: Monitoring, seed: in
 
 
 def effective(weight: Floats) -> float:
-    """How many customers of equal weight tell as much. Source: Kish (1965), Survey sampling.
+    """How many customers of equal weight carry as much information. Source: Kish (1965), Survey sampling.
 
     >>> import numpy as np
     >>> effective(np.array([1.0, 1.0, 2.0]))
@@ -227,7 +227,7 @@ def measured(outcomes: Outcomes, seed: int = 0) -> tuple[dict[str, Interval], fl
     """All figures of the scores with 95 % intervals, and the calibration error that chance alone would give.
 
     Means and ROC-AUC by their influence functions, summed over all rows of a customer before they are squared, so that one
-    who stands in several months counts as one. For the ROC-AUC they are the placement values of DeLong, DeLong and
+    who is in several months counts as one. For the ROC-AUC they are the placement values of DeLong, DeLong and
     Clarke-Pearson (1988).
 
     Args:

@@ -151,5 +151,5 @@ def category_counts(reference: pd.Series, month: pd.Series) -> tuple[Counts, Cou
 
 def counted(values: pd.Series) -> dict[str, int]:
     """Customers by category; those without one are left out."""
-    counts = values.value_counts()  # of a categorical column also words that nobody has
+    counts = values.value_counts()  # of a categorical column also words that no one has
     return {str(name): int(n) for name, n in counts.items() if n}

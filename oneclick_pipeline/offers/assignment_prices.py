@@ -1,4 +1,4 @@
-"""The prices of the limits with about the lowest bound: cutting planes in a box, on samples first, at last on everybody.
+"""The prices of the limits with about the lowest bound: cutting planes in a box, on samples first, finally on all customers.
 
 Source: Marsten, Hogan and Blankenship (1975), The boxstep method for large-scale optimization.
 """
@@ -27,7 +27,7 @@ _NEGLIGIBLE = 1e-9  # part of the dearest offer's cost that no price of the budg
 
 
 def lowest_prices(problem: Problem, tolerance: float) -> Numbers:
-    """Prices of the limits with about the lowest bound, shape (k,): of ever larger samples, at last of everybody."""
+    """Prices of the limits with about the lowest bound, shape (k,): from ever larger samples, finally from all customers."""
     total = problem.gain.shape[1]
     if not len(problem.limit):
         return np.zeros(len(problem.limit))

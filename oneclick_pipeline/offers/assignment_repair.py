@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def within_limits(problem: Problem, price: Numbers) -> Choice:
-    """What everybody takes at these prices, made to fit the limits and to use them up."""
+    """What every customer takes at these prices, made to fit the limits and to use them up."""
     _, choice = respond(problem.gain, price)
     return _fill(problem, choice if problem.fits(choice) else _repair(problem, choice, price), price)
 

@@ -206,7 +206,7 @@ class Planner:
     def _complete(
         everybody: Everybody, candidates: Candidates, case: NDArray[np.int8], explored: Choice, could: NDArray[np.bool_]
     ) -> None:
-        """Write the reasons of the candidates, and of those who explore what they could draw, beside everybody's."""
+        """Write the reasons of the candidates, and of those who explore what they could draw, beside those of all customers."""
         exploring = explored != NOTHING
         everybody.fits[candidates.rows[exploring]] = could[exploring]
         reason = code(2, REASONS_OF_PLAN)[case]

@@ -166,7 +166,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
 
     Raises:
         BadInputError: If the month cannot be run, the home cannot be written, Dagster's databases cannot be used, or
-            `ONECLICK_WEBHOOK` is no address.
+            `ONECLICK_WEBHOOK` is not an address.
     """
     check_runnable(home, month)
     there = webhook.given()

@@ -19,7 +19,7 @@ def in_plain_words(home: Path, tables: Iterable[Path] = ()) -> Iterator[None]:
 
     Args:
         home: The home.
-        tables: Tables that the block reads; looked at only when it fails.
+        tables: Tables that the block reads; checked only when it fails.
 
     Raises:
         dagster.Failure: If the input is wrong, the disk full, MLflow's database unusable, or one of the tables damaged.

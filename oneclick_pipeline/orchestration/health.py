@@ -199,7 +199,7 @@ def _ahead(instance: dg.DagsterInstance, home: Path, months: Sequence[str]) -> I
 
 
 def _was_run_again(instance: dg.DagsterInstance, home: Path, month: str) -> bool:
-    """Whether a run that the instance does not know made a month again; a single table that somebody changed is no run."""
+    """Whether a run that the instance does not know made a month again; a single table that was changed is not a run."""
     digests = {}
     for name in _OF_EVERY_RUN:
         path, wanted = table_file(home, name, month), dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[month])

@@ -35,7 +35,7 @@ _Made = TypeVar("_Made")
 
 
 class Home(dg.ConfigurableResource):
-    """The folder that everything a run reads or writes lies under.
+    """The folder that holds everything a run reads or writes.
 
     Folder and engine are those of the process: Dagster leaves a dependency out of what a launch may configure.
 

@@ -50,7 +50,7 @@ class Staged:
 
 @dataclass
 class Step:
-    """One step of a run at work.
+    """A running step.
 
     Attributes:
         asset: What it makes; a step that makes several tables names each where it stages and checks it.
@@ -95,7 +95,7 @@ class Step:
         return self._verified(name)
 
     def stage_export(self, export: Export) -> Staged:
-        """Write the raw table of an export: the rows that are not plain, and where the plain ones lie."""
+        """Write the raw table of an export: the rows that are not plain, and where the plain ones are."""
         frame, metadata = nw.from_native(export.odd_rows), {facts.KEY: export.facts.to_json()}
         PolarsEngine().write(frame, self._path(self.asset), TABLES[self.asset], metadata=metadata)
         return self._verified(self.asset)

@@ -119,7 +119,7 @@ class Group:
         """Start a Python program.
 
         Args:
-            arguments: Those of the interpreter: a module and what it is told.
+            arguments: Those of the interpreter: a module and its arguments.
             environment: All its variables.
             calls_others: Whether it is a client of the others, and so ends first: its errors would be spurious.
 
@@ -137,7 +137,7 @@ class Group:
                 stderr=subprocess.PIPE,
                 process_group=self._number,
             )
-        except (PermissionError, ProcessLookupError) as error:  # there is no such group any more
+        except (PermissionError, ProcessLookupError) as error:  # the group no longer exists
             raise KeyboardInterrupt from error
         # What it says may hold values of the data, which must not command our terminal.
         for pipe, stream in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):

@@ -37,7 +37,7 @@ class FileFacts:
         extra_columns: Columns that the contract does not know; they are ignored.
         rewritten: Whether the file had to be rewritten to be split: then none of its lines is plain.
         plain_rows: Rows that are scanned in place.
-        not_plain: Numbers of the lines between those: odd ones, and blank ones, which are no rows.
+        not_plain: Numbers of the lines between those: odd ones, and blank ones, which do not count as rows.
         modified_ns: When the file was last written to, nanoseconds since 1970; a program that copies a file may set it.
         changed_ns: When anything about the file last changed; it cannot be set. 0: not recorded.
     """

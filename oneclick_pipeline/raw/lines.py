@@ -125,7 +125,7 @@ def scan(file: BinaryIO, delimiter: str, width: int) -> Scan:
 
 
 def count_line_ends(file: BinaryIO) -> Scan:
-    """Lines and their ends in a file whose lines cannot be looked at one by one."""
+    """Lines and their ends in a file whose lines cannot be examined one by one."""
     lines, last = Scan(), b""
     while chunk := file.read(_CHUNK):
         lines.lf += chunk.count(b"\n")

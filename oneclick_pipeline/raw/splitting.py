@@ -43,7 +43,7 @@ def _rewritten(line: bytes, facts: FileFacts, *, too_long: bool) -> str:
         return text.replace(facts.delimiter, _FIELD)
     if (fields := split_quoted(text, facts.delimiter)) is None:
         return f"{_PROBLEM}{NOT_CLOSED}{_FIELD}{text[:_EXCERPT]}"
-    return _FIELD.join(fields) or text  # quotes around nothing are no blank line
+    return _FIELD.join(fields) or text  # quotes around nothing do not make a blank line
 
 
 def _rewrite(path: Path, facts: FileFacts, target: Path) -> None:
@@ -55,7 +55,7 @@ def _rewrite(path: Path, facts: FileFacts, target: Path) -> None:
 
 
 def _split(lines: pl.LazyFrame, table: Table, facts: FileFacts) -> pl.LazyFrame:
-    """Rewritten lines (columns line, text) as the raw table; blank lines are no rows."""
+    """Rewritten lines (columns line, text) as the raw table; blank lines do not count as rows."""
     import polars as pl
 
     width = len(facts.header)

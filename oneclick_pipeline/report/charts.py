@@ -1,6 +1,6 @@
 """Charts as inline SVG: real text, no script, a title and a description each; they follow the width of the page.
 
-A chart in a row of a table (`bar`, `marks`) stretches with its cell and holds no text: its numbers stand beside it. The
+A chart in a row of a table (`bar`, `marks`) stretches with its cell and holds no text: its numbers are beside it. The
 others have a fixed shape, 340 wide, so that on a telephone their text is as large as elsewhere.
 """
 
@@ -79,7 +79,7 @@ def _whisker(low: float, high: float, colour: str, y: float, width: float = 2) -
 
 
 def trend(labels: Sequence[str], series: Sequence[Series], write: Callable[[float], str], title: str, text: str) -> Markup:
-    """Means over months from 0, with intervals; the values stand beside the points."""
+    """Means over months from 0, with intervals; the values are beside the points."""
     height, left, right, top, bottom = 190, 44, 296, 22, 160
     largest = max((v.high for s in series for v in s.values if v is not None), default=1.0) * 1.08
     step = (right - left) / max(len(labels) - 1, 1)

@@ -207,7 +207,7 @@ def _middles(mine: Floats, others: Floats, word: str | None) -> tuple[float, flo
 
 
 def _readings(column: Column, values: pd.Series) -> list[tuple[str | None, Floats]]:
-    """A feature as numbers: itself, or for each of its words whether it stands there (of two words one says it all)."""
+    """A feature as numbers: itself, or for each of its words whether it occurs (of two words, one suffices)."""
     if column.type.is_number:
         return [(None, numbers(values))]
     texts = values.astype(object).map(str, na_action="ignore").reset_index(drop=True)

@@ -140,7 +140,7 @@ def profit_curve(scores: Columns, classes: pd.DataFrame, settings: Value) -> Pro
     the model or the assumptions may be wrong by.
 
     Args:
-        scores: `contracts.scores.CUSTOMER_SCORES`, of which single columns are looked at; customers who are not regular or
+        scores: `contracts.scores.CUSTOMER_SCORES`, of which single columns are read; customers who are not regular or
             lack a score or a profit are left out.
         classes: customer_id and activity (declined, stable or empty) that the scores were meant to predict; may lack
             customers. Counted for out-of-fold scores only: the model itself was fitted to the classes that it knows.
@@ -216,7 +216,7 @@ def _treating(customers: NDArray[np.int_], p: Numbers, value: Numbers, declined:
             "realised_random_profit": everybody_known * (counted / max(known.sum(), 1)) - settings.offer_cost * counted,
         }
     )
-    if not known.any():  # not 0: nothing was realised that could be looked at
+    if not known.any():  # not 0: nothing was realised that could be measured
         table[[name for name in table.columns if name.startswith("realised_") and name != "realised_customers"]] = np.nan
     return table
 

@@ -141,7 +141,7 @@ def score_records(home: Path, records: Sequence[Mapping[str, object]]) -> list[d
     Args:
         home: The home of the champion.
         records: Features by name, as `contracts.customers.FEATURES` describes them; what is absent or None is filled by the
-            model. `customer_id` may stand among them and comes back.
+            model. `customer_id` may be among them and is returned.
 
     Returns:
         For every record `customer_id` if it was given, `p_decline`, `reasons`, `missing` (features that were filled)

@@ -34,7 +34,7 @@ def look(home: Home) -> Iterator[Finding]:
         yield Finding("last month", PROBLEM, f"{month} is incomplete, it lacks {', '.join(missing)}", f"run it: {again}")
     try:
         digests = {name: files.verify(path, TABLES[name]) for name, path in tables.items()}
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:  # a file that is no Parquet
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:  # a file that is not Parquet
         raise BadInputError(
             f"a table of {month} cannot be read: {str(error).splitlines()[0]}", remedy=f"run it: {again}"
         ) from error

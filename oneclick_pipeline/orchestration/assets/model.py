@@ -24,7 +24,7 @@ _CODE = code_version(model, stats, tracking, pictures, contracts)
 _AGREES, _TOP = 0.7, 5
 _SAME_REASON = 0.7
 _DRAWN = 10
-"""Customers that are looked at for every one that training learns from at most."""
+"""Limit of customers drawn per customer that training uses at most."""
 _WINDOW = 60 + 12 - 1
 """Months of features before its own that a training set may reach: the most that the settings allow, history and horizon."""
 

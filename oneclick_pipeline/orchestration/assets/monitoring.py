@@ -242,7 +242,7 @@ def _drawn(home: Path, settings: Settings, month: str) -> pd.DataFrame:
     sent = ledger.read(home, [month], settings.offers)[list(weights.COLUMNS)]
     path = table_file(home, "offer_plan", month)
     if path.exists():
-        # of one month the sample is at least as large as of all of them: whoever is in theirs is in it
+        # of one month the sample is at least as large as of all of them: every customer of theirs is in it
         stored = set(weights.COLUMNS) <= files.columns(path)
         columns = weights.COLUMNS if stored else old_ledgers.READ
         sampled = Months("offer_plan", {month: path}, columns).sample(settings.monitoring.max_rows, settings.model.seed)

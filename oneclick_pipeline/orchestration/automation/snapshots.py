@@ -69,7 +69,7 @@ def content(home: Path, month: str) -> list[str] | None:
 
 
 def already_run(home: Path, month: str, hashes: list[str]) -> bool:
-    """Whether the month's segments were made from exports of this content, whoever made them."""
+    """Whether the month's segments were made from exports with this content, by whichever run."""
     tables = [table_file(home, source.file, month) for source in SOURCES]
     segments = table_file(home, "customer_segments", month)
     if not all(path.is_file() for path in (*tables, segments)):

@@ -1,6 +1,6 @@
-"""The manifest of a backup: what it holds, in a shape that leaves no room for anything else.
+"""The manifest of a backup: what it holds, in a format that allows nothing else.
 
-A backup comes from a disk that anybody may have written to. Only what `oneclick backup` itself writes is accepted: known
+A backup comes from a disk to which anyone may have written. Only what `oneclick backup` itself writes is accepted: known
 keys, plain names below `home/`, a SHA-256 for every file; and a folder that holds these files and no others.
 """
 

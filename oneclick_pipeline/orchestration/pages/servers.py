@@ -128,7 +128,7 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
     workspace.write_text(_WORKSPACE.format(socket=code), encoding="utf-8")
     pages = ["-h", LOOPBACK, "-p", str(dagster_port), "-w", str(workspace)]
     start("mlflow", mlflow, "oneclick_pipeline.tracking.server", "--host", LOOPBACK, "--port", str(mlflow_port))
-    # With -d: it looks for the module in its current folder first where it is not told another.
+    # With -d: it looks for the module in its current folder first unless it is told otherwise.
     start("code", f"unix:{code}", "dagster", "api", "grpc", "-s", str(code), "-m", _LOCATION, "-d", str(_INSTALLED))
     _wait(servers[1:])
     start("daemon", "", "oneclick_pipeline.orchestration.automation.daemon", "-w", str(workspace))

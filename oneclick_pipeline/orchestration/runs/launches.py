@@ -1,6 +1,6 @@
-"""What a launch may set: the settings of its run, and no place, address, program or secret.
+"""What a launch may set: the settings of its run, and no folder, address, program or secret.
 
-Whoever starts a run, by the pages, a re-execution or Dagster's API, hands over configuration and tags. Dagster would take much
+Whatever starts a run (the pages, a re-execution, Dagster's API) passes configuration and tags. Dagster would take much
 more than a run needs: another folder for its outputs, the value of any environment variable (`{env: NAME}`), steps that go on
 after a failure, a run id or a month that is a path. What is not listed here is refused: by the pages before the run exists, and
 by the run itself before its first step.
@@ -74,7 +74,7 @@ def check_config(config: object) -> None:
 
 
 def _leaves(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
-    """What is set, by path: an entry that may be set, a list or a scalar elsewhere, or whatever lies deeper than any entry."""
+    """What is set, by path: an entry that may be set, a list or a scalar elsewhere, or whatever is deeper than any entry."""
     if value is None or (isinstance(value, Mapping | list | str) and not value):
         return
     if path in _MAY_SET or not isinstance(value, Mapping) or len(path) == _DEPTH:

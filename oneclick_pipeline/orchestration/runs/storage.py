@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class PingedPool(CreateEnginePlugin):
     """Try a pooled connection before it is used: one from before a restart of the server is replaced, and no request sees it.
 
-    Dagster's pages keep a pool without such a test, and there is no option for it; a plugin goes by the address.
+    Dagster's pages keep a pool without such a test, and there is no option for it; a plugin is configured by the address.
     """
 
     NAME = "oneclick_pinged_pool"

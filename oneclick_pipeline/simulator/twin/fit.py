@@ -47,7 +47,7 @@ class Regularisation:
     Measured on the real export (997 customers, 5 folds grouped by copies, truth of a profile fitted on the others):
     without shrinkage AUC 0.908 and log loss 0.303; with 0.3 0.910 and 0.291; with 0.6 0.909 and 0.287; with 1 0.906
     and 0.286. A smoothing of 20 gives twins of Bayes AUC 0.899, one of 60 0.907 to 0.909; real models reach 0.904 to
-    0.914. So the defaults stand in the flat middle, where the twin is about as hard as the store.
+    0.914. So the defaults are in the flat middle, where the twin is about as hard as the store.
 
     Attributes:
         smoothing: Customers of the pooled distribution added to each class before its shares are taken.

@@ -122,7 +122,7 @@ def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int) -> Floats
 
 
 def _own(customers: npt.NDArray[np.uint64], offer: str, seed: int) -> Floats:
-    """A standard normal number per customer, the same in every month and whoever else is there.
+    """A standard normal number per customer, the same in every month and whichever others there are.
 
     SplitMix64 (Steele, Lea and Flood 2014) of the customer's id from a start that seed and offer give.
     """

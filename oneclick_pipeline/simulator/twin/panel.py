@@ -45,12 +45,12 @@ class Panel:
 
     Snapshot *t* shows features x_t. The class of the three months after it, D_t, is drawn with
     P(decline | x_t) = `probability_of_codes(profile, x_t)` plus the effect of what was done to the customer in month *t*, and
-    stands in snapshot *t+3* as the activity. A customer who leaves has declined in every horizon still running, so that "in
+    appears in snapshot *t+3* as the activity. A customer who leaves has declined in every horizon still running, so that "in
     no file any more" means declined without exception.
 
     All luck depends on seed, month and customer alone: run twice with other effects, the store has the same customers
     joining, the same news and the same draws. An effect changes the class of the customers it is meant for and
-    whatever follows from that for them (revenue, profit, later probabilities, leaving), nobody else.
+    whatever follows from that for them (revenue, profit, later probabilities, leaving), no one else.
 
     Attributes:
         profile: The store, as `life.uncoupled` makes it; the truth is `probability` of this profile.
@@ -119,12 +119,12 @@ class Panel:
         Args:
             folder: Folder of the month, for example HOME/raw/2026-10; it appears whole or not at all.
             truth: Parquet file for the known truth, none is written without it: customer_id, p_decline, declines
-                (the class that stands in the snapshot three months later if no one is treated), activity (the class
-                that stands in this one).
+                (the class shown in the snapshot three months later if no one is treated), activity (the class
+                shown in this one).
             overwrite: Whether an existing month is replaced.
 
         Raises:
-            BadInputError: If the month exists and `overwrite` is false, or `truth` lies in `folder`.
+            BadInputError: If the month exists and `overwrite` is false, or `truth` is in `folder`.
         """
         with whole(folder, truth, overwrite=overwrite) as (out, truth_out):
             table = self._table()
@@ -143,7 +143,7 @@ class Panel:
 
         Returns:
             One row per row of `snapshot`: customer_id, p_decline (untreated), p_treated, declines_untreated (the class
-            without the effect, by the same luck), declines (the class that is drawn, and stands in snapshot t+3),
+            without the effect, by the same luck), declines (the class that is drawn, and appears in snapshot t+3),
             leaves (this was the customer's last snapshot).
 
         Raises:
@@ -277,8 +277,8 @@ def write_months(
         How many months were written.
 
     Raises:
-        BadInputError: If a month exists and `overwrite` is false, before anything is written; if a month is none, or
-            `last` lies before `first`; or as `Panel.open`.
+        BadInputError: If a month exists and `overwrite` is false, before anything is written; if a month is invalid, or
+            `last` is before `first`; or as `Panel.open`.
     """
     span = np.arange(np.datetime64(check_month(first)), np.datetime64(check_month(last)) + 1)
     if not len(span):

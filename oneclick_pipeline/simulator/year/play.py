@@ -111,7 +111,7 @@ class Situation:
         panel: The store; not to be advanced.
         step: Months since the first with offers; below 0 before it.
         customers: What the store knows of its n customers, in the order of `Panel.snapshot`; p_decline is the truth, so
-            a policy that goes by it has the best score there can be.
+            a policy that uses it has the best score there can be.
         offers: Offers that may be sent this month, m of them.
     """
 
