@@ -53,7 +53,7 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
         # The third holds what is not a table, for no reader; Dagster's own would pickle it into a folder that a launch may
         # choose.
         resources={"home": place, "tables": TableIO(home=place), "io_manager": dg.mem_io_manager},
-        executor=dg.in_process_executor,  # a process a step costs five seconds of imports each
+        executor=dg.in_process_executor,  # a process per step costs five seconds of imports each
         loggers={"console": console, "events": events_logger},
     )
 

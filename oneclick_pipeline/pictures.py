@@ -47,7 +47,7 @@ def figure(width: float, height: float, *, layout: Literal["constrained"] | None
     """An empty picture in the house style.
 
     Args:
-        width: Width, inches; a picture has 100 pixels an inch.
+        width: Width, inches; a picture has 100 pixels per inch.
         height: Height, inches.
         layout: `constrained` measures all labels and keeps them apart; None leaves the margins to the caller and
             saves half of the drawing time where there are many axes or texts.

@@ -164,7 +164,7 @@ def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> 
     for one, shade in zip(placed, shades, strict=True):
         group = np.flatnonzero(segment == one.id)
         if len(group) > _DRAWN:
-            title, group = f"A sample of regular customers, up to {_DRAWN:,} a segment", group[:: -(-len(group) // _DRAWN)]
+            title, group = f"A sample of regular customers, up to {_DRAWN:,} per segment", group[:: -(-len(group) // _DRAWN)]
         left.scatter(profit.iloc[group], p_decline.iloc[group], s=6, alpha=0.6, color=shade, linewidths=0, label=one.en)
     for risk in (cuts.middle_risk, cuts.high_risk):
         left.axhline(risk, color=pictures.GREY, linewidth=0.8, linestyle="--")

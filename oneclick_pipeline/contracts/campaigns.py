@@ -76,7 +76,7 @@ OFFER_EFFECTS = Table(
         Column(
             "outcome",
             "str",
-            "declined (share), revenue (roubles a month) or profit (finance units a month)",
+            "declined (share), revenue (roubles per month) or profit (finance units per month)",
             values=vocabulary("declined", "revenue", "profit"),
         ),
         Column("offered", "int", "Customers in the arm offer whose outcome is known", minimum=0),

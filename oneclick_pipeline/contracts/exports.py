@@ -44,8 +44,8 @@ CUSTOMERS = Table(
         Column(
             "contacts_6m",
             "float",
-            "Mean number of marketing contacts a month over the last six months",
-            unit="contacts a month",
+            "Mean number of marketing contacts per month over the last six months",
+            unit="contacts per month",
             group="communication",
             header="Маркет_актив_6_мес",
             minimum=0,
@@ -96,7 +96,7 @@ CUSTOMERS = Table(
         Column(
             "categories_per_visit",
             "float",
-            "Mean number of categories viewed in a visit over the last month",
+            "Mean number of categories viewed per visit over the last month",
             unit="categories a visit",
             group="site",
             header="Средний_просмотр_категорий_за_визит",
@@ -123,7 +123,7 @@ CUSTOMERS = Table(
         Column(
             "pages_per_visit",
             "float",
-            "Mean number of pages viewed in a visit over the last three months",
+            "Mean number of pages viewed per visit over the last three months",
             unit="pages a visit",
             group="site",
             header="Страниц_за_визит",

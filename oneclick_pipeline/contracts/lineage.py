@@ -70,7 +70,7 @@ def _same_column(column: Column, table: Table) -> Origin:
 
 
 def _pivoted(table: Table, value: str, periods: dict[str, str | bool]) -> list[Origin]:
-    """Columns that were rows of a long table, one a period."""
+    """Columns that were rows of a long table, one per period."""
     repaired = "; a value far above all others in the period is replaced by their median"
     return [
         Origin(

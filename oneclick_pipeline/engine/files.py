@@ -121,7 +121,7 @@ def _arrow(values: pd.Series, kind: pa.DataType) -> pa.Array:
 class _Digest:
     """Sums over the rows, batch by batch: the same for the same rows in any order.
 
-    One hash of 64 bits a row; its sum and the sum of its squares, modulo 2**64, with the row count and the columns.
+    One hash of 64 bits per row; its sum and the sum of its squares, modulo 2**64, with the row count and the columns.
     """
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CONTRIBUTION = "contribution_"
 """Beginning of the sample's columns that hold Shapley values."""
 
-# Measured: a soft vote of 40 neighbours, SVC and 60 extra trees on 1,000 rows takes 0.1 ms a row, hence 2 CPU s.
+# Measured: a soft vote of 40 neighbours, SVC and 60 extra trees on 1,000 rows takes 0.1 ms per row, hence 2 CPU s.
 _CUSTOMERS, _BACKGROUND = 128, 6
 
 

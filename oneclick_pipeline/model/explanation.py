@@ -116,7 +116,7 @@ def _costs(model: Any, frame: pd.DataFrame, declined: NDArray[np.int_], rng: np.
     versions = [frame]
     for name in FEATURE_NAMES:
         versions += [frame.assign(**{name: frame[name].to_numpy()[order]}) for order in orders]
-    # one prediction for all versions: a pipeline spends milliseconds a call on anything but predicting
+    # one prediction for all versions: a pipeline spends milliseconds per call on anything but predicting
     p = model.predict_proba(pd.concat(versions, ignore_index=True))[:, 1].reshape(len(versions), len(frame))
     base = np.array([log_loss(declined, p[0]), -roc_auc(declined, p[0])])
     shuffled = np.array([[log_loss(declined, q), -roc_auc(declined, q)] for q in p[1:]])

@@ -134,7 +134,7 @@ def _reliability(axes: Axes, predictions: pd.DataFrame) -> None:
     import numpy as np
 
     place = np.minimum((predictions["p_decline"] * BINS).astype(int), BINS - 1)
-    # every customer is predicted once a repeat: count customers, not predictions
+    # every customer is predicted once per repeat: count customers, not predictions
     repeats = predictions["repeat"].nunique()
     bins = predictions.groupby(place).agg(p=("p_decline", "mean"), share=("declined", "mean"), n=("declined", "size"))
     bins["n"] /= repeats

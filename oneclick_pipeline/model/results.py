@@ -20,7 +20,7 @@ class FamilyResult:
         label: Its name for people.
         parameters: What the search on all rows chose for it: encoder, scaler, calibrated, estimator's parameters.
         metrics: Nested estimate and 95 % interval by name, see `metrics.METRICS`.
-        fold_scores: One row an outer fold: repeat, fold, metrics.
+        fold_scores: One row per outer fold: repeat, fold, metrics.
         predictions: Out-of-fold, one row per customer and repeat: repeat, fold, declined, p_decline, p_raw, p_calibrated.
         trials: The search on all rows (`cv_results`): one row per candidate, best first.
         rows: Most rows that a fit of this family learns from; fewer than the training set above its limit.

@@ -3,7 +3,7 @@
 In comes a home, out comes a graph that runs months of it, on command or automatically. Open ../definitions.py first, then
 assets/.
 
-    assets/             what the graph makes, a file per stage
+    assets/             what the graph makes, one file per stage
     automation/         jobs, schedule, sensors, alerts, the daemon
     runs/               active runs, launches, where runs are recorded
     pages/              the pages in a browser

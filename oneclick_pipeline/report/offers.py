@@ -148,7 +148,7 @@ class Campaigns:
     """What earlier campaigns brought.
 
     Attributes:
-        months: Month, offered, controls, whether it has matured: a campaign each.
+        months: Month, offered, controls, whether it has matured: one row per campaign.
         matured: Campaigns whose outcome is known.
         effects: All offers together first, then each; all campaigns together.
         beliefs: Every offer of the plan's catalogue.

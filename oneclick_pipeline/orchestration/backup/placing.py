@@ -1,4 +1,4 @@
-"""How a restored home is put in place: whole, in one rename, or not at all.
+"""How a restored home is put in place: as a whole, in one rename, or not at all.
 
     .NAME.restoring/           beside a home that does not exist or is an empty folder: its `home/` is renamed to the home
     HOME/staging/restoring/    in a home that cannot be renamed over: a mount point, one that holds its configuration

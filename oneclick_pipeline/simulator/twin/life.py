@@ -42,7 +42,7 @@ CARRIED = ("tenure_days", "revenue_m0", "revenue_m1", "revenue_m2", "minutes_m1"
 """Columns that follow from the months before, not from the copula."""
 STATIC = ("service_level", "marketing_consent", "favourite_category")
 REDRAWN = 0.02
-"""Chance a month that a static column is set again; most such draws give what was there."""
+"""Chance per month that a static column is set again; most such draws give what was there."""
 FALL = 0.8
 BACK = 0.5
 NOISE = 0.05
@@ -52,7 +52,7 @@ USUAL = 1.2
 LEAST = 0.15
 """Smallest month of a customer who is there, as a share of a usual one."""
 LEAVE = 0.1
-"""Chance a month that a customer who declines in every running horizon leaves permanently."""
+"""Chance per month that a customer who declines in every running horizon leaves permanently."""
 JOIN = 0.0165
 """Customers that join a month, as a share of those at the beginning: about as many as leave if no one is treated."""
 

@@ -48,7 +48,7 @@ def write_month(
             It must not be in `folder`: a store does not deliver it.
         quirks: What is wrong with the export; by default everything that is wrong with the real one.
         overwrite: Whether an existing month is replaced.
-        progress: Called with steps done and steps in all (two a customer) after every chunk.
+        progress: Called with steps done and steps in all (two per customer) after every chunk.
 
     Raises:
         BadInputError: If the month exists and `overwrite` is false, or there are no customers.

@@ -32,7 +32,7 @@ class OurPolicy:
     """What both kinds have in common.
 
     Attributes:
-        truths: True effects by month: customer_id as index, a column per offer.
+        truths: True effects by month: customer_id as index, one column per offer.
         outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES` as of the newest month.
         effects: `contracts.campaigns.OFFER_EFFECTS` as of it.
         beliefs: `contracts.campaigns.OFFER_BELIEFS` by month.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Flags = npt.NDArray[np.bool_]
 
 BUDGET = 0.03
-"""Budget a customer and month where a home has no settings, finance units: an offer for about every second customer."""
+"""Budget per customer and month if a home has no settings, finance units: an offer for about every second customer."""
 _ROUNDING = 1e-9
 
 
@@ -161,7 +161,7 @@ class Situation:
 
 
 class Policy(Protocol):
-    """Who gets what: one number of an offer a customer, -1 for none, shape (n,)."""
+    """Who gets what: one offer number per customer, -1 for none, shape (n,)."""
 
     def __call__(self, now: Situation) -> Choice:
         """Choose the month's offers."""

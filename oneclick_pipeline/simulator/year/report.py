@@ -82,7 +82,7 @@ def compare(effects: pd.DataFrame, outcomes: pd.DataFrame, truths: Mapping[str, 
     Args:
         effects: `contracts.campaigns.OFFER_EFFECTS`.
         outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES` they were measured on.
-        truths: True effects by month: customer_id as index, a column per offer.
+        truths: True effects by month: customer_id as index, one column per offer.
 
     Returns:
         campaigns, offer_id, comparison, effect, effect_low, effect_high, true_effect, inside: the measured ones of single
