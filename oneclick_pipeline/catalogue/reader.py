@@ -218,7 +218,7 @@ class _Reader:
                 return Condition(column.name, op, value=self._value(operand, place, column))
             values = self._list(operand, place)
             if not values:
-                raise self._wrong(operand, f"{place}: the list is empty, so it would fit nobody", remedy="write a value")
+                raise self._wrong(operand, f"{place}: the list is empty, so it would fit no one", remedy="write a value")
             return Condition(column.name, op, value=tuple(self._value(v, place, column) for v in values))
         if not numeric or op == "in":
             raise self._wrong(operand, f"{place}: only numbers can be compared by order", remedy="write a value instead")

@@ -62,7 +62,7 @@ def model_list(home: HomeOption = Path("data")) -> None:
             continue
         tags = {name: terminal.markup(text) for name, text in version.tags.items()}
         own_aliases = [alias for alias, number in sorted(aliases.items()) if number == version.version]
-        gates = f"{len(version.gates)} gates passed" if version.has_gates else "not judged"
+        gates = f"{len(version.gates)} gates passed" if version.has_gates else "not evaluated"
         made = f"made {version.created:%Y-%m-%d %H:%M}\nrun {version.run_id[:8]}"
         table.add_row(
             "\n".join([str(version.version), *map(terminal.markup, own_aliases)]),
