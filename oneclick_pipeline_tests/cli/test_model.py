@@ -43,7 +43,7 @@ def test_model_list_shows_versions_gates_and_aliases(oneclick, judged):
     for part in ("champion", "of 2026-10", "9 gates passed", Tracking(judged).version(1).run_id[:8], "ROC-AUC", "log loss"):
         assert part in first
     assert "failed: loads_in_fresh_process" in second
-    assert "not judged" in third
+    assert "not evaluated" in third
     assert "challenger" in third
 
 

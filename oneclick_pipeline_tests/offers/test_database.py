@@ -265,7 +265,7 @@ def test_tables_of_an_older_version_get_the_columns_that_they_lack_and_keep_thei
 
 def test_table_with_another_key_is_refused_and_the_remedy_loses_nothing(url):
     old_tables(url, without={"fits"}, key="")
-    with pytest.raises(BadInputError, match="oneclick_offer_plan of the database is not ours") as error:
+    with pytest.raises(BadInputError, match="oneclick_offer_plan in the database is not ours") as error:
         database.publish(url, MONTH, plan([1]), segments([1]))
     assert "rename it" in error.value.remedy
     assert "its rows are kept" in error.value.remedy
