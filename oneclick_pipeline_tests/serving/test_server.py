@@ -73,7 +73,7 @@ def test_server_says_that_it_lives_and_which_version_answers(server, championed)
         (records(ONE, {"unpaid_item": 1}), ("record 1: ", "column «unpaid_item»", "is not a feature", "docs/tables.md")),
         (split(["unpaid_items", "age"], [1, 2]), ("column «age»", "age is not a feature")),
         (split(["unpaid_items"], [1], [1, 2]), ("record 1 does not have one value for each of the 1 columns", "[1, 2]")),
-        (split(["unpaid_items"], 3), ("record 0 has not",)),
+        (split(["unpaid_items"], 3), ("record 0 does not have one value",)),
         (split(["unpaid_items", "unpaid_items"], [1, 2]), ("column «unpaid_items»", "appears twice")),
         (split([3], [1]), ("columns must be a list of names",)),
         (split("unpaid_items", [1]), ("columns must be a list of names",)),
