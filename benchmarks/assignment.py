@@ -50,7 +50,7 @@ def exact(gain, cost, budget, capacity) -> float:
 
 
 def greedy(gain, cost, budget, capacity) -> float:
-    """The highest gain first, whatever it costs, as long as there is room."""
+    """The highest gain first, whatever it costs, as long as there is space."""
     left, taken, total = capacity.copy(), np.zeros(len(gain), dtype=bool), 0.0
     customer, offer = np.nonzero(gain > 0)
     for at in np.argsort(-gain[customer, offer], kind="stable"):

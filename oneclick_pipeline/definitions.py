@@ -37,14 +37,14 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
     """The graph over a home.
 
     Args:
-        home: Folder that everything is read from and written to.
+        home: Folder that holds everything that is read and written.
         engine: `polars`, `pandas` or `spark`.
         spark_master: Address of the cluster for `spark`.
 
     Raises:
         BadInputError: See `permissions.access`.
     """
-    permissions.restrict()  # whoever loads the graph writes files for their owner alone
+    permissions.restrict()  # a process that loads the graph writes files that only their owner can read
     first = first_month(Path(home).absolute())
     place = Home(path=home, engine=engine, spark_master=spark_master, first_month=first)
     return dg.Definitions(
@@ -54,7 +54,7 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
         sensors=[new_snapshot, retrain_due, alerts.alerts, pruning.pruning_sensor],
         # The third holds what is no table, for nobody; Dagster's own would pickle it into a folder that a launch may choose.
         resources={"home": place, "tables": TableIO(home=place), "io_manager": dg.mem_io_manager},
-        executor=dg.in_process_executor,  # a process a step costs five seconds of imports each
+        executor=dg.in_process_executor,  # a process per step costs five seconds of imports each
         loggers={"console": console, "events": events_logger},
     )
 

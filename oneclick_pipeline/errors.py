@@ -1,4 +1,4 @@
-"""What goes wrong because of the input, or of the machine, in words that let the reader fix it."""
+"""Errors caused by the input or the machine, in words that let the reader fix them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class BadInputError(Exception):
         file: File in which it is wrong.
         line: Line of the file, the header being line 1.
         column: Header of the column; its number in a file without headers.
-        value: Offending value, as it came.
+        value: Offending value, as delivered.
         remedy: What the reader should do.
 
-    >>> print(BadInputError("profit is no number", file="money.csv", line=7, column="Прибыль", value="abc", remedy="fix it"))
-    money.csv, line 7, column «Прибыль», value 'abc': profit is no number. What to do: fix it
+    >>> print(BadInputError("profit is not a number", file="money.csv", line=7, column="Прибыль", value="abc", remedy="fix it"))
+    money.csv, line 7, column «Прибыль», value 'abc': profit is not a number. What to do: fix it
     """
 
     problem: str
@@ -39,7 +39,7 @@ class BadInputError(Exception):
     remedy: str = ""
 
     def __str__(self) -> str:
-        """One message on one line: place, problem, remedy; nothing in it commands a terminal."""
+        """One message on one line: place, problem, remedy; nothing in it can control a terminal."""
         place = ", ".join(
             part
             for part in (
@@ -64,19 +64,18 @@ class AlreadyPublishedError(BadInputError):
     """Another plan of the month was published before; nothing was changed."""
 
 
-_ROOM = "make room on it and run again; what stood there before is as it was"
-_INODES = "delete files that nobody needs (df -i counts them) and run again; what stood there before is as it was"
-_QUOTA = "delete files that nobody needs, or have the quota raised, and run again; what stood there before is as it was"
-_WRITABLE = (
-    "find out why (a disk with errors turns so: dmesg), make it writable and run again; what stood there before is as it was"
-)
-_NO_MEMORY = "the memory that the process may use does not suffice"
+_ROOM = "free some space on it and run again; what was there before is unchanged"
+_INODES = "delete files that are no longer needed (df -i counts them) and run again; what was there before is unchanged"
+_QUOTA = "delete files that are no longer needed, or have the quota raised, and run again; what was there before is unchanged"
+_WRITABLE = "find out why (disk errors cause this: dmesg), make it writable and run again; what was there before is unchanged"
+_NO_MEMORY = "the memory available to the process is not enough"
 _MEMORY = (
-    "give it more (ulimit -v, the limit of the container or the service), or end what else takes it; then run again: "
-    "what stood there before is as it was"
+    "give it more memory (ulimit -v, the limit of the container or the service), or stop other processes that use it; then "
+    "run again: "
+    "what was there before is unchanged"
 )
-_DEVICE = "see that the disk, or the server that it lies on, works; then run again: what stood there before is as it was"
-_GONE = "see that its folder is there and that nobody moves it while a run works; then run again"
+_DEVICE = "check that the disk, or the server it is on, works; then run again: what was there before is unchanged"
+_GONE = "check that its folder exists and is not moved during a run; then run again"
 _IN_THE_WAY = "move away what is in its place; then run again"
 _NO_THREAD = "can't start new thread"
 _TEXTS = (  # what libraries that are not Python's own say of an error of the system
@@ -87,44 +86,44 @@ _TEXTS = (  # what libraries that are not Python's own say of an error of the sy
     ("Cannot allocate memory", errno.ENOMEM),
     (_NO_THREAD, errno.ENOMEM),
 )
-_LIMITS = {  # what has run out, or takes nothing: what is wrong, what to do
+_LIMITS = {  # what has run out or cannot be written: what is wrong, what to do
     errno.EROFS: ("the file system is read-only", _WRITABLE),
     errno.EDQUOT: ("the disk quota is used up", _QUOTA),
-    errno.EMFILE: ("the process has as many files open as it may", "raise the limit (ulimit -n) and run again"),
-    errno.ENFILE: ("the system has as many files open as it may", "end what else runs, or raise fs.file-max, and run again"),
+    errno.EMFILE: ("the process has reached its limit of open files", "raise the limit (ulimit -n) and run again"),
+    errno.ENFILE: ("the system has reached its limit of open files", "stop other processes, or raise fs.file-max, and run again"),
     errno.EFBIG: (
-        "the file would be larger than a file may be",
+        "the file would exceed the maximum file size",
         "raise the limit (ulimit -f), or choose another disk; run again",
     ),
 }
 _THREADS = (
-    "raise the limit of processes (ulimit -u, that of the container or the service), or end what else runs; then run again: "
-    "what stood there before is as it was"
+    "raise the limit of processes (ulimit -u, that of the container or the service), or stop other processes; then run again: "
+    "what was there before is unchanged"
 )
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
 _OTHER_KIND = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 _BROKEN = {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EREMOTEIO, errno.EUCLEAN}
 _DATABASE = (  # what SQLite says, what that means, what to do; the first that fits
-    ("locked", "another program holds the database and did not let go", "end that program, or wait for it; then run again"),
-    ("is not a database", "this is no database", "put the last backup in its place, or move it away; then run again"),
-    ("malformed", "the database is damaged", "put the last backup in its place, or move it away; then run again"),
-    ("disk I/O error", "the disk does not work", "see that it works and has room (dmesg, df); then run again"),
+    ("locked", "another program holds the database and did not release it", "end that program, or wait for it; then run again"),
+    ("is not a database", "this is not a database", "restore it from the last backup, or move it away; then run again"),
+    ("malformed", "the database is damaged", "restore it from the last backup, or move it away; then run again"),
+    ("disk I/O error", "the disk is failing", "check that it works and has free space (dmesg, df); then run again"),
     ("out of memory", _NO_MEMORY, _MEMORY),
     ("readonly", "the database cannot be written", "fix its permissions and those of its folder; then run again"),
     (
         "no such table",
-        "the database was taken away or emptied",
-        "put the last backup in its place, or move it away; then run again",
+        "the database was removed or emptied",
+        "restore it from the last backup, or move it away; then run again",
     ),
-    ("", "the database cannot be used", "see that its folder is there and can be read and written; then run again"),
+    ("", "the database cannot be used", "check that its folder exists and can be read and written; then run again"),
 )
 
 
 def of_the_machine(error: BaseException, home: Path | None = None, database: Path | None = None) -> BadInputError | None:
-    """What the machine did: a disk that takes nothing, too little memory, missing permissions, an SQLite database of no use.
+    """What the machine did: a disk that cannot be written, too little memory, missing permissions, an unusable SQLite database.
 
     Args:
-        error: What was raised. What it came from is looked at, too: libraries wrap what the system reported.
+        error: What was raised. Its causes are examined, too: libraries wrap what the system reported.
         home: The home, where the system does not say which file it was.
         database: The database that the code was working with.
 
@@ -144,7 +143,7 @@ def of_the_machine(error: BaseException, home: Path | None = None, database: Pat
         return limit
     if is_database and is_short_of_memory():
         return BadInputError(_NO_MEMORY, remedy=_MEMORY)
-    for one in _chain(None if isinstance(error, BadInputError) else error):  # plain words from closer by say more
+    for one in _chain(None if isinstance(error, BadInputError) else error):  # a plain message from closer to the cause says more
         if isinstance(one, OSError) and (fault := _of_file(one, home)):
             return fault
         if isinstance(one, sqlite3.Error):
@@ -154,9 +153,9 @@ def of_the_machine(error: BaseException, home: Path | None = None, database: Pat
 
 
 def _exhausted(error: BaseException, place: str) -> BadInputError | None:
-    """That something has run out, or takes nothing; None for any other error.
+    """The error if something has run out or cannot be written; None for any other error.
 
-    One of ours is none of these, whatever it says: it may quote what stands in a file. What it came from is asked by itself.
+    Our own errors do not count, whatever they say: they may quote the content of a file. Causes are examined separately.
     """
     if isinstance(error, BadInputError):
         return None
@@ -164,7 +163,7 @@ def _exhausted(error: BaseException, place: str) -> BadInputError | None:
     if number is None or number not in {*_LIMITS, *(n for _, n in _TEXTS)}:
         number = next((n for text, n in _TEXTS if text in str(error)), None)
     if _NO_THREAD in str(error) and not is_short_of_memory():
-        return BadInputError("no further thread can be started", remedy=_THREADS)
+        return BadInputError("no more threads can be started", remedy=_THREADS)
     if isinstance(error, MemoryError) or number == errno.ENOMEM:
         return BadInputError(_NO_MEMORY, remedy=_MEMORY)
     if number == errno.ENOSPC:
@@ -176,13 +175,13 @@ def _exhausted(error: BaseException, place: str) -> BadInputError | None:
 def _full(place: str) -> BadInputError:
     there = left(place) if place else None
     if there is not None and there.lacks_inodes:
-        problem = "the file system has no inodes left, so no further file can be made there, although there is room"
+        problem = "the file system has no inodes left, so no more files can be created there, although there is space"
         return BadInputError(problem, file=place, remedy=_INODES)
     return BadInputError("the disk is full", file=place or None, remedy=_ROOM)
 
 
 def _of_file_system(home: Path) -> BadInputError | None:
-    """That nothing can be written to the home; None where something can."""
+    """The error if nothing can be written to the home; None if something can."""
     there = left(home)
     if there is not None and there.read_only:
         return BadInputError("the file system is read-only", file=str(home), remedy=_WRITABLE)
@@ -192,12 +191,12 @@ def _of_file_system(home: Path) -> BadInputError | None:
 
 
 def _of_file(error: OSError, home: Path | None) -> BadInputError | None:
-    """What befell a file: forbidden, on a disk that is broken, or any other trouble of a file below the home."""
+    """An error with a file: no permission, a failing disk, or any other error with a file of the home."""
     place = str(error.filename or home or "") or None
     if error.errno in _FORBIDDEN:
         problem, remedy = "it may not be read or written", "fix its permissions; then run again"
     elif error.errno in _BROKEN:
-        problem, remedy = "its disk does not work", _DEVICE
+        problem, remedy = "its disk is failing", _DEVICE
     elif home is not None and isinstance(error.filename, str) and home in Path(error.filename).parents:
         problem, remedy = "it cannot be read or written", _IN_THE_WAY if error.errno in _OTHER_KIND else _GONE
     else:
@@ -206,7 +205,7 @@ def _of_file(error: OSError, home: Path | None) -> BadInputError | None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it came from."""
+    """An error and its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

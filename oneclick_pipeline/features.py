@@ -1,7 +1,7 @@
 """Stage features: everything known about a customer in one row, and whether they are regular.
 
 A customer is every id that any clean table holds. One who is missing from a file keeps their row, with the
-gaps left empty and the files named, so no one is lost on the way.
+gaps left empty and the files named, so no customer is lost.
 """
 
 from __future__ import annotations

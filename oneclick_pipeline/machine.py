@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PAGES, _FILES = 64 << 10, 16
-"""Bytes that a few pages of a database take, and files that a step makes: with less nothing goes on."""
+"""Bytes that a few pages of a database take, and files that a step makes: with less nothing works."""
 _MEMORY = 32 << 20
-"""Bytes of address space that a process needs to go on: a database is mapped, a thread has a stack of 8 MiB."""
+"""Bytes of address space that a process needs to continue: a database is mapped, a thread has a stack of 8 MiB."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Left:
 
     @property
     def lacks_inodes(self) -> bool:
-        """Whether inodes are what is short, if one of the two is: a step that failed has given some of both back by now."""
+        """Whether it is inodes that are short, if one of the two is: a step that failed has given some of both back by now."""
         return self.inodes < self.room
 
 
@@ -48,7 +48,7 @@ def left(place: Path | str) -> Left | None:
     """What is left where a file is or would be.
 
     Args:
-        place: The file or folder; where it is not there, its first parent that is.
+        place: The file or folder; if it does not exist, its first parent that does.
 
     Returns:
         It; None where the system cannot say.
@@ -58,21 +58,21 @@ def left(place: Path | str) -> Left | None:
     path = Path(place).absolute()
     for folder in (path, *path.parents):
         try:
-            found = os.statvfs(folder)
+            status = os.statvfs(folder)
         except OSError:
             continue
         return Left(
-            read_only=bool(found.f_flag & os.ST_RDONLY),
-            free=found.f_bavail * found.f_frsize,
-            files=found.f_favail if found.f_files else None,
-            room=found.f_bavail / found.f_blocks if found.f_blocks else 1.0,
-            inodes=found.f_favail / found.f_files if found.f_files else 1.0,
+            read_only=bool(status.f_flag & os.ST_RDONLY),
+            free=status.f_bavail * status.f_frsize,
+            files=status.f_favail if status.f_files else None,
+            room=status.f_bavail / status.f_blocks if status.f_blocks else 1.0,
+            inodes=status.f_favail / status.f_files if status.f_files else 1.0,
         )
     return None
 
 
 def is_short_of_memory() -> bool:
-    """Whether the process has nearly all the address space that it may have (`ulimit -v`); False where none can tell."""
+    """Whether the process has nearly all the address space that it may have (`ulimit -v`); False if that cannot be determined."""
     try:
         import resource  # systems that have no such limits have no such module
 

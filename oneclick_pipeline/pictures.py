@@ -1,4 +1,4 @@
-"""The house style of all pictures: one size of text, one palette, bytes that depend on the data alone.
+"""The common style of all pictures: one text size, one palette, bytes that depend on the data alone.
 
 Pictures use matplotlib's object interface, never `pyplot`: nothing is registered globally, so nothing leaks in
 a long-lived Dagster process and no display is looked for.
@@ -24,10 +24,10 @@ STABLE = "#0072B2"
 """Customers whose activity is stable: blue of the same palette."""
 
 INK = "#333333"
-"""Text and what must be seen."""
+"""Text and prominent elements."""
 
 GREY = "#8C8C8C"
-"""Data without a class, and what matters less."""
+"""Data without a class, and secondary elements."""
 
 PALE = "#E6E6E6"
 """Frames, grids, and cells without a value."""
@@ -47,7 +47,7 @@ def figure(width: float, height: float, *, layout: Literal["constrained"] | None
     """An empty picture in the house style.
 
     Args:
-        width: Width, inches; a picture has 100 pixels an inch.
+        width: Width, inches; a picture has 100 pixels per inch.
         height: Height, inches.
         layout: `constrained` measures all labels and keeps them apart; None leaves the margins to the caller and
             saves half of the drawing time where there are many axes or texts.
@@ -104,7 +104,7 @@ def markdown(image: bytes, alt: str) -> str:
 
 
 def literal(text: str) -> str:
-    r"""A text from the data as Markdown that shows it and does nothing else: no markup, no HTML, one line, not for ever.
+    r"""A text from the data as Markdown that shows it and does nothing else: no markup, no HTML, one line, limited length.
 
     >>> literal("<script>alert(1)</script> | [x](javascript:1)")
     '&lt;script&gt;alert(1)&lt;/script&gt; \\| \\[x\\](javascript:1)'

@@ -1,4 +1,4 @@
-"""Stage segments: every customer in exactly one group of risk and profit, and what the groups are like."""
+"""Stage segments: every customer in exactly one group of risk and profit, and profiles of the groups."""
 
 from __future__ import annotations
 
@@ -131,15 +131,15 @@ def _declines(probabilities: list[pd.Series]) -> dict[str, list[object]]:
     import numpy as np
 
     names = ("expected_declines", "expected_declines_low", "expected_declines_high", "mean_p_decline")
-    found: dict[str, list[object]] = {name: [] for name in names}
+    rows: dict[str, list[object]] = {name: [] for name in names}
     for values in probabilities:
         p = values.to_numpy(dtype=float, na_value=np.nan)
         known = p[~np.isnan(p)]
         expected, margin = known.sum(), Z_95 * np.sqrt((known * (1 - known)).sum())
         row = (expected, max(expected - margin, 0), min(expected + margin, len(known)), known.mean() if known.size else None)
-        for name, number in zip(found, row, strict=True):
-            found[name].append(number if known.size else None)
-    return found
+        for name, number in zip(rows, row, strict=True):
+            rows[name].append(number if known.size else None)
+    return rows
 
 
 def _mean(values: pd.Series) -> float | None:
@@ -151,7 +151,7 @@ def _mean(values: pd.Series) -> float | None:
 def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> Figure:
     """Picture of the segments: every placed customer by profit and risk, and the value at risk of each cell.
 
-    Of a large segment every so many-th customer is drawn, which the title then says.
+    For a large segment only every n-th customer is drawn, which the title then says.
     """
     import numpy as np
 
@@ -164,7 +164,7 @@ def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> 
     for one, shade in zip(placed, shades, strict=True):
         group = np.flatnonzero(segment == one.id)
         if len(group) > _DRAWN:
-            title, group = f"A sample of regular customers, up to {_DRAWN:,} a segment", group[:: -(-len(group) // _DRAWN)]
+            title, group = f"A sample of regular customers, up to {_DRAWN:,} per segment", group[:: -(-len(group) // _DRAWN)]
         left.scatter(profit.iloc[group], p_decline.iloc[group], s=6, alpha=0.6, color=shade, linewidths=0, label=one.en)
     for risk in (cuts.middle_risk, cuts.high_risk):
         left.axhline(risk, color=pictures.GREY, linewidth=0.8, linestyle="--")

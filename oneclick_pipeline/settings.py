@@ -34,7 +34,7 @@ class _Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _number_as_a_number(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever a file holds
-        """Refuse `yes` and `"4"` where a number stands: pydantic would take them for 1 and 4."""
+        """Refuse `yes` and `"4"` where a number is expected: pydantic would take them for 1 and 4."""
         numbers = value.values() if isinstance(value, dict) else [value]
         is_number = cls.model_fields[str(info.field_name)].annotation in (int, float, dict[str, int])
         if is_number and any(isinstance(number, bool | str) for number in numbers):
@@ -43,7 +43,7 @@ class _Section(BaseModel):
 
 
 class Cleaning(_Section):
-    """What may be wrong with the input before a run stops."""
+    """How many errors in the input are tolerated before a run stops."""
 
     max_rejected_share: float = Field(
         0.05, ge=0, le=1, description="Share of a file's rows that may be rejected before the run stops"
@@ -88,13 +88,13 @@ class Exploration(_Section):
 class Labels(_Section):
     """What counts as a decline, and what a training set may not hold."""
 
-    history_months: int = Field(12, ge=1, le=60, description="Feature months that a training set goes back at most")
+    history_months: int = Field(12, ge=1, le=60, description="Age in months of the oldest feature month of a training set")
     decline_limit: float = Field(
         0.1,
         gt=0,
         lt=1,
-        description="Where the class is empty: fall of the mean monthly revenue, three months after against three before, "
-        "from which it counts as declined",
+        description="Where the class is empty: fall of the mean monthly revenue, from the three months before to the three "
+        "after, from which it counts as declined",
     )
     vanished_declined: bool = Field(
         default=True, description="Whether a regular customer who is in no file of the label month counts as declined"
@@ -111,20 +111,18 @@ class Gates(_Section):
     """What a challenger must pass to become champion."""
 
     roc_auc_margin: float = Field(
-        0.005, ge=0, lt=0.5, description="By how much its ROC-AUC may lie under the champion's on the same folds"
+        0.005, ge=0, lt=0.5, description="How far its ROC-AUC may be below the champion's on the same folds"
     )
     log_loss_margin: float = Field(
-        0.01, ge=0, le=10, description="By how much its log loss may lie over the champion's on the same folds, nats"
+        0.01, ge=0, le=10, description="How far its log loss may be above the champion's on the same folds, nats"
     )
-    max_drop: float = Field(
-        0.05, ge=0, lt=0.5, description="By how much its ROC-AUC may lie under what the champion had when it was trained"
-    )
+    max_drop: float = Field(0.05, ge=0, lt=0.5, description="How far its ROC-AUC may be below the champion's at its training")
     max_ece: float = Field(0.06, gt=0, le=1, description="Largest expected calibration error")
     slice_margin: float = Field(
         0.1,
         ge=0,
         lt=0.5,
-        description="By how much a slice's ROC-AUC, at the upper end of its interval, may lie under that of all customers",
+        description="How far a slice's ROC-AUC, at the upper end of its interval, may be below that of all customers",
     )
 
 
@@ -133,7 +131,7 @@ class Model(_Section):
 
     seed: int = Field(20261, ge=0, le=_LAST_SEED, description="Seed of folds and draws")
     folds: int = Field(5, ge=2, le=20, description="Outer folds, grouped by identical customers")
-    repeats: int = Field(2, ge=1, le=20, description="Repetitions of the outer folds with other shuffles")
+    repeats: int = Field(2, ge=1, le=20, description="Repetitions of the outer folds with different shuffles")
     inner_folds: int = Field(3, ge=2, le=20, description="Folds inside each search")
     families: tuple[str, ...] = Field(
         ("knn", "decision_tree", "logistic_regression", "svc", "extra_trees", "hist_gradient_boosting"),
@@ -143,13 +141,16 @@ class Model(_Section):
     )
     family_max_rows: dict[str, int] = Field(
         {"knn": 5000, "svc": 2000},
-        description="Rows above which a family learns from a stratified sample, by family: their cost grows faster than the rows",
+        description="Rows above which a family learns from a stratified sample, by family: its cost grows faster than the "
+        "number of rows",
     )
     draws: int = Field(
-        18, ge=1, le=500, description="Random draws of the search that chooses the model, dealt to the families in turn"
+        18, ge=1, le=500, description="Random draws of the search that chooses the model, allotted to the families in turn"
     )
-    nested_draws: int = Field(6, ge=1, le=500, description="How many of the draws the searches inside the nested evaluation try")
-    patience: int = Field(2, ge=1, le=100, description="Draws in a row without a gain after which a family is drawn no more")
+    nested_draws: int = Field(
+        6, ge=1, le=500, description="How many of the draws are tried by the searches inside the nested evaluation"
+    )
+    patience: int = Field(2, ge=1, le=100, description="Consecutive draws without improvement after which a family is dropped")
     out_of_time_months: int = Field(
         2, ge=0, le=24, description="Newest labelled months that are also evaluated out of time, by a search on earlier data"
     )
@@ -162,11 +163,11 @@ class Model(_Section):
     def _known_families(cls, value: Any) -> Any:  # noqa: ANN401 - a tuple or a dict
         known = cls.model_fields["families"].default
         if unknown := [name for name in value if name not in known]:
-            raise ValueError(f"unknown family {unknown[0]}; known are {', '.join(known)}")
+            raise ValueError(f"unknown family {unknown[0]}; the families are {', '.join(known)}")
         if len(set(value)) < len(value):
-            raise ValueError("a family stands twice")
+            raise ValueError("a family appears twice")
         if isinstance(value, dict) and not all(_LEAST_ROWS <= rows <= _MOST_ROWS for rows in value.values()):
-            raise ValueError(f"rows of a family are from {_LEAST_ROWS} to {_MOST_ROWS}")
+            raise ValueError(f"rows of a family must be from {_LEAST_ROWS} to {_MOST_ROWS}")
         return value
 
 
@@ -184,37 +185,37 @@ class Offers(_Section):
     """What may be offered, to how many, and how much is left to chance so that the effect can be measured."""
 
     budget: float = Field(
-        100.0, ge=0, le=_MOST_UNITS, description="What all offers of a month may cost together, in units of the profit column"
+        100.0, ge=0, le=_MOST_UNITS, description="Total that the offers of a month may cost, in units of the profit column"
     )
     lost_share: float = Field(
         0.2,
         gt=0,
         le=1,
         description="Share of a customer's profit over the horizon that a decline takes away; an assumption until the "
-        "history is long enough to learn the worth of a kept customer from it",
+        "history is long enough to estimate the worth of a kept customer",
     )
     contact_cap: int = Field(8, ge=0, le=1_000_000, description="Contacts in the month from which a customer gets no offer")
-    control_share: float = Field(0.1, ge=0, lt=1, description="Share of customers who are held out for good, in every month")
+    control_share: float = Field(0.1, ge=0, lt=1, description="Share of customers who are held out permanently, in every month")
     exploration_share: float = Field(0.1, ge=0.1, lt=1, description="Share of the others whose arm is drawn at random")
     offer_control_share: float = Field(
         0.02, ge=0, lt=1, description="Share of those chosen for an offer who are held out of it for this month"
     )
     salt: str = Field(
-        "oneclick", min_length=1, max_length=200, description="Seed of all that is drawn; another salt is another hold-out"
+        "oneclick", min_length=1, max_length=200, description="Seed of all draws; a different salt gives a different hold-out"
     )
 
 
 class Campaigns(_Section):
     """How the effects of offers are measured."""
 
-    history_months: int = Field(12, ge=1, le=60, description="Months that the campaigns that are learned from go back at most")
+    history_months: int = Field(12, ge=1, le=60, description="Age in months of the oldest campaign that is still learned from")
     significance: float = Field(0.05, gt=0, lt=0.5, description="Level of tests and of smallest detectable effects")
     power: float = Field(0.8, gt=0.5, lt=1, description="Power of smallest detectable effects")
     min_group: int = Field(
-        50, ge=2, le=_MOST_ROWS, description="Customers in either arm below which a comparison has not enough data"
+        50, ge=2, le=_MOST_ROWS, description="Customers per arm below which a comparison does not have enough data"
     )
     sample_ratio_level: float = Field(
-        0.001, gt=0, lt=0.5, description="p-value of the sample-ratio check below which nothing is read"
+        0.001, gt=0, lt=0.5, description="p-value of the sample-ratio check below which nothing is concluded"
     )
     max_rows: int = Field(
         500_000, ge=1000, le=_MOST_ROWS, description="Customers of campaigns above which responses are learned from a sample"
@@ -230,7 +231,7 @@ class Monitoring(_Section):
     bins: int = Field(10, ge=2, le=100, description="Quantile bins of a number in the population stability index (PSI)")
     psi_moderate: float = Field(0.1, gt=0, le=100, description="PSI of a feature or the score from which its check warns")
     psi_shifted: float = Field(0.25, gt=0, le=100, description="PSI from which it fails, and a retrain is due")
-    min_customers: int = Field(200, ge=2, le=_MOST_ROWS, description="Customers in either month below which nothing is compared")
+    min_customers: int = Field(200, ge=2, le=_MOST_ROWS, description="Customers per month below which nothing is compared")
     quarantine_moderate: float = Field(0.01, ge=0, le=1, description="Share of all rows quarantined from which the check warns")
     quarantine_shifted: float = Field(0.03, ge=0, le=1, description="Share of all rows quarantined from which it fails")
     incomplete_moderate: float = Field(
@@ -246,14 +247,15 @@ class Monitoring(_Section):
     )
     consent_shifted: float = Field(0.15, gt=0, le=1, description="The same change from which it fails")
     category_shifted: float = Field(
-        0.05, gt=0, le=1, description="Share of customers with a new category from which the check fails; it warns of any"
+        0.05,
+        gt=0,
+        le=1,
+        description="Share of customers with a new category from which the check fails; any new category is a warning",
     )
     history_months: int = Field(12, ge=1, le=60, description="Months back whose scores are checked against outcomes")
-    max_rows: int = Field(
-        200_000, ge=1000, le=_MOST_ROWS, description="Customers of a month above which they are a random sample"
-    )
+    max_rows: int = Field(200_000, ge=1000, le=_MOST_ROWS, description="Customers of a month above which a random sample is used")
     min_class: int = Field(
-        50, ge=2, le=_MOST_ROWS, description="Customers of either class (effective size) below which scores are not evaluated"
+        50, ge=2, le=_MOST_ROWS, description="Customers per class (effective size) below which scores are not evaluated"
     )
     ece_moderate: float = Field(0.05, gt=0, le=1, description="Calibration error of matured scores from which the check warns")
     ece_shifted: float = Field(0.1, gt=0, le=1, description="The same error from which it fails, and a retrain is due")
@@ -274,7 +276,7 @@ class Report(_Section):
         "http://127.0.0.1:5000",
         pattern=_ADDRESS,
         max_length=_LONGEST,
-        description="Address of MLflow's pages, without a slash at its end, for the links to it",
+        description="Address of MLflow's pages, without a trailing slash, for links",
     )
 
 
@@ -282,13 +284,16 @@ class Alerts(_Section):
     """When an alert is sent, and which pages it leads to."""
 
     snapshot_day: int = Field(
-        5, ge=1, le=28, description="Day of the month by which the exports of the month before have come; later they are missing"
+        5,
+        ge=1,
+        le=28,
+        description="Day of the month by which the exports of the previous month are due; after it they count as missing",
     )
     dagster_url: str = Field(
         "http://127.0.0.1:3000",
         pattern=_ADDRESS,
         max_length=_LONGEST,
-        description="Address of Dagster's pages, without a slash at its end, for the links to them",
+        description="Address of Dagster's pages, without a trailing slash, for links",
     )
 
 
@@ -300,8 +305,9 @@ class Keep(_Section):
         ge=1,
         le=1200,
         description="Newest snapshot months whose runs are kept, with their events and logs, and in MLflow their reports and "
-        "the trainings that registered no model. Three years: every season three times. Of older months the last run stays, and "
-        "the runs that made the tables as they stand; all runs of the month of the champion and of the previous champion, and of "
+        "the trainings that registered no model. Three years: every season three times. Of older months the last run is kept, "
+        "as are the runs that made the current tables, and all runs of the months of the champion and the previous "
+        "champion, and of "
         "months whose ledger is still learned from",
     )
     model_versions: int = Field(
@@ -309,8 +315,9 @@ class Keep(_Section):
         ge=2,
         le=10_000,
         description="Newest model versions that are kept, with their runs and files in MLflow. Two years of monthly trainings. "
-        "Older ones stay if they have an alias or are champion or previous champion, if a table, a ledger or another version in "
-        "MLflow rests on them, or if they have no record",
+        "Older ones are kept if they have an alias or are champion or previous champion, if a table, a ledger or another "
+        "version in "
+        "MLflow depends on them, or if they have no record",
     )
 
 
@@ -340,7 +347,7 @@ class Settings(_Section):
             changes: Settings by section that a run has of its own.
 
         Raises:
-            BadInputError: If the file cannot be read or is no YAML, or it or the run names an unknown field or an illegal value.
+            BadInputError: If the file cannot be read or is not YAML, or it or the run names an unknown field or an illegal value.
         """
         path = settings_file(home)
         root = yaml.read(path)
@@ -355,7 +362,7 @@ class Settings(_Section):
 
     @classmethod
     def _of_file(cls, root: yaml.Node, file: str) -> Settings:
-        if yaml.shown(root) in ("", "~", "null"):  # a document that is begun and has nothing in it
+        if yaml.content_of(root) in ("", "~", "null"):  # a document that is begun and has nothing in it
             return cls()
         content = yaml.plain(root, file)
         if not isinstance(content, dict):
@@ -367,7 +374,7 @@ class Settings(_Section):
 
 
 def _refused(error: ValidationError, file: str, root: yaml.Node | None = None) -> BadInputError:
-    """The first of the faults that pydantic has found, and where it stands in the file."""
+    """The first error found by pydantic, and its position in the file."""
     first = error.errors()[0]
     mark = None if root is None else yaml.at(root, first["loc"], key=first["type"] == "extra_forbidden").start_mark
     return BadInputError(

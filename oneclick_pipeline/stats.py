@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals, the correction for many comparisons, the smallest effect that shows. Used by every stage."""
+"""Uncertainty of figures: intervals, the correction for many comparisons, the smallest effect that shows. Used by every stage."""
 
 from __future__ import annotations
 

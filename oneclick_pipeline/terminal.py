@@ -1,8 +1,8 @@
-r"""What is written to a terminal: nothing that comes from data, files, databases or exceptions can command it.
+r"""What is written to a terminal: nothing that comes from data, files, databases or exceptions can control it.
 
 Whatever is not printable (control characters, marks that turn the direction of writing, line separators, lone surrogates) is
 shown as an escape, `\x1b` or `\u202e`. Values are made plain where they enter a message (`plain`); `console` and `guard` catch
-what nobody thought of.
+the rest.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class _Guarded:
 
 
 def guard() -> None:
-    """Have the standard error of this process take plain text only, tracebacks included; the standard output is written by us."""
+    """Make the standard error of this process take plain text only, tracebacks included; the standard output is written by us."""
     if not isinstance(sys.stderr, _Guarded):
         sys.stderr = _Guarded(sys.stderr)
 

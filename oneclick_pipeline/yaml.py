@@ -1,7 +1,7 @@
-"""The one reader of YAML, for the settings and the catalogue: plain values, each with the line and column it stands at.
+"""The one reader of YAML, for the settings and the catalogue: plain values, each with its line and column.
 
 A file is refused before it can do harm: it must be a regular file of at most `MAX_BYTES`, in UTF-8, nested at most `MAX_DEPTH`
-deep, without aliases (a few lines of them stand for gigabytes), and of one document. Values are texts, decimal numbers, true,
+deep, without aliases (a few lines of them can expand to gigabytes), and of one document. Values are texts, decimal numbers, true,
 false and null. What YAML 1.1 takes for something else, such as a date, `0x10` or `1:30`, must be quoted to be a text.
 """
 
@@ -36,8 +36,8 @@ _MAX_WHOLE = 2**63
 _WORDS = {"yes": True, "no": False, "true": True, "false": False, "on": True, "off": False}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_PLAIN = "write true, false, null, a decimal number such as 0.05, or a text in quotes"
-_SYNTAX = "fix the file there; a text with a colon, braces or an operator needs quotes"
+_PLAIN = "write true, false, null, a decimal number such as 0.05, or text in quotes"
+_SYNTAX = "fix the file there; text with a colon, braces or an operator needs quotes"
 
 
 def read(path: Path) -> Node | None:
@@ -63,7 +63,7 @@ def read_text(path: Path) -> str | None:
         The text; None if there is no such file.
 
     Raises:
-        BadInputError: If it cannot be read: it is no regular file, too large, or no UTF-8.
+        BadInputError: If it cannot be read: it is not a regular file, too large, or no UTF-8.
     """
     try:
         content = _content(path)
@@ -169,7 +169,7 @@ def scalar(node: Node) -> Scalar:
         raise ValueError("one value is expected here")  # noqa: TRY004 - of the file, not of the caller
     text, kind = str(node.value), node.tag.removeprefix(_TAG)
     if kind == "str" and not _SURROGATE.search(text):
-        # YAML 1.1 takes 1e3 for a text; nobody else does.
+        # YAML 1.1 takes 1e3 for a text; no one else does.
         return _decimal(text) if node.style is None and _DECIMAL.fullmatch(text) else text
     if kind == "bool" and text.lower() in _WORDS:
         return _WORDS[text.lower()]
@@ -179,12 +179,12 @@ def scalar(node: Node) -> Scalar:
         return int(text)
     if kind == "float" and _DECIMAL.fullmatch(text):
         return _decimal(text)
-    raise ValueError("this is no plain value")
+    raise ValueError("this is not a plain value")
 
 
 def _decimal(text: str) -> float:
     if math.isinf(number := float(text)):
-        raise ValueError("this is no finite number")
+        raise ValueError("this is not a finite number")
     return number
 
 
@@ -192,7 +192,7 @@ def plain(node: Node, file: str) -> Any:  # noqa: ANN401 - what a file holds
     """The values below a node, as dictionaries, lists and scalars.
 
     Raises:
-        BadInputError: If one of them is no plain value, or a key is no text or stands twice in its mapping.
+        BadInputError: If one of them is no plain value, or a key is not text or appears twice in its mapping.
     """
     if is_list(node):
         return [plain(item, file) for item in node.value]
@@ -205,9 +205,9 @@ def plain(node: Node, file: str) -> Any:  # noqa: ANN401 - what a file holds
     for key, value in node.value:
         name = _key(key)
         if name is None:
-            raise wrong(file, key, "this is no name of a field", remedy="write a name, as in docs/settings.md")
+            raise wrong(file, key, "this is not a field name", remedy="write a name, as in docs/settings.md")
         if name in fields:
-            raise wrong(file, key, "it stands twice", remedy="remove one of them")
+            raise wrong(file, key, "it appears twice", remedy="remove one of them")
         fields[name] = plain(value, file)
     return fields
 
@@ -244,15 +244,15 @@ def at(root: Node, path: Sequence[str | int], *, key: bool = False) -> Node:
 
 
 def wrong(file: str, node: Node, problem: str, *, remedy: str, value: bool = True) -> BadInputError:
-    """The error of a node: where it stands, and what stands there unless `value` is false."""
+    """The error for a node: its position, and its content unless `value` is false."""
     mark = node.start_mark
     return BadInputError(
-        problem, file=file, line=mark.line + 1, column=mark.column + 1, value=shown(node) if value else None, remedy=remedy
+        problem, file=file, line=mark.line + 1, column=mark.column + 1, value=content_of(node) if value else None, remedy=remedy
     )
 
 
-def shown(node: Node) -> str:
-    """What stands at a node, short."""
+def content_of(node: Node) -> str:
+    """The content of a node, abbreviated."""
     if isinstance(node, yaml.ScalarNode):
         return str(node.value)
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"

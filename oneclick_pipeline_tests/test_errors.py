@@ -37,8 +37,8 @@ def test_error_travels_between_processes_with_its_fields(through):
 
 
 READ_ONLY = "the file system is read-only. What to do: find out why"
-MEMORY = "the memory that the process may use does not suffice. What to do: give it more"
-NO_INODES = "the file system has no inodes left, so no further file can be made there, although there is room"
+MEMORY = "the memory available to the process is not enough. What to do: give it more"
+NO_INODES = "the file system has no inodes left, so no more files can be created there, although there is space"
 
 
 @pytest.mark.parametrize(
@@ -47,21 +47,27 @@ NO_INODES = "the file system has no inodes left, so no further file can be made 
         (OSError(errno.EROFS, "Read-only file system", "HOME/part"), f"HOME/part: {READ_ONLY}"),
         (RuntimeError("Read-only file system (os error 30)"), f"HOME: {READ_ONLY}"),
         (OSError(errno.EDQUOT, "Disk quota exceeded", "HOME/part"), "HOME/part: the disk quota is used up. What to do: delete"),
-        (OSError(errno.ENOSPC, "No space left on device", "HOME/part"), "HOME/part: the disk is full. What to do: make room"),
-        (RuntimeError("IO error: No space left on device (os error 28)"), "HOME: the disk is full. What to do: make room"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "HOME/part"),
+            "HOME/part: the disk is full. What to do: free some space",
+        ),
+        (RuntimeError("IO error: No space left on device (os error 28)"), "HOME: the disk is full. What to do: free some space"),
         (MemoryError(), MEMORY),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), MEMORY),
         (ImportError("libx.so: failed to map segment from shared object: Cannot allocate memory"), MEMORY),
-        (RuntimeError("can't start new thread"), "no further thread can be started. What to do: raise the limit of processes"),
-        (OSError(errno.EMFILE, "Too many open files", "HOME/part"), "HOME/part: the process has as many files open as it may."),
-        (OSError(errno.ENFILE, "Too many open files in system"), "HOME: the system has as many files open as it may."),
-        (OSError(errno.EFBIG, "File too large", "HOME/part"), "HOME/part: the file would be larger than a file may be."),
-        (OSError(errno.EUCLEAN, "Structure needs cleaning", "HOME/part"), "HOME/part: its disk does not work: Structure needs"),
+        (RuntimeError("can't start new thread"), "no more threads can be started. What to do: raise the limit of processes"),
+        (
+            OSError(errno.EMFILE, "Too many open files", "HOME/part"),
+            "HOME/part: the process has reached its limit of open files.",
+        ),
+        (OSError(errno.ENFILE, "Too many open files in system"), "HOME: the system has reached its limit of open files."),
+        (OSError(errno.EFBIG, "File too large", "HOME/part"), "HOME/part: the file would exceed the maximum file size."),
+        (OSError(errno.EUCLEAN, "Structure needs cleaning", "HOME/part"), "HOME/part: its disk is failing: Structure needs"),
         (
             OSError(errno.EIO, "Input/output error"),
-            "HOME: its disk does not work: Input/output error. What to do: see that the disk",
+            "HOME: its disk is failing: Input/output error. What to do: check that the disk",
         ),
-        (OSError(errno.ESTALE, "Stale file handle", "HOME/part"), "HOME/part: its disk does not work: Stale file handle."),
+        (OSError(errno.ESTALE, "Stale file handle", "HOME/part"), "HOME/part: its disk is failing: Stale file handle."),
         (
             FileNotFoundError(errno.ENOENT, "No such file or directory", "HOME/part"),
             "HOME/part: it cannot be read or written: No",

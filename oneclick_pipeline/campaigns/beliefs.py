@@ -1,7 +1,7 @@
-"""What the next plan believes of every offer: how customers respond to it on average, and in every segment.
+"""What the next plan believes about every offer: how customers respond to it on average, and in every segment.
 
 The beliefs are averages of one regression over all matured campaigns (`campaigns.response`), which starts from what the
-catalogue expects; beside them stands what the campaigns measured without it (`campaigns.offer_effects`), by chance alone.
+catalogue expects; beside them is what the campaigns measured without it (`campaigns.offer_effects`), by chance alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 FAR = 4.0
-"""Standard errors between a belief and what the campaigns measured without it, from which one of the two must be wrong."""
+"""Distance in standard errors between a belief and the campaigns' measurement beyond which one of the two must be wrong."""
 
 
 def offer_beliefs(
@@ -30,22 +30,22 @@ def offer_beliefs(
 ) -> pd.DataFrame:
     """Beliefs by offer, and by segment where the segment's effect is measured (both arms have the settings' size).
 
-    An average goes over the customers of earlier campaigns whom the offer fitted. An offer that fitted nobody, and all
-    of them while no campaign has matured, keeps its prior.
+    An average goes over the customers of earlier campaigns whom the offer fitted. An offer that fitted no one, and
+    all of them while no campaign has matured, keeps its prior.
 
     Args:
         priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline).
         effects: `contracts.campaigns.OFFER_EFFECTS`; offers that are not in `priors` (withdrawn ones) are left out.
         response: See `response.learn`.
         outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES`, n rows.
-        before: What was known of the same customers, see `outcomes.known_before`.
+        before: What was known about the same customers, see `outcomes.known_before`.
 
     Returns:
-        `contracts.campaigns.OFFER_BELIEFS`, in order of its key. It depends on nothing but the arguments: beliefs of last month
-        are no part of it, so that no campaign is counted twice.
+        `contracts.campaigns.OFFER_BELIEFS`, in order of its key. It depends only on the arguments: beliefs of last month
+        are not part of it, so that no campaign is counted twice.
 
     Raises:
-        BadInputError: If an offer stands twice in `priors`, or its mean or sd is no number or the sd not above 0.
+        BadInputError: If an offer appears twice in `priors`, or its mean or sd is not a number or the sd not above 0.
     """
     import pandas as pd
 
@@ -88,7 +88,7 @@ def apart(beliefs: pd.DataFrame) -> float:
 
 
 def _measured(row: pd.Series) -> dict[str, object]:
-    """What a row of effects says, in the words of beliefs."""
+    """A row of effects in the terms of beliefs."""
     return {
         "customers": int(row["offered"]) + int(row["controls"]),
         "measured_mean": float(row["effect"]),
@@ -97,13 +97,15 @@ def _measured(row: pd.Series) -> dict[str, object]:
 
 
 def _check(priors: pd.DataFrame) -> None:
-    """Refuse priors that are none."""
+    """Refuse invalid priors."""
     for offer, mean, sd in zip(priors["offer_id"], priors["mean"].astype(float), priors["sd"].astype(float), strict=True):
         if not (np.isfinite(mean) and np.isfinite(sd) and sd > 0):
             raise BadInputError(
-                f"the prior of offer {str(offer)!r} is no distribution",
+                f"the prior of offer {str(offer)!r} is not a distribution",
                 value=f"mean {mean}, sd {sd}",
-                remedy="give it a number as mean and a number above 0 as sd in the catalogue",
+                remedy="in the catalogue, give it a number as mean and a number above 0 as sd",
             )
     if (twice := priors["offer_id"][priors["offer_id"].duplicated()]).any():
-        raise BadInputError(f"offer {str(twice.iloc[0])!r} stands twice among the priors", remedy="keep one in the catalogue")
+        raise BadInputError(
+            f"offer {str(twice.iloc[0])!r} appears twice among the priors", remedy="keep one of them in the catalogue"
+        )

@@ -1,9 +1,9 @@
-"""Who may be compared with whom: the comparisons that chance alone licenses.
+"""Which customers may be compared: only those separated by chance alone.
 
-- *targeted*: customers for whom the plan chose the offer, who got it or were held out of it (for the month, or for
-  good), expected offer : control = (1-h)(1-e)(1-c) : h + (1-h)(1-e)c with the shares h and c of hold-out and control
+- *targeted*: customers for whom the plan chose the offer, who got it or were held out of it (for the month, or
+  permanently), expected offer : control = (1-h)(1-e)(1-c) : h + (1-h)(1-e)c with the shares h and c of hold-out and control
   per offer that the month was drawn with, and the part e of the others that explored, which the stored probabilities
-  hold (an offer has room for part of the exploration only, and not everybody has an offer that is still open);
+  hold (an offer has room for part of the exploration only, and not everyone has an offer that is still open);
 - *fitting*: explored customers who could draw the offer, and drew it or control, expected 1 : 1.
 
 `parts` are such comparisons of one offer in one month, for effects of offers; `pairs` the same customer by customer,
@@ -40,7 +40,7 @@ class Part(NamedTuple):
     offer: str
     comparison: Literal["targeted", "fitting"]
     rows: Ints
-    share: float  # of the offered, that the draw aimed at
+    share: float  # of the offered, that the draw intended
     sound: bool  # whether the sample-ratio check holds
     own: Part | None = None  # the same with the controls of the month's own draw only
 
@@ -48,7 +48,7 @@ class Part(NamedTuple):
 def parts(outcomes: pd.DataFrame, settings: Campaigns) -> list[Part]:
     """All parts, whether or not their outcomes are known.
 
-    Customers who are held out for good were drawn once, and the plan chooses later offers by what became of them
+    Customers who are held out permanently were drawn once, and the plan chooses later offers by what became of them
     without any: over the months they may drift apart from those who got some. Where the sample-ratio check sees it, in
     a month or over all, the controls of the month's own draw remain, for whom chance decided after the plan had chosen.
     """
@@ -74,7 +74,7 @@ def parts(outcomes: pd.DataFrame, settings: Campaigns) -> list[Part]:
             share = targeted_share_of(withheld, h, c) if exact else float(targeted_share(h, e, c))
             part: Part | None = None
             for chosen, aimed in ((drawn, 1 - c), (both, share)):
-                if 0 < aimed < 1 and len(chosen):  # else nobody is held out that way
+                if 0 < aimed < 1 and len(chosen):  # else no one is held out that way
                     wider = Part(month, name, "targeted", chosen, aimed, _sound(offered[chosen], aimed, settings), part)
                     part = wider if wider.sound or part is None or not part.sound else part
             licensed += [part] if part else []
@@ -113,9 +113,9 @@ class Pairs:
 
 
 def pairs(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
-    """The comparisons that chance licenses, customer by customer.
+    """The comparisons that chance permits, customer by customer.
 
-    An offer that nobody explored in a month was not among those drawn: that month's explored controls are none of its.
+    An offer that no one explored in a month was not among those drawn: that month's explored controls are not its controls.
 
     Args:
         outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES` with the probabilities of their draw.
@@ -138,14 +138,14 @@ def pairs(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
     row, offer = row[kept], offer[kept]
     h, explore, c = (outcomes[name].to_numpy(dtype=float) for name in ("control_share", "p_explore", "offer_control_share"))
     share = targeted_share(h, np.divide(explore, 1 - h, out=np.zeros_like(h), where=h < 1), c)
-    targeted = np.flatnonzero(~explored & (own >= 0) & (share < 1))  # where nobody is held out there is no comparison
+    targeted = np.flatnonzero(~explored & (own >= 0) & (share < 1))  # if no one is held out there is no comparison
     places = np.concatenate([row, targeted])
     odds = np.concatenate([np.full(len(row), 0.5), share[targeted]])
     return Pairs(places, np.concatenate([offer, own[targeted]]), offered[places], odds)
 
 
 def fits(lists: pd.Series, offers: Sequence[str]) -> NDArray[np.bool_]:
-    """Which offers stand in the lists, by commas: (n, m).
+    """Which offers are in the comma-separated lists: (n, m).
 
     >>> import pandas as pd
     >>> fits(pd.Series(["a,b", "", "b"]), ["b", "a"]).tolist()

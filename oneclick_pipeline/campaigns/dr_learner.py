@@ -69,7 +69,7 @@ class Slope:
 
 @dataclass(frozen=True)
 class Learner:
-    """What offers do to a customer's probability of decline.
+    """The effects of offers on a customer's probability of decline.
 
     Attributes:
         offers: The offers, in the order of the columns.
@@ -95,7 +95,7 @@ class Learner:
 
         Args:
             customers: `customer_features` with `p_decline`, n rows.
-            expected: Effects that are believed of them, shape (n, m).
+            expected: Effects that are believed for them, shape (n, m).
 
         Returns:
             `expected` and what the learner adds, shape (n, m).
@@ -114,9 +114,9 @@ def learn(
 
     Args:
         outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES` with the probabilities of their draw, n of them; those without
-            a known `declined` teach nothing.
-        before: What was known of the customers before, see `outcomes.known_before`.
-        expected: Effects that are believed of them, from regressions that have not seen them; shape (n, m).
+            a known `declined` are ignored.
+        before: What was known about the customers before, see `outcomes.known_before`.
+        expected: Effects that are believed for them, from regressions that have not seen them; shape (n, m).
         offers: Ids of the offers, m of them: the columns of all effects.
         settings: `campaigns.heterogeneous_from` and `min_group`; the seed of folds and trees.
 
@@ -134,7 +134,7 @@ def learn(
     everybody = coder(before)
     inputs, fold = everybody[known], folds(outcomes["customer_id"].to_numpy(), seed)
     y, customer = rows["declined"].to_numpy(dtype=float), rows["customer_id"].to_numpy()
-    with threadpool_limits(limits=1):  # small trees: threads would wait for each other longer than they work
+    with threadpool_limits(limits=1):  # small trees: threads would spend more time waiting than working
         psi = _pseudo_outcomes(compared, inputs, y, fold[known], seed) - expected[known[compared.row], compared.offer]
         means, errors = _means(psi, compared, customer, len(offers))
         centred = psi - means[compared.offer]

@@ -28,7 +28,7 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class Effect:
-    """One comparison. Figures that may not be read are None.
+    """One comparison. Figures from which nothing may be concluded are None.
 
     Attributes:
         offered: Customers in the arm offer whose outcome is known.
@@ -38,10 +38,10 @@ class Effect:
         effect_low: Lower end of its 95 % interval.
         effect_high: Upper end.
         standard_error: Its standard error.
-        p_value: Of the hypothesis that the offer changes nothing, two-sided.
-        detectable_effect: Smallest effect that so many customers show with the settings' power.
+        p_value: p-value of the hypothesis that the offer changes nothing, two-sided.
+        detectable_effect: Smallest effect that this many customers can show, at the power in the settings.
         sample_ratio_p: p-value of the sample-ratio check; None where the expected ratio is not known.
-        status: Whether the figures may be read.
+        status: Whether conclusions may be drawn from the figures.
     """
 
     offered: int
@@ -77,13 +77,13 @@ def estimate(
     or narrow the interval by the ratio of the standard errors clustered by customer and not (Liang and Zeger, 1986).
 
     Args:
-        outcome: The outcome, one number a row; rows without one are left out.
+        outcome: The outcome, one number per row; rows without one are left out.
         offered: Whether the row is in the arm offer; else it is in the arm control.
-        covariates: What was known before the campaign, a column each.
+        covariates: What was known before the campaign, one column each.
         settings: Level, power, smallest group.
-        expected_share: Share of the offered that the draw aimed at, one for all or one a row; None: not checked.
+        expected_share: Share of the offered that the draw intended, one for all or one per row; None: not checked.
         strata: Number of the stratum of every row; None: one stratum.
-        customers: Identifier of the customer of every row; None: everybody is in one row.
+        customers: Identifier of the customer of every row; None: every customer has one row.
 
     Source: Deng, Xu, Kohavi, Walker (2013), "Improving the sensitivity of online controlled experiments by utilizing
     pre-experiment data".
@@ -173,7 +173,7 @@ def _estimate(
     metric = tea_tasting.Mean(
         "outcome", "predicted", alternative="two-sided", confidence_level=_CONFIDENCE, equal_var=False, use_t=True
     )
-    far = 10 * float(within.outcome.std())  # relative effects, which nobody reads, would divide by a mean near 0
+    far = 10 * float(within.outcome.std())  # relative effects, which are not used, would divide by a mean near 0
     control, offer = (
         _aggregates(within.outcome[a] * within.stretch, within.predicted[a] * within.stretch, far, widen) for a in (~arm, arm)
     )

@@ -1,4 +1,4 @@
-"""All that earlier campaigns teach about single customers: how they respond to offers."""
+"""All that earlier campaigns teach about individual customers: how they respond to offers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Past:
-    """Earlier campaigns as they are learnt from, the regression on them included: made once for beliefs and plan.
+    """Earlier campaigns and the regression fitted to them: made once for beliefs and plan.
 
     Attributes:
         outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`, n of them.
@@ -41,7 +41,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Lessons:
-    """What is believed of the effects on single customers.
+    """What is believed about the effects on individual customers.
 
     Attributes:
         response: What is believed; None while no campaign has matured.
@@ -62,7 +62,7 @@ class Lessons:
 
 
 def learn(past: Past, settings: Settings) -> Lessons:
-    """Learn from all campaigns whose horizon is over.
+    """Learn from all campaigns whose horizon has passed.
 
     Args:
         past: The campaigns, with the probabilities of their draw.

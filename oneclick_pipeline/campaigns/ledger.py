@@ -1,9 +1,9 @@
-"""The ledger: what was really sent, and to whom nothing was sent on purpose. One file a month, written once.
+"""The ledger: what was really sent, and who was deliberately sent nothing. One file per month, written once.
 
     HOME/ledger/<month>.parquet             the customers of a published plan, in the arms offer and control
-    HOME/ledger/<month>.replaced-<n>.parquet  what stood there before a replan, never read again
+    HOME/ledger/<month>.replaced-<n>.parquet  what was there before a replan, never read again
 
-The loop closes here: a plan is written, later months read it back. A CRM's own log may stand in a month's place, so
+The loop closes here: a plan is written, later months read it back. A CRM's own log may replace a month's file, so
 whatever is read is checked by the same rules as what is written, see `ledger_rules`. It may leave out the shares that
 the month was drawn with, all or some, which count as those of today's settings, and the probabilities, which are inferred.
 """
@@ -40,15 +40,15 @@ _DIGEST = b"oneclick_digest"
 
 @dataclass(frozen=True)
 class Published:
-    """What publishing a plan came to.
+    """The result of publishing a plan.
 
     Attributes:
         path: File of the month.
         offered: Customers who get an offer.
         controls: Customers who are held out of one.
-        digest: Fingerprint of the rows, in whatever order they stand (32 hex digits); stands in the file's metadata, too.
+        digest: Fingerprint of the rows, whatever their order (32 hex digits); it is in the file's metadata, too.
         written: False if the same plan had been published before, and nothing was done.
-        replaced: Where the plan that stood there before is kept; None if there was none.
+        replaced: Where the previous plan is kept; None if there was none.
     """
 
     path: Path
@@ -60,10 +60,10 @@ class Published:
 
 
 def published_months(home: Path) -> list[str]:
-    """The months of the ledger, oldest first; whatever a replan put aside is none.
+    """The months of the ledger, oldest first; files set aside by a replan are skipped.
 
     Raises:
-        BadInputError: If a Parquet file is named after no month.
+        BadInputError: If the name of a Parquet file is not a month.
     """
     months = []
     for path in sorted(ledger_folder(home).glob("[!.]*.parquet")):
@@ -81,14 +81,14 @@ def published_months(home: Path) -> list[str]:
 def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False) -> Published:
     """Write a plan into the ledger: its arms offer and control, whole or not at all.
 
-    The file is on disk before it gets its name, and two that publish at once take turns. The same plan again changes
+    The file is on disk before it gets its name, and concurrent publishers take turns. The same plan again changes
     nothing, so that a month may be run again; plans are the same if what they have `SENT` is the same.
 
     Args:
         home: The home.
         month: Month of the plan.
         plan: Rows of `contracts.offers.OFFER_PLAN`.
-        replan: Whether another plan may take the place of one that was published; the old file is kept beside.
+        replan: Whether another plan may replace one that was published; the old file is kept beside.
 
     Raises:
         AlreadyPublishedError: If another plan was published and `replan` is not set.
@@ -109,9 +109,9 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
             return Published(path, *counts, own, written=False)
         if not replan:
             raise AlreadyPublishedError(
-                f"another plan for {month} was already published, and offers of it may have been sent",
+                f"another plan for {month} was already published, and its offers may have been sent",
                 file=str(path),
-                remedy="leave it, or publish the new plan in its place with --replan; the old one is kept beside it",
+                remedy="keep it, or replace it with the new plan by --replan; the old one is kept beside it",
             )
         kept = write_once.keep(path)
         _write(rows, path, own, replace=True)
@@ -182,7 +182,7 @@ def comparable(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def digest(rows: pd.DataFrame) -> str:
-    """Fingerprint of the rows of a month (32 hex digits): the same for the same `SENT`, in whatever order they stand."""
+    """Fingerprint of the rows of a month (32 hex digits): the same for the same `SENT`, whatever their order."""
     import pandas as pd
 
     ordered = comparable(rows)
@@ -208,21 +208,21 @@ def _month(path: Path) -> pd.DataFrame:
 
 
 def _require_as_written(rows: pd.DataFrame, path: Path) -> None:
-    """Refuse a file of ours whose rows are others than when it was written; a CRM's own log does not say what it was."""
+    """Refuse a file of ours whose rows differ from those that were written; a CRM's own log does not say what it was."""
     import pyarrow.parquet as pq
 
     with path.open("rb") as file:
         written = (pq.read_schema(file).metadata or {}).get(_DIGEST)
     if written is not None and written != digest(rows).encode():
         raise BadInputError(
-            "the rows are not those that were handed over: somebody changed the file, or it is damaged",
+            "the rows differ from those that were published: the file was changed or is damaged",
             file=str(path),
-            remedy="put its backup in its place; a log of a CRM must not carry the metadata of our files",
+            remedy="restore it from a backup; a CRM's log must not carry the metadata of our files",
         )
 
 
 def _frame_of(path: Path) -> pd.DataFrame:
-    """The rows of a file as they stand there."""
+    """The rows of a file, unchecked."""
     import pandas as pd
     import pyarrow as pa
 
@@ -230,7 +230,7 @@ def _frame_of(path: Path) -> pd.DataFrame:
         raise BadInputError(
             f"no plan was published for {path.stem}",
             file=str(path),
-            remedy="publish the plan of the month, or put the log of the CRM there",
+            remedy="publish the month's plan, or put the CRM's log there",
         )
     try:
         # the file itself, not its path: of a path `ledger=1/` pandas would make a column
@@ -238,10 +238,10 @@ def _frame_of(path: Path) -> pd.DataFrame:
             return pd.read_parquet(file)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # what pandas keeps in the file may be damaged
         raise BadInputError(
-            "this is no Parquet file that can be read",
+            "this is not a readable Parquet file",
             file=str(path),
             value=str(error),
-            remedy="put its backup in its place; or, where the table offer_plan of the month is as it was published, move the "
+            remedy="restore it from a backup; or, if the month's offer_plan table is as it was published, move the "
             "file away and materialize offers_export again for it",
         ) from error
 

@@ -31,7 +31,7 @@ class _Rule:
     """What must not be true of a row.
 
     Attributes:
-        column: The column that is to blame.
+        column: The column at fault.
         broken: Rows that break the rule.
         problem: What is wrong with them.
         remedy: What to do.
@@ -47,7 +47,7 @@ def checked(frame: pd.DataFrame, path: Path) -> dict[str, NDArray]:
     """Those of the `COLUMNS` that a month has in their types, every rule kept.
 
     Args:
-        frame: The rows of a month as they came.
+        frame: The rows of a month as read.
         path: Their file, for messages.
 
     Raises:
@@ -81,13 +81,16 @@ def _rules(month: Mapping[str, NDArray]) -> Iterator[_Rule]:
     """The rules on the rows of a month, each worked out when those before it are kept."""
     customers, offers = month["customer_id"], month["offer_id"]
     yield _Rule(
-        "customer_id", _repeated(customers), "stands twice in one month", "keep one row per customer: what they were meant to get"
+        "customer_id",
+        _repeated(customers),
+        "appears twice in one month",
+        "keep one row per customer: what they were meant to get",
     )
-    never = "what was drawn had a probability of 0"
+    never = "was drawn with a probability of 0"
     yield _Rule("propensity", month["propensity"] <= 0, never, "give the probability of this arm, above 0")
     for name in (share.name for share in SHARES if share.name in month):
         other = month[name] != month[name][:1]
-        yield _Rule(name, other, "was drawn with another share than the first", "give one share for the whole month")
+        yield _Rule(name, other, "was drawn with a different share from the first", "give one share for the whole month")
     none = offers == None  # noqa: E711 - element by element
     unnamed = (month["arm"] == "offer") & none
     yield _Rule("offer_id", unnamed, "got an offer without a name", "name the offer that was sent")
@@ -95,18 +98,18 @@ def _rules(month: Mapping[str, NDArray]) -> Iterator[_Rule]:
         "arm",
         (month["assignment"] == "hold_out") & (month["arm"] != "control"),
         "was held out and got an offer",
-        "whoever is held out is a control; if they got an offer, how it came about is not hold_out",
+        "a customer who is held out is a control; for one who got an offer, the way must not be hold_out",
     )
     yield _Rule(
         "offer_id",
         ~none & ~_among(offers, month["fits"]),
         "was meant to get an offer that did not fit",
-        "list it in the column fits, which names all offers that fitted the customer, by commas",
+        "list it in the column fits, which names all offers that fitted the customer, separated by commas",
     )
 
 
 def _repeated(customers: NDArray) -> NDArray[np.bool_]:
-    """Every row of a customer but the first."""
+    """Every row of a customer except the first."""
     import numpy as np
 
     order = np.argsort(customers, kind="stable")
@@ -137,16 +140,16 @@ def column_of(values: pd.Series, column: Column, path: Path) -> NDArray:
         texts = values.astype(object)
         kinds = set(texts[~gaps].map(type))  # before they are compared: a list cannot be
         if kinds - {str}:
-            raise refuse("is no text", next(v for v in texts[~gaps] if not isinstance(v, str)))
+            raise refuse("is not text", next(v for v in texts[~gaps] if not isinstance(v, str)))
         unknown = [value for value in texts[~gaps].unique() if column.values and value not in column.values]
         if unknown:
-            raise refuse("is none of its words", unknown[0])
+            raise refuse("is not one of its values", unknown[0])
         plain = texts.to_numpy(dtype=object, copy=True)
         plain[gaps | (column.nullable & (plain == ""))] = None
         return plain
     right = types.is_integer_dtype(values) if column.kind == "int" else types.is_numeric_dtype(values)
     if not right or types.is_bool_dtype(values) or types.is_complex_dtype(values):
-        raise refuse(f"is of type {values.dtype}", values.iloc[0] if len(values) else None)
+        raise refuse(f"has the type {values.dtype}", values.iloc[0] if len(values) else None)
     numbers = values.to_numpy(dtype=column.type.numpy)
     low, high = (-np.inf if column.minimum is None else column.minimum), (np.inf if column.maximum is None else column.maximum)
     bad = ~gaps & ~(np.isfinite(numbers) & (numbers >= low) & (numbers <= high))  # a gap is refused above where it may not be
@@ -156,7 +159,7 @@ def column_of(values: pd.Series, column: Column, path: Path) -> NDArray:
 
 
 def _among(offers: NDArray, fits: NDArray) -> NDArray[np.bool_]:
-    """Whether each offer stands in the list beside it; every pair is looked at once."""
+    """Whether each offer is in the list beside it; every distinct pair is checked once."""
     import numpy as np
     import pandas as pd
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 ALL = "all"
-"""Stands for all campaigns, all offers, all segments."""
+"""Denotes all campaigns, all offers, all segments."""
 
 OUTCOMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "declined": ("declined", ("p_decline",)),
@@ -45,17 +45,17 @@ OUTCOMES: dict[str, tuple[str, tuple[str, ...]]] = {
 def offer_effects(outcomes: pd.DataFrame, settings: Campaigns) -> pd.DataFrame:
     """Effects of all offers: by campaign month, over all campaigns, and there by segment.
 
-    A comparison over several parts leaves out parts whose split is broken; what rests on such parts alone has no
+    A comparison over several parts leaves out parts whose split is broken; what rests only on such parts has no
     figures. `pooled` is both comparisons of an offer together, weighted as in `estimate`. `significant` allows for
     the number of comparisons of an outcome in the same campaigns by Benjamini and Hochberg (1995): comparisons that
-    share customers are positively dependent, which the procedure stands.
+    share customers are positively dependent, which the procedure tolerates.
 
     Args:
         outcomes: `CAMPAIGN_OUTCOMES`; the expected ratios are those of the shares that each month was drawn with.
         settings: How effects are measured.
 
     Returns:
-        `contracts.campaigns.OFFER_EFFECTS`, in order of its key; comparisons nobody's outcome is known of have no row.
+        `contracts.campaigns.OFFER_EFFECTS`, in order of its key; comparisons without a known outcome have no row.
     """
     import pandas as pd
 

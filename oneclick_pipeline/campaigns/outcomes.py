@@ -1,7 +1,7 @@
-"""What became of the customers of earlier campaigns, by now: intention to treat, nobody lost.
+"""Outcomes so far of the customers of earlier campaigns: intention to treat, no customer dropped.
 
-A customer counts in the arm that was drawn for them, whether or not the message reached them, and whoever vanished
-counts with what they brought: nothing. Anything else would compare the customers who stayed, and an offer that keeps
+A customer counts in the arm that was drawn for them, whether or not the message reached them, and a customer
+who vanished counts with what they brought: nothing. Anything else would compare the customers who stayed, and an offer that keeps
 customers would look bad for it.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.settings import Labels
 
 FOLDS = 3
-"""Folds of what learns from outcomes."""
+"""Number of folds for everything that learns from outcomes."""
 COLUMNS = ("customer_id", "activity", "profit", *REVENUES)
 """The columns of `customer_features` that say what became of a customer."""
 
@@ -47,10 +47,10 @@ def campaign_outcomes(
     Args:
         ledger: What `ledger.read` gives: `campaign_month` and `ledger_rules.COLUMNS`, the shares of every month among them.
         snapshots: `customer_features` by month, none after `month`; at least `COLUMNS`.
-        month: Month in which the outcomes are looked at.
+        month: Month for which the outcomes are computed.
         horizon: Months from a campaign to the class.
         rules: What counts as a decline.
-        history: Months that campaigns go back at most.
+        history: Age in months of the oldest campaign.
 
     Returns:
         Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`: every customer of every campaign that a later snapshot shows anything of,
@@ -64,7 +64,7 @@ def campaign_outcomes(
     later = sorted(m for m in snapshots if check_month(m) > check_month(month))
     if later:
         raise BadInputError(
-            f"the outcomes of {month} were given what was known only in {', '.join(later)}",
+            f"the outcomes of {month} were given data that was only known in {', '.join(later)}",
             remedy=f"pass the months up to {month}",
         )
     oldest = add_months(month, -history)
@@ -74,16 +74,16 @@ def campaign_outcomes(
     parts = []
     for campaign in sorted(campaigns):
         rows = ledger[ledger["campaign_month"] == campaign].sort_values("customer_id", ignore_index=True)
-        found = _observed(rows, seen, campaign, month=month, horizon=horizon)
-        if found is not None:
-            parts.append(rows.assign(**found, declined=_declined(rows, seen, campaign, horizon=horizon, rules=rules)))
+        outcomes = _observed(rows, seen, campaign, month=month, horizon=horizon)
+        if outcomes is not None:
+            parts.append(rows.assign(**outcomes, declined=_declined(rows, seen, campaign, horizon=horizon, rules=rules)))
     if not parts:
         return _typed(pd.DataFrame(columns=CAMPAIGN_OUTCOMES.names))
     return _typed(pd.concat(parts, ignore_index=True))
 
 
 class _Snapshot:
-    """What a month shows of outcomes, found by customer: sorted once, looked up for every campaign."""
+    """The outcomes that a month shows, by customer: sorted once, looked up for every campaign."""
 
     def __init__(self, features: pd.DataFrame) -> None:
         import numpy as np
@@ -94,7 +94,7 @@ class _Snapshot:
         self._columns: dict[str, NDArray[np.float64]] = {}
 
     def _column(self, name: str) -> NDArray[np.float64]:
-        """A column in the order of the ids, made when it is first asked for."""
+        """A column in the order of the ids, made at first use."""
         import numpy as np
 
         if name not in self._columns:
@@ -104,7 +104,7 @@ class _Snapshot:
         return self._columns[name]
 
     def __call__(self, customers: NDArray[np.int64], *names: str) -> tuple[NDArray[np.bool_], list[NDArray[np.float64]]]:
-        """Who of the customers is there, and their values in some columns, NaN for who is not."""
+        """Which of the customers are there, and their values in some columns, NaN for those who are not."""
         import numpy as np
 
         if not len(self._ids):
@@ -117,7 +117,7 @@ class _Snapshot:
 def _observed(
     rows: pd.DataFrame, seen: Mapping[str, _Snapshot], campaign: str, *, month: str, horizon: int
 ) -> dict[str, NDArray | int] | None:
-    """What the months after a campaign show of its customers, and what was known before; None if they show nothing."""
+    """What the months after a campaign show about its customers, and what was known before; None if they show nothing."""
     import numpy as np
 
     customers = rows["customer_id"].to_numpy(dtype="int64")
@@ -142,7 +142,7 @@ def _observed(
 
 
 def _revenue(customers: NDArray[np.int64], seen: Mapping[str, _Snapshot], month: str) -> NDArray[np.float64] | None:
-    """Revenue of one month: of its snapshot or the next two that carry it; 0 for who is in none; None without any."""
+    """Revenue of one month: of its snapshot or the next two that carry it; 0 for customers who are in none; None without any."""
     import numpy as np
 
     carrying = [(seen[m], name) for k, name in enumerate(REVENUES) if (m := add_months(month, k)) in seen]
@@ -200,14 +200,14 @@ def with_probabilities(outcomes: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFra
 
 
 def known_before(outcomes: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """What was known of the customers of campaigns when they were held: features and score, row by row.
+    """What was known about the customers of campaigns when they were held: features and score, row by row.
 
     Args:
         outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES`, n of them.
         snapshots: `customer_features` by month; those of the campaigns' months are used.
 
     Returns:
-        `FEATURE_NAMES` and `p_decline`, n rows with the index 0…n-1; missing where the month or the customer is not there.
+        `FEATURE_NAMES` and `p_decline`, n rows with the index 0…n-1; missing where the month or the customer is missing.
     """
     import numpy as np
     import pandas as pd

@@ -1,8 +1,8 @@
 """Outcomes of a campaign that was run elsewhere: a CSV with one row per customer.
 
-The columns are `customer_id`, `offer_id` (`control` for who got nothing on purpose), any number of numeric outcomes
-and, named `<outcome>_before`, what each of them was before the campaign. Delimiter, encoding and decimal mark are
-found out as for the exports of the store. A row that breaks one of `outcomes_csv_rules` is named and left out; the others
+The columns are `customer_id`, `offer_id` (`control` for customers deliberately left without an offer), any number of numeric
+outcomes and, named `<outcome>_before`, what each of them was before the campaign. Delimiter, encoding and decimal mark are
+detected as for the exports of the store. A row that breaks one of `outcomes_csv_rules` is named and left out; the others
 count, see `outcomes_csv_effects`.
 """
 
@@ -58,16 +58,16 @@ class OutcomesFile:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many customers are used, by offer, control included."""
+        """Number of customers used, by offer, control included."""
         return dict(sorted(Counter(self.table["offer_id"]).items()))
 
     def message(self, rejected: RejectedRow) -> str:
-        """A rejected row, with where it stands and what to do."""
+        """The message for a rejected row: where it is and what to do."""
         return str(BadInputError(rejected.problem, self.file, rejected.line, rejected.column, rejected.value, rejected.remedy))
 
 
 def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
-    """Read and judge a file of outcomes.
+    """Read and check a file of outcomes.
 
     Args:
         path: The CSV.
@@ -75,7 +75,7 @@ def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
 
     Raises:
         BadInputError: If the file is missing, empty, lacks a column, has one twice, has no outcome, no row that can be
-            used, no control, or nobody but controls.
+            used, no control, or only controls.
     """
     keys = _layout([(name, name) for name in KEYS])
     with unchanged(path), tempfile.TemporaryDirectory() as scratch:
@@ -84,13 +84,13 @@ def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
         columns = [(f"c{i}", header) for i, header in enumerate(facts.header)]  # a header may be any text
         texts = split_lines(path, _layout(columns), replace(facts, rewritten=True), {}, Path(scratch)).collect()
     if texts.is_empty():
-        raise BadInputError("the file has a header and no rows", file=str(path), remedy="export it again")
+        raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
     texts = texts.with_columns(pl.col([name for name, _ in columns]).str.strip_chars().replace("", None))
     used, ignored = _usable(texts, columns)
     outcomes = tuple(h for h in used if h not in KEYS and not _is_covariate(h, used))
     if not outcomes:
         raise BadInputError(
-            "there is no outcome: no column but the keys holds numbers",
+            "there is no outcome: no column other than the keys holds numbers",
             file=str(path),
             line=1,
             value=", ".join(facts.header),
@@ -126,11 +126,11 @@ def _check_header(header: tuple[str, ...], path: Path) -> None:
     """Refuse headers that can be read in two ways."""
     for column, times in Counter(header).items():
         if times > 1 and column:
-            raise BadInputError("the column stands twice", file=str(path), line=1, column=column, remedy="remove one of them")
+            raise BadInputError("the column appears twice", file=str(path), line=1, column=column, remedy="remove one of them")
     for column in header:
         if column.endswith(BEFORE) and not _is_covariate(column, header):
             raise BadInputError(
-                f"there is no outcome «{column.removesuffix(BEFORE)}» that this could be the past of",
+                f"there is no outcome «{column.removesuffix(BEFORE)}» for which this could be the value before",
                 file=str(path),
                 line=1,
                 column=column,
@@ -141,7 +141,7 @@ def _check_header(header: tuple[str, ...], path: Path) -> None:
 def _usable(texts: pl.DataFrame, columns: list[tuple[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
     """Header -> name of the columns that are used, header -> reason of those that are not.
 
-    A column in which fewer than half of the values are numbers is text; its rows are not to blame.
+    A column in which fewer than half of the values are numbers is text; its rows are not at fault.
     """
     used, ignored = {}, {}
     for name, header in columns:
@@ -154,7 +154,7 @@ def _usable(texts: pl.DataFrame, columns: list[tuple[str, str]]) -> tuple[dict[s
         elif values.is_empty():
             ignored[header] = "the column is empty"
         elif 2 * numbers < len(values):
-            ignored[header] = "the column holds text, no numbers"
+            ignored[header] = "the column holds text, not numbers"
         else:
             used[header] = name
     for header in [h for h in used if h.endswith(BEFORE) and h.removesuffix(BEFORE) not in used]:
@@ -173,9 +173,10 @@ def _check_arms(campaign: OutcomesFile) -> None:
     sizes = campaign.sizes
     if CONTROL not in sizes or len(sizes) == 1:
         raise BadInputError(
-            "there is no control to compare with" if CONTROL not in sizes else "there is nobody but controls",
+            "there is no control to compare with" if CONTROL not in sizes else "there are only controls",
             file=campaign.file,
             column="offer_id",
             value=", ".join(list(sizes)[:10]),
-            remedy=f"mark who got nothing on purpose as `{CONTROL}`, and who got an offer with its name",
+            remedy=f"mark customers who were deliberately left without an offer as `{CONTROL}`, the others with the name of "
+            "their offer",
         )

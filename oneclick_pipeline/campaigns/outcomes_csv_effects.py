@@ -31,7 +31,7 @@ def estimates(campaign: OutcomesFile, settings: Campaigns, ratios: Mapping[str, 
     Args:
         campaign: What was read.
         settings: How effects are measured.
-        ratios: Offer -> how many customers were meant to get it for every control; offers that are not named are not
+        ratios: Offer -> how many customers were meant to get it for each control; offers that are not named are not
             checked for a broken split.
 
     Returns:
@@ -101,8 +101,8 @@ def render(campaign: OutcomesFile, table: pd.DataFrame) -> Group:
             Text(_verdict(row)),
         )
     note = Text(
-        "Effect: offer minus control; * adjusted for what it was before (CUPED). Within chance, allowing for the number of\n"
-        "offers, or too few customers; shows: the smallest effect that so many would show.",
+        "Effect: offer minus control; * adjusted for the value before (CUPED). Within chance, allowing for the number of\n"
+        "offers, or too few customers; shows: the smallest effect that this many would show.",
         "dim",
     )
     return Group(facts, grid, note)

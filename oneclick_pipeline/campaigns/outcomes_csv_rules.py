@@ -26,7 +26,7 @@ class RejectedRow:
     Attributes:
         line: Line of the file, the header being line 1.
         column: Header of the column, None where the whole line is wrong.
-        value: Offending value, as it came.
+        value: Offending value, as delivered.
         problem: What is wrong.
         remedy: What to do.
     """
@@ -42,7 +42,7 @@ class _Rule(NamedTuple):
     """What makes a row unusable.
 
     Attributes:
-        column: Header of the column that is to blame.
+        column: Header of the column at fault.
         broken: True of the rows that break the rule.
         problem: What is wrong with them.
         remedy: What to do.
@@ -61,7 +61,7 @@ def split(
 
     Args:
         texts: line, problem, excerpt, and the used columns as texts, their headers behind a `=`.
-        outcomes: Headers of outcomes; an empty one breaks a rule, since who did nothing has 0 and not nothing.
+        outcomes: Headers of outcomes; an empty one breaks a rule, since a customer who did nothing has 0.
         covariates: Headers of covariates, which may be empty.
         known: Customers that exist; None: not checked.
     """
@@ -86,13 +86,15 @@ def split(
 def _rules_of_keys(known: Collection[int] | None) -> Iterator[_Rule]:
     """The rules of customer_id and offer_id."""
     customer, offer = pl.col("customer_id"), pl.col("=offer_id")
-    missing = f"write the offer, or `{CONTROL}` for who got nothing on purpose"
-    twice = "the customer stands on several lines, and nobody can know which counts"
-    yield _Rule("customer_id", customer.is_null(), "is no customer number", "write the store's whole number of the customer")
+    missing = f"write the offer, or `{CONTROL}` for customers who were deliberately left without one"
+    twice = "the customer appears on several lines, and it is unclear which one counts"
+    yield _Rule(
+        "customer_id", customer.is_null(), "is not a customer number", "write the store's customer number, a whole number"
+    )
     yield _Rule("offer_id", offer.is_null(), "the offer is missing", missing)
     too_long = offer.str.len_chars() > _LONGEST_OFFER
-    yield _Rule("offer_id", too_long, "is too long for an offer", "write the offer's identifier")
-    yield _Rule("customer_id", pl.col("times") > 1, twice, "leave one line of the customer")
+    yield _Rule("offer_id", too_long, "is too long for the name of an offer", "write the offer's identifier")
+    yield _Rule("customer_id", pl.col("times") > 1, twice, "keep one line of the customer")
     if known is not None:
         exists = customer.is_in(pl.Series(list(known), dtype=pl.Int64).implode())
         yield _Rule("customer_id", ~exists, "the customer is unknown", "check the number, or leave the customer out")
@@ -102,12 +104,12 @@ def _rules_of_value(header: str, outcome: bool) -> Iterator[_Rule]:  # noqa: FBT
     """The rules of an outcome or a covariate."""
     cell, value = pl.col(f"={header}"), pl.col(f"#{header}")
     if outcome:
-        remedy = "write 0 for who did nothing; nobody may drop out"
+        remedy = "write 0 for customers who did nothing; no customer may be left out"
         yield _Rule(header, cell.is_null(), "the outcome is missing", remedy)
     no_number = cell.is_not_null() & value.is_null()
-    yield _Rule(header, no_number, "is no number", "write digits, with a point or comma before the fraction")
-    remedy = f"write a number of at most {_LARGEST:g} either way"
-    yield _Rule(header, value.abs() > _LARGEST, "is no possible value", remedy)
+    yield _Rule(header, no_number, "is not a number", "write digits, with a point or comma before the fraction")
+    remedy = f"write a number from -{_LARGEST:g} to {_LARGEST:g}"
+    yield _Rule(header, value.abs() > _LARGEST, "is not a possible value", remedy)
     if header == "declined":
         yield _Rule(header, ~value.is_in([0.0, 1.0]), "is neither 0 nor 1", "write 1 for declined, 0 for stable")
 

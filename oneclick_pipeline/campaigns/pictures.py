@@ -21,8 +21,8 @@ _COLUMNS = 4
 def cumulative(effects: pd.DataFrame, offer: str) -> pd.DataFrame:
     """What was known of an offer's effect on `declined` after each campaign.
 
-    Months are joined by inverse variance; the last word, over all campaigns, is in `effects` itself (it also uses
-    months that are too small to be read alone, and knows which customers stood in several).
+    Months are joined by inverse variance; the final estimate, over all campaigns, is in `effects` itself (it also uses
+    months that are too small to be read alone, and knows which customers were in several).
 
     Args:
         effects: `contracts.campaigns.OFFER_EFFECTS`.

@@ -1,13 +1,13 @@
 """What a policy would have earned on the customers of earlier campaigns: doubly robust, with an interval.
 
-The value of a policy is given against treating nobody, per eligible customer and month: Σ (-effect × value - cost) over the
-customers whom it gives an offer, over all. So "treat nobody" is 0 by definition, and the offers that chance gave in the
-past give the rest. Three kinds of rows enter, each with the probability q of its draw that was stored with the plan:
+The value of a policy is relative to treating no one, per eligible customer and month: Σ (-effect × value - cost) over the
+customers whom it gives an offer, over all. So "treat no one" is 0 by definition, and the rest comes from the offers that chance
+gave in the past. Three kinds of rows enter, each with the probability q of its draw that was stored with the plan:
 
-- everybody explored or held out: with q = P(held out) + P(explores) they are a random sample of all eligible customers,
+- everyone explored or held out: with q = P(held out) + P(explores) they are a random sample of all eligible customers,
   whatever the plan of the month was. On them an outcome model speaks: Σ (-(μ_j - μ_0) × value - cost), weighted by 1 / q as
   well, so that months count by their customers, not by how many of them were left to chance.
-- whoever got the offer that the policy gives them, with q the propensity that was stored: what the model of μ_j missed.
+- customers who got the offer that the policy gives them, with q the propensity that was stored: what the model of μ_j missed.
 - explored and held-out controls whom the policy gives an offer, with q = `p_control`: what the model of μ_0 missed.
 
 The corrections are weighted by 1 / q, clipped, and divided by the sum of their weights (self-normalised; within every offer,
@@ -16,7 +16,7 @@ on other customers (cross-fitting); where it is wrong the corrections are right.
 Doubly robust policy evaluation and learning; Swaminathan, Joachims (2015), The self-normalized estimator. The interval is
 normal, from the sum of the linearised contributions of every customer over all months (clustered by customer).
 
-A policy that was learned from these rows flatters itself on them: choose by `Learner.held_out`.
+A policy that was learned from these rows looks too good on them: choose by `Learner.held_out`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _RIDGE = 1.0
 
 @dataclass(frozen=True)
 class PolicyValue:
-    """What a policy earns against treating nobody.
+    """What a policy earns compared with treating no one.
 
     Attributes:
         policy: Its name.
@@ -55,7 +55,7 @@ class PolicyValue:
         matched: Of them those who really got the offer that the policy gives them.
         clip: Largest weight that was allowed.
         clipped: Share of the weights that were cut to it.
-        unsupported: Share of the treated whose offer nobody like them was ever given by chance: there only the model speaks.
+        unsupported: Share of the treated for whom chance never gave the offer to anyone like them: there only the model speaks.
     """
 
     policy: str
@@ -78,7 +78,7 @@ def policy_value(
     clip: float = 200.0,
     seed: int = 0,
 ) -> list[PolicyValue]:
-    """Judge policies on earlier campaigns.
+    """Evaluate policies on earlier campaigns.
 
     Args:
         outcomes: Rows of `contracts.campaigns.CAMPAIGN_OUTCOMES` with the probabilities of their draw, see
@@ -92,7 +92,7 @@ def policy_value(
         `NOBODY`, which is 0 by definition, then the policies in their order.
 
     Raises:
-        BadInputError: If a policy chooses an unknown offer, does not speak of every row, or no explored or held-out
+        BadInputError: If a policy chooses an unknown offer, does not cover every row, or no explored or held-out
             row has a known class.
     """
     offers = list(costs)
@@ -102,7 +102,7 @@ def policy_value(
     if not log.sample.any():
         raise BadInputError(
             "no explored or held-out customer of an earlier campaign has a known class",
-            remedy="wait until the horizon of a campaign is over",
+            remedy="wait until the horizon of a campaign has passed",
         )
     mu = _outcome_model(rows, log, len(offers), seed)
     prices = np.array([costs[offer] for offer in offers], dtype=float)
@@ -123,7 +123,7 @@ class _Log:
     sample: NDArray[np.bool_]
     """Whether the row is explored or held out."""
     part: NDArray[np.float64]
-    """What the row stands for of all eligible customers, by 1 / q of being in the sample: sums to 1, 0 outside of it."""
+    """The share of all eligible customers that the row represents, by 1 / q of being in the sample: sums to 1, 0 outside it."""
     weight: NDArray[np.float64]
     """1 / q of what the customer got, as it came; 1 for controls who are not in the sample and weigh nothing."""
     clip: float
@@ -149,7 +149,7 @@ class _Log:
 
 
 def _inverse(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 / probability; 0 where there is none: such a row stands for nobody."""
+    """1 / probability; 0 where there is none: such a row represents no one."""
     return np.divide(1.0, probability, out=np.zeros_like(probability), where=probability > 0)
 
 
@@ -158,7 +158,7 @@ def _numbers(name: str, given: Sequence[str | None], offers: Sequence[str], know
     import pandas as pd
 
     if len(given) != len(known):
-        raise BadInputError(f"the policy {name} speaks of {len(given)} customers, the outcomes of {len(known)}")
+        raise BadInputError(f"the policy {name} covers {len(given)} customers, the outcomes cover {len(known)}")
     ids = pd.Series(list(given), dtype=object)
     nothing = ids.isna() | (ids == "")
     numbers = ids.map({offer: j for j, offer in enumerate(offers)})

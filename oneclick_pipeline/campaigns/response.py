@@ -1,16 +1,16 @@
 """How customers respond to offers: one Bayesian regression of all that became of the customers of earlier campaigns.
 
-A customer who was offered j, or held out, and declined (y = 1) or not, whom the model had given P(decline) = p:
+For a customer who was offered j, or held out, and declined (y = 1) or not, and to whom the model had given P(decline) = p:
 
     y - p = level + error(x) + offered · (a_j + s(x) + c_j(x)) + noise,      variance of the noise φ p (1 - p)
 
 `level` (one of the month, one of how the customer came to be compared) and `error` are what the score had wrong, the
-same for offered and controls: all controls of all offers tell it, so that an offer does not need many of its own. a_j is
+same for offered and controls: it is estimated from all controls of all offers, so an offer does not need many of its own. a_j is
 the offer's mean effect, s what makes every offer work better or worse, c_j what this one does. All but the levels are
 linear in x, a set of ramps over every feature and the score (`_Ramps`).
 
 Coefficients are normal around 0, a_j around what the catalogue expects with the sd that the catalogue gives it; how
-large those of error, s and c_j are is learnt as well, by feature, from the evidence and even odds that effects differ
+large those of error, s and c_j are is learned as well, by feature, from the evidence and even odds that effects differ
 by it at all, so that what differs by chance alone is mostly believed to be the same. φ is at least 1 and grows where the
 outcomes of one customer move together. Chance drew the arms given the month and whether the customer was explored,
 chosen for an offer or neither: the regression holds these still, and x besides, which moves which offer it is. It needs
@@ -54,7 +54,7 @@ _MATTERS = -float(np.log(len(_GRID) - 1))
 not, each as likely. Without it chance alone would make them differ by nearly half of the features."""
 _ROUNDS = 3
 _LEAST_VARIANCE = 0.02
-"""Of an outcome, as a score of 0.98 leaves it: who is thought to be certain does not outweigh everybody else."""
+"""Of an outcome, as a score of 0.98 leaves it: who is thought to be certain does not outweigh everyone else."""
 _KNOTS = (0.1, 0.5, 0.9)
 _KNOTS_OF_SCORE = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -68,7 +68,7 @@ class Response:
         scales: Standard deviation of the coefficients of a ramp, in P(decline): under `ERROR` of what the score had wrong,
             under a feature's name of how it makes offers work better or worse; one that does not matter has the least.
         dispersion: φ.
-        customers: Rows of outcomes that were learnt from.
+        customers: Rows of outcomes that were learned from.
         offered: Of them, those who got each offer, shape (m,).
     """
 
@@ -95,11 +95,11 @@ class Response:
         return np.stack([np.ascontiguousarray(inputs * one).sum(axis=1) for one in own], axis=1)
 
     def summary(self) -> dict[str, float | int | str]:
-        """What was learnt from how many, and which features make offers work better or worse, the strongest first."""
+        """What was learned from how many, and which features make offers work better or worse, the strongest first."""
         matter = [name for name, sd in self.scales.items() if sd > _GRID[0] and name != ERROR]
         matter.sort(key=lambda name: -self.scales[name])
         return {
-            "customers learnt from": self.customers,
+            "customers in the fit": self.customers,
             "spread of outcomes beyond chance": round(self.dispersion, 2),
             "effects differ by": ", ".join(matter) or "nothing that was seen",
         }
@@ -124,10 +124,10 @@ class Response:
 
 
 def learn(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame) -> Response | None:
-    """Learn how customers respond from all campaigns whose horizon is over.
+    """Learn how customers respond from all campaigns whose horizon has passed.
 
     Args:
-        outcomes: Rows of `CAMPAIGN_OUTCOMES`; those without a known `declined` teach nothing, nor do offers that
+        outcomes: Rows of `CAMPAIGN_OUTCOMES`; those without a known `declined` are ignored, as are offers that
             are not in `priors`.
         before: Features and `p_decline` of the same customers when the campaign was held, row by row.
         priors: offer_id, mean, sd: the catalogue's expectation of the effect on P(decline), m rows.
@@ -168,16 +168,16 @@ def held_out(outcomes: pd.DataFrame, before: pd.DataFrame, priors: pd.DataFrame,
     expected = np.tile(priors["mean"].to_numpy(dtype=float), (len(outcomes), 1))
     fold = folds(outcomes["customer_id"].to_numpy(), seed)
     for k in range(FOLDS):
-        found = learn(outcomes[fold != k], before[fold != k], priors)
-        if found is not None and (fold == k).any():
-            expected[fold == k] = found.customer_effects(before[fold == k])
+        response = learn(outcomes[fold != k], before[fold != k], priors)
+        if response is not None and (fold == k).any():
+            expected[fold == k] = response.customer_effects(before[fold == k])
     return expected
 
 
 def _levels(rows: pd.DataFrame) -> Floats:
     """Which month a row is of, and how its customer came to be compared: 0 or 1, a column per level.
 
-    Whom the plan chose for an offer it chose by what they are worth too, which is no feature.
+    Whom the plan chose for an offer it chose by what they are worth too, which is not a feature.
     """
     explored, chosen = (rows["assignment"] == "exploration").to_numpy(), rows["offer_id"].notna().to_numpy()
     month = rows["campaign_month"].to_numpy(dtype=str)
@@ -277,8 +277,8 @@ def _most_evident(sums: _Sums, means: Floats, sds: Floats) -> dict[str, float]:
         before = dict(scales)
         for name, now in before.items():
             mine = np.flatnonzero(owners == name)
-            part, found = covariance[np.ix_(mine, mine)], covariance[mine] @ gap
-            gains = [_evidence(part, found, now, sd) + (_MATTERS if name != ERROR and sd > _GRID[0] else 0) for sd in _GRID]
+            part, mean = covariance[np.ix_(mine, mine)], covariance[mine] @ gap
+            gains = [_evidence(part, mean, now, sd) + (_MATTERS if name != ERROR and sd > _GRID[0] else 0) for sd in _GRID]
             scales[name] = best = _GRID[int(np.argmax(gains))]
             if best != now:
                 change = best**-2.0 - now**-2.0
@@ -311,7 +311,7 @@ def _evidence(covariance: Floats, mean: Floats, now: float, sd: float) -> float:
 
 @dataclass(frozen=True)
 class _Ramps:
-    """Features and score as numbers from 0 to 1, less their means: what effects may be linear in.
+    """Features and score as numbers from 0 to 1, minus their means: the inputs in which effects are linear.
 
     A number becomes a ramp between each two neighbouring quantiles (0 below, 1 above, straight between); a text one
     column a value. What is unknown, or a text that was not there, counts as the mean.
@@ -329,10 +329,10 @@ class _Ramps:
             values = customers[name].to_numpy(dtype=float, na_value=np.nan)
             values = values[np.isfinite(values)]
             places = _KNOTS_OF_SCORE if name == "p_decline" else _KNOTS
-            found = np.unique(np.quantile(values, places)) if len(values) else np.zeros(0)
-            if len(found) == 1 and values.min() < values.max():  # nearly all the same: a step
-                found = np.unique([values.min(), found[0], values.max()])
-            knots[name] = tuple(found.tolist())
+            edges = np.unique(np.quantile(values, places)) if len(values) else np.zeros(0)
+            if len(edges) == 1 and values.min() < values.max():  # nearly all the same: a step
+                edges = np.unique([values.min(), edges[0], values.max()])
+            knots[name] = tuple(edges.tolist())
         texts = {name: tuple(sorted(customers[name].dropna().unique())) for name in TEXTS}
         raw = cls(knots, texts, np.zeros(1)).columns(customers)
         with np.errstate(invalid="ignore"):

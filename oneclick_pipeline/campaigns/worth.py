@@ -6,9 +6,9 @@ one learned from customers who declined and one from those who did not (a T-lear
 2019, Metalearners for estimating heterogeneous treatment effects, PNAS 116(10)). What a customer brings counts for
 `value.worth_months`, or less where the history is shorter.
 
-It holds as far as what was known tells who was about to decline; nobody draws declines at random. In the twin, where a
-decline makes the next one likelier, it comes out a fifth to a third too high and differs too much between customers
-(*measured*; correlation with the truth 0.8 to 0.86, that of profit alone 0.1): good for whom to offer first, and
+It is valid to the extent that the known features predict who was about to decline; declines are not drawn at random. In the
+twin, where a decline makes the next one likelier, it comes out a fifth to a third too high and differs too much between customers
+(*measured*; correlation with the truth 0.8 to 0.86, that of profit alone 0.1): good for ranking customers, and
 expected gains that rest on it are too high by as much.
 """
 
@@ -85,8 +85,8 @@ def learn(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settin
     """Learn the worth from the months whose outcome is known.
 
     Args:
-        snapshots: `customer_features` by month; those after `month` are not looked at.
-        month: Month in which it is asked.
+        snapshots: `customer_features` by month; those after `month` are ignored.
+        month: The current month.
         settings: Horizon, months that count, rule of the labels.
 
     Returns:
@@ -105,7 +105,7 @@ def learn(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settin
         return None
     ids, code = np.unique(customer, return_inverse=True)
     group = np.random.default_rng(settings.model.seed).permutation(len(ids))[code] % GROUPS
-    with threadpool_limits(limits=1):  # small trees: threads would wait for each other longer than they work
+    with threadpool_limits(limits=1):  # small trees: threads would spend more time waiting than working
         models = tuple(_fit(inputs, declined, profit, group != k) for k in range(GROUPS))
     means = np.array([_worth((pair,), inputs).mean() for pair in models])
     error = float(np.sqrt((GROUPS - 1) / GROUPS * ((means - means.mean()) ** 2).sum()))
@@ -138,7 +138,7 @@ def _history(
 def _part(
     features: pd.DataFrame, later: pd.DataFrame, after: list[pd.DataFrame], months: int, settings: Settings
 ) -> tuple[NDArray[np.int64], Floats, Floats, int, Floats]:
-    """The customers of one snapshot of whom class and profit are known; who vanished brings nothing."""
+    """The customers of one snapshot whose class and profit are known; those who vanished bring nothing."""
     labelled = labels.labels(features, later, horizon=settings.value.horizon_months, settings=settings.labels)
     rows = features.set_index("customer_id").loc[labelled["customer_id"]]
     total = np.zeros(len(rows))
@@ -179,5 +179,5 @@ def _fit(inputs: Floats, declined: Floats, profit: Floats, rows: NDArray[np.bool
 
 
 def _worth(models: tuple[tuple[Any, Any], ...], inputs: Floats) -> Floats:
-    """Mean over the models of what those who stay bring more."""
+    """Mean over the models of how much more those who stay bring."""
     return np.asarray(np.mean([stayed.predict(inputs) - lost.predict(inputs) for stayed, lost in models], axis=0))

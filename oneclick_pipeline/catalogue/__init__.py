@@ -1,4 +1,4 @@
-"""The catalogue: the offers of the store, whom they fit, and what they say.
+"""The catalogue: the offers of the store, which customers they fit, and what they say.
 
 In comes HOME/catalogue.yaml, or the catalogue.yaml beside this file, out come `Offer`s. Open offer.py first; in a run the
 catalogue is read once, by `Home.catalogue` in orchestration/resources.py.

@@ -39,16 +39,16 @@ def quantiles(offers: Sequence[Offer], customers: Columns) -> Quantiles:
     """The quantiles of the regular customers that offers ask for: exact, one column at a time; NaN where nothing is known."""
     import numpy as np
 
-    found: dict[tuple[str, float], float] = {}
+    cuts: dict[tuple[str, float], float] = {}
     for offer in offers:
         for condition in _single(offer):
-            if condition.quantile is not None and (condition.column, condition.quantile) not in found:
+            if condition.quantile is not None and (condition.column, condition.quantile) not in cuts:
                 values = customers[condition.column].to_numpy(dtype=float, na_value=np.nan)
                 values = values[customers["regular"].to_numpy(dtype=bool, na_value=False)]
                 values = values[~np.isnan(values)]
                 cut = float(np.quantile(values, condition.quantile)) if len(values) else np.nan
-                found[condition.column, condition.quantile] = cut
-    return found
+                cuts[condition.column, condition.quantile] = cut
+    return cuts
 
 
 def _single(offer: Offer) -> Iterator[Condition]:
@@ -60,8 +60,8 @@ def _single(offer: Offer) -> Iterator[Condition]:
 def fits(offers: Sequence[Offer], customers: pd.DataFrame, cuts: Quantiles | None = None) -> Truth:
     """Whether each offer's conditions hold for each customer.
 
-    A condition on an unknown value never holds, and an offer whose message needs an unknown value does not fit: nobody
-    gets a message with a hole. Consent, budget and the like are not asked here; see `refusal`.
+    A condition on an unknown value never holds, and an offer whose message needs an unknown value does not fit: no
+    one gets a message with a gap. Consent, budget and so on are not checked here; see `refusal`.
 
     Args:
         offers: Offers, m of them.
@@ -84,7 +84,7 @@ def fits(offers: Sequence[Offer], customers: pd.DataFrame, cuts: Quantiles | Non
 
 
 def refusal(customers: pd.DataFrame, fitting: Truth, settings: Offers) -> NDArray[np.object_]:
-    """Why each customer can get no offer: the first of `REASONS` that is true of them, empty for who can get one.
+    """Why each customer can get no offer: the first of `REASONS` that is true of them, empty for customers who can get one.
 
     What is unknown refuses: without a known consent there is none, without a known number of contacts the cap is reached.
 

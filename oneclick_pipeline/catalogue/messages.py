@@ -99,7 +99,7 @@ def _years_en(days: object) -> str:
 
 @dataclass(frozen=True)
 class Placeholder:
-    """What may stand in braces in a message.
+    """What may be in braces in a message.
 
     Attributes:
         column: Column that it is filled from.
@@ -136,7 +136,7 @@ def needed(offer: Offer) -> tuple[str, ...]:
 
 
 def unknown_placeholders(template: str) -> list[str]:
-    """What stands in braces and is no placeholder, and braces without a partner.
+    """Text in braces that is not a placeholder, and unmatched braces.
 
     >>> unknown_placeholders("{unpaid_items} {name!r} }")
     ['{name!r}', '}']
@@ -171,7 +171,7 @@ def fill(offer: Offer, customers: pd.DataFrame, language: Language = "ru") -> ND
 
 
 def _written(values: pd.Series, text: Callable[[object], str], offer: Offer) -> NDArray[np.object_]:
-    """Every value as it stands in a message."""
+    """Every value as written in a message."""
     import numpy as np
 
     codes, distinct = values.factorize()
@@ -179,7 +179,7 @@ def _written(values: pd.Series, text: Callable[[object], str], offer: Offer) -> 
         raise BadInputError(
             f"the message of offer {offer.id} cannot be filled: the value is unknown for {unknown:,} customers",
             column=str(values.name),
-            remedy="plan the month anew; an offer fits only customers whose values its message needs are known",
+            remedy="plan the month again; an offer fits only customers for whom all values in its message are known",
         )
     texts: NDArray[np.object_] = np.array([text(value) for value in distinct], dtype=object)
     written: NDArray[np.object_] = texts[codes]

@@ -1,4 +1,4 @@
-"""An offer: whom it is for, what it costs, what it is expected to do."""
+"""An offer: who it is for, what it costs, what it is expected to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oneclick_pipeline.contracts.segments import SEGMENTS
 CHANNELS = ("email", "sms", "push", "site")
 OPERATORS = (">=", ">", "<=", "<", "==", "!=", "in")
 RESERVED_IDS = ("all", "control", "none")
-"""Words that stand beside offer ids in tables and outcome files."""
+"""Words used like offer ids in tables and outcome files."""
 
 COLUMNS: dict[str, Column] = {
     **{column.name: column for column in FEATURES},
@@ -23,7 +23,7 @@ COLUMNS: dict[str, Column] = {
     "value_at_risk": CUSTOMER_SCORES["value_at_risk"],
     "segment": Column("segment", "str", "See customer_segments", values={s.id: s.id for s in SEGMENTS}),
 }
-"""The columns that conditions may ask for."""
+"""The columns that conditions may use."""
 
 Value = float | str | bool
 Operator = Literal[">=", ">", "<=", "<", "==", "!=", "in"]
@@ -82,13 +82,13 @@ class Offer:
         message_ru: What the customer reads, Russian, with placeholders; see `messages.PLACEHOLDERS`.
         message_en: The same, English.
         channel: Hint for the CRM, one of `CHANNELS`.
-        owner: Who answers for it.
+        owner: Who is responsible for it.
         conditions: All must hold.
         cost: Of one offer sent, finance units.
         capacity: How many may be sent in a month; None: any number.
         effect_mean: Prior mean of the change of P(decline); negative is good.
         effect_sd: Its standard deviation.
-        valid_from: First snapshot month in whose plan it stands, None: no limit.
+        valid_from: First snapshot month in whose plan it may be, None: no limit.
         valid_to: Last such month.
     """
 

@@ -1,4 +1,4 @@
-"""The catalogue: which offers there are, whom they are for, what they cost and what they are expected to do.
+"""The catalogue: which offers there are, who they are for, what they cost and what they are expected to do.
 
 It is a YAML file that marketers edit, so everything that can be wrong with it is reported with its line, its field and
 a remedy. Conditions are structured data, never code; see `oneclick_pipeline.yaml` for how the file is read.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 FILE = CATALOGUE
 _MOST_UNITS = 1e9
-_REMEDY = "see the head of the bundled oneclick_pipeline/catalogue/catalogue.yaml for what stands where"
+_REMEDY = "see the head of the bundled oneclick_pipeline/catalogue/catalogue.yaml for the format"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Catalogue:
 
     Attributes:
         offers: In the order of the file.
-        file: Where they were read.
+        file: Where they were read from.
     """
 
     offers: tuple[Offer, ...]
@@ -72,7 +72,7 @@ class Catalogue:
             BadInputError: See `load`.
         """
         if not os.path.lexists(path):
-            raise BadInputError("there is no such catalogue", file=str(path), remedy="give a YAML file")
+            raise BadInputError("the catalogue does not exist", file=str(path), remedy="give a YAML file")
         return cls(_Reader(str(path)).offers(yaml.read(path)), str(path))
 
     @classmethod
@@ -85,7 +85,7 @@ class Catalogue:
         return cls(_Reader(file).offers(yaml.parse(text, file)), file)
 
     def valid_in(self, month: str) -> tuple[Offer, ...]:
-        """The offers that may stand in the plan of a snapshot month, in the order of the file."""
+        """The offers that may be in the plan of a snapshot month, in the order of the file."""
         month = check_month(month)
         return tuple(o for o in self.offers if (o.valid_from or month) <= month <= (o.valid_to or month))
 
@@ -99,9 +99,7 @@ class Catalogue:
             if offer.id == offer_id:
                 return offer
         known = ", ".join(offer.id for offer in self.offers)
-        raise BadInputError(
-            "there is no such offer in the catalogue", file=self.file, value=offer_id, remedy=f"known offers are {known}"
-        )
+        raise BadInputError("the catalogue has no such offer", file=self.file, value=offer_id, remedy=f"the offers are {known}")
 
     @property
     def digest(self) -> str:
@@ -133,13 +131,13 @@ class _Reader:
             raise BadInputError("the catalogue is empty", file=self._file, remedy=f"write offers, or remove the file; {_REMEDY}")
         entries = self._list(self._mapping(root, ("offers",), "the catalogue", needed=("offers",))["offers"], "offers")
         if not entries:
-            raise self._wrong(root, "offers: there is none", remedy="write at least one offer, or remove the file")
+            raise self._wrong(root, "offers: the list is empty", remedy="write at least one offer, or remove the file")
         offers: dict[str, Offer] = {}
         for number, node in enumerate(entries, start=1):
             offer = self._offer(node, number)
             if offer.id in offers:
                 where = self._mapping(node, _FIELDS, offer.id)["id"]
-                raise self._wrong(where, "field id: another offer has it already", remedy="give every offer an id of its own")
+                raise self._wrong(where, "field id: another offer already has it", remedy="give every offer its own id")
             offers[offer.id] = offer
         return tuple(offers.values())
 
@@ -152,7 +150,7 @@ class _Reader:
                 fields["id"],
                 f"{name}, field id: it must be 1 to 64 small latin letters, digits or underscores, and not "
                 + " or ".join(RESERVED_IDS),
-                remedy="write it like basket_voucher: files and results are kept under it",
+                remedy="write it like basket_voucher: it names files and results",
             )
         place = {key: f"offer {slug}, field {key}" for key in _FIELDS}
 
@@ -169,7 +167,7 @@ class _Reader:
         first, last = (self._month(fields[key], place[key]) for key in ("valid_from", "valid_to"))
         if first and last and last < first:
             raise self._wrong(
-                fields["valid_to"], f"{place['valid_to']}: it is before valid_from", remedy="let it end when it begins or later"
+                fields["valid_to"], f"{place['valid_to']}: it is before valid_from", remedy="make it the first month or later"
             )
         conditions = self._list(fields["conditions"], place["conditions"])
         return Offer(
@@ -192,9 +190,7 @@ class _Reader:
         self._mapping(node, ("any",), f"{place}, any")
         either = self._list(fields["any"], f"{place}, any")
         if not either:
-            raise self._wrong(
-                fields["any"], f"{place}, any: there is no condition in it", remedy="write one or more, or remove it"
-            )
+            raise self._wrong(fields["any"], f"{place}, any: it holds no condition", remedy="write one or more, or remove it")
         return AnyOf(tuple(self._condition(c, f"{place}, any") for c in either))
 
     def _condition(self, node: Node, place: str) -> Condition:
@@ -213,22 +209,24 @@ class _Reader:
         numeric = column.type.is_number
         if not numeric and op not in ("==", "!=", "in"):
             raise self._wrong(
-                fields["op"], f"{place}: {column.name} is no number and has no order", remedy='compare it by "==", "!=" or "in"'
+                fields["op"],
+                f"{place}: {column.name} is not a number and has no order",
+                remedy='compare it by "==", "!=" or "in"',
             )
         if key == "value":
             if op != "in":
                 return Condition(column.name, op, value=self._value(operand, place, column))
             values = self._list(operand, place)
             if not values:
-                raise self._wrong(operand, f"{place}: the list is empty, so it would fit nobody", remedy="write a value")
+                raise self._wrong(operand, f"{place}: the list is empty, so it would fit no one", remedy="write a value")
             return Condition(column.name, op, value=tuple(self._value(v, place, column) for v in values))
         if not numeric or op == "in":
-            raise self._wrong(operand, f"{place}: only numbers are compared so, by an order", remedy="write a value instead")
+            raise self._wrong(operand, f"{place}: only numbers can be compared by order", remedy="write a value instead")
         if key == "column_value":
             other = self._word(operand, place, tuple(COLUMNS))
             if not COLUMNS[other].type.is_number:
                 raise self._wrong(
-                    operand, f"{place}: {other} is no number, {column.name} is one", remedy="name a column of numbers"
+                    operand, f"{place}: {other} is not a number, but {column.name} is", remedy="name a column of numbers"
                 )
             return Condition(column.name, op, column_value=other)
         quantile = self._number(operand, place)
@@ -254,11 +252,11 @@ class _Reader:
             raise self._wrong(node, f"{place}: fields with values are expected here", remedy=_REMEDY)
         fields: dict[str, Node] = {}
         for key, value in node.value:
-            name = yaml.shown(key)
+            name = yaml.content_of(key)
             if name not in known:
-                raise self._wrong(key, f"{place}: unknown field", remedy=f"known fields are {', '.join(known)}")
+                raise self._wrong(key, f"{place}: unknown field", remedy=f"the fields are {', '.join(known)}")
             if name in fields:
-                raise self._wrong(key, f"{place}, field {name}: it stands twice", remedy="remove one of them")
+                raise self._wrong(key, f"{place}, field {name}: it appears twice", remedy="remove one of them")
             fields[name] = value
         if missing := [name for name in needed if name not in fields]:
             raise self._wrong(node, f"{place}, field {missing[0]}: it is missing", remedy=f"write it; {_REMEDY}", value=False)
@@ -274,14 +272,14 @@ class _Reader:
         try:
             return yaml.scalar(node)
         except ValueError as error:  # a list, an unknown tag, the 45th of May, a number of a million digits
-            raise self._wrong(node, f"{place}: {error}", remedy="write a number, or a text in quotes") from error
+            raise self._wrong(node, f"{place}: {error}", remedy="write a number, or text in quotes") from error
 
     def _text(self, node: Node, place: str) -> str:
         """A text that is not empty, on one line."""
         value = self._scalar(node, place)
         if not isinstance(value, str):
             raise self._wrong(
-                node, f"{place}: it must be a text", remedy="write a text, in quotes where YAML reads something else"
+                node, f"{place}: it must be text", remedy="write text, in quotes where YAML would read something else"
             )
         text = messages.plain(value)
         if not text:
@@ -293,7 +291,7 @@ class _Reader:
         if unknown := messages.unknown_placeholders(text):
             raise self._wrong(
                 node,
-                f"{place}: {unknown[0]} is no known placeholder",
+                f"{place}: {unknown[0]} is not a known placeholder",
                 remedy="known are " + ", ".join(f"{{{name}}}" for name in messages.PLACEHOLDERS),
             )
         return text

@@ -6,11 +6,11 @@ that can be corrected safely is corrected and listed in `corrections`. Open `exp
 
     export.py      an export cleaned: the order of the steps
     reading.py     rows as values, read with care
-    quick.py       the same for rows that are beyond doubt, in a fraction of the time
+    quick.py       the same for unambiguous rows, in a fraction of the time
     texts.py       texts without surrounding blanks
     words.py       words of a vocabulary, and the one that a misspelt word is nearest to
     rules.py       values of texts (numbers as in raw/numbers.py), and the rules that they may break
-    duplicates.py  keys that stand twice: exact copies, and rows in conflict
+    duplicates.py  keys that appear twice: exact copies, and rows in conflict
     quarantine.py  what `rejected_rows` says of a broken rule
     corrections.py misspelt words, and values that are errors by a robust rule
     lists.py       the form of both lists

@@ -20,7 +20,7 @@ _LARGEST_LOG = math.log(sys.float_info.max)
 
 
 def misspelt(kept: nw.LazyFrame, table: Table, words: Words) -> list[nw.LazyFrame]:
-    """The misspelt words of the rows that are kept, one frame per column; they stand under `word_<name>`."""
+    """The misspelt words of the rows that are kept, one frame per column; they are under `word_<name>`."""
     parts = []
     for column in (c for c in table.columns if c.name in words):
         wrong = {key: (text, word) for key, (text, word) in words[column.name].items() if text != word}
@@ -71,10 +71,10 @@ def replace_outliers(
     """Replace errors of a column by their period's median: (the corrected frame, the corrections)."""
     value, parts, read = nw.col(column.name), [], good
     for period in dict.fromkeys(table["period"].values.values()):
-        found = _outlier_limit(compute(read.filter(nw.col("period") == period).select(value)), column, limit)
-        if found is None:
+        limit_and_median = _outlier_limit(compute(read.filter(nw.col("period") == period).select(value)), column, limit)
+        if limit_and_median is None:
             continue
-        highest, median = found
+        highest, median = limit_and_median
         wrong = (nw.col("period") == period) & (value > highest)
         parts.append(
             read.filter(wrong).select(

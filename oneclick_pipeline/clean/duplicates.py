@@ -1,4 +1,4 @@
-"""Rows whose key stands twice: exact copies, and rows in conflict."""
+"""Rows whose key appears twice: exact copies, and rows in conflict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _number(column: Column) -> nw.Expr:
 
 
 def _same_keys_possible(good: nw.LazyFrame, table: Table) -> bool:
-    """Whether a key stands twice: much cheaper than to list those that do."""
+    """Whether a key appears twice: much cheaper than to list those that do."""
     key = nw.col(table.key[0])  # a customer, and in some tables a word: then one number is made of both
     for name in table.key[1:]:
         key = key * len(table[name].values) + _number(table[name])
@@ -32,9 +32,9 @@ def _same_keys_possible(good: nw.LazyFrame, table: Table) -> bool:
 
 
 def same_keys(good: nw.LazyFrame, table: Table) -> tuple[list[int], list[int]]:
-    """Lines to drop among rows whose key stands twice: (exact copies, rows in conflict).
+    """Lines to drop among rows whose key appears twice: (exact copies, rows in conflict).
 
-    Of exact copies the first line stays; of rows in conflict none does, since nobody can say which is right.
+    Of exact copies the first line is kept; of rows in conflict none is, since it is unknown which is right.
     """
     if not _same_keys_possible(good, table):
         return [], []

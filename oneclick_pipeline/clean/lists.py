@@ -25,7 +25,7 @@ def listing(table: Table, file: str, parts: Iterable[nw.LazyFrame], like: nw.Laz
 
 
 def whole_lines(texts: nw.LazyFrame, lines: list[int], table: Table, *, value: str, rule: str) -> nw.LazyFrame:
-    """Whole lines for `rejected_rows` or `corrections`: their key stands for them, in the column `value`."""
+    """Whole lines for `rejected_rows` or `corrections`: they are identified by their key, in the column `value`."""
     key = table[table.key[0]]
     nothing = nw.lit(None, nw.String())
     header = nw.lit(key.header) if value == "value" else nothing

@@ -24,7 +24,7 @@ def broken(frame: nw.LazyFrame, table: Table) -> list[nw.LazyFrame]:
     ]
     for column in table.columns:
         for rule, breaks in broken_rules(column):
-            found = frame.filter(nw.col("problem").is_null() & breaks)
+            rejected = frame.filter(nw.col("problem").is_null() & breaks)
             value = nw.col(column.name).str.head(_VALUE_CHARACTERS).alias("value")
-            parts.append(found.select("line", nw.lit(column.header).alias("column"), value, nw.lit(rule).alias("rule")))
+            parts.append(rejected.select("line", nw.lit(column.header).alias("column"), value, nw.lit(rule).alias("rule")))
     return parts

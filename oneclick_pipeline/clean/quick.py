@@ -1,7 +1,7 @@
 """Rows as values, read the cheap way, where the engine can (Polars).
 
-Numbers are read by the engine's own parser, words by looking them up among those of the first rows. Whatever is not beyond doubt
-so is left to `reading`, as all rows are elsewhere: the outcome is the same.
+Numbers are read by the engine's own parser, words by looking them up among those of the first rows. Whatever is not
+unambiguous that way is left to `reading`, as all rows are on other engines: the outcome is the same.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _doubts(column: Column) -> list[nw.Expr]:
 
 
 def read_quickly(raw: nw.LazyFrame, table: Table, compute: Compute) -> tuple[Reading, list[int]] | None:
-    """Read rows the cheap way: the good ones that are beyond doubt, and the lines of all others.
+    """Read rows the cheap way: the good ones that are unambiguous, and the lines of all others.
 
     None where the engine has no parser that skips what it cannot read.
     """
@@ -78,7 +78,7 @@ def read_quickly(raw: nw.LazyFrame, table: Table, compute: Compute) -> tuple[Rea
 
 
 def _place(name: str, texts: list[str], *, nullable: bool) -> pl.Expr:
-    """Where a text stands among `texts`, after them if it is an allowed blank; null for any other."""
+    """Position of a text among `texts`, after them if it is an allowed blank; null for any other."""
     import polars as pl
 
     places = pl.Enum([*texts, ""] if nullable else texts)
@@ -92,5 +92,5 @@ def _meaning(column: Column, words: list[str]) -> pl.Expr:
     values = [column.values.get(word, word) for word in words]
     meant = pl.Series(values, dtype=pl.Boolean if column.kind == "bool" else pl.Categorical)
     places = pl.col(f"word_{column.name}")
-    found = pl.when(places < len(values)).then(places)  # an allowed blank stands after them
-    return found.map_batches(meant.gather, return_dtype=meant.dtype, is_elementwise=True).alias(column.name)
+    position = pl.when(places < len(values)).then(places)  # an allowed blank comes after them
+    return position.map_batches(meant.gather, return_dtype=meant.dtype, is_elementwise=True).alias(column.name)

@@ -29,8 +29,8 @@ class Reading:
 
     Attributes:
         frame: Columns line, bad, the values under their names, the texts of repairable columns under `text_<name>`,
-            and the words under `word_<name>`: themselves, or numbers that stand for them.
-        words: What stands under `word_<name>`.
+            and the words under `word_<name>`: themselves, or numbers that denote them.
+        words: What `word_<name>` holds.
         bad: Lines of bad rows.
         rejected: What is bad about them, for `rejected_rows`.
     """

@@ -36,7 +36,7 @@ def broken_rules(column: Column) -> list[tuple[str, nw.Expr]]:
     if column.type.is_number:
         # 1e400 fits the pattern and is infinite.
         rules.append(
-            (f"is no {'integer' if column.kind == 'int' else 'number'}", ~empty & (value.is_null() | ~value.is_finite()))
+            (f"is not {'an integer' if column.kind == 'int' else 'a number'}", ~empty & (value.is_null() | ~value.is_finite()))
         )
     if column.minimum is not None:
         rules.append((f"is not {column.rule}", (value < column.minimum).fill_null(value=False)))

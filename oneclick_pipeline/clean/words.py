@@ -45,17 +45,17 @@ def is_word(column: Column) -> bool:
 
 
 def right_spellings(texts: nw.LazyFrame, column: Column) -> dict[str, str]:
-    """Every different text of a vocabulary column -> its right spelling; words nobody knows are left out."""
-    found = texts.select(column.name).unique().collect()[column.name].drop_nulls().to_list()
+    """Every different text of a vocabulary column -> its right spelling; unknown words are left out."""
+    different = texts.select(column.name).unique().collect()[column.name].drop_nulls().to_list()
     words = list(column.values) or list(column.known)
-    right = {text: text if text in words else nearest(text, words) for text in sorted(found)}
+    right = {text: text if text in words else nearest(text, words) for text in sorted(different)}
     if column.known:  # an open vocabulary: a new word is as good as a known one
         return {text: word or text for text, word in right.items()}
     return {text: word for text, word in right.items() if word is not None}
 
 
 def chosen(key: nw.Expr, by_key: Mapping[Any, Any], dtype: nw.dtypes.DType) -> nw.Expr:
-    """What stands in a dictionary under the key, null where nothing does."""
+    """The dictionary's value for the key, null where nothing does."""
     if not by_key:
         return nw.lit(None, dtype)
     return key.replace_strict(list(by_key), list(by_key.values()), default=None, return_dtype=dtype)

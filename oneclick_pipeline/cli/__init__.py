@@ -4,9 +4,9 @@ In come options; out come messages, tables and an exit code. The work itself is 
 here reads its options, calls one function, and shows the result. Begin with `app`, where the commands are put together.
 
 start        what the script calls: loads `app` so that Ctrl-C ends it at once
-app          the commands put together, and what is said when one fails
+app          the commands put together, and what is printed when one fails
 options      options that several commands share, exit codes
-streams      standard output and error that cannot end a command
+streams      standard output and error that cannot make a command fail
 run          oneclick run
 summary      what a run shows at its end
 ui           oneclick ui

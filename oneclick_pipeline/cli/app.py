@@ -37,9 +37,9 @@ app = typer.Typer(
     add_completion=False,
     help="""The monthly retention engine of the online store «В один клик».
 
-    A home (--home, [b]data[/b] by default) holds everything: the four CSV exports of every month below
-    [b]raw/YYYY-MM/[/b], the tables below [b]tables/[/b], the models below [b]mlflow/[/b], the runs below [b]dagster/[/b].
-    Another home is another, independent world.
+    A home (--home, [b]data[/b] by default) holds everything: the four CSV exports of every month in
+    [b]raw/YYYY-MM/[/b], the tables in [b]tables/[/b], the models in [b]mlflow/[/b], the runs in [b]dagster/[/b].
+    Homes are independent of one another.
 
     [b]Begin with[/b]  oneclick run --month 2026-10   then   oneclick ui
     """,

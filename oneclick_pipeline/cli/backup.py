@@ -12,10 +12,10 @@ from oneclick_pipeline.cli.options import HomeOption  # noqa: TC001 - typer read
 
 
 def backup(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make; it must not be there.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to create; it must not exist.")],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Copy a home and its database into a folder: files and databases that belong together. No run may be at work.
+    """Copy a home and its database into a folder: files and databases that belong together. No run may be in progress.
 
     Links are followed: the backup holds what they lead to. Only its owner can read it.
     """
@@ -23,5 +23,5 @@ def backup(
 
     manifest = home_backup.backup(home.absolute(), folder.absolute())
     for name in manifest.get("left_out", []):
-        terminal.error(f"left out, as no backup can hold it: {name}")
+        terminal.error(f"left out, because a backup cannot hold it: {name}")
     terminal.echo(f"{len(manifest['files']):,} files of {home} in {folder}")

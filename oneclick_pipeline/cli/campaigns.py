@@ -14,7 +14,7 @@ from oneclick_pipeline.cli.options import QUARANTINED, HomeOption
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
 
-app = typer.Typer(no_args_is_help=True, help="Campaigns: what offers changed.")
+app = typer.Typer(no_args_is_help=True, help="Campaigns: the effects of offers.")
 
 _RATIO = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?")
 
@@ -30,17 +30,17 @@ def campaigns_import(
         typer.Option(
             "--ratio",
             metavar="OFFER=NUMBER",
-            help="How many customers were meant to get the offer for every control; may be given for every offer.",
+            help="How many customers were meant to get the offer for each control; may be repeated for other offers.",
             show_default=False,
         ),
     ] = None,
     equal_split: Annotated[  # noqa: FBT002
-        bool, typer.Option("--equal-split", help="All groups were meant to be of one size: --ratio OFFER=1 for every offer.")
+        bool, typer.Option("--equal-split", help="All groups were meant to be the same size: --ratio OFFER=1 for every offer.")
     ] = False,
     json_file: Annotated[
         str | None,
         typer.Option(
-            "--json", metavar="FILE", help="Write all as JSON as well; - writes it to the standard output, and no table."
+            "--json", metavar="FILE", help="Write everything as JSON, too; - writes it to standard output instead of the table."
         ),
     ] = None,
     month: Annotated[
@@ -68,7 +68,9 @@ def campaigns_import(
 
         path = table_file(home, "customer_features", month)
         if not path.exists():
-            raise BadInputError("the month was not run in this home", file=str(path), remedy="run it first, or leave out --month")
+            raise BadInputError(
+                "this home has no run of the month", file=str(path), remedy="run the month first, or leave out --month"
+            )
         customers = pl.read_parquet(path, columns=["customer_id"], glob=False)["customer_id"].to_list()
     campaign = outcomes_csv.read(file, known=customers)
     ratios = {offer: 1.0 for offer in campaign.sizes if offer != CONTROL and equal_split} | _ratios(ratio or [])

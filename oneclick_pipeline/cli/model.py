@@ -28,12 +28,12 @@ def model_accept(
         list[int], typer.Argument(metavar="VERSION...", min=1, help="Numbers of versions, as in [b]model list[/b].")
     ],
     home: HomeOption = Path("data"),
-    yes: Annotated[bool, typer.Option("--yes", help="Accept without a question.")] = False,  # noqa: FBT002
+    yes: Annotated[bool, typer.Option("--yes", help="Accept without asking.")] = False,  # noqa: FBT002
 ) -> None:
     """Accept versions that have no record in the home, as those that older versions of this software registered.
 
     What MLflow says of a version, and every file of it, is shown first. Files whose SHA-256 was kept as a tag must agree with
-    it, the others are accepted as they are now: anybody who could reach MLflow's port may have changed both. Tables of customers
+    it, the others are accepted as they are now: anyone who could reach MLflow's port may have changed both. Tables of customers
     are then moved out of the artifacts, and the example of the model, which was a customer, is replaced by an invented one.
     """
     from oneclick_pipeline.tracking import Tracking
@@ -62,7 +62,7 @@ def model_list(home: HomeOption = Path("data")) -> None:
             continue
         tags = {name: terminal.markup(text) for name, text in version.tags.items()}
         own_aliases = [alias for alias, number in sorted(aliases.items()) if number == version.version]
-        gates = f"{len(version.gates)} gates passed" if version.has_gates else "not judged"
+        gates = f"{len(version.gates)} gates passed" if version.has_gates else "not evaluated"
         made = f"made {version.created:%Y-%m-%d %H:%M}\nrun {version.run_id[:8]}"
         table.add_row(
             "\n".join([str(version.version), *map(terminal.markup, own_aliases)]),
@@ -85,9 +85,9 @@ def model_promote(
     home: HomeOption = Path("data"),
     force: Annotated[bool, typer.Option("--force", help="Promote it although it failed a gate.")] = False,  # noqa: FBT002
 ) -> None:
-    """Make a version the champion by hand; the old champion is kept as [b]previous[/b].
+    """Make a version the champion; the old champion is kept as [b]previous[/b].
 
-    The version is loaded first. One that failed a gate, or was never judged, is refused unless you say --force.
+    The version is loaded first. One that failed a gate, or was never evaluated, is refused without --force.
     Scores change with the next run of a month: [b]oneclick run --job refresh[/b].
     """
     store = _registry(home)

@@ -12,17 +12,17 @@ from rich.table import Table
 from oneclick_pipeline import terminal
 from oneclick_pipeline.cli.options import HomeOption, MonthOption  # noqa: TC001 - typer reads them when it runs
 
-app = typer.Typer(no_args_is_help=True, help="The offers: check the catalogue, hand a month's plan over.")
+app = typer.Typer(no_args_is_help=True, help="The offers: check the catalogue, publish a month's plan.")
 
 
 @app.command("check")
 def offers_check(
-    file: Annotated[Path | None, typer.Argument(help="A catalogue; the one of the home by default.", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Argument(help="A catalogue; that of the home by default.", show_default=False)] = None,
     home: HomeOption = Path("data"),
 ) -> None:
     """Check a catalogue of offers and show it. What is wrong is shown with line, field and value, and ends with code 1.
 
-    The catalogue of a home is HOME/catalogue.yaml; where there is none, the bundled one serves.
+    The catalogue of a home is HOME/catalogue.yaml; if there is none, the bundled one is used.
     """
     from oneclick_pipeline.catalogue.reader import Catalogue
 
@@ -58,12 +58,12 @@ def offers_publish(
     ],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Write what was handed over in a month, and its segments, into the store's database, PostgreSQL or SQLite.
+    """Write what was published in a month, and its segments, into the store's database, PostgreSQL or SQLite.
 
-    That is what the ledger holds: who got which offer, and who was held out. If the plan has become another one since, it is
-    said so, and not published. The tables are [b]oneclick_offer_plan[/b] and [b]oneclick_customer_segments[/b], keyed by
-    month and customer_id. It is one transaction: rows are inserted, updated, or deleted where the customer is in it no
-    longer. Other months stay.
+    That is what the ledger holds: who got which offer, and who was held out. If the plan has changed since, that is
+    reported, and the new plan is not published. The tables are [b]oneclick_offer_plan[/b] and
+    [b]oneclick_customer_segments[/b], keyed by month and customer_id. It is one transaction: rows are inserted, updated, or
+    deleted if the customer is no longer in it. Other months are left alone.
     """
     from oneclick_pipeline.orchestration import publication
 
@@ -73,11 +73,11 @@ def offers_publish(
     result = publication.publish(home.absolute(), month, database, waiting)
     for name, rows in result.published.rows.items():
         terminal.echo(f"{name}  {rows:,} rows of {month}, {result.published.removed[name]:,} removed")
-    terminal.echo(f"in {result.published.database}, as it was handed over (digest {result.digest})")
+    terminal.echo(f"in {result.published.database}, as it went out (digest {result.digest})")
     if result.differing:
         terminal.error(
-            f"warning: today's plan of {month} has become another: {result.differing:,} customers differ from what was handed "
-            f"over, which is published here. To hand the new plan over in its place: oneclick run --month {month} --replan"
+            f"warning: the current plan of {month} has changed: {result.differing:,} customers differ from the plan that went "
+            f"out, which is published here. To send out the new plan instead: oneclick run --month {month} --replan"
         )
     if result.differing is None:
-        terminal.error(f"warning: there is no offer_plan of {month} any more to compare with")
+        terminal.error(f"warning: offer_plan of {month} no longer exists, so there is nothing to compare with")

@@ -1,4 +1,4 @@
-"""What options of commands are read with."""
+"""Parsers of command options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FAILED, QUARANTINED = 1, 3
-"""Exit codes: the command failed; it is done, and rows were left out."""
+"""Exit codes: the command failed; it finished, but rows were left out."""
 
 
 class Language(StrEnum):
@@ -24,7 +24,7 @@ class Language(StrEnum):
 
 
 def whole(least: int, most: int = 2**63 - 1) -> Callable[[object], int]:
-    """What reads a whole number in ASCII digits: `int` also takes 1_000, blanks, and the digits of every script.
+    """A parser of whole numbers in ASCII digits: `int` also takes 1_000, blanks, and the digits of every script.
 
     Args:
         least: Smallest number that is allowed.
@@ -46,7 +46,7 @@ def whole(least: int, most: int = 2**63 - 1) -> Callable[[object], int]:
 
 
 class Given:
-    """What the options of the command say that is needed where it ends.
+    """The options of the command that are needed when it ends.
 
     Attributes:
         home: The home, absolute; None where the command has none.
@@ -62,6 +62,8 @@ def _given(home: Path) -> Path:
 
 HomeOption = Annotated[
     Path,
-    typer.Option("--home", envvar="ONECLICK_HOME", callback=_given, help="Folder that everything is read from and written to."),
+    typer.Option(
+        "--home", envvar="ONECLICK_HOME", callback=_given, help="Folder that holds everything that is read and written."
+    ),
 ]
 MonthOption = Annotated[str, typer.Option("--month", help="Snapshot month, YYYY-MM.", show_default=False)]

@@ -1,4 +1,4 @@
-"""`oneclick report`: the page of a month once more, from its tables."""
+"""`oneclick report`: the page of a month again, from its tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def report(
 ) -> None:
     """Write the report of a month again, from the tables of its run.
 
-    Nothing is computed anew. In the language of the settings it replaces [b]HOME/reports/MONTH.html[/b]; in the other one it is
+    Nothing is recomputed. In the language of the settings it replaces [b]HOME/reports/MONTH.html[/b]; in the other one it is
     written beside it, as [b]MONTH.en.html[/b] or [b]MONTH.ru.html[/b].
     """
     from oneclick_pipeline.report import files

@@ -1,4 +1,4 @@
-"""`oneclick restore`: a backup brought back into an empty home."""
+"""`oneclick restore`: a backup restored into an empty home."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from oneclick_pipeline.home import permissions
 
 
 def restore(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that [b]oneclick backup[/b] made.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder created by [b]oneclick backup[/b].")],
     home: HomeOption = Path("data"),
 ) -> None:
-    """Bring a backup back into an empty home, and into an empty database where it has one. Every file is checked first."""
+    """Restore a backup into an empty home, and into an empty database if it has one. Every file is checked first."""
     from oneclick_pipeline.orchestration.backup import home_backup
 
     manifest = home_backup.restore(folder.absolute(), home.absolute())
     permissions.prepare(home)  # the same
-    terminal.echo(
-        f"{len(manifest['files']):,} files of {manifest['made']} in {home}. Look it over: oneclick doctor --home {home}"
-    )
+    terminal.echo(f"{len(manifest['files']):,} files of {manifest['made']} in {home}. Check it: oneclick doctor --home {home}")

@@ -37,7 +37,7 @@ class EngineName(StrEnum):
 def run(
     month: MonthOption,
     home: HomeOption = Path("data"),
-    engine: Annotated[EngineName, typer.Option(help="What holds the tables; all give the same.")] = EngineName.polars,
+    engine: Annotated[EngineName, typer.Option(help="The table engine; all give the same result.")] = EngineName.polars,
     spark_master: Annotated[
         str,
         typer.Option(
@@ -52,7 +52,7 @@ def run(
     job: Annotated[
         Job, typer.Option(help="[b]retrain[/b]: everything, with a new model. [b]refresh[/b]: new scores from the champion.")
     ] = Job.retrain,
-    replan: Annotated[bool, typer.Option("--replan", help="Replace the offers of a month that were published before.")] = False,  # noqa: FBT002
+    replan: Annotated[bool, typer.Option("--replan", help="Replace offers that were already published for the month.")] = False,  # noqa: FBT002
 ) -> None:
     """Run a month: four exports in, scored and segmented customers and a plan of offers out.
 
@@ -83,7 +83,7 @@ def run(
             errors.print(f"not run: {terminal.markup(', '.join(progress.waiting))}")
         errors.print(
             f"The run is kept as {outcome.run_id}; `oneclick ui --home {terminal.markup(home)}` shows it. "
-            "The tables of failed steps are as before, but for rejected_rows and corrections, which say what was found."
+            "The tables of failed steps are as before, except for rejected_rows and corrections, which list the problems."
         )
         raise typer.Exit(FAILED)
     finished = summary.read(home, month, outcome.expected_gain)
@@ -100,7 +100,7 @@ def run(
 
 
 class _Progress:
-    """One line per step: how many of how many, how long, how long in all."""
+    """One line per step: its number, its duration, the total time."""
 
     def __init__(self, console: Console, steps: list[str]) -> None:
         self._console, self._total, self.waiting = console, len(steps), steps
@@ -112,7 +112,7 @@ class _Progress:
         return time.monotonic() - self._begin
 
     def __call__(self, step: str, state: str) -> None:
-        """Say what a step does, or that another run works on the month."""
+        """Report what a step does, or that another run works on the month."""
         if state == "waiting":
             self._console.print(f"  another run works on {step}: waiting until it has ended")
             return

@@ -16,14 +16,12 @@ from oneclick_pipeline.errors import BadInputError
 def score(
     customer: Annotated[
         int | None,
-        typer.Option(
-            parser=whole(0), metavar="INTEGER", help="The store's number of a customer of the month.", show_default=False
-        ),
+        typer.Option(parser=whole(0), metavar="INTEGER", help="The store's number of the customer.", show_default=False),
     ] = None,
     json_file: Annotated[
         str | None,
         typer.Option(
-            "--json", metavar="FILE", help="JSON with a customer's features, or a list of such; - reads the standard input."
+            "--json", metavar="FILE", help="JSON with one customer's features, or a list of them; - reads standard input."
         ),
     ] = None,
     month: Annotated[
@@ -34,7 +32,7 @@ def score(
 ) -> None:
     """Score one customer with the champion: p_decline and the three strongest reasons.
 
-    [b]--customer[/b] says what customer_scores of the month says, out-of-fold probability included. [b]--json[/b] takes
+    [b]--customer[/b] shows what customer_scores of the month holds, out-of-fold probability included. [b]--json[/b] takes
     features by name, as docs/tables.md describes them, and writes JSON; features that are absent or null are filled
     by the model and listed as missing.
     """

@@ -15,13 +15,13 @@ from oneclick_pipeline.web import sockets
 
 _MOST_CONNECTIONS = 64
 _GRACE = 1
-"""Seconds that a request at work has to end after Ctrl-C."""
+"""Seconds that a running request has to finish after Ctrl-C."""
 
 
 def serve(
     home: HomeOption = Path("data"),
     port: Annotated[
-        int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port on this machine; 0 takes a free one.")
+        int, typer.Option(parser=whole(0, 65535), metavar="INTEGER", help="Port on this machine; 0 picks a free one.")
     ] = 5001,
     version: Annotated[
         int | None, typer.Option("--version", min=1, help="Version of the model; the champion by default.", show_default=False)

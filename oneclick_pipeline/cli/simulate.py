@@ -25,19 +25,22 @@ def simulate(
         int, typer.Option(parser=whole(1), metavar="INTEGER", help="How many customers in the first month.")
     ] = 20_000,
     months: Annotated[int, typer.Option(parser=whole(1, 60), metavar="INTEGER", help="How many months with offers.")] = 12,
-    seed: Annotated[int, typer.Option(parser=whole(0), metavar="INTEGER", help="Same seed, same luck for all policies.")] = 1,
+    seed: Annotated[
+        int, typer.Option(parser=whole(0), metavar="INTEGER", help="The same seed gives every policy the same luck.")
+    ] = 1,
     home: Annotated[
-        Path, typer.Option("--home", help="Folder that the year is lived in; not one that holds these months.")
+        Path, typer.Option("--home", help="Folder in which the year is played; it must not hold these months.")
     ] = Path("data/simulated"),
     fast: Annotated[  # noqa: FBT002
-        bool, typer.Option("--fast", help="The stages' functions with true scores, in memory, in place of the graph.")
+        bool, typer.Option("--fast", help="Run the stages' functions in memory, with the true scores, instead of the graph.")
     ] = False,
     first: Annotated[
         str | None,
         typer.Option(
             "--from",
-            help="First snapshot month with offers, YYYY-MM; all months must be over. By default the last of them is the newest "
-            "month that is over.",
+            help="First snapshot month with offers, YYYY-MM; all months must have ended. By default the last of them is the "
+            "newest "
+            "month that has ended.",
             show_default=False,
         ),
     ] = None,
@@ -45,14 +48,15 @@ def simulate(
         int, typer.Option(parser=whole(0, 60), metavar="INTEGER", help="Months before it, without offers: the store's history.")
     ] = 6,
     retrain_every: Annotated[
-        int, typer.Option(parser=whole(1), metavar="INTEGER", help="A model is trained in the first month and every so many.")
+        int,
+        typer.Option(parser=whole(1), metavar="INTEGER", help="Months between trainings; the first month always trains a model."),
     ] = 3,
 ) -> None:
-    """Live a year of the twin with offers, and compare what policies earn with the same luck.
+    """Play a year of the twin with offers, and compare what policies earn with the same luck.
 
-    Ours runs every month through the real graph; nobody, random, risk x profit and the oracle, which knows the true effects,
-    live the same year without it. The three months after the last offers count, too. HOME/settings.yaml and
-    HOME/catalogue.yaml hold; without settings the budget is 0.03 finance units a customer and month, and is written there.
+    Ours runs every month through the real graph; nobody (no offers), random, risk x profit and the oracle, which knows the
+    true effects, play the same year without it. The three months after the last offers count, too. HOME/settings.yaml and
+    HOME/catalogue.yaml apply; without settings the budget is 0.03 finance units per customer and month, and is written there.
 
     Tables and the picture go to HOME/twin/year/, the true effects of every offer on every customer to HOME/twin/effects/.
     """
@@ -100,12 +104,12 @@ def _runner(home: Path, last: str, say: Callable[[str], None]) -> Callable[[str,
     from oneclick_pipeline.orchestration import execution
 
     if not is_over(last, datetime.now(UTC)):
-        remedy = "choose an earlier --from or fewer --months: a month can be run once it is over"
-        raise BadInputError(f"the month {last} is not over", remedy=remedy)
+        remedy = "choose an earlier --from or fewer --months: a month can be run once it has ended"
+        raise BadInputError(f"the month {last} has not ended", remedy=remedy)
 
     def run_month(job: str, month: str) -> None:
         begin = time.monotonic()
-        graph = build(str(home))  # anew: its first month follows from the snapshots that are there
+        graph = build(str(home))  # again: its first month follows from the snapshots that are there
         outcome = execution.execute(graph.resolve_job_def(job), month, home, lambda *_: None)
         if not outcome.success:
             raise BadInputError(

@@ -1,7 +1,7 @@
 """What the script `oneclick` calls: the command line, loaded so that Ctrl-C ends it at once.
 
 Python's own handler raises `KeyboardInterrupt` wherever the interpreter is. While modules are imported that is, now and then,
-in a callback of the import system, which prints the exception and goes on: the wish to stop is lost.
+in a callback of the import system, which prints the exception and continues: the interrupt is lost.
 """
 
 import signal

@@ -1,4 +1,4 @@
-"""Standard output and error that cannot end a command: a terminal that lacks a character, or that is there no longer."""
+"""Standard output and error that cannot end a command: a terminal that lacks a character, or that has been closed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOBODY_READS = (errno.EPIPE, errno.EIO)
 
 
 def in_ascii(error: UnicodeError) -> tuple[str, int]:
-    r"""What stands in the place of characters that an encoding lacks; a handler of errors for `codecs`.
+    r"""The replacement of characters that an encoding lacks; a handler of errors for `codecs`.
 
     >>> "✓ 5 ≥ 3 ☂".encode("ascii", "oneclick").decode()
     '+ 5 >= 3 \\u2602'
@@ -36,10 +36,10 @@ codecs.register_error(_HANDLER, in_ascii)
 
 
 class _Output(io.FileIO):
-    """A descriptor that swallows what is written once nobody reads it: `| head` has seen enough, the terminal is closed.
+    """A descriptor that discards output once its reader has gone: `| head` has seen enough, the terminal is closed.
 
-    The command goes on. A run that was started is worth more than its lines, and a month that breaks off with them is not
-    what somebody means who closes a pipe; its exit code says how it ended.
+    The command continues. A run is worth more than its output, and closing a pipe is not meant to
+    abort a month; the exit code says how it ended.
     """
 
     def write(self, data: bytes) -> int:  # type: ignore[override] # any buffer, in truth
@@ -53,12 +53,12 @@ class _Output(io.FileIO):
 
 
 def tolerant(stream: TextIO | None) -> TextIO:
-    """A standard stream as one that every text can be written to, now and when its reader has gone."""
+    """A standard stream to which any text can be written, even once its reader has gone."""
     if stream is None:  # it was closed before we were started
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - as long as the process lives
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)  # there is no buffer between them under PYTHONUNBUFFERED
-    if not (isinstance(stream, io.TextIOWrapper) and isinstance(raw, io.FileIO)):  # somebody catches the output in memory
+    if not (isinstance(stream, io.TextIOWrapper) and isinstance(raw, io.FileIO)):  # the output is captured in memory
         return stream
     stream.flush()
     output = _Output(stream.fileno(), "wb", closefd=False)

@@ -1,4 +1,4 @@
-"""What a run has made, for the terminal: read back from the home, so that it says what is really there."""
+"""What a run has made, for the terminal: read back from the home, so that it shows what is really there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REMEDY = "correct the value in the export and run the month again; until then t
 
 @dataclass(frozen=True)
 class Summary:
-    """What the month's tables and the champion say.
+    """The figures of the month's tables and the champion.
 
     Attributes:
         home: The home.
@@ -144,7 +144,7 @@ def render(summary: Summary) -> Group:
 
 
 def places(summary: Summary) -> list[str]:
-    """Where everything of the month lies, a line each: a path is to stay whole, however wide the terminal is."""
+    """Where the files of the month are, one per line: a path is never broken, however narrow the terminal is."""
     paths = {
         "monthly report": report_file(summary.home, summary.month),
         "offers for the CRM": offers_file(summary.home, summary.month),
@@ -162,6 +162,6 @@ def _whole(number: float | None) -> str:
 
 
 def near(path: Path) -> str:
-    """The path as seen from where the reader stands, if that is shorter."""
+    """The path relative to the current folder, if that is shorter."""
     here = Path.cwd()
     return plain(path.relative_to(here) if path.is_relative_to(here) else path)

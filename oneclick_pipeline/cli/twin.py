@@ -32,7 +32,7 @@ def twin_month(
     seed: SeedOption = 1,
     home: HomeOption = Path("data"),
     profile: ProfileOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the month if it is there.")] = False,  # noqa: FBT002
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the month if it exists.")] = False,  # noqa: FBT002
 ) -> None:
     """Write a month's four exports into a home, in the store's format with all its quirks, and the truth beside them.
 
@@ -68,13 +68,13 @@ def twin_months(
     seed: SeedOption = 1,
     home: HomeOption = Path("data"),
     profile: ProfileOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace months that are there.")] = False,  # noqa: FBT002
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing months.")] = False,  # noqa: FBT002
 ) -> None:
     """Write months that follow one another: the same customers buy, drift, decline, leave, and others join.
 
     The class in a month's exports is what became of the customers of three months before. HOME/twin/MONTH.parquet
     holds the truth of a month: every customer's probability of declining in the three months after it, and whether
-    they will. Nobody gets an offer.
+    they will. No one gets an offer.
     """
     from oneclick_pipeline.simulator.twin.panel import write_months
     from oneclick_pipeline.simulator.twin.profile import Profile
@@ -112,7 +112,7 @@ def twin_fit(
 
 @contextmanager
 def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on the terminal, moved by what is done and what there is in all."""
+    """A progress bar on the terminal, updated with the steps done and the total."""
     with Progress(transient=True, console=terminal.console()) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -21,8 +21,8 @@ def ui(
 ) -> None:
     """Start the pages: Dagster with its daemon (schedules and sensors tick), and MLflow. Ctrl-C ends both.
 
-    Both listen on this machine only. If one of their programs ends by itself, so does the command, with code 1: without it
-    nothing would start, and no alert would go out.
+    Both listen on this machine only. If one of their programs ends by itself, so does the command, with code 1: without it no
+    run would start and no alert would go out.
     """
     home = home.absolute()
     with Group() as group:

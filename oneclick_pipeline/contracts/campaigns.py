@@ -9,40 +9,47 @@ from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 CAMPAIGN_OUTCOMES = Table(
     "campaign_outcomes",
     "campaigns",
-    "One row per customer and earlier campaign, offered something or held out: what they were meant to get, what became of them",
+    "One row per customer and earlier campaign, offered something or held out: what they were meant to get, and what "
+    "happened to them",
     (
         Column("campaign_month", "str", "Snapshot month whose plan it was"),
         CUSTOMER_ID,
         Column("arm", "str", "What the customer was meant to get", values=vocabulary("offer", "control")),
-        Column("offer_id", "str", "The offer; of a control the one that would have been given, empty where none", nullable=True),
-        Column("assignment", "str", "How the arm came about", values=vocabulary("plan", "exploration", "hold_out")),
+        Column("offer_id", "str", "The offer; for a control, the one that would have been given; empty if none", nullable=True),
+        Column("assignment", "str", "How the arm was assigned", values=vocabulary("plan", "exploration", "hold_out")),
         Column("propensity", "float", "Probability of this arm and offer", unit="probability", minimum=0, maximum=1),
         *SHARES,
-        Column("fits", "str", "Offers that fitted the customer, by commas"),
+        Column("fits", "str", "Offers that fitted the customer, separated by commas"),
         Column("segment", "str", "Segment at the time"),
         Column("p_decline", "float", "Score at the time", unit="probability", minimum=0, maximum=1),
-        Column("value", "float", "What keeping the customer from declining was worth", unit="finance units", minimum=0),
+        Column("value", "float", "What it was worth to keep the customer from declining", unit="finance units", minimum=0),
         Column("cost", "float", "Cost of the offer given, 0 for controls", unit="finance units", minimum=0),
         Column(
             "revenue_before",
             "float",
-            "Mean monthly revenue of the three months up to the campaign's",
+            "Mean monthly revenue of the three months up to the campaign",
             unit="roubles",
             nullable=True,
         ),
         Column("profit_before", "float", "Mean monthly profit at the time", unit="finance units", nullable=True),
-        Column("months_observed", "int", "Months after the campaign's that snapshots show by now, up to the horizon", minimum=0),
+        Column("months_observed", "int", "Months after the campaign that snapshots cover so far, up to the horizon", minimum=0),
         Column(
-            "revenue_after", "float", "Mean monthly revenue of those months; 0 for who vanished", unit="roubles", nullable=True
+            "revenue_after",
+            "float",
+            "Mean monthly revenue of those months; 0 for customers who vanished",
+            unit="roubles",
+            nullable=True,
         ),
         Column(
             "profit_after",
             "float",
-            "Mean monthly profit in the newest of them; 0 for who vanished",
+            "Mean monthly profit in the newest of them; 0 for customers who vanished",
             unit="finance units",
             nullable=True,
         ),
-        Column("declined", "int", "1 declined, 0 stable; empty until the horizon is over", nullable=True, minimum=0, maximum=1),
+        Column(
+            "declined", "int", "1 declined, 0 stable; empty until the horizon has passed", nullable=True, minimum=0, maximum=1
+        ),
         Column("vanished", "bool", "Whether the customer is in no file of the newest of these months"),
     ),
     key=("campaign_month", "customer_id"),
@@ -69,23 +76,25 @@ OFFER_EFFECTS = Table(
         Column(
             "outcome",
             "str",
-            "declined (share), revenue (roubles a month) or profit (finance units a month)",
+            "declined (share), revenue (roubles per month) or profit (finance units per month)",
             values=vocabulary("declined", "revenue", "profit"),
         ),
         Column("offered", "int", "Customers in the arm offer whose outcome is known", minimum=0),
         Column("controls", "int", "Customers in the arm control whose outcome is known", minimum=0),
         Column("mean_controls", "float", "Mean outcome of the controls", nullable=True),
         *(
-            Column(f"effect{end}", "float", f"Offer minus control, adjusted for what was known before{text}", nullable=True)
+            Column(f"effect{end}", "float", f"Offer minus control, adjusted for what was known beforehand{text}", nullable=True)
             for end, text in _INTERVAL_ENDS
         ),
         Column("standard_error", "float", "Standard error of the effect", nullable=True, minimum=0),
-        Column("p_value", "float", "Of the hypothesis that the offer changes nothing", nullable=True, minimum=0, maximum=1),
-        Column("significant", "bool", "Whether the effect is beyond chance, allowing for the number of comparisons"),
+        Column(
+            "p_value", "float", "p-value of the hypothesis that the offer changes nothing", nullable=True, minimum=0, maximum=1
+        ),
+        Column("significant", "bool", "Whether the effect is significant, allowing for the number of comparisons"),
         Column(
             "detectable_effect",
             "float",
-            "Smallest effect that so many customers show with the settings' power",
+            "Smallest effect that this many customers can show, at the power in the settings",
             nullable=True,
             minimum=0,
         ),
@@ -93,7 +102,7 @@ OFFER_EFFECTS = Table(
         Column(
             "status",
             "str",
-            "measured; not_enough_data; sample_ratio_mismatch: the split is broken and nothing may be read from it",
+            "measured; not_enough_data; sample_ratio_mismatch: the split is broken, so nothing can be concluded from it",
             values=vocabulary("measured", "not_enough_data", "sample_ratio_mismatch"),
         ),
     ),
@@ -104,15 +113,15 @@ OFFER_EFFECTS = Table(
 OFFER_BELIEFS = Table(
     "offer_beliefs",
     "campaigns",
-    "One row per offer and segment: what the next plan believes that the offer does to P(decline)",
+    "One row per offer and segment: what the next plan believes about the effect of the offer on P(decline)",
     (
         Column("offer_id", "str", "Offer"),
         Column("segment", "str", "Segment, or `all`"),
         Column("prior_mean", "float", "Effect on P(decline) that the catalogue expects; negative is good"),
         Column("prior_sd", "float", "Its standard deviation", minimum=0),
-        Column("campaigns", "int", "Matured campaigns that it was learned from", minimum=0),
-        Column("customers", "int", "Customers in them, offered and controls", minimum=0),
-        Column("measured_mean", "float", "Effect measured in them", nullable=True),
+        Column("campaigns", "int", "Matured campaigns from which it was learned", minimum=0),
+        Column("customers", "int", "Customers in those campaigns, offered and controls", minimum=0),
+        Column("measured_mean", "float", "Effect measured in those campaigns", nullable=True),
         Column("measured_sd", "float", "Its standard error", nullable=True, minimum=0),
         Column("mean", "float", "Posterior mean: what the plan uses"),
         Column("sd", "float", "Posterior standard deviation", minimum=0),

@@ -1,4 +1,4 @@
-"""What cleaning leaves beside the typed tables: rows that were rejected, values that were corrected."""
+"""What cleaning produces beside the typed tables: rows that were rejected, values that were corrected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REJECTED_ROWS = Table(
         FILE,
         LINE,
         Column("column", "str", "Header of the column in the export; empty where the whole line is broken", nullable=True),
-        Column("value", "str", "Value as it came, without surrounding blanks (cut after 200 characters)", nullable=True),
+        Column("value", "str", "Value as delivered, without surrounding blanks (cut after 200 characters)", nullable=True),
         Column("rule", "str", "Rule that the value breaks"),
     ),
 )
@@ -26,8 +26,8 @@ CORRECTIONS = Table(
         FILE,
         LINE,
         Column("column", "str", "Header of the column in the export; empty for a dropped copy", nullable=True),
-        Column("old", "str", "Value as it came", nullable=True),
-        Column("new", "str", "Value that took its place", nullable=True),
+        Column("old", "str", "Value as delivered", nullable=True),
+        Column("new", "str", "Value that replaced it", nullable=True),
         Column("rule", "str", "Why", values=vocabulary("spelling", "exact_duplicate", "outlier")),
     ),
 )

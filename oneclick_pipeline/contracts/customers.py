@@ -37,7 +37,7 @@ CUSTOMER_FEATURES = Table(
         _nullable(PROFIT["profit"]),
         Column("regular", "bool", "Bought something in each of the snapshot's three months"),
         Column("regular_reason", "str", "Why the customer is regular or not", values=vocabulary(*REGULAR_REASONS)),
-        Column("missing_from", "str", "Files that have no valid row for the customer, comma-separated; empty where none"),
+        Column("missing_from", "str", "Files that have no valid row for the customer, comma-separated; empty if none"),
     ),
     key=("customer_id",),
 )

@@ -19,7 +19,7 @@ CUSTOMERS = Table(
         Column(
             "activity",
             "str",
-            "The store's class of the customer's purchasing activity; empty where the store has not classed them yet",
+            "The store's class of the customer's purchasing activity; empty where the store has not classified them yet",
             group="target",
             header="Покупательская активность",
             nullable=True,
@@ -44,8 +44,8 @@ CUSTOMERS = Table(
         Column(
             "contacts_6m",
             "float",
-            "Mean number of marketing contacts a month over the last six months",
-            unit="contacts a month",
+            "Mean number of marketing contacts per month over the last six months",
+            unit="contacts per month",
             group="communication",
             header="Маркет_актив_6_мес",
             minimum=0,
@@ -96,7 +96,7 @@ CUSTOMERS = Table(
         Column(
             "categories_per_visit",
             "float",
-            "Mean number of categories viewed in a visit over the last month",
+            "Mean number of categories viewed per visit over the last month",
             unit="categories a visit",
             group="site",
             header="Средний_просмотр_категорий_за_визит",
@@ -114,7 +114,7 @@ CUSTOMERS = Table(
         Column(
             "service_errors",
             "int",
-            "Failures of the site that the customer met",
+            "Site failures that the customer encountered",
             unit="errors",
             group="site",
             header="Ошибка_сервиса",
@@ -123,7 +123,7 @@ CUSTOMERS = Table(
         Column(
             "pages_per_visit",
             "float",
-            "Mean number of pages viewed in a visit over the last three months",
+            "Mean number of pages viewed per visit over the last three months",
             unit="pages a visit",
             group="site",
             header="Страниц_за_визит",
@@ -211,13 +211,14 @@ LINE = Column("line", "int", "Line number in the file, the header being line 1",
 
 def _raw_table(source: Table) -> Table:
     """The raw table of an export: the lines that are not plain, split into the columns' texts."""
-    texts = tuple(Column(c.name, "str", f"«{c.header}» as it came", header=c.header, nullable=True) for c in source.columns)
+    texts = tuple(Column(c.name, "str", f"«{c.header}» as delivered", header=c.header, nullable=True) for c in source.columns)
     problem = Column("problem", "str", "Why the line could not be split into its columns", nullable=True)
     excerpt = Column("excerpt", "str", "Beginning of a line that could not be split", nullable=True)
     return Table(
         source.file,
         "raw",
-        f"One row per line of {source.file}.csv that is not plain: with quotes, another number of fields than the header, or not "
+        f"One row per line of {source.file}.csv that is not plain: with quotes, a different number of fields from the "
+        "header, or not "
         "UTF-8; every line, where the whole file had to be rewritten. Plain lines are not copied: they are read from the file",
         (LINE, *texts, problem, excerpt),
         file=source.file,  # no key: the reader numbers the lines, so they need no check

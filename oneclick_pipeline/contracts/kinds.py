@@ -1,6 +1,6 @@
 """Kinds of values and what every library calls them: a new kind is one entry here.
 
-Types stand here by their names, so that declaring a table imports no library. Dagster and the docs show the name of the kind.
+Types are given by name, so that declaring a table imports no library. Dagster and the docs show the name of the kind.
 """
 
 from __future__ import annotations

@@ -58,20 +58,20 @@ def _exports(table: str, column: str) -> list[str]:
 
 def _same_column(column: Column, table: Table) -> Origin:
     """A column that the wide table takes over from a clean one."""
-    rule = "as it came"
+    rule = "as delivered"
     if column.values:
         rule = "; ".join(f"«{text}» is {str(value).lower()}" for text, value in column.values.items())
         rule += "; near misses of the spelling are repaired"
     elif column.known:
-        rule = "as it came; near misses of the known spellings are repaired"
+        rule = "as delivered; near misses of the known spellings are repaired"
     elif column.rule:
         rule += f"; the row is quarantined unless it is {column.rule}"
     return Origin(column.name, ((table.name, column.name),), rule)
 
 
 def _pivoted(table: Table, value: str, periods: dict[str, str | bool]) -> list[Origin]:
-    """Columns that were rows of a long table, one a period."""
-    repaired = "; a value far above all others of the period is replaced by their median"
+    """Columns that were rows of a long table, one per period."""
+    repaired = "; a value far above all others in the period is replaced by their median"
     return [
         Origin(
             f"{value}_{period}",
@@ -88,7 +88,7 @@ _SEEN = tuple(("customer_features", name) for name in FEATURE_NAMES)
 _REASON = "the feature with the {} absolute contribution to the log-odds, by the effects of the registered model"
 
 FEATURES_FROM: tuple[Origin, ...] = (
-    Origin("customer_id", _IDS, "every number that stands in any of the four files"),
+    Origin("customer_id", _IDS, "every customer number in any of the four files"),
     *(_same_column(c, CUSTOMERS) for c in CUSTOMERS.columns[1:]),
     *_pivoted(REVENUE, "revenue", PERIODS_OF_REVENUE),
     *_pivoted(SITE_MINUTES, "minutes", PERIODS_OF_MINUTES),
@@ -100,9 +100,11 @@ FEATURES_FROM: tuple[Origin, ...] = (
 SCORES_FROM: tuple[Origin, ...] = (
     Origin("customer_id", (("customer_features", "customer_id"),), "every customer"),
     Origin(
-        "p_decline", _SEEN, "the champion's calibrated probability; out of fold where it was trained on the customer's very row"
+        "p_decline",
+        _SEEN,
+        "the champion's calibrated probability; out of fold where the customer's own row was used for training",
     ),
-    Origin("score_basis", (), "which of the two the probability is, or none: the customer is missing from market_file"),
+    Origin("score_basis", (), "which kind of probability it is; not_scored if the customer is missing from market_file"),
     Origin("regular", (("customer_features", "regular"),), "as in customer_features"),
     Origin("profit", (("customer_features", "profit"),), "as in customer_features"),
     Origin(
@@ -110,14 +112,14 @@ SCORES_FROM: tuple[Origin, ...] = (
         (*_SEEN, ("customer_features", "profit")),
         "p_decline x profit x value.horizon_months; 0 where the profit is negative",
     ),
-    Origin("model_name", (), "of the registered model that scored"),
-    Origin("model_version", (), "of the registered model that scored"),
+    Origin("model_name", (), "of the registered model that made the score"),
+    Origin("model_version", (), "of the registered model that made the score"),
     *(
         origin
         for k, which in ((1, "largest"), (2, "second largest"), (3, "third largest"))
         for origin in (
             Origin(f"reason_{k}", _SEEN, _REASON.format(which)),
-            Origin(f"reason_{k}_effect", _SEEN, "its contribution against the mean customer, log-odds"),
+            Origin(f"reason_{k}_effect", _SEEN, "its contribution relative to the mean customer, log-odds"),
             Origin(f"reason_{k}_ru", _SEEN, "the same in Russian words"),
             Origin(f"reason_{k}_en", _SEEN, "the same in English words"),
         )

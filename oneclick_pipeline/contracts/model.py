@@ -11,7 +11,7 @@ LABEL_SOURCES = ("delivered", "revenue_rule", "vanished")
 TRAINING_SET = Table(
     "training_set",
     "model",
-    "One row per labelled regular customer: features of a month and what became of the customer",
+    "One row per labelled regular customer: features of a month and what happened to the customer",
     (
         Column("feature_month", "str", "Snapshot month of the features"),
         Column("label_month", "str", "Snapshot month of the label"),
@@ -38,7 +38,8 @@ TRAINING_SET = Table(
 MODEL_EXPLANATION = Table(
     "model_explanation",
     "model",
-    "One row per feature: what the champion loses on unseen customers when it is shuffled, and what it adds to their log-odds",
+    "One row per feature: what the champion loses on unseen customers when the feature is shuffled, and what the feature "
+    "adds to their log-odds",
     (
         Column("feature", "str", "Feature"),
         *(

@@ -25,7 +25,7 @@ STAGES = (
 
 
 class Columns(Protocol):
-    """A table of which columns are looked at one by one: a frame, or a file that is not held whole."""
+    """A table of which columns are read one by one: a frame, or a file that is not held whole."""
 
     def __getitem__(self, name: str, /) -> pd.Series:
         """A column."""
@@ -77,7 +77,7 @@ class Column:
 
     @property
     def promise(self) -> str:
-        """What the values of the finished table are: the range, or the words that stand in it."""
+        """What the values of the finished table are: the range, or its words."""
         if self.values:
             return "one of " + ", ".join(str(v) for v in dict.fromkeys(self.values.values()))
         return self.rule

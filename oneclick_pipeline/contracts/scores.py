@@ -22,7 +22,7 @@ REASONS: tuple[Column, ...] = tuple(
         Column(
             f"reason_{k}_effect",
             "float",
-            "Its contribution against the mean customer; above 0: higher risk. By the effects of the registered model, "
+            "Its contribution relative to the mean customer; above 0: higher risk. By the effects of the registered model, "
             "whatever the score_basis",
             unit="log-odds",
             nullable=True,
@@ -36,7 +36,7 @@ REASONS: tuple[Column, ...] = tuple(
 CUSTOMER_SCORES = Table(
     "customer_scores",
     "scores",
-    "One row per customer: how likely their activity declines, and what that is worth",
+    "One row per customer: how likely their activity is to decline, and what is at stake",
     (
         CUSTOMER_ID,
         Column(
@@ -75,14 +75,15 @@ PROFIT_CURVE = Table(
     "profit_curve",
     "scores",
     "One row per treated share of the regular customers with a score and a profit: what offering to them, the highest expected "
-    "gain first, would earn under the settings' offer cost and saved share; consent, budget and capacity aside",
+    "gain first, would earn under the settings' offer cost and saved share; ignoring consent, budget and capacity",
     (
-        Column("treated_share", "float", "Share that is treated, in whole percents", unit="share", minimum=0, maximum=1),
+        Column("treated_share", "float", "Share that is treated, in whole per cent", unit="share", minimum=0, maximum=1),
         Column("customers", "int", "Customers treated", minimum=0),
         Column(
             "last_gain",
             "float",
-            "Expected gain of the last customer treated: p_decline x saved share x value - cost; treating more pays while it is "
+            "Expected gain of the last customer treated: p_decline x saved share x value - cost; treating more customers "
+            "pays while it is "
             "above 0, that is while p_decline is above the customer's break-even; empty where no one is treated",
             unit="finance units",
             nullable=True,
@@ -91,7 +92,8 @@ PROFIT_CURVE = Table(
         Column(
             "expected_profit_low",
             "float",
-            "Lower end of its 95 % interval: chance of who declines and whom the offer keeps, not of a wrong model or assumption",
+            "Lower end of its 95 % interval: it covers chance (who declines, whom the offer keeps), not a wrong model or "
+            "assumption",
             unit="finance units",
         ),
         Column("expected_profit_high", "float", "Upper end of its 95 % interval", unit="finance units"),
@@ -114,20 +116,20 @@ PROFIT_CURVE = Table(
         Column(
             "realised_customers",
             "int",
-            "Customers treated whose class is known and whose score is out-of-fold; others have no honest comparison",
+            "Customers treated whose class is known and whose score is out-of-fold; others cannot be compared honestly",
             minimum=0,
         ),
         Column(
             "realised_profit",
             "float",
-            "Profit from the realised_customers alone, given who of them declined; empty where no customer counts",
+            "Profit from the realised_customers alone, given which of them declined; empty where no customer counts",
             unit="finance units",
             nullable=True,
         ),
         Column(
             "realised_profit_low",
             "float",
-            "Lower end of its 95 % interval: chance of whom the offer keeps",
+            "Lower end of its 95 % interval: it covers chance (whom the offer keeps)",
             unit="finance units",
             nullable=True,
         ),
@@ -135,7 +137,7 @@ PROFIT_CURVE = Table(
         Column(
             "realised_random_profit",
             "float",
-            "Profit from as many such customers drawn at random",
+            "Profit from as many of those customers drawn at random",
             unit="finance units",
             nullable=True,
         ),

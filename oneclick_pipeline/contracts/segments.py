@@ -34,7 +34,7 @@ SEGMENTS = (
 CUSTOMER_SEGMENTS = Table(
     "customer_segments",
     "segments",
-    "One row per customer: the one segment they belong to",
+    "One row per customer: the segment to which they belong",
     (
         CUSTOMER_ID,
         Column("segment", "str", "Identifier of the segment"),
@@ -50,7 +50,7 @@ CUSTOMER_SEGMENTS = Table(
 SEGMENT_PROFILES = Table(
     "segment_profiles",
     "segments",
-    "One row per segment: how many, how risky, how valuable, and what they are like",
+    "One row per segment: its size, risk and value, and what its customers are like",
     (
         Column("segment", "str", "Identifier of the segment"),
         Column("segment_ru", "str", "Name in Russian"),
@@ -58,7 +58,13 @@ SEGMENT_PROFILES = Table(
         Column("customers", "int", "Customers in the segment", minimum=0),
         Column("share", "float", "Share of all customers", unit="share", minimum=0, maximum=1),
         Column("mean_p_decline", "float", "Mean p_decline", unit="probability", nullable=True, minimum=0, maximum=1),
-        Column("expected_declines", "float", "Sum of p_decline: customers expected to decline", nullable=True, minimum=0),
+        Column(
+            "expected_declines",
+            "float",
+            "Sum of p_decline: the number of customers expected to decline",
+            nullable=True,
+            minimum=0,
+        ),
         Column("expected_declines_low", "float", "Lower end of its 95 % interval", nullable=True, minimum=0),
         Column("expected_declines_high", "float", "Upper end of its 95 % interval", nullable=True, minimum=0),
         Column("mean_profit", "float", "Mean monthly profit", unit="finance units", nullable=True),

@@ -1,6 +1,6 @@
-"""SQLite databases to look at while others may write them: a copy is opened, and nothing changes beside the original.
+"""Reading SQLite databases while others may write them: a copy is opened, and nothing changes beside the original.
 
-To open a database, be it for reading, may make files beside it, or change it: a log that its last writer left is worked in.
+Opening a database, even for reading, may create files beside it or change it: a log that its last writer left is applied.
 """
 
 from __future__ import annotations
@@ -19,22 +19,20 @@ _ATTEMPTS = 5
 
 
 def copy(database: Path, target: Path) -> None:
-    """Copy a database with what its writers have not worked in yet.
+    """Copy a database together with what its writers have not applied yet.
 
     Args:
         database: The database; nothing is copied where there is none.
         target: Where the copy goes.
 
     Raises:
-        BadInputError: If it is written all the time, or is no plain file.
+        BadInputError: If it is written all the time, or is not a plain file.
         OSError: If it cannot be read, or the copy not be written.
     """
     for end in _BESIDE:
         part = database.with_name(database.name + end)
-        if part.exists() and not part.is_file():  # a pipe would make us wait, a folder cannot be copied
-            raise BadInputError(
-                "this is no database", file=str(part), remedy="move it away, and put the last backup in its place"
-            )
+        if part.exists() and not part.is_file():  # reading a pipe would block, a folder cannot be copied
+            raise BadInputError("this is not a database", file=str(part), remedy="move it away, and restore the last backup")
     for _ in range(_ATTEMPTS):
         before = _state(database)
         for end in before:
@@ -42,13 +40,15 @@ def copy(database: Path, target: Path) -> None:
             shutil.copyfile(f"{database}{end}", f"{target}{end}")
         if _state(database) == before:
             return
-    raise BadInputError("the database is written all the time", file=str(database), remedy="look again when less is going on")
+    raise BadInputError(
+        "the database is being written all the time", file=str(database), remedy="try again when the database is less busy"
+    )
 
 
 def at_rest(database: Path) -> dict[str, tuple[int, int]] | None:
-    """State of a database that can be read in its place, for its writers have worked in all that they wrote; None for another.
+    """State of a database that can be read in its place, because its writers have applied all that they wrote; None for another.
 
-    Whoever reads it there (`mode=ro&immutable=1`: SQLite makes nothing beside it) compares the state afterwards: if it is
+    A reader in place (`mode=ro&immutable=1`: SQLite makes nothing beside it) compares the state afterwards: if it is
     another one, what was read is worth nothing.
     """
     beside = [database.with_name(database.name + end) for end in _BESIDE[1:]]

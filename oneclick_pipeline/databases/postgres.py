@@ -2,7 +2,7 @@
 
     ONECLICK_POSTGRES=postgresql://USER:PASSWORD@HOST[:PORT]/NAME
 
-Without it both are SQLite files of the home. Dagster's tables stand in the default schema of the database, MLflow's in a
+Without it both are SQLite files of the home. Dagster's tables are in the default schema of the database, MLflow's in a
 schema `mlflow`: both keep a table `alembic_version`. No message holds the password.
 """
 
@@ -38,7 +38,7 @@ parameter, and `with connection:` closes it."""
 
 _CONNECT_SECONDS = "10"
 _SILENT_SECONDS = 300.0
-"""How long the server may say nothing while it is asked something: longer than any statement of a home takes."""
+"""How long the server may take to answer: longer than any statement of a home takes."""
 _THERE = 0
 """libpq's CONNECTION_OK."""
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select cannot wait for a file numbered above 1023
@@ -49,7 +49,7 @@ def given() -> sa.URL | None:
     """The database of the environment variable; None where it is not set.
 
     Raises:
-        BadInputError: If it is no address of a PostgreSQL. The message does not quote it: it may hold a password.
+        BadInputError: If it is not the address of a PostgreSQL database. The message does not quote it: it may hold a password.
     """
     text = os.environ.get(VARIABLE, "")
     return parsed(text) if text else None
@@ -68,12 +68,12 @@ def parsed(text: str) -> sa.URL:
 
     try:
         url = sa.make_url(text) if text.isprintable() else None  # for another the driver would raise an error of its own
-    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is not a number
         url = None
     if url is None:
         raise BadInputError(f"the address in {VARIABLE} is not understood", remedy=f"write {_SPELLING}")
     if url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
-        raise BadInputError(f"the address in {VARIABLE} is none of a PostgreSQL database", remedy=f"write {_SPELLING}")
+        raise BadInputError(f"the address in {VARIABLE} is not that of a PostgreSQL database", remedy=f"write {_SPELLING}")
     _bound_waits()
     url = url.set(drivername=_DRIVER)
     return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": _CONNECT_SECONDS})
@@ -81,7 +81,7 @@ def parsed(text: str) -> sa.URL:
 
 @cache
 def _bound_waits() -> None:
-    """Have the driver give up a server that does not answer: by itself it waits for ever, also where a network swallows all."""
+    """Make the driver give up a server that does not answer: by itself it waits for ever, even if the network drops it all."""
     if psycopg2 is not None:
         psycopg2.extensions.set_wait_callback(_wait)
 
@@ -90,7 +90,7 @@ def _wait(connection: Any) -> None:  # noqa: ANN401 - the driver has no types
     """Wait until the server has answered, for a while: what the driver calls in place of waiting itself.
 
     Raises:
-        psycopg2.OperationalError: If it says nothing in time; the driver closes the connection.
+        psycopg2.OperationalError: If it does not answer in time; the driver closes the connection.
     """
     extensions = psycopg2.extensions
     events = {extensions.POLL_READ: selectors.EVENT_READ, extensions.POLL_WRITE: selectors.EVENT_WRITE}
@@ -99,7 +99,7 @@ def _wait(connection: Any) -> None:  # noqa: ANN401 - the driver has no types
         with _Selector() as selector:
             selector.register(connection.fileno(), events[state])
             if not selector.select(seconds):
-                raise psycopg2.OperationalError(f"the server said nothing for {seconds:.0f} s")
+                raise psycopg2.OperationalError(f"the server has not answered for {seconds:.0f} s")
 
 
 def _patience(options: Mapping[str, str]) -> float:
@@ -141,10 +141,10 @@ def text(url: sa.URL) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def shown(url: sa.URL) -> str:
+def address_for_people(url: sa.URL) -> str:
     """The address for people: host, port and name.
 
-    >>> shown(parsed("postgresql://me:secret@db:5433/oneclick?password=again"))
+    >>> address_for_people(parsed("postgresql://me:secret@db:5433/oneclick?password=again"))
     'db:5433/oneclick'
     """
     return f"{url.host or url.query.get('host', 'localhost')}{f':{url.port}' if url.port else ''}/{url.database}"
@@ -178,14 +178,14 @@ def unreachable(url: sa.URL, error: BaseException | None = None) -> BadInputErro
     for spelling in sorted(spellings, key=len, reverse=True):
         reason = reason.replace(spelling, "***")
     return BadInputError(
-        f"PostgreSQL at {shown(url)} cannot be used" + (f": {reason}" if reason else ""),
-        remedy=f"start the server or fix {VARIABLE} (host, port, user, password, name of the database), then do the same again",
+        f"PostgreSQL at {address_for_people(url)} cannot be used" + (f": {reason}" if reason else ""),
+        remedy=f"start the server or fix {VARIABLE} (host, port, user, password, name of the database), then try again",
     )
 
 
 @contextmanager
 def plain_words() -> Iterator[None]:
-    """Say in plain words that the server went away meanwhile; without the variable nothing is changed.
+    """Say in plain words that the server became unavailable; without the variable nothing is changed.
 
     Raises:
         BadInputError: For any error that goes back to a lost or refused connection.

@@ -1,4 +1,4 @@
-"""Engines behind one face: who holds the tables while the stages work on them.
+"""Engines behind one interface: what holds the tables while the stages work on them.
 
 In: a lazy Narwhals frame, or the path of a table. Out: Parquet files, the same whichever engine wrote them, so that their
 digest is the same too. Stages write table work once; `get` chooses the engine. Open this file first: `Engine` is what each
@@ -68,7 +68,7 @@ class Engine(Protocol):
         Args:
             rows: Rows of a table, or of several side by side.
             function: What it makes of a row must not depend on the others of its batch. It travels to a cluster.
-            threads: On how many threads of this machine it may be at work; all cores by default.
+            threads: On how many threads of this machine it may run; all cores by default.
         """
         ...
 
@@ -100,4 +100,4 @@ def get(name: str, spark_master: str = "") -> Engine:
         return PandasEngine()
     if name == "spark":
         return SparkEngine(spark_master)
-    raise BadInputError(f"there is no engine {name!r}", remedy=f"choose one of {', '.join(ENGINES)}")
+    raise BadInputError(f"the engine {name!r} does not exist", remedy=f"choose one of {', '.join(ENGINES)}")

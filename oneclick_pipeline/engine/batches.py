@@ -1,4 +1,4 @@
-"""Tables of a month that are never held whole: batch by batch, or a column at a time, always in the order of the key.
+"""Tables of a month that are never in memory as a whole: batch by batch, or a column at a time, always in the order of the key.
 
 The order of the rows in a file may be chance; sums of floats, and matrix products to their last bit, must not follow it.
 """
@@ -29,13 +29,13 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 ROWS = 125_000
-"""Rows of a batch: enough for the work on them to outweigh its overhead, few enough for 100 MB per batch at work."""
+"""Rows of a batch: enough for the work on them to outweigh its overhead, few enough for 100 MB per batch in progress."""
 
 
 class Batches:
     """A table of a month as pandas, by its key: to iterate over its batches, to index for a column of all rows.
 
-    A table without rows has one batch without rows, so that whoever works batch by batch sees the columns.
+    A table without rows has one batch without rows, so that code that works batch by batch sees the columns.
 
     Args:
         table: Name of the table.
@@ -61,8 +61,8 @@ class Batches:
         """A column of all rows; texts as categories."""
         texts = [column] if TABLES[self.table][column].kind == "str" else None
         values = self._read([column], texts).column(0)
-        found: pd.Series = (values if self._order is None else values.take(self._order)).to_pandas()
-        return found
+        series: pd.Series = (values if self._order is None else values.take(self._order)).to_pandas()
+        return series
 
     def __iter__(self) -> "Iterator[pd.DataFrame]":
         """The batches, each with an index from 0."""
@@ -132,7 +132,7 @@ class Beside:
         tables: The tables.
 
     Raises:
-        BadInputError: If a table is of other customers than the first.
+        BadInputError: If a table has other customers than the first.
     """
 
     def __init__(self, *tables: Batches) -> None:
@@ -161,9 +161,9 @@ class Beside:
 
 
 def differs(first: Batches, other: Batches) -> BadInputError:
-    """The error for a table that is of other customers than the first."""
+    """The error for a table with other customers than the first."""
     return BadInputError(
-        f"{other.table} and {first.table} are of different customers",
+        f"{other.table} and {first.table} have different customers",
         file=str(other.path),
         remedy=f"materialize {other.table} of the month again",
     )

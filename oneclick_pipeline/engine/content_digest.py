@@ -19,7 +19,7 @@ _BATCH_ROWS = 500_000
 class Digest:
     """Sums over the rows, batch by batch: the same for the same rows in any order.
 
-    One hash of 64 bits a row; its sum and the sum of its squares, modulo 2**64, with the row count and the columns.
+    One hash of 64 bits per row; its sum and the sum of its squares, modulo 2**64, with the row count and the columns.
     """
 
     def __init__(self) -> None:
@@ -36,8 +36,8 @@ class Digest:
 
     def text(self) -> str:
         """The digest of all that was counted in."""
-        found = self._columns, self._rows, self._sum % 2**64, self._squares % 2**64
-        return hashlib.sha256(repr(found).encode()).hexdigest()[:32]
+        content = self._columns, self._rows, self._sum % 2**64, self._squares % 2**64
+        return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
 
 
 def batches(path: Path) -> Iterator[pl.DataFrame]:
@@ -50,7 +50,7 @@ def batches(path: Path) -> Iterator[pl.DataFrame]:
 
 def digest(path: Path) -> str:
     """Hash of a table's content: the same for the same rows in any order, from any engine."""
-    found = Digest()
+    digest_of_rows = Digest()
     for batch in batches(path):
-        found.add(batch)
-    return found.text()
+        digest_of_rows.add(batch)
+    return digest_of_rows.text()

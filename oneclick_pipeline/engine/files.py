@@ -30,8 +30,8 @@ _TICK_NS = 1_000_000
 
 def dtype(column: Column) -> nw.dtypes.DType:
     """The type of a column's values, whatever the engine."""
-    found: nw.dtypes.DType = getattr(nw, column.type.polars)()
-    return found
+    kind: nw.dtypes.DType = getattr(nw, column.type.polars)()
+    return kind
 
 
 def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
@@ -42,7 +42,7 @@ def conform(frame: nw.LazyFrame, table: Table) -> nw.LazyFrame:
 def write_batches(frames: Iterable[pd.DataFrame], path: Path, table: Table, metadata: Mapping[str, str] | None = None) -> None:
     """Write the columns of `table`, in its order and types, frame by frame; no frame makes an empty table.
 
-    Texts may be categories: they are written as what they stand for, and cost next to nothing. `metadata` is kept in the
+    Texts may be categories: they are written as the texts they denote, and cost next to nothing. `metadata` is kept in the
     file, beside the rows.
     """
     import pyarrow.parquet as pq
@@ -98,7 +98,7 @@ def _with_dictionaries(table: Table) -> pa.Schema:
 
 
 def _arrow(values: pd.Series, kind: pa.DataType) -> pa.Array:
-    """A column in its type; NaN is no value."""
+    """A column in its type; NaN counts as missing."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -129,26 +129,26 @@ def gather(folder: Path, path: Path) -> None:
 
     Args:
         folder: What the cluster wrote; it is gone afterwards.
-        path: Where the table goes, in the same file system; nothing may stand there.
+        path: Where the table goes, in the same file system; nothing may be there.
     """
     import pyarrow.parquet as pq
 
-    found = parts(folder)
-    if sum(part.stat().st_size for part in found) > _ONE_FILE_BYTES:
-        for other in set(folder.iterdir()) - set(found):  # checksums and the mark of success
+    files = parts(folder)
+    if sum(part.stat().st_size for part in files) > _ONE_FILE_BYTES:
+        for other in set(folder.iterdir()) - set(files):  # checksums and the mark of success
             other.unlink()
         folder.rename(path)
         return
-    schema = pq.read_schema(found[0]).remove_metadata()
+    schema = pq.read_schema(files[0]).remove_metadata()
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as out:
-        for part in found:
+        for part in files:
             for batch in pq.ParquetFile(part).iter_batches():
                 out.write_batch(batch.replace_schema_metadata(None))
     shutil.rmtree(folder)
 
 
 def stands_twice(numbers: NDArray[Any]) -> bool:
-    """Whether a number stands twice: to sort them takes a quarter of the time of a set of them."""
+    """Whether a number appears twice: to sort them takes a quarter of the time of a set of them."""
     import numpy as np
 
     ordered = np.sort(numbers)
@@ -156,7 +156,7 @@ def stands_twice(numbers: NDArray[Any]) -> bool:
 
 
 def date_after(path: Path, others: Iterable[Path]) -> None:
-    """Date a table later than those that are there already, whatever the clock says: it may have been set back meanwhile.
+    """Date a table later than the existing ones, whatever the clock says: it may have been set back.
 
     Args:
         path: The table, in a scratch folder.
@@ -168,7 +168,7 @@ def date_after(path: Path, others: Iterable[Path]) -> None:
 
 
 def publish(path: Path, target: Path) -> None:
-    """Move a table to its final path: there is the old one or the new one, never a part.
+    """Move a table to its final path: either the old one or the new one is there, never a part.
 
     Between two folders there is neither for a moment: a folder takes a place only when it is free.
 

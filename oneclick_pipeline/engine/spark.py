@@ -55,7 +55,7 @@ class SparkEngine:
 
     def scan(self, path: Path) -> nw.LazyFrame:
         """See `Engine.scan`."""
-        literal = re.sub(r"([\\{}\[\]*?])", r"\\\1", str(path.absolute()))  # a path is no pattern
+        literal = re.sub(r"([\\{}\[\]*?])", r"\\\1", str(path.absolute()))  # a path is not a pattern
         frame: nw.LazyFrame = nw.from_native(self._session.read.parquet(f"file://{literal}"))
         return frame
 
@@ -74,7 +74,7 @@ class SparkEngine:
         return self.scan(path)
 
     def compute(self, frame: nw.LazyFrame, path: Path) -> nw.LazyFrame:
-        """See `Engine.compute`: a folder of Parquet files, written by the executors; the rows are in no one's memory."""
+        """See `Engine.compute`: a folder of Parquet files, written by the executors; the rows are never in memory."""
         _put(frame, path)
         return self.scan(path)
 
@@ -92,14 +92,14 @@ class SparkEngine:
             for out in _alone(function, batches):
                 yield pa.RecordBatch.from_pydict({"made": [cloudpickle.dumps(out)]})
 
-        found = self._rows(rows).mapInArrow(made, "made binary").persist(StorageLevel.DISK_ONLY)
+        frame = self._rows(rows).mapInArrow(made, "made binary").persist(StorageLevel.DISK_ONLY)
         try:
-            found.count()  # all parts at once, on all executors; then they come one by one, and are never here together
+            frame.count()  # all parts at once, on all executors; then they come one by one, and are never here together
             # only what our own function returned comes back, over the cluster's own connections
-            for row in found.toLocalIterator():
+            for row in frame.toLocalIterator():
                 yield cloudpickle.loads(row.made)
         finally:
-            found.unpersist()
+            frame.unpersist()
 
     def apply(
         self,
@@ -123,7 +123,7 @@ class SparkEngine:
         """Rows on the cluster, by their key: every part of them, and the parts one after the other.
 
         Raises:
-            BadInputError: If a table is of other customers than the first.
+            BadInputError: If a table has other customers than the first.
         """
         first, *others = rows.tables if isinstance(rows, Beside) else (rows,)
         frame = self._columns(first, ())

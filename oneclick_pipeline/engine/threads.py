@@ -20,7 +20,7 @@ def pool(threads: int) -> Iterator[ThreadPoolExecutor]:
     OpenMP counts its threads per thread, so every thread of the pool limits its own to one.
 
     The filters of warnings belong to the process. scikit-learn's wrapper of what it runs in parallel, in every forest and every
-    `ColumnTransformer`, clears them and sets them anew: another thread that looks at that moment sees none, warns that
+    `ColumnTransformer`, clears them and sets them again: another thread that looks at that moment sees none, warns that
     scikit-learn is used wrongly, and no filter of ours catches it. The wrapper only hands configuration and filters on to
     workers, which threads have anyway: here it calls its function and nothing else. Python 3.14 gives every thread filters of
     its own. Where other guards of the filters overlap, the last to end may leave those of another: they are restored at the end.

@@ -32,7 +32,7 @@ def damage(path: Path) -> str | None:
     if not path.exists():
         return None
     if not parts(path):
-        return "the folder holds no part of a table"
+        return "the folder holds no table"
     try:
         for part in parts(path):  # pyarrow first, then Polars: either may be content with what the other refuses
             for _ in pq.ParquetFile(part).iter_batches():
@@ -51,7 +51,7 @@ def damaged(path: Path, why: str) -> BadInputError:
         "the table is damaged and cannot be read",
         file=str(path),
         value=why,
-        remedy=f"make it anew: materialize {path.parent.name} again for {path.stem}, or run that month again",
+        remedy=f"materialize {path.parent.name} again for {path.stem}, or run that month again",
     )
 
 
@@ -60,7 +60,7 @@ def whole(paths: Iterable[Path]) -> Iterator[None]:
     """Look for a damaged table where a block that reads some has failed: a reader's own error seldom names the file.
 
     Args:
-        paths: The tables, `table/month.parquet`; looked at when the block fails.
+        paths: The tables, `table/month.parquet`; checked when the block fails.
 
     Raises:
         BadInputError: If one of them cannot be read; whatever the block raised if all can.
@@ -80,25 +80,25 @@ def verify(path: Path, table: Table) -> str:
     """Check a written table against its contract, batch by batch, and its key over the whole; return its digest.
 
     Raises:
-        BadInputError: If a value breaks the contract. That is an error of the pipeline, not of its input:
+        BadInputError: If a value breaks the contract. That is a bug in the pipeline, not an error in its input:
             the table is not published.
     """
     import pandera.errors
     import polars as pl
 
-    contract, found, keys = table.contract(), Digest(), []
-    remedy = "this is an error of the pipeline: please report it with this message"
+    contract, rows_digest, keys = table.contract(), Digest(), []
+    remedy = "this is a bug in the pipeline: please report it with this message"
     for batch in batches(path):
         try:
             contract.validate(batch, lazy=True)
         except pandera.errors.SchemaErrors as error:
             cases = error.failure_cases.select("column", "check", "failure_case").head(3)
             raise BadInputError(f"{table.name} breaks its contract: {cases.rows()}", file=str(path), remedy=remedy) from error
-        found.add(batch)
+        rows_digest.add(batch)
         if table.key:
             keys.append(batch[table.key[0]] if len(table.key) == 1 else batch.select(table.key).hash_rows())
     if keys and stands_twice(pl.concat(keys).to_numpy()):  # different hashes: different keys
         twice = pl.scan_parquet(path, glob=False).group_by(table.key).len().filter(pl.col("len") > 1)
         if n := twice.select(pl.len()).collect(engine="streaming").item():
-            raise BadInputError(f"{table.name}: {n} keys {table.key} stand twice", file=str(path), remedy=remedy)
-    return found.text()
+            raise BadInputError(f"{table.name}: {n} keys {table.key} appear twice", file=str(path), remedy=remedy)
+    return rows_digest.text()

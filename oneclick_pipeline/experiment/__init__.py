@@ -1,12 +1,12 @@
-"""The experiment of a month: what chance decides about every customer, with which probability, and what that can show.
+"""The experiment of a month: what chance decides about every customer, with which probability, and the effect that can show.
 
 In come the customers' numbers, the offers that each may be given, the budget and the settings' shares; out go who is
 held out, who explores which offer, and the exact probabilities, which the plan and the ledger store. Open `draws`
 first, then `probabilities`.
 
-    draws           a number in [0, 1) per customer and purpose: held out for good, explores, which arm, control of the month
-    exploration     which arm each explorer gets, as far as budget and capacities leave room
-    room            how many customers in a row find room within a budget and capacities
+    draws           a number in [0, 1) per customer and purpose: held out permanently, explores, which arm, control of the month
+    exploration     which arm each explorer gets, as far as budget and capacities allow
+    room            how many customers in order fit within a budget and capacities
     probabilities   of every arm, of no offer, of control, of exploring; and what follows from them
     old_ledgers     the same, inferred for ledgers that were written before plans stored them
     power           smallest effect that a plan can show

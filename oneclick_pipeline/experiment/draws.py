@@ -1,10 +1,10 @@
 """What is drawn for every customer of a month.
 
 Every draw is a number in [0, 1) hashed from the salt, its purpose, the month and the customer's number, and from
-nothing else: neither the order of the customers nor who else there is changes anybody's draw, and a rerun draws the
+nothing else: neither the order of the customers nor the presence of others changes a customer's draw, and a rerun draws the
 same. Of the customers who may get an offer
 
-1. a share `offers.control_share` is held out for good: u(hold_out) has no month;
+1. a share `offers.control_share` is held out permanently: u(hold_out) has no month;
 2. of the others a share `offers.exploration_share` explores: one of the offers that fit, or control, all as likely;
 3. the rest gets what the policy chooses, except a share `offers.offer_control_share` held out for this month.
 """
@@ -30,8 +30,8 @@ class Draws:
     """What is drawn for every customer of a month, each in [0, 1), shape (n,).
 
     Attributes:
-        hold_out: Below `offers.control_share`: held out for good; the same in every month.
-        explore: Below `offers.exploration_share`: explores, as far as there is room.
+        hold_out: Below `offers.control_share`: held out permanently; the same in every month.
+        explore: Below `offers.exploration_share`: explores, as far as budget and capacity allow.
         arm: Which arm an exploring customer gets.
         control: Below `offers.offer_control_share`: held out of the policy's offer for this month.
     """
@@ -52,7 +52,7 @@ def hashes(customer_id: NDArray[np.int64], salt: str, purpose: str, month: str =
         customer_id: Numbers of the customers, shape (n,).
         salt: See `settings.Offers.salt`.
         purpose: What is drawn: other purposes are independent.
-        month: Snapshot month; empty for what is drawn once for good.
+        month: Snapshot month; empty for what is drawn once and for all.
     """
     content = b"".join(len(part).to_bytes(8, "big") + part for part in (t.encode() for t in (salt, purpose, month)))
     digest = hashlib.blake2b(content, digest_size=16).digest()

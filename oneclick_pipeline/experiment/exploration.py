@@ -1,7 +1,7 @@
 """Which arm each exploring customer gets.
 
-Exploration goes by u(explore), the lowest first, until an offer has no room left in the part of budget and capacity
-that is set aside for it: from there on that offer is drawn no more. These stretches of u are the `Wave`s; the
+Exploration goes by u(explore), the lowest first, until an offer has used up the part of budget and capacity that
+is set aside for it: from then on that offer is no longer drawn. These stretches of u are the `Wave`s; the
 probabilities are exact for the month's waves and the policy's choice.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 CONTROL, NOTHING = -1, -2
-"""What an exploring customer gets who draws control, and who does not explore; offers are numbered from 0."""
+"""Codes for an exploring customer who draws control, and for one who does not explore; offers are numbered from 0."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Wave:
 
     Attributes:
         begin: Where it begins.
-        end: Where it ends, itself not in it.
+        end: Where it ends (exclusive).
         is_open: Offers that are drawn, shape (m,).
     """
 

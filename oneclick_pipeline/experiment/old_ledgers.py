@@ -2,7 +2,7 @@
 
 What such a file says of a draw is the arm, its propensity, the month's shares, and the offers that fit. So of the
 share E that explored every customer with k > 0 offers that fit is taken to explore each with E/(k + 1), as if no offer
-had run out of room and all that fit could be explored. An exploring control does not say whether the policy had an
+had run out of capacity and all that fit could be explored. An exploring control does not say whether the policy had an
 offer; its propensity does, since it holds h only where the policy had none.
 """
 

@@ -29,7 +29,7 @@ class Comparison(NamedTuple):
 def detectable_difference(
     offered: int, controls: int, baseline: float, *, power: float, significance: float, explained: float = 0.0
 ) -> float:
-    """Smallest difference between the shares of decliners that so many customers show.
+    """Smallest difference between the shares of decliners that this many customers can show.
 
     The standard error is √(p(1 − p)(1 − explained)(1/n₁ + 1/n₀)), the variance of both arms that of the controls. Source:
     Fleiss, Levin and Paik (2003), Statistical methods for rates and proportions, ch. 4; with the variance that adjusting

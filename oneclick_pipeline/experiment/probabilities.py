@@ -1,6 +1,6 @@
-"""The exact probability of everything that chance can do to a customer, given the month's waves and the policy's choice.
+"""The exact probability of every outcome of the draw for a customer, given the month's waves and the policy's choice.
 
-With h, c the shares held out for good and for the month, x_j and x_0 the probabilities that exploration gives offer j
+With h, c the shares held out permanently and for the month, x_j and x_0 the probabilities that exploration gives offer j
 and control to a customer who is not held out, e = x_0 + Σ x_j, and j* the policy's choice:
 
 - control with j* withheld: h + (1 − h)(1 − e)c, and where the policy has no offer: h + (1 − h)x_0, since an exploring
@@ -9,13 +9,13 @@ and control to a customer who is not held out, e = x_0 + Σ x_j, and j* the poli
 - exploring control: (1 − h)x_0, and where the policy has no offer: + h;
 - left alone because the policy has no offer: (1 − h)(1 − e).
 
-Three more are stored of every customer, whatever became of them:
+Three more are stored for every customer, whatever was drawn:
 
 - no offer at all: h + (1 − h)[x_0 + (1 − e)c], and where the policy has none: h + (1 − h)[x_0 + 1 − e];
 - control whatever the policy chooses, by hold-out or exploration: h + (1 − h)x_0;
 - exploring: (1 − h)e.
 
-Whoever has nothing to explore has x = e = 0, however many offers fit.
+A customer with nothing to explore has x = e = 0, however many offers fit.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Probabilities:
     """Probabilities of every customer, see above; each of shape (n,).
 
     Attributes:
-        withheld: That the policy's offer is withheld: held out for good, or control for the month.
+        withheld: That the policy's offer is withheld: held out permanently, or control for the month.
         plan: That the policy's offer is given, by the policy or by chance.
         nothing: That the customer is left alone because the policy has no offer.
-        explored: That the exploration's arm (offer or control) comes about, by exploration or by the policy.
-        no_offer: That the customer gets no offer, in whichever way.
+        explored: That the exploration's arm (offer or control) is assigned, by exploration or by the policy.
+        no_offer: That the customer gets no offer, for whatever reason.
         control: That the customer is a control by hold-out or exploration.
         explore: That the customer explores.
     """
@@ -103,7 +103,7 @@ def no_offer(control: Numbers, h: Numbers | float, explored: Numbers, withheld: 
 
     Args:
         control: That probability, shape (n,).
-        h: Share held out for good.
+        h: Share held out permanently.
         explored: Share e of the others that explores, shape (n,).
         withheld: Share of the rest that gets nothing, shape (n,): c where the policy has an offer, else 1.
     """
@@ -114,7 +114,7 @@ def no_offer(control: Numbers, h: Numbers | float, explored: Numbers, withheld: 
 def no_offer_in_all(months: list[Numbers], held_out: list[Numbers]) -> Numbers:
     """Probability of no offer in any of several months; 1 where nothing was drawn for a customer in any.
 
-    Whoever is held out for good is so in every month: of the share h and the months' probabilities Pₖ that is
+    A customer who is held out permanently is so in every month: of the share h and the months' probabilities Pₖ that is
     h + (1 − h) Π (Pₖ − h)/(1 − h).
 
     Args:

@@ -1,4 +1,4 @@
-"""Room within a budget and capacities, for customers who come one after the other."""
+"""Room within a budget and capacities, for customers who are served in order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def room(choice: Choice, cost: Numbers, budget: float, capacity: Numbers, is_ope
         is_open: Offers that must have room, shape (m,).
 
     Returns:
-        Number of the first customer who finds an open offer that has no room; n where nobody does.
+        Number of the first customer who finds an open offer that has no room; n if no one does.
 
     >>> import numpy as np
     >>> room(np.array([0, -1, 0, 0]), np.array([1.0]), 2.0, np.array([9.0]), np.array([True]))

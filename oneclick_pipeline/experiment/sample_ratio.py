@@ -1,4 +1,4 @@
-"""The sample-ratio check: whether as many customers are in either arm as the draw aimed at."""
+"""The sample-ratio check: whether as many customers are in either arm as the draw intended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 @lru_cache(maxsize=10_000)  # the outcomes of a campaign have the same counts
 def sample_ratio_p(offered: int, controls: int, expected_share: float) -> float:
-    """p-value of so many offered and controls where `expected_share` of them should be offered.
+    """p-value of these numbers of offered and controls if `expected_share` of them should be offered.
 
     >>> round(sample_ratio_p(500, 500, 0.5), 2), sample_ratio_p(600, 400, 0.5) < 1e-6
     (1.0, True)

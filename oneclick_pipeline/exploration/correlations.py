@@ -33,14 +33,14 @@ class Correlations:
     Attributes:
         table: A `correlations` table: each unordered pair once, in the order of `customer_features`.
         left_out: Columns without two different values, which cannot depend on anything; they are in no pair.
-        customers: Customers looked at.
-        says: The same in words: all, or a random sample.
+        customers: Customers analysed.
+        description: The same in words: all, or a random sample.
     """
 
     table: pd.DataFrame
     left_out: tuple[str, ...]
     customers: int
-    says: str
+    description: str
 
     @property
     def collinear(self) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def correlations(features: Columns, settings: Exploration) -> Correlations:
             collinear = phik >= settings.collinearity_threshold and {a, b} <= set(FEATURE_NAMES)
             rows.append((a, b, phik, significance, collinear))
     table = typed(pd.DataFrame(rows, columns=CORRELATIONS.names), CORRELATIONS)
-    return Correlations(table, left_out, len(sample.frame), sample.says)
+    return Correlations(table, left_out, len(sample.frame), sample.description)
 
 
 def _codes(values: pd.Series, column: Column, bins: int) -> NDArray[np.int64]:

@@ -51,7 +51,7 @@ def distributions(features: Columns, settings: Exploration) -> Figure:
         (_histogram if is_number(column) else _share_bars)(pictures.tidy(axes), column, classes)
     for axes in grid[len(FEATURES) :]:
         axes.set_axis_off()
-    picture.suptitle(f"Features by activity, as shares of each class  ·  {sample.says}", fontsize=pictures.TITLE)
+    picture.suptitle(f"Features by activity, as shares of each class  ·  {sample.description}", fontsize=pictures.TITLE)
     picture.legend(handles=_legend(classes), loc="lower center", ncols=len(classes), frameon=False, fontsize=pictures.TEXT)
     return picture
 
@@ -69,7 +69,9 @@ def phik_matrix(correlations: pd.DataFrame) -> Figure:
 
     if correlations.empty:
         picture = pictures.figure(9.5, 1)
-        picture.text(0.5, 0.5, "no two columns have different values", ha="center", va="center", fontsize=pictures.TEXT)
+        picture.text(
+            0.5, 0.5, "there are not two columns with different values", ha="center", va="center", fontsize=pictures.TEXT
+        )
         return picture
     seen = {*correlations["column_a"], *correlations["column_b"]}
     names = [c.name for c in EXPLORED if c.name in seen]
@@ -106,7 +108,7 @@ def phik_with_target(correlations: pd.DataFrame) -> Figure | None:
         correlations: A `correlations` table, (pairs, 5).
 
     Returns:
-        The picture, or None if activity is in no pair: nobody's is known, or everybody's is the same.
+        The picture, or None if activity is in no pair: none is known, or all are the same.
     """
     names = [c.name for c in FEATURES]
     pairs = correlations[(correlations["column_a"] == "activity") & correlations["column_b"].isin(names)]
@@ -124,7 +126,7 @@ def phik_with_target(correlations: pd.DataFrame) -> Figure | None:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.tick_params(axis="y", labelsize=pictures.TEXT)
     axes.set_xlabel(f"phik with activity; pale: significance below {_SIGNIFICANT:g} standard deviations", fontsize=pictures.TEXT)
-    axes.set_title("What goes with the customers' activity", fontsize=pictures.TITLE, loc="left")
+    axes.set_title("What is associated with the customers' activity", fontsize=pictures.TITLE, loc="left")
     return picture
 
 
@@ -136,7 +138,7 @@ def _classes(frame: pd.DataFrame) -> _Classes:
         members = frame[frame["activity"] == name]
         if len(members):
             classes[f"{name} ({len(members):,})"] = (colour, members)
-    return classes or {f"activity not known ({len(frame):,})": (pictures.GREY, frame)}
+    return classes or {f"activity unknown ({len(frame):,})": (pictures.GREY, frame)}
 
 
 def _legend(classes: _Classes) -> list[Patch]:

@@ -1,4 +1,4 @@
-"""Which customers and columns exploration looks at, and in which plain types."""
+"""Which customers and columns are explored, and in which plain types."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Sample:
     regular_customers: int
 
     @property
-    def says(self) -> str:
-        """How many customers were looked at, in words.
+    def description(self) -> str:
+        """How many customers were analysed, in words.
 
         >>> import pandas as pd
-        >>> Sample(pd.DataFrame(index=range(1_000)), 20_000).says
+        >>> Sample(pd.DataFrame(index=range(1_000)), 20_000).description
         'random sample of 1,000 of 20,000 regular customers'
         """
         looked_at = len(self.frame)

@@ -1,6 +1,6 @@
-"""Locks of a home: who is at work, known however a process ends.
+"""Locks of a home: who is working, known however a process ends.
 
-The operating system lets go of a lock when its process ends. Whoever ends in order removes the file of its lock
+The operating system releases a lock when its process ends. A process that ends normally removes the file of its lock
 first; so a written file whose lock can be taken was left behind by a process that was killed.
 """
 
@@ -31,27 +31,27 @@ def held(path: Path, seconds: float = -1) -> Iterator[None]:
         seconds: How long to wait for another process; as long as it takes by default.
 
     Raises:
-        BadInputError: If another user has put something in its place: they could have us wait for ever.
+        BadInputError: If another user has put something in its place: they could make us wait for ever.
         OSError: If the file cannot be made.
         filelock.Timeout: If another process holds it for longer.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path) and not _is_ours(path):
         remedy = "find out who put it there and remove it, or choose another place"
-        raise BadInputError("this is in the way of a lock of ours, and is not our file", file=str(path), remedy=remedy)
+        raise BadInputError("this blocks one of our lock files, and is not ours", file=str(path), remedy=remedy)
     with FileLock(path, is_singleton=True, thread_local=False).acquire(timeout=seconds) as lock:
         try:
             path.write_text(f"process {os.getpid()}\n", encoding="utf-8")
             yield
         finally:
             if lock.lock_counter == 1:
-                with suppress(OSError):  # what stays behind on a disk that turned read-only is removed as if we were killed
+                with suppress(OSError):  # what is left on a disk that turned read-only is removed as after a kill
                     path.unlink(missing_ok=True)
 
 
 @contextmanager
 def held_folder(place: Path) -> Iterator[None]:
-    """Hold a folder itself: whoever removes a file in it lets nobody else in. Not where the system cannot lock folders.
+    """Lock a folder itself: removing a file in it lets no one else in. Not where the system cannot lock folders.
 
     Args:
         place: The folder.
@@ -71,7 +71,7 @@ def held_folder(place: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Timeout(str(place)) from error
-        except OSError:  # a network file system locks what may be written to, and a folder is no such thing
+        except OSError:  # a network file system locks what may be written to, which a folder is not
             pass
         yield
     finally:
@@ -81,12 +81,12 @@ def held_folder(place: Path) -> Iterator[None]:
 def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
     """Files of locks whose processes were killed; each is removed once the caller has dealt with it.
 
-    What other users put into the folder, which may be one for everybody, says nothing of what we left.
+    What other users put into the folder, which may be shared, does not show what we left.
     """
     for path in filter(_is_ours, sorted(folder.glob(pattern))):
         try:
             with FileLock(path, timeout=0):
-                if path.stat().st_size:  # empty: it ended in order since we looked, and taking the lock made the file anew
+                if path.stat().st_size:  # empty: it ended in order since we looked, and taking the lock created the file again
                     yield path
                 path.unlink(missing_ok=True)
         except Timeout:
@@ -96,11 +96,11 @@ def abandoned(folder: Path, pattern: str) -> Iterator[Path]:
 def _is_ours(path: Path) -> bool:
     """Whether a file is a plain one of this user, or of the user who owns its folder; it may have gone meanwhile."""
     try:
-        found, folder = path.lstat(), path.parent.stat()
+        status, folder = path.lstat(), path.parent.stat()
     except FileNotFoundError:
         return True
-    owners = {os.geteuid(), folder.st_uid} if hasattr(os, "geteuid") else {found.st_uid}
-    return stat.S_ISREG(found.st_mode) and found.st_uid in owners
+    owners = {os.geteuid(), folder.st_uid} if hasattr(os, "geteuid") else {status.st_uid}
+    return stat.S_ISREG(status.st_mode) and status.st_uid in owners
 
 
 def is_held(path: Path) -> bool:
@@ -108,13 +108,13 @@ def is_held(path: Path) -> bool:
     try:
         import fcntl  # systems that have no such locks have no such module
     except ImportError:
-        return True  # nobody can tell without taking it
+        return True  # there is no way to tell without taking it
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not make us wait
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe must not block
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as it is closed
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released when it is closed
     except BlockingIOError:
         return True
     finally:
@@ -145,12 +145,12 @@ def month(home: Path, name: str, waiting: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()  # the file stays: whoever waits for it would else hold a lock that nobody else sees
+        lock.release()  # the file stays: a process waiting for it would otherwise hold a lock that no one else sees
 
 
 @contextmanager
 def whole(home: Path, seconds: float = -1) -> Iterator[None]:
-    """Be the only one who deletes of a home, or copies all of it: a copy must not miss what its databases still name.
+    """Be the only process that deletes from a home, or copies all of it: a copy must not miss what its databases still refer to.
 
     Args:
         home: The home.

@@ -24,7 +24,7 @@ def is_month(text: str) -> bool:
 
 
 def is_over(month: str, now: datetime) -> bool:
-    """Whether a month has ended; the snapshot of one that has not cannot have come.
+    """Whether a month has ended; the snapshot of one that has not cannot exist yet.
 
     Args:
         month: Snapshot month.
@@ -34,7 +34,7 @@ def is_over(month: str, now: datetime) -> bool:
 
 
 def newest_month(now: datetime) -> str:
-    """The last month that is over.
+    """The last month that has ended.
 
     Args:
         now: The time, in UTC.
@@ -65,7 +65,7 @@ def add_months(month: str, months: int) -> str:
     """The month so many months later, or earlier where `months` is negative.
 
     Raises:
-        BadInputError: If `month` is not a calendar month, or what comes of it lies outside the years 1 to 9999.
+        BadInputError: If `month` is not a calendar month, or the result is outside the years 1 to 9999.
 
     >>> add_months("2026-10", 3), add_months("2026-01", -1)
     ('2027-01', '2025-12')

@@ -1,14 +1,14 @@
-"""Where everything of a home lies. No other module spells a path of a home.
+"""Where every file of a home is. No other module builds a path of a home.
 
-HOME/settings.yaml  HOME/catalogue.yaml            the store's own, and optional
+HOME/settings.yaml  HOME/catalogue.yaml            the store's own, optional
 HOME/raw/<month>/<export>.csv                      snapshots as they are delivered
 HOME/tables/<stage>/<table>/<month>.parquet        what runs make
 HOME/reports/<month>.html
 HOME/ledger/<month>.parquet                        what was published
 HOME/exports/<month>/offers.csv
 HOME/mlflow/  HOME/dagster/                        models and runs, with their databases
-HOME/alerts/<channel>/<event>.json                 alerts that have arrived
-HOME/locks/  HOME/staging/                         who is at work, and scratch folders
+HOME/alerts/<channel>/<event>.json                 alerts that have been delivered
+HOME/locks/  HOME/staging/                         locks, and scratch folders
 HOME/twin/                                         the truth of a simulated store
 """
 
@@ -30,16 +30,16 @@ MONTHLY = ("raw", "tables", "reports", "exports")
 LASTING = ("ledger", "mlflow", "dagster")
 """Folders that every month adds to."""
 PARTS = (*MONTHLY, *LASTING, "campaigns", "alerts", "twin", STAGING, "locks", SETTINGS, CATALOGUE)
-"""What may stand in a home and is ours."""
+"""The entries of a home that are ours."""
 
 
 def settings_file(home: Path) -> Path:
-    """The store's settings; defaults hold where there is none."""
+    """The store's settings; without the file, defaults apply."""
     return home / SETTINGS
 
 
 def catalogue_file(home: Path) -> Path:
-    """The store's catalogue of offers; the bundled one holds where there is none."""
+    """The store's catalogue of offers; without the file, the bundled one applies."""
     return home / CATALOGUE
 
 
@@ -54,42 +54,42 @@ def raw_file(home: Path, month: str, file: str) -> Path:
 
 
 def raw_months(home: Path) -> list[str]:
-    """Months that have a folder of exports, oldest first; whatever else lies in HOME/raw is left alone."""
+    """Months that have a folder of exports, oldest first; anything else in HOME/raw is ignored."""
     return sorted(path.name for path in (home / "raw").glob("*") if is_month(path.name) and os.path.isdir(path))  # noqa: PTH112 - never raises
 
 
 def table_folder(home: Path, table: str) -> Path:
-    """Where the months of a table stand."""
+    """Folder with the months of a table."""
     return home / "tables" / TABLES[table].stage / table
 
 
 def table_file(home: Path, table: str, month: str) -> Path:
-    """Where the table of a month stands once it is whole."""
+    """File of the table of a month once it is complete."""
     return table_folder(home, table) / f"{check_month(month)}.parquet"
 
 
 def every_table(home: Path, month: str) -> Path:
-    """Where the tables of a month stand, as people are shown it."""
+    """Pattern of the tables of a month, to show to people."""
     return home / "tables" / "<stage>" / "<table>" / f"{month}.parquet"
 
 
 def report_file(home: Path, month: str, language: str = "") -> Path:
-    """Where the report of a month stands; one in another language than that of the settings beside it."""
+    """File of the report of a month; one in another language than that of the settings is beside it."""
     return home / "reports" / f"{check_month(month)}{language and '.'}{language}.html"
 
 
 def ledger_folder(home: Path) -> Path:
-    """Where the months of the ledger stand."""
+    """Folder with the months of the ledger."""
     return home / "ledger"
 
 
 def ledger_file(home: Path, month: str) -> Path:
-    """Where the ledger of a month stands."""
+    """File of the ledger of a month."""
     return ledger_folder(home) / f"{check_month(month)}.parquet"
 
 
 def offers_file(home: Path, month: str) -> Path:
-    """Where the offers file of a month stands, for the CRM."""
+    """The offers file of a month, for the CRM."""
     return home / "exports" / check_month(month) / "offers.csv"
 
 
@@ -119,7 +119,7 @@ def dagster_config(home: Path) -> Path:
 
 
 def alerts_folder(home: Path) -> Path:
-    """What remembers which alerts have arrived, a folder per channel."""
+    """The record of alerts that have been delivered, one folder per channel."""
     return home / "alerts"
 
 
@@ -129,7 +129,7 @@ def locks_folder(home: Path) -> Path:
 
 
 def staging_folder(home: Path) -> Path:
-    """Scratch folders of steps that are at work."""
+    """Scratch folders of running steps."""
     return home / STAGING
 
 

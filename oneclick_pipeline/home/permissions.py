@@ -1,8 +1,8 @@
 """Who may read a home: its owner alone, or a group as well that `ONECLICK_GROUP` names.
 
 What only the owner may ever read (records of versions, backups, a new database) is made so where it is written. Every process
-of ours begins with `restrict`: from then on new files are the owner's alone, whatever the shell or the service manager wanted.
-`prepare` shuts the home itself, so that exports that came with other rights are out of reach, too.
+of ours begins with `restrict`: from then on only the owner can read new files, whatever the shell or the service manager set.
+`prepare` closes the home itself to others, so that exports that arrived with other permissions are out of reach, too.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GROUP = "ONECLICK_GROUP"
-"""Variable with the group, by name or number, whose members may read a home: it is known before the first file is made."""
+"""Variable with the group, by name or number, whose members may read a home: it is needed before the first file is created."""
 
 _AT_ONCE = 20_000
-"""Entries that `prepare` looks at: a run does not walk through a home of millions of files."""
+"""Entries that `prepare` checks: a run does not walk through a home of millions of files."""
 
 _O_PATH = getattr(os, "O_PATH", 0) if os.path.isdir("/proc/self/fd") else 0  # noqa: PTH112 - of the system, not of a home
 _HOLD = _O_PATH or os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
-"""How an entry is held; a pipe does not make us wait."""
+"""How an entry is held; opening a pipe does not block."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may read what is made.
+    """Who may read new files.
 
     Attributes:
         group: Number of the group; None for the owner alone.
@@ -49,7 +49,7 @@ class Access:
         return 0o077 if self.group is None else 0o027
 
     def mode(self, mode: int) -> int:
-        """The mode that an entry should have in place of this one; what its owner may do is left.
+        """The mode that an entry should have in place of this one; the owner's permissions are kept.
 
         >>> oct(Access().mode(0o100666)), oct(Access(7).mode(0o40777))
         ('0o600', '0o2750')
@@ -60,17 +60,17 @@ class Access:
         shared = (own & (stat.S_IRUSR | stat.S_IXUSR)) >> 3
         return own | shared | (stat.S_ISGID if stat.S_ISDIR(mode) else 0)  # what is made in a folder inherits its group
 
-    def fits(self, found: os.stat_result) -> bool:
-        """Whether an entry has the rights that it should have."""
-        return stat.S_IMODE(found.st_mode) == self.mode(found.st_mode) and self.group in (None, found.st_gid)
+    def fits(self, status: os.stat_result) -> bool:
+        """Whether an entry has the permissions that it should have."""
+        return stat.S_IMODE(status.st_mode) == self.mode(status.st_mode) and self.group in (None, status.st_gid)
 
-    def open(self, found: os.stat_result) -> bool:
-        """Whether anybody may read, write or enter an entry who should not."""
-        allowed = self.mode(found.st_mode) if self.group == found.st_gid else 0
-        return bool(found.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~allowed)
+    def open(self, status: os.stat_result) -> bool:
+        """Whether anyone may read, write or enter an entry who should not."""
+        allowed = self.mode(status.st_mode) if self.group == status.st_gid else 0
+        return bool(status.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~allowed)
 
     def remedy(self, home: Path) -> str:
-        """The command that shuts a home."""
+        """The command that closes a home to others."""
         place = shlex.quote(str(home))
         if self.group is None:
             return f"chmod -R go-rwx {place}"
@@ -78,7 +78,7 @@ class Access:
 
 
 def access() -> Access:
-    """Who may read what is made, as `ONECLICK_GROUP` says it.
+    """Who may read new files, according to `ONECLICK_GROUP`.
 
     Raises:
         BadInputError: If there is no such group, or the user is not in it.
@@ -86,22 +86,22 @@ def access() -> Access:
     name = os.environ.get(GROUP, "")
     if not name:
         return Access()
-    remedy = f"name a group that the user is in (see: id), or unset {GROUP}: then files are their owner's alone"
+    remedy = f"name a group that the user is in (see: id), or unset {GROUP}: then only their owner can read the files"
     try:
         import grp  # systems that have no groups have no such module
     except ImportError:
-        raise BadInputError(f"{GROUP} is set, and files of this system have no groups", value=name, remedy=remedy) from None
+        raise BadInputError(f"{GROUP} is set, but files on this system have no groups", value=name, remedy=remedy) from None
     try:
         group = int(name) if name.isascii() and name.isdigit() else grp.getgrnam(name).gr_gid
     except (KeyError, ValueError):
-        raise BadInputError(f"there is no group as {GROUP} names it", value=name, remedy=remedy) from None
+        raise BadInputError(f"the group named by {GROUP} does not exist", value=name, remedy=remedy) from None
     if group not in {os.getegid(), *os.getgroups()}:
-        raise BadInputError(f"the user is not in the group that {GROUP} names", value=name, remedy=remedy)
+        raise BadInputError(f"the user is not in the group named by {GROUP}", value=name, remedy=remedy)
     return Access(group)
 
 
 def restrict() -> None:
-    """Have all files that this process and its children make be for their owner, and for the group where there is one.
+    """Make all files that this process and its children create readable only by their owner, and by the group if there is one.
 
     Raises:
         BadInputError: See `access`.
@@ -110,10 +110,10 @@ def restrict() -> None:
 
 
 def prepare(home: Path) -> None:
-    """Make a home, and shut it and what is in it, as far as it is ours to do.
+    """Create a home, and close it and its content to others, as far as it belongs to us.
 
-    A folder with nothing of a home in it, or one for everybody (as /tmp), is not shut: `oneclick doctor` tells of it. Neither is
-    what belongs to somebody else.
+    A folder that holds no part of a home, or one for everyone (such as /tmp), is left open: `oneclick doctor` reports it. So is
+    what belongs to someone else.
 
     Raises:
         BadInputError: See `access`.
@@ -129,23 +129,23 @@ def prepare(home: Path) -> None:
 
 
 def _is_home(folder: Path) -> bool:
-    """Whether a folder is a home, or becomes one; never the root of the system, or a folder for everybody."""
+    """Whether a folder is a home, or becomes one; never the root of the system, or a folder for everyone."""
     if folder.resolve().parent == folder.resolve() or folder.stat().st_mode & stat.S_ISVTX:
         return False
     return any((folder / part).exists() for part in PARTS) or next(folder.iterdir(), None) is None
 
 
 def shut(place: Path) -> None:
-    """Shut a file or a folder with what is in it, in breadth first and up to a limit; links are not followed.
+    """Close a file or a folder with its content to others, breadth first and up to a limit; links are not followed.
 
-    Not even one that somebody puts in the place of a file or folder while we look: as long as a home is open others may.
+    Not even one that someone puts in place of a file or folder meanwhile: as long as a home is open, others can.
     """
     waiting: deque[tuple[str, ...]] = deque([(place.name,)] if os.name == "posix" else [])
     for _ in range(_AT_ONCE):
         if not waiting:
             return
         parts = waiting.popleft()
-        with suppress(OSError), _entry(place.parent, parts) as entry:  # gone meanwhile, or it cannot be listed
+        with suppress(OSError), _entry(place.parent, parts) as entry:  # it has disappeared, or it cannot be listed
             _shut(entry)
             if stat.S_ISDIR(os.stat(entry).st_mode):  # noqa: PTH116 - what is held, not a path
                 waiting.extend((*parts, name) for name in sorted(os.listdir(entry)))  # noqa: PTH208 - the same
@@ -153,13 +153,13 @@ def shut(place: Path) -> None:
 
 @contextmanager
 def _entry(top: Path, parts: tuple[str, ...]) -> Iterator[str | int]:
-    """An entry below a folder, held so that it is one and the same whatever is renamed meanwhile; no link below it is followed.
+    """An entry below a folder, opened so that it stays the same whatever is renamed meanwhile; no link below it is followed.
 
     Yields:
-        What stands for it in calls of the system: on Linux a name, for files are held that may not be read.
+        What identifies it in system calls: on Linux a name, for files are held that may not be read.
 
     Raises:
-        OSError: If it is not there, or a link is on the way.
+        OSError: If it does not exist, or a link is on the way.
     """
     held = os.open(top, _HOLD)
     try:
@@ -173,18 +173,18 @@ def _entry(top: Path, parts: tuple[str, ...]) -> Iterator[str | int]:
 
 
 def _shut(entry: str | int) -> None:
-    """Give an entry that is ours the rights that it should have.
+    """Give an entry of ours the permissions that it should have.
 
-    A file that has other names as well, outside of the home it may be, is its owner's alone: a group gets no right to it.
+    A file that has other names as well, outside of the home it may be, is its owner's alone: a group gets no permission for it.
     """
-    found = os.stat(entry)  # noqa: PTH116 - what is held, not a path
-    own = Access() if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode) else access()
-    if stat.S_ISLNK(found.st_mode) or own.fits(found) or found.st_uid != _user():
+    status = os.stat(entry)  # noqa: PTH116 - what is held, not a path
+    own = Access() if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode) else access()
+    if stat.S_ISLNK(status.st_mode) or own.fits(status) or status.st_uid != _user():
         return
-    with suppress(OSError):  # of a file system that is read-only or knows no rights: told by the doctor
-        if own.group is not None and found.st_gid != own.group:
+    with suppress(OSError):  # on a file system that is read-only or has no permissions: the doctor reports it
+        if own.group is not None and status.st_gid != own.group:
             os.chown(entry, -1, own.group)
-        os.chmod(entry, own.mode(found.st_mode))  # noqa: PTH101 - the same
+        os.chmod(entry, own.mode(status.st_mode))  # noqa: PTH101 - the same
 
 
 def _user() -> int:
@@ -210,7 +210,7 @@ class Exposed:
     Attributes:
         open: Entries that others may read, write or enter, the first ones; `opened` how many there are.
         foreign: Entries that belong to another user than the home, the first ones; `foreigners` how many there are.
-        parents: Folders above the home in which everybody may rename or delete.
+        parents: Folders above the home in which everyone may rename or delete.
         owner: Number of the user who owns the home.
         shut: Whether the home itself keeps others out, so that no entry can be reached.
     """
@@ -236,14 +236,14 @@ def exposed(home: Path, listed: int = 10) -> Exposed:
     foreign: list[str] = []
     counts = [0, 0]
     for path in _entries(home):
-        with suppress(OSError):  # gone meanwhile
-            found = path.stat(follow_symlinks=path == home)
-            if not stat.S_ISLNK(found.st_mode) and own.open(found):
+        with suppress(OSError):  # it has disappeared
+            status = path.stat(follow_symlinks=path == home)
+            if not stat.S_ISLNK(status.st_mode) and own.open(status):
                 counts[0] += 1
-                opened += [f"{path} ({stat.filemode(found.st_mode)})"] if len(opened) < listed else []
-            if found.st_uid != top.st_uid:
+                opened += [f"{path} ({stat.filemode(status.st_mode)})"] if len(opened) < listed else []
+            if status.st_uid != top.st_uid:
                 counts[1] += 1
-                foreign += [f"{path} (user {found.st_uid})"] if len(foreign) < listed else []
+                foreign += [f"{path} (user {status.st_uid})"] if len(foreign) < listed else []
     everybody = (stat.S_IWOTH, stat.S_IWOTH | stat.S_ISVTX)
     parents = tuple(path for path in home.resolve().parents if path.stat().st_mode & everybody[1] == everybody[0])
     return Exposed(tuple(opened), counts[0], tuple(foreign), counts[1], parents, top.st_uid, not own.open(top))

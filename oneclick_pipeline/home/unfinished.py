@@ -1,4 +1,4 @@
-"""A home whose restore was interrupted: nothing works on it until the restore has gone on."""
+"""A home whose restore was interrupted: nothing may work on it until the restore is completed."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def refuse_unfinished(home: Path) -> None:
         BadInputError: If it was.
     """
     if (staging_folder(home) / RESTORED).exists():
-        remedy = "run `oneclick restore` with the same backup again: it goes on from there"
+        remedy = "run `oneclick restore` with the same backup again: it continues from there"
         raise BadInputError("a restore of this home was interrupted", file=str(home), remedy=remedy)

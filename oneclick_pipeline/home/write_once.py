@@ -1,7 +1,7 @@
-"""Files that are written once: whole or not at all, on disk before they have their name, and over no other unless that is asked.
+"""Files that are written once: complete or not at all, on disk before they get their name, and replacing another only on request.
 
-write(path, content)                 a file of bytes; refused where one stands
-write(path, content, replace=True)   the same in the place of whatever stands there
+write(path, content)                 a file of bytes; refused if one exists
+write(path, content, replace=True)   the same, replacing whatever exists
 settle(part, path)                   the same for a file that a library has written beside its place
 keep(path)                           a copy of a file beside it, as <name>.replaced-1, -2 and so on, before it is replaced
 """
@@ -26,17 +26,17 @@ def part_of(path: Path) -> Path:
 
 
 def write(path: Path, content: bytes, *, replace: bool = False, mode: int = 0o666) -> None:
-    """Write a file; its folder is made where it is missing. One process at a time may write a file.
+    """Write a file; its folder is created if missing. One process at a time may write a file.
 
     Args:
         path: Its place.
         content: All of it.
-        replace: Whether it may take the place of another.
-        mode: Permissions, of which the umask of the process takes some.
+        replace: Whether it may replace another.
+        mode: Permissions, reduced by the umask of the process.
 
     Raises:
-        FileExistsError: If a file stands there and `replace` is not set.
-        OSError: If it cannot be written; what stood there stands as before.
+        FileExistsError: If the file exists and `replace` is not set.
+        OSError: If it cannot be written; what was there is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = part_of(path)
@@ -50,7 +50,7 @@ def write(path: Path, content: bytes, *, replace: bool = False, mode: int = 0o66
 
 
 def settle(part: Path, path: Path, *, replace: bool = False) -> None:
-    """Give a file its name once its content is on disk, then see to it that the name is.
+    """Give a file its name once its content is on disk, then make sure that the name is, too.
 
     Raises:
         FileExistsError: If another has the name and `replace` is not set.
@@ -59,7 +59,7 @@ def settle(part: Path, path: Path, *, replace: bool = False) -> None:
     with part.open("rb") as file:
         os.fsync(file.fileno())
     if not replace and path.exists():
-        raise FileExistsError(f"{path} is there already")
+        raise FileExistsError(f"{path} already exists")
     part.replace(path)
     if os.name == "posix":  # elsewhere a folder cannot be opened
         folder = os.open(path.parent, os.O_RDONLY)

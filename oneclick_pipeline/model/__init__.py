@@ -5,13 +5,13 @@ Everything here is a pure function of tables and settings; MLflow is the busines
 package is cheap: scikit-learn is imported when something is trained or drawn. Open training.py first.
 
     the labelled table   decline.py        who declined: the one rule, of labels and of campaigns
-                         labels.py         which months teach, and the labels of their customers
+                         labels.py         which months are used, and the labels of their customers
                          training_set.py   the table, its canonical order, groups of copies, digest
                          leakage.py        guards against labels in disguise and columns from the future
     the search           candidates.py     families, encoders, scalers, and draws of their parameters
                          folds.py          grouped, repeated folds
                          search.py         trials, the best of every family, votes
-                         calibration.py    probabilities that keep their word
+                         calibration.py    calibrated probabilities
     its evaluation       evaluation.py     nested cross-validation
                          out_of_time.py    later months than those learnt from
                          metrics.py        ROC-AUC, log loss, Brier, ECE
@@ -20,7 +20,7 @@ package is cheap: scikit-learn is imported when something is trained or drawn. O
                          training.py       `train`: all of the above, and the fitted pipeline; `predict`
                          results.py        what training returns
     promotion            gates.py          what a challenger must pass to become champion
-                         card.py, example.py  what is kept beside a version
+                         card.py, example.py  files kept beside a version
     explanation          shapley.py        sampled Shapley values
                          attribution.py    what features contribute to a fitted model
                          curves.py         the contribution of one feature, value by value

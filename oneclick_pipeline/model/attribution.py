@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CONTRIBUTION = "contribution_"
 """Beginning of the sample's columns that hold Shapley values."""
 
-# Measured: a soft vote of 40 neighbours, SVC and 60 extra trees on 1,000 rows takes 0.1 ms a row, hence 2 CPU s.
+# Measured: a soft vote of 40 neighbours, SVC and 60 extra trees on 1,000 rows takes 0.1 ms per row, hence 2 CPU s.
 _CUSTOMERS, _BACKGROUND = 128, 6
 
 
@@ -53,7 +53,7 @@ def explain(pipeline: Any, training: pd.DataFrame, settings: Model) -> Explained
     """Explain a fitted model.
 
     Shapley values are sampled for 128 customers against 6 background rows that span the range of predictions; so few
-    rows stand for all because only interactions depend on them: what a feature does by itself is set against the mean of
+    rows suffice because only interactions depend on them: what a feature does by itself is set against the mean of
     all training rows afterwards. Over customers drawn like the background, Shapley values have mean 0, whatever the model.
 
     Log-odds are those of p clipped to 0.002…0.998, since neighbours and trees say 0 and 1; a linear model's are not
@@ -166,8 +166,8 @@ def _closed_form(log_odds: LogOdds, data: _Sample) -> tuple[_Curves, Floats]:
         TextCurve(c.feature, c.contributions, c.missing, c.unknown - float(m)) if isinstance(c, TextCurve) else c
         for c, m in zip(centred, means, strict=True)
     )
-    found = _Curves(CLOSED_FORM, centred, (0.0,) * len(centred))
-    return found, (data.values - by_curves(found.curves, data.customers)).mean(axis=0)
+    fitted = _Curves(CLOSED_FORM, centred, (0.0,) * len(centred))
+    return fitted, (data.values - by_curves(fitted.curves, data.customers)).mean(axis=0)
 
 
 def _curves(data: _Sample) -> tuple[_Curves, Floats]:
@@ -199,9 +199,9 @@ def _fidelity(data: _Sample, exact: _Curves | None) -> Fidelity:
             parts = by_curves(exact.curves, judged.customers)
             shift = (judged.values - parts).mean(axis=0)
         else:
-            found, shift = _curves(data.some(np.flatnonzero(learn)))
-            parts = by_curves(found.curves, judged.customers)
-            parts = parts + np.outer((judged.values - shift - parts).sum(axis=1), found.shares)
+            half, shift = _curves(data.some(np.flatnonzero(learn)))
+            parts = by_curves(half.curves, judged.customers)
+            parts = parts + np.outer((judged.values - shift - parts).sum(axis=1), half.shares)
         true.append(judged.values - shift)
         guessed.append(parts)
     return compare(np.concatenate(true), np.concatenate(guessed))

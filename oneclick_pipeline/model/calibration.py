@@ -1,6 +1,6 @@
 """From scores to honest probabilities: Platt's sigmoid and isotonic regression.
 
-A calibrator is learnt from scores of rows that their estimator has not seen, and judged on rows that the calibrator
+A calibrator is learned from scores of rows that their estimator has not seen, and evaluated on rows that the calibrator
 has not seen either. The same calibrators that `CalibratedClassifierCV` fits (tested), so a registered model is plain
 scikit-learn.
 """
@@ -23,7 +23,7 @@ ISOTONIC_FROM = 2000
 """Rows from which isotonic regression is tried: with fewer its steps follow chance. Source: Niculescu-Mizil, Caruana
 (2005), Predicting good probabilities with supervised learning, section 5."""
 SUREST = 0.001
-"""Isotonic regression says 0 and 1 of whoever lies beyond all errors seen; nobody is that sure."""
+"""Isotonic regression gives 0 and 1 beyond all errors seen; no prediction is that certain."""
 
 
 class Sigmoid(NamedTuple):
@@ -71,7 +71,7 @@ def fit_calibrator(kind: str, score: Floats, declined: Ints) -> Calibrator:
 
 
 def cross_calibrated(kind: str, score: Floats, declined: Ints, numbers: Ints) -> Floats:
-    """Probabilities from out-of-fold scores: each fold by a calibrator learnt from the other folds."""
+    """Probabilities from out-of-fold scores: each fold by a calibrator learned from the other folds."""
     import numpy as np
 
     p = np.empty(len(score))

@@ -31,7 +31,7 @@ class LogUniform:
     whole: bool = False
 
     def draw(self, rng: np.random.Generator) -> float | int:
-        """Draw a value, rounded to three digits: no search can tell more apart."""
+        """Draw a value, rounded to three digits: no search can resolve more."""
         import numpy as np
 
         value = float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
@@ -59,7 +59,7 @@ class Family:
         build: Makes the unfitted estimator from its parameters, the rows that it will learn from, and a seed.
         parameters: Where each parameter is drawn from.
         probabilistic: Whether it gives probabilities by itself; if not, it is always calibrated.
-        alone: Whether only one may be at work at a time. scikit-learn's forests change Python's warning filters for every
+        alone: Whether only one may run at a time. scikit-learn's forests change Python's warning filters for every
             tree and put them back; all threads share the filters, so two forests would leave them in disorder.
     """
 
@@ -140,7 +140,7 @@ FAMILIES = (
         "knn",
         "Nearest neighbours",
         _nearest_neighbours,
-        # all neighbours count alike: weighted by distance it repeats what it learnt, and nothing can explain that
+        # all neighbours count alike: weighted by distance it repeats its training labels, and nothing can explain that
         {"n_neighbors": LogUniform(15, 80, whole=True)},
     ),
     Family(
@@ -238,7 +238,7 @@ def text_part(encoder: str) -> Any:  # noqa: ANN401
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
     encode = {
-        # the store may open categories: the rarest share a column once there are more than twenty
+        # the store may add categories: the rarest share a column once there are more than twenty
         "one_hot": OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=20, sparse_output=False),
         "ordinal": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
     }[encoder]

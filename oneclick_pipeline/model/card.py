@@ -1,4 +1,4 @@
-"""The description card of a model: what it is, what it learnt from, how good it is, what it is not for."""
+"""The description card of a model: what it is, what it was trained on, how good it is, what it is not for."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from oneclick_pipeline.model.results import TrainedModel
 
 LABEL_RULES = {
-    True: "the activity class in the same snapshot as the features, because no later snapshot was there",
+    True: "the activity class in the same snapshot as the features, because there was no later snapshot",
     False: "the activity class three months later than the features: a true forecast",
 }
 
 
 def label_rule(trained: TrainedModel) -> str:
-    """Which month's activity the model learnt to predict, in words."""
+    """Which month's activity the model learned to predict, in words."""
     return LABEL_RULES[trained.feature_months == trained.label_months]
 
 
@@ -46,8 +46,9 @@ labels of {", ".join(trained.label_months)}. Digest `{trained.digest}`.
 **Label.** {label_rule(trained)[0].upper()}{label_rule(trained)[1:]}. Where they come from: {sources}.
 
 **How good.** Nested cross-validation, grouped by customer and identical customers, stratified, repeated; estimate (95 %
-interval, corrected for overlapping folds). Draws: how many of those dealt to a family were tried before more did not pay.
-Rows: how many one fit of the family learns from at most; fewer than all is a stratified sample.
+interval, corrected for overlapping folds). Draws: how many of those allotted to a family were tried before further ones
+stopped helping.
+Rows: the most that one fit of the family learns from; if fewer than all, a stratified sample.
 
 {head}
 {whole}
@@ -63,9 +64,9 @@ Rows: how many one fit of the family learns from at most; fewer than all is a st
 
 **Chosen.** {trained.rule}
 
-**Limits.** Made for regular customers of this store; others get a probability that nothing vouches for. It says who is at
+**Limits.** Made for regular customers of this store; for others the probability is not reliable. It says who is at
 risk, not whom an offer would keep. Categories that the store adds later are treated as rare ones. The metrics hold for
-customers like those of the months above: watch the drift.
+customers like those of the months above: watch for drift.
 """
 
 
@@ -76,7 +77,7 @@ def _calibration(trained: TrainedModel) -> str:
         if name.endswith("calibration")
     ]
     return (
-        f"{', '.join(kept)[0].upper()}{', '.join(kept)[1:]}. A calibrator is kept where it lowers the log loss of customers that "
+        f"{', '.join(kept)[0].upper()}{', '.join(kept)[1:]}. A calibrator is kept where it lowers the log loss on customers that "
         "neither the estimator nor the calibrator has seen."
     )
 
@@ -85,12 +86,12 @@ def _out_of_time(table: pd.DataFrame) -> str:
     if table.empty:
         return "Not enough data: no month's labels were known before a later labelled month."
     rows = [
-        f"- features of {r.feature_month}, labels of {r.label_month}, learnt from {r.learnt_months}: {r.customers:,} customers, "
+        f"- features of {r.feature_month}, labels of {r.label_month}, learned from {r.learnt_months}: {r.customers:,} customers, "
         f"ROC-AUC {r.roc_auc:.3f} ({r.roc_auc_low:.3f} to {r.roc_auc_high:.3f}), "
         f"log loss {r.log_loss:.3f} ({r.log_loss_low:.3f} to {r.log_loss_high:.3f}), ECE {r.ece:.3f}"
         for r in table.itertuples()
     ]
-    return "Learnt from the past, judged on the next, as it would have been then.\n\n" + "\n".join(rows)
+    return "Trained on the past and evaluated on the next month, as it would have been at the time.\n\n" + "\n".join(rows)
 
 
 def _slices(table: pd.DataFrame) -> str:

@@ -1,6 +1,6 @@
 """What every value of every feature adds to a customer's log-odds of declining: reasons for millions at the price of a look-up.
 
-Kept with every version of a model, as JSON. How it is worked out for a model that was fitted stands in `model.attribution`.
+Kept with every version of a model, as JSON. How it is computed for a fitted model is in `model.attribution`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Fidelity:
     top_three: float
 
     def __post_init__(self) -> None:
-        """Refuse figures that are none."""
+        """Refuse invalid figures."""
         require_finite("fidelity", self.customers, self.r2, self.top_reason, self.top_three)
 
 
@@ -71,15 +71,15 @@ class Contributions:
     fidelity: Fidelity
 
     def __post_init__(self) -> None:
-        """Refuse contributions that are not those of the features."""
+        """Refuse contributions that do not match the features."""
         if self.method not in (CLOSED_FORM, CURVES):
-            raise BadInputError("contributions of an unknown method", value=str(self.method))
+            raise BadInputError("the contributions were made by an unknown method", value=str(self.method))
         require_finite("contributions", self.baseline, *self.shares)
         kinds = {name: NumberCurve if name in NUMBERS else TextCurve for name in FEATURE_NAMES}
         if {c.feature: type(c) for c in self.curves} != kinds or tuple(c.feature for c in self.curves) != FEATURE_NAMES:
-            raise BadInputError("the contributions are not those of the features")
+            raise BadInputError("the contributions do not match the features")
         if len(self.shares) != len(self.curves):
-            raise BadInputError("there is not one share per feature")
+            raise BadInputError("the number of shares differs from the number of features")
 
     def __getitem__(self, feature: str) -> Curve:
         """The curve of a feature."""
@@ -90,7 +90,7 @@ class Contributions:
 
         Args:
             features: Table with the feature columns, n rows.
-            p_decline: Probability of every customer, n; in closed form it is not looked at. Otherwise a customer's
+            p_decline: Probability of every customer, n; not used in closed form. Otherwise a customer's
                 contributions add up to its log-odds less the baseline, where it lies between 0.002 and 0.998.
 
         Returns:
@@ -103,12 +103,12 @@ class Contributions:
 
     def of_inputs(self, frame: pd.DataFrame, p_decline: Floats) -> Floats:
         """`of` what `training_set.inputs` has made of a table already: that takes half of the time."""
-        found = by_curves(self.curves, frame)
+        values = by_curves(self.curves, frame)
         if any(self.shares):
-            rest = clipped_log_odds(p_decline) - self.baseline - found.sum(axis=1)
+            rest = clipped_log_odds(p_decline) - self.baseline - values.sum(axis=1)
             for i, share in enumerate(self.shares):
-                found[:, i] += share * rest
-        return found
+                values[:, i] += share * rest
+        return values
 
     def to_json(self) -> str:
         """The contributions as JSON text."""
@@ -127,32 +127,32 @@ class Contributions:
         """Read what `to_json` wrote.
 
         Raises:
-            BadInputError: If the text is no JSON, of another version, or not sound.
+            BadInputError: If the text is not JSON, of another version, or not sound.
         """
         try:
             content = json.loads(text)
             version = content.pop("version")
             curves = tuple(from_record(c) for c in content.pop("curves"))
             fidelity = Fidelity(**content.pop("fidelity"))
-            found = cls(curves=curves, shares=tuple(content.pop("shares")), fidelity=fidelity, **content)
+            contributions = cls(curves=curves, shares=tuple(content.pop("shares")), fidelity=fidelity, **content)
         except BadInputError as error:
             raise BadInputError(error.problem, value=error.value, remedy=_REMEDY) from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadInputError("these are no contributions of features", value=str(error), remedy=_REMEDY) from error
+            raise BadInputError("these are not feature contributions", value=str(error), remedy=_REMEDY) from error
         if version != VERSION:
-            raise BadInputError(f"the contributions have version {version}, this program reads {VERSION}", remedy=_REMEDY)
-        return found
+            raise BadInputError(f"the contributions have version {version}, but this program reads {VERSION}", remedy=_REMEDY)
+        return contributions
 
 
 def by_curves(curves: Sequence[Curve], frame: pd.DataFrame) -> Floats:
     """Contributions by the curves alone, shape (rows, features)."""
     import numpy as np
 
-    found = np.empty((len(frame), len(curves)))
+    totals = np.empty((len(frame), len(curves)))
     for i, curve in enumerate(curves):
         values = frame[curve.feature]
-        found[:, i] = curve.at(values) if isinstance(curve, TextCurve) else curve.at(values.to_numpy())
-    return found
+        totals[:, i] = curve.at(values) if isinstance(curve, TextCurve) else curve.at(values.to_numpy())
+    return totals
 
 
 def clipped_log_odds(p: Floats) -> Floats:

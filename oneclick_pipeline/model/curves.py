@@ -45,7 +45,9 @@ class NumberCurve:
         require_finite(self.feature, self.typical, self.missing, *self.knots, *self.contributions)
         ascending = all(a < b for a, b in zip(self.knots, self.knots[1:], strict=False))
         if not (ascending and len(self.knots) == len(self.contributions) >= 1 + self.straight):
-            raise BadInputError(f"{self.feature}: the knots do not ascend, or are not as many as the contributions")
+            raise BadInputError(
+                f"{self.feature}: the knots do not ascend, or their number differs from that of the contributions"
+            )
 
     def at(self, values: Floats) -> Floats:
         """Contribution of every value; NaN is an empty one."""
@@ -53,10 +55,10 @@ class NumberCurve:
 
         if self.straight:
             slope = (self.contributions[-1] - self.contributions[0]) / (self.knots[-1] - self.knots[0])
-            found = self.contributions[0] + slope * (values - self.knots[0])
+            contribution = self.contributions[0] + slope * (values - self.knots[0])
         else:
-            found = np.interp(values, self.knots, self.contributions)
-        return np.where(np.isnan(values), self.missing, found)
+            contribution = np.interp(values, self.knots, self.contributions)
+        return np.where(np.isnan(values), self.missing, contribution)
 
     def shifted(self, by: float) -> NumberCurve:
         """The same curve, every contribution `by` higher."""
@@ -90,8 +92,8 @@ class TextCurve:
 
         codes, different = pd.factorize(texts, use_na_sentinel=True)
         by_code = np.array([*(self.contributions.get(t, self.unknown) for t in different), self.missing])
-        found: Floats = by_code[codes]  # −1, the code of a missing text, is the last
-        return found
+        contribution: Floats = by_code[codes]  # −1, the code of a missing text, is the last
+        return contribution
 
     def shifted(self, by: float) -> TextCurve:
         """The same curve, every contribution but that of unknown texts `by` higher."""
@@ -126,11 +128,11 @@ def number_curve(name: str, all_values: pd.Series, values: pd.Series, contributi
     best, heights = np.inf, np.zeros(len(knots))
     for stiffness in _STIFFNESS:
         system = gram + stiffness * bend.T @ bend + 1e-6 * np.eye(len(knots))  # the last: a knot that no customer is near
-        found = np.linalg.solve(system, right)
+        solution = np.linalg.solve(system, right)
         freedom = len(filled) - np.trace(np.linalg.solve(system, gram))
-        score = float(((contributions - hats @ found) ** 2).sum()) / max(freedom, 1.0) ** 2
+        score = float(((contributions - hats @ solution) ** 2).sum()) / max(freedom, 1.0) ** 2
         if score < best:
-            best, heights = score, found
+            best, heights = score, solution
     missing = float(np.interp(usual, knots, heights))
     return NumberCurve(name, usual, tuple(knots.tolist()), tuple(heights.tolist()), missing, straight=False)
 
@@ -177,10 +179,10 @@ def typical(values: pd.Series) -> float:
 
 
 def require_finite(what: str, *numbers: float) -> None:
-    """Refuse what is no finite number.
+    """Refuse anything but finite numbers.
 
     Raises:
         BadInputError: If there is one.
     """
     if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers):
-        raise BadInputError(f"{what}: a value is no finite number")
+        raise BadInputError(f"{what}: a value is not a finite number")

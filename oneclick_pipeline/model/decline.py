@@ -1,7 +1,7 @@
 """Who declined: the one rule by which the labels of a model and the outcomes of campaigns are decided.
 
 `decided` is the rule. `model.labels` applies it to the regular customers of a month, `campaigns.outcomes` to the customers
-of a campaign, and nothing else says what became of anybody. A later snapshot decides, by the first of three that applies:
+of a campaign, and nothing else decides an outcome. A later snapshot decides, by the first of three that applies:
 
 1. `delivered`: the class that the store delivers there;
 2. `revenue_rule`: the fall of the mean monthly revenue, by more than `labels.decline_limit`, from the three months up to
@@ -31,7 +31,7 @@ RULE_HORIZON = len(REVENUES)
 
 
 class Decided(NamedTuple):
-    """What became of n customers.
+    """Outcomes of n customers.
 
     Attributes:
         declined: 1 declined, 0 stable, NaN where nothing decides; shape (n,).
@@ -45,7 +45,7 @@ class Decided(NamedTuple):
 def decided(
     delivered: Floats, before: Floats, after: Floats, there: NDArray[np.bool_], *, horizon: int, rules: Labels
 ) -> Decided:
-    """Decide what became of n customers by a later snapshot.
+    """Decide the outcomes of n customers by a later snapshot.
 
     Args:
         delivered: Class in the later snapshot as a number of `CLASSES`, NaN where none is delivered; shape (n,).

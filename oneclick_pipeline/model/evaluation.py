@@ -46,8 +46,8 @@ class Learner(NamedTuple):
         return Learner(self.frame.iloc[index], self.declined[index], self.copies[index])
 
 
-class Found(NamedTuple):
-    """What a search found: all its trials, the best of every family, the votes of these, and the choice."""
+class SearchResult(NamedTuple):
+    """The result of a search: all its trials, the best of every family, the votes of these, and the choice."""
 
     trials: list[Trial]
     bests: list[Trial]
@@ -56,7 +56,7 @@ class Found(NamedTuple):
 
 
 def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings: Model) -> dict[str, pd.DataFrame]:
-    """Repeat grouped, stratified outer folds; inside each, search anew and predict the customers left out.
+    """Repeat grouped, stratified outer folds; inside each, search again and predict the customers left out.
 
     Args:
         data: The training set.
@@ -74,11 +74,11 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
         repeat, fold, learn, judge = task
         rows = data.rows(learn)
         numbers = inner_folds(rows, settings, [settings.seed, repeat, fold])
-        found, chosen = _search_and_predict(rows, data.frame.iloc[judge], numbers, candidates, settings)
+        result, chosen = _search_and_predict(rows, data.frame.iloc[judge], numbers, candidates, settings)
         columns = {"repeat": repeat, "fold": fold, "declined": data.declined[judge]}
         return {
             name: pd.DataFrame(columns | {"p_decline": p.kept, "p_raw": p.raw, "p_calibrated": p.calibrated}, index=judge)
-            for name, p in (found | {CHOSEN: found[chosen]}).items()
+            for name, p in (result | {CHOSEN: result[chosen]}).items()
         }
 
     tasks = [
@@ -101,7 +101,7 @@ def inner_folds(data: Learner, settings: Model, seed: list[int]) -> NDArray[np.i
 
 def search_all(
     prepared: Prepared, declined: NDArray[np.int_], numbers: NDArray[np.int_], candidates: Sequence[Candidate], settings: Model
-) -> Found:
+) -> SearchResult:
     """Search, then apply the rule: within every family, among the votes, and among all of these."""
     trials = search(prepared, declined, numbers, candidates, settings)
     bests = best_of_families(trials)
@@ -109,7 +109,7 @@ def search_all(
     contenders: list[Trial | Vote] = [*bests]
     if tried:
         contenders.append(choose(tried))
-    return Found(trials, bests, tried, choose(contenders))
+    return SearchResult(trials, bests, tried, choose(contenders))
 
 
 def predict_new(
@@ -127,9 +127,9 @@ def _search_and_predict(
     import numpy as np
 
     known, unseen = matrices(learn.frame, new)
-    found = search_all(known, learn.declined, numbers, candidates, settings)
-    predicted = {t.name: probabilities(t, known, learn.declined, unseen, settings.seed) for t in found.bests}
-    if found.votes:
-        members = [predicted[m.name] for m in choose(found.votes).members]
+    result = search_all(known, learn.declined, numbers, candidates, settings)
+    predicted = {t.name: probabilities(t, known, learn.declined, unseen, settings.seed) for t in result.bests}
+    if result.votes:
+        members = [predicted[m.name] for m in choose(result.votes).members]
         predicted[VOTE] = Predicted(*(np.mean(parts, axis=0) for parts in zip(*members, strict=True)))
-    return predicted, found.chosen.name
+    return predicted, result.chosen.name

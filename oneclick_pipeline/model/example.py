@@ -1,4 +1,4 @@
-"""Customers who never were, to show what a model takes."""
+"""Invented customers, to show a model's input."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _INVENTED: tuple[dict[str, object], ...] = (
         "minutes_m1": 7.777,
     },
 )
-"""The same digit everywhere, to see at a glance that these are nobody; the store rounds to hundredths, so nobody is like them."""
+"""The same digit everywhere, clearly invented; the store rounds to hundredths, so no real customer is like them."""
 
 
 def invented_customers() -> pd.DataFrame:

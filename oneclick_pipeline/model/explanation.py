@@ -1,4 +1,4 @@
-"""Which features the model lives on: permutation importance on customers that it has not seen, and Shapley values."""
+"""Which features the model relies on: permutation importance on customers that it has not seen, and Shapley values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SHUFFLES = 2
 _ROWS = 3000
-"""Customers on whom importance is measured at most: a copy of the pipeline does not know its families' limits."""
+"""Largest number of customers on whom importance is measured: a copy of the pipeline does not know its families' limits."""
 _RESAMPLES = 1000
 _PANELS = 6
 _LONGEST_NAME = 20
@@ -45,10 +45,10 @@ def model_explanation(
     """Permutation importance of every feature, and the mean absolute of its Shapley values.
 
     In every grouped outer fold a copy of the pipeline learns from the other folds and predicts the fold as it is,
-    and again with one feature shuffled among its customers; the importance is what the shuffle costs. Judged on the
-    rows it learnt from, a model would seem to need whatever it has memorised. Source: Breiman (2001), Random forests;
-    intervals as in `model.metric_intervals`. A feature that others can stand in for seems less important than it
-    is: read it beside the correlations. With many customers a stratified sample of 3,000 stands for all.
+    and again with one feature shuffled among its customers; the importance is what the shuffle costs. Evaluated on its
+    training rows, a model would seem to need whatever it has memorised. Source: Breiman (2001), Random forests;
+    intervals as in `model.metric_intervals`. A feature that others can replace seems less important than it
+    is: read it beside the correlations. With many customers a stratified sample of 3,000 is used.
 
     Args:
         pipeline: Fitted model; its parameters are used, its fit is not.
@@ -104,8 +104,8 @@ def _mean_strengths(values: pd.DataFrame, seed: int) -> NDArray[np.float64]:
     strength = values[[CONTRIBUTION + name for name in FEATURE_NAMES]].abs().to_numpy()
     n = len(strength)
     weights = np.random.default_rng([seed, 4]).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES) / n
-    found: NDArray[np.float64] = np.vstack([strength.mean(axis=0), np.quantile(weights @ strength, [0.025, 0.975], axis=0)])
-    return found
+    bounds: NDArray[np.float64] = np.vstack([strength.mean(axis=0), np.quantile(weights @ strength, [0.025, 0.975], axis=0)])
+    return bounds
 
 
 def _costs(model: Any, frame: pd.DataFrame, declined: NDArray[np.int_], rng: np.random.Generator) -> NDArray[np.float64]:  # noqa: ANN401
@@ -117,7 +117,7 @@ def _costs(model: Any, frame: pd.DataFrame, declined: NDArray[np.int_], rng: np.
     versions = [frame]
     for name in FEATURE_NAMES:
         versions += [frame.assign(**{name: frame[name].to_numpy()[order]}) for order in orders]
-    # one prediction for all versions: a pipeline spends milliseconds a call on anything but predicting
+    # one prediction for all versions: a pipeline spends milliseconds per call on anything but predicting
     p = model.predict_proba(pd.concat(versions, ignore_index=True))[:, 1].reshape(len(versions), len(frame))
     base = np.array([log_loss(declined, p[0]), -roc_auc(declined, p[0])])
     shuffled = np.array([[log_loss(declined, q), -roc_auc(declined, q)] for q in p[1:]])
@@ -135,7 +135,7 @@ def importance(explanation: pd.DataFrame) -> Figure:
     axes.hlines(places, table["log_loss_increase_low"], table["log_loss_increase_high"], color=pictures.STABLE, linewidth=2)
     axes.plot(table["log_loss_increase"], places, "o", color=pictures.STABLE, markersize=5)
     axes.set_yticks(list(places), list(table["feature"]), fontsize=pictures.TEXT)
-    label = "Increase of log loss when the feature is shuffled, 95 % interval, customers not seen"
+    label = "Increase of log loss when the feature is shuffled, 95 % interval, unseen customers"
     axes.set_xlabel(label, fontsize=pictures.TEXT, color=pictures.INK)
     return picture
 
@@ -167,7 +167,7 @@ def beeswarm(values: pd.DataFrame) -> Figure:
             axes.scatter(across, heights, s=9, c=rank, cmap=_LOW_TO_HIGH, vmin=0, vmax=1, linewidths=0)
     axes.set_yticks(np.arange(len(names)), names[::-1], fontsize=pictures.TEXT)
     axes.set_ylim(-0.7, len(names) - 0.3)
-    axes.set_xlabel("Contribution to the log-odds of declining, against the mean customer", fontsize=pictures.TEXT)
+    axes.set_xlabel("Contribution to the log-odds of declining, relative to the mean customer", fontsize=pictures.TEXT)
     axes.set_title(f"What moved the risk of {len(values):,} customers", fontsize=pictures.TITLE, loc="left")
     bar = picture.colorbar(ScalarMappable(cmap=_LOW_TO_HIGH), cax=picture.add_axes((0.92, 0.3, 0.012, 0.4)), ticks=[0, 1])
     bar.ax.set_yticklabels(["low", "high"], fontsize=pictures.SMALL)
@@ -224,5 +224,5 @@ def _spread(across: NDArray[np.float64], step: float) -> NDArray[np.float64]:
 
     nth = pd.Series(across).groupby(np.round(across / step)).cumcount().to_numpy()
     side = np.where(nth % 2, 1.0, -1.0) * ((nth + 1) // 2)
-    found: NDArray[np.float64] = np.clip(side * 0.07, -0.42, 0.42)
-    return found
+    heights: NDArray[np.float64] = np.clip(side * 0.07, -0.42, 0.42)
+    return heights

@@ -1,4 +1,4 @@
-"""Folds that keep identical customers together and both classes in their shares."""
+"""Folds that keep identical customers together and the classes in proportion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fold_numbers(declined: NDArray[np.int_], copies: NDArray[np.int_], *, folds: int, seed: list[int]) -> NDArray[np.int_]:
-    """Deal the groups of copies to folds: shuffled, stratified by class, whole.
+    """Assign the groups of copies to folds: shuffled, stratified by class, whole.
 
     Groups are shuffled, sorted by what they hold (stable customers only, both, declined only; then size) and
     dealt like cards. So every kind of group reaches the folds evenly, to within one. scikit-learn's
@@ -45,7 +45,7 @@ def fold_numbers(declined: NDArray[np.int_], copies: NDArray[np.int_], *, folds:
 
 
 def splits(numbers: NDArray[np.int_]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows to learn from and rows to judge on, for every fold in turn; both in the order of the rows.
+    """Rows to learn from and rows to evaluate on, for every fold in turn; both in the order of the rows.
 
     >>> import numpy as np
     >>> [(a.tolist(), b.tolist()) for a, b in splits(np.array([0, 1, 0]))]

@@ -1,8 +1,8 @@
 """What a challenger must pass to become champion.
 
-Every gate is judged by figures that were measured on customers the judged model had not seen. A gate that compares
-does it with the champion as it stands today, on the customers of today: what the champion scored on its own customers
-a year ago says little about who is better now.
+Every gate uses figures that were measured on customers the model in question had not seen. A gate that
+compares does so with today's champion on today's customers: its score on its own customers a year
+ago says little about which is better now.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ GATES = {
         "A fresh process cannot load the challenger from the registry, or predicts something else",
     ),
 }
-"""What every gate says when it is passed and when it is not, by name, in the order in which they are judged."""
+"""The sentences of every gate for when it is passed and when it is not, by name, in order."""
 
 SAME = 1e-9
 """By how much the same model's probability of the same row may differ between two processes."""
@@ -80,7 +80,7 @@ class Gate:
     Attributes:
         name: Gate, one of `GATES`.
         passed: Whether it passed.
-        figures: What it was judged by; numbers where they are numbers.
+        figures: The figures on which the decision is based.
         text: The figures in words.
     """
 
@@ -100,7 +100,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Standing:
-    """The champion as it stands on the customers that a challenger was trained on.
+    """The champion's performance on the customers that a challenger was trained on.
 
     Attributes:
         version: Number of its version.
@@ -117,10 +117,10 @@ class Standing:
 
 @dataclass(frozen=True)
 class Reopened:
-    """What a fresh process found when it opened the challenger from the registry.
+    """The result of opening the challenger from the registry in a fresh process.
 
     Attributes:
-        foreign: Types in the file that we do not trust.
+        foreign: Types in the file that are not trusted.
         p_decline: Its probabilities of the rows that it was given; None where it gave none.
         error: Why it gave none.
     """
@@ -133,7 +133,7 @@ class Reopened:
 def judge(
     trained: TrainedModel, training: pd.DataFrame, champion: Standing | None, reopened: Reopened, settings: Gates
 ) -> tuple[Gate, ...]:
-    """Judge a challenger at every gate.
+    """Evaluate a challenger at every gate.
 
     Args:
         trained: The challenger.
@@ -171,8 +171,8 @@ def standing(
 ) -> Standing:
     """The champion's honest prediction of every row that a challenger was trained on.
 
-    A row that the champion was trained on as well has its out-of-fold probability; of any other the champion says
-    what it says now, for it has never seen it.
+    A row that the champion was trained on as well has its out-of-fold probability; for any other, the champion's current
+    prediction is used, since it has never seen the row.
 
     Args:
         rows: feature_month and customer_id of the challenger's rows.
@@ -185,8 +185,8 @@ def standing(
     import numpy as np
 
     key = ["feature_month", "customer_id"]
-    found = rows[key].merge(held_out[[*key, "p_decline"]], on=key, how="left", validate="one_to_one")
-    p = found["p_decline"].to_numpy(dtype=float, copy=True)
+    merged = rows[key].merge(held_out[[*key, "p_decline"]], on=key, how="left", validate="one_to_one")
+    p = merged["p_decline"].to_numpy(dtype=float, copy=True)
     unseen = np.isnan(p)
     if unseen.any():
         p[unseen] = predicted(rows.loc[unseen, key].merge(training, on=key, how="left", validate="one_to_one"))
@@ -194,7 +194,7 @@ def standing(
 
 
 def better_than_chance(roc_auc: Interval) -> Gate:
-    """Whether the challenger ranks better than a coin, beyond doubt."""
+    """Whether the challenger ranks significantly better than chance."""
     figures: dict[str, float | str] = {"roc_auc": roc_auc.estimate, "low": roc_auc.low}
     return Gate("better_than_chance", roc_auc.low > _CHANCE, figures, f"ROC-AUC {roc_auc}, chance is {_CHANCE}")
 
@@ -238,7 +238,7 @@ def paired(trained: TrainedModel, champion: Standing | None, settings: Gates) ->
 
 
 def no_drop(roc_auc: float, champion: Standing | None, max_drop: float) -> Gate:
-    """Whether it ranks about as well as the champion did in its time.
+    """Whether it ranks about as well as the champion did at its training.
 
     Under spoilt labels champion and challenger fail alike, and a comparison on the same folds sees nothing.
     """
@@ -250,15 +250,15 @@ def no_drop(roc_auc: float, champion: Standing | None, max_drop: float) -> Gate:
 
 
 def calibrated(predictions: pd.DataFrame, ece: float, max_ece: float) -> Gate:
-    """Whether probabilities mean what they say, with what chance alone would give, so that a limit can be chosen."""
+    """Whether probabilities are calibrated, with what chance alone would give, so that a limit can be chosen."""
     one = predictions[predictions["repeat"] == predictions["repeat"].min()]
     chance = chance_ece(one["p_decline"].to_numpy())
-    text = f"ECE {ece:.3f}, limit {max_ece}; perfect probabilities of {len(one)} customers would show {chance:.3f} by chance"
+    text = f"ECE {ece:.3f}, limit {max_ece}; perfect probabilities for {len(one)} customers would show {chance:.3f} by chance"
     return Gate("calibrated", ece <= max_ece, {"ece": ece, "by_chance": chance, "limit": max_ece}, text)
 
 
 def chance_ece(p: NDArray[np.float64]) -> float:
-    """The ECE that is expected of perfect probabilities: what is left of chance in the bins.
+    """The ECE that is expected of perfect probabilities: the remaining noise in the bins.
 
     In a bin the number of decliners has variance Σ p(1 − p), and a normal deviation has mean size √(2/π) · sd.
 
@@ -274,12 +274,12 @@ def chance_ece(p: NDArray[np.float64]) -> float:
 
 
 def slices_hold(slices: pd.DataFrame, roc_auc: float, margin: float) -> Gate:
-    """Whether the model ranks in every slice; a slice fails where even the upper end of its interval lies far under.
+    """Whether the model ranks in every slice; a slice fails where even the upper end of its interval is far below.
 
     Args:
         slices: feature, value, customers, roc_auc, roc_auc_high; NaN where a slice has too few customers.
         roc_auc: ROC-AUC of all customers.
-        margin: How far the upper end may lie under it.
+        margin: How far the upper end may be below it.
     """
     known = slices[slices["roc_auc_high"].notna()]
     if known.empty:
@@ -302,7 +302,7 @@ def slices_hold(slices: pd.DataFrame, roc_auc: float, margin: float) -> Gate:
 
 
 def edge_rows(training: pd.DataFrame) -> pd.DataFrame:
-    """Rows as they may come one bad day, and a typical one; the index says what is odd about them.
+    """Rows such as bad input may contain, and a typical one; the index says what is unusual about them.
 
     >>> import pandas as pd
     >>> row = dict.fromkeys(NUMBERS, 2.0) | dict.fromkeys(TEXTS, "x")
@@ -327,17 +327,17 @@ def edge_rows(training: pd.DataFrame) -> pd.DataFrame:
 
 
 def sane_on_edges(edges: NDArray[np.float64] | str, usual: NDArray[np.float64], names: list[str]) -> Gate:
-    """Whether odd rows get probabilities, and usual customers different ones.
+    """Whether unusual rows get probabilities, and usual customers different ones.
 
     Args:
         edges: Probabilities of `edge_rows`, or why there are none.
         usual: Probabilities of usual customers.
-        names: What is odd about each edge row.
+        names: What is unusual about each edge row.
     """
     import numpy as np
 
     if isinstance(edges, str):
-        return Gate("sane_on_edges", passed=False, figures={"error": edges}, text=f"odd rows cannot be predicted: {edges}")
+        return Gate("sane_on_edges", passed=False, figures={"error": edges}, text=f"unusual rows cannot be predicted: {edges}")
     wrong = [name for name, p in zip(names, edges, strict=True) if not 0 <= p <= 1]  # so that NaN is wrong
     spread = float(np.ptp(usual))
     edge = ", ".join(f"{name} {p:.3f}" for name, p in zip(names, edges, strict=True))
@@ -349,11 +349,11 @@ def sane_on_edges(edges: NDArray[np.float64] | str, usual: NDArray[np.float64], 
 
 
 def only_trusted_types(reopened: Reopened) -> Gate:
-    """Whether the file can be read without making anything that we do not know."""
+    """Whether the file can be read without creating objects of unknown types."""
     if reopened.foreign:
         text = f"types that are not trusted: {', '.join(reopened.foreign)}"
     else:
-        text = "the file could not be read" if reopened.p_decline is None else "the file holds trusted types only"
+        text = "the file could not be read" if reopened.p_decline is None else "the file holds only trusted types"
     passed = not reopened.foreign and reopened.p_decline is not None
     return Gate("only_trusted_types", passed, {"foreign": len(reopened.foreign)}, text)
 
@@ -371,7 +371,7 @@ def loads_in_fresh_process(reopened: Reopened, here: NDArray[np.float64] | str) 
 
 
 def _tried(pipeline: Any, rows: pd.DataFrame) -> NDArray[np.float64] | str:  # noqa: ANN401 - scikit-learn has no types
-    """Probabilities, or why the model refuses the rows: scikit-learn says so by `ValueError`."""
+    """Probabilities, or why the model refuses the rows: scikit-learn raises `ValueError`."""
     try:
         return predict(pipeline, rows)
     except ValueError as error:

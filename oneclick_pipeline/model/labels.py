@@ -1,6 +1,6 @@
-"""Labels of a training set: which months teach, and what became of the regular customers of each.
+"""Labels of a training set: which months are used, and the outcomes of the regular customers of each.
 
-What decides whether a customer declined stands in `model.decline`; here it is applied month by month.
+The rule for whether a customer declined is in `model.decline`; here it is applied month by month.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ COLUMNS = ("customer_id", "activity", "regular", *REVENUES)
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often the revenue rule says what the store says.
+    """How often the revenue rule agrees with the store's class.
 
     Attributes:
-        customers: Regular customers for whom both speak, a customer once for every month.
-        share: Share of them for whom both say the same, with its 95 % Wilson interval; None without customers.
+        customers: Regular customers for whom both exist, counted once per month.
+        share: Share of them for whom both agree, with its 95 % Wilson interval; None without customers.
     """
 
     customers: int
@@ -47,12 +47,12 @@ def refuse_later(months: Iterable[str], month: str) -> None:
     """Refuse months after the one for which a model is made: nothing of them may reach it.
 
     Raises:
-        BadInputError: If there is one, or something that is no month.
+        BadInputError: If there is one, or a key that is not a month.
     """
     later = sorted(m for m in months if check_month(m) > check_month(month))
     if later:
         raise BadInputError(
-            f"a training set for {month} was given what was known only in {', '.join(later)}",
+            f"a training set for {month} was given data that was only known in {', '.join(later)}",
             remedy=f"pass the months up to {month}",
         )
 
@@ -64,7 +64,7 @@ def pairs(months: Iterable[str], *, month: str, horizon: int, history: int) -> l
         months: Months whose snapshot is there.
         month: Month for which the model is made; no label lies after it.
         horizon: Months from features to label.
-        history: Feature months to go back at most; a month that is missing is not replaced by an older one.
+        history: Largest number of feature months to go back; a month that is missing is not replaced by an older one.
 
     >>> pairs(["2026-03", "2026-04", "2026-06", "2026-07"], month="2026-07", horizon=3, history=12)
     [('2026-04', '2026-07'), ('2026-03', '2026-06')]
@@ -105,7 +105,7 @@ def labels(features: pd.DataFrame, later: pd.DataFrame, *, horizon: int, setting
 
 
 def agreement(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Labels) -> Agreement:
-    """How often the revenue rule agrees with the delivered class, over the regular customers for whom both speak.
+    """How often the revenue rule agrees with the delivered class, over the regular customers for whom both exist.
 
     Args:
         snapshots: `customer_features` by month, none after `month`; at least `COLUMNS`.
@@ -143,7 +143,7 @@ def rule_in_words(training: pd.DataFrame, settings: Labels) -> str:
     """
     months = training[["feature_month", "label_month"]].drop_duplicates().sort_values("feature_month")
     if (months["feature_month"] == months["label_month"]).all():
-        return "the activity class in the same snapshot as the features: no earlier snapshot has a label by now"
+        return "the activity class in the same snapshot as the features: no earlier snapshot has a label yet"
     words = [
         "a true forecast: the activity class in the later snapshot ("
         + ", ".join(f"{feature} -> {label}" for feature, label in months.itertuples(index=False))

@@ -1,9 +1,9 @@
-"""Guards against a training set that knows its own answer.
+"""Guards against a training set that contains its own answer.
 
-A feature that alone tells the classes apart is the label in disguise, or was written after it. A column that repeats
+A feature that alone separates the classes is the label in disguise, or was recorded after it. A column that repeats
 what a later month holds was filled from that month. Both stop the training. The order in which the store delivers its
 rows, and the ids that follow it, give the label away too (ROC-AUC 0.98 in the real export): that is measured and reported,
-and harms nothing, since rows stand in an order of their own and no model is shown an id.
+and does no harm, since rows are put into an order of their own and no model sees an id.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from oneclick_pipeline.settings import Labels
 
 MAX_ROWS = 200_000
-"""Rows that the guards look at: an AUC of so many is known to 0.001."""
+"""Rows that the guards use: with this many, an AUC is accurate to 0.001."""
 ENOUGH = 20
-"""Customers (of each class, for an AUC) below which a guard says nothing: chance alone would set it off."""
+"""Customers (of each class, for an AUC) below which a guard is silent: chance alone would trigger it."""
 CHANCE = 0.5
 FEATURE_BINS = 20
 POSITION_BINS = 50
@@ -60,8 +60,8 @@ class Leaks:
     Attributes:
         aucs: See `single_feature_auc`.
         shares: See `future_shares`.
-        disguised: That a feature is the label in disguise; None where none is.
-        future: That a column is unknown, or comes from a later month; None where none does.
+        disguised: The error if a feature is the label in disguise; None otherwise.
+        future: The error if a column is unknown or comes from a later month; None otherwise.
     """
 
     aucs: pd.Series
@@ -71,7 +71,7 @@ class Leaks:
 
     @property
     def error(self) -> BadInputError | None:
-        """Why nothing may be trained on the set; None where all is well."""
+        """Why nothing may be trained on the set; None if all is well."""
         return self.disguised or self.future
 
 
@@ -96,17 +96,17 @@ def unknown_columns(training: pd.DataFrame) -> BadInputError | None:
     if not unknown:
         return None
     return BadInputError(
-        f"the training set holds columns that nobody knows to be from before the label: {', '.join(unknown)}",
+        f"the training set holds columns that are not known to predate the label: {', '.join(unknown)}",
         remedy="drop them, or declare them in tables.TRAINING_SET",
     )
 
 
 def single_feature_auc(training: pd.DataFrame) -> pd.Series:
-    """How well every feature alone tells declined from stable.
+    """How well every feature alone separates declined from stable.
 
-    The larger of two figures: the ROC-AUC of the values' order, whichever way it points (missing ones stand below
+    The larger of two figures: the ROC-AUC of the values' order, whichever way it points (missing ones are below
     all others), and that of the share of decliners in the feature's bin (20 quantile bins, or its categories, missing
-    ones a bin of their own), learnt on other folds, which sees also what goes up and down again.
+    ones a bin of their own), learned on other folds, which also detects non-monotone relations.
 
     Args:
         training: Rows of `contracts.model.TRAINING_SET`; of more than `MAX_ROWS` a sample is judged.
@@ -121,12 +121,12 @@ def single_feature_auc(training: pd.DataFrame) -> pd.Series:
         return pd.Series(dtype=float)
     declined, folds = _judged_by(rows)
     features = inputs(rows)
-    found = {name: _binned_auc(_categories(features[name]), declined, folds) for name in TEXTS}
+    aucs = {name: _binned_auc(_categories(features[name]), declined, folds) for name in TEXTS}
     for name in NUMBERS:
         values = features[name].to_numpy()
         ordered = roc_auc(declined, features[name].fillna(features[name].min() - 1).fillna(0).to_numpy())
-        found[name] = max(ordered, 1 - ordered, _binned_auc(_bins(values, FEATURE_BINS), declined, folds))
-    return pd.Series(found)[list(FEATURE_NAMES)].sort_values(ascending=False, kind="stable")
+        aucs[name] = max(ordered, 1 - ordered, _binned_auc(_bins(values, FEATURE_BINS), declined, folds))
+    return pd.Series(aucs)[list(FEATURE_NAMES)].sort_values(ascending=False, kind="stable")
 
 
 def disguised_label(aucs: pd.Series, *, limit: float) -> BadInputError | None:
@@ -142,20 +142,20 @@ def disguised_label(aucs: pd.Series, *, limit: float) -> BadInputError | None:
     file, header = _origin(feature)
     return BadInputError(
         f"{feature} alone tells declined from stable with ROC-AUC {aucs.iloc[0]:.3f} (limit {limit:g}): "
-        "it is the label in disguise, or was written after it",
+        "it is the label in disguise, or was recorded after it",
         file=file,
         column=header,
-        remedy="deliver the column as it stood at the end of the month, before anybody knew the class; "
-        "if it truly is so strong, raise labels.max_single_auc in settings.yaml",
+        remedy="deliver the column as it stood at the end of the month, before the class was known; "
+        "if the column really is that strong, raise labels.max_single_auc in settings.yaml",
     )
 
 
 def future_shares(training: pd.DataFrame, snapshots: Mapping[str, pd.DataFrame], *, horizon: int) -> pd.DataFrame:
     """How often a monthly value of the features equals what a later snapshot holds of a month after the features.
 
-    Honest values meet again in later snapshots, but as what they are: revenue_m0 of May is revenue_m1 of June. Compared
-    is only what describes a month after that of the features. Customers whose value is the same in all months of
-    the features tell nothing (they may pay the same for ever) and are left out, as are zeros and unknown values.
+    Honest values meet again in later snapshots, but as what they are: revenue_m0 of May is revenue_m1 of June. Only
+    values that describe a month after that of the features are compared. Customers whose value is the same in all months of
+    the features carry no information (they may always pay the same) and are left out, as are zeros and unknown values.
 
     Args:
         training: Rows of `contracts.model.TRAINING_SET`; of more than `MAX_ROWS` of a month the first are judged.
@@ -194,15 +194,15 @@ def column_from_the_future(shares: pd.DataFrame, *, limit: float) -> BadInputErr
         f"value, for {worst['share']:.1%} of {worst['customers']} customers (limit {limit:.0%}): it comes from the future",
         file=file,
         column=header,
-        remedy=f"deliver {worst['feature_month']} again as it stood at its end (or was one export delivered for two months?), "
-        f"and materialize the month anew; labels.max_future_share in settings.yaml is the limit",
+        remedy=f"deliver {worst['feature_month']} again as it was at its end (or was one export delivered for two months?), "
+        f"and materialize the month again; labels.max_future_share in settings.yaml is the limit",
     )
 
 
 def order_leaks(training: pd.DataFrame, market_file: pd.DataFrame, market_money: pd.DataFrame) -> dict[str, float]:
-    """How well ids and the order of the raw files give the label away, learnt on other folds.
+    """How well ids and the order of the raw files give the label away, learned on other folds.
 
-    The real file stands in blocks of classes, so positions are cut into 50 bins and every bin has its share.
+    The real file is in blocks of classes, so positions are cut into 50 bins and every bin has its share.
 
     Args:
         training: Rows of `contracts.model.TRAINING_SET` of one label month; of more than `MAX_ROWS` a sample is judged.
@@ -263,20 +263,20 @@ def _bins(values: NDArray[np.float64], bins: int) -> NDArray[np.int_]:
 def _binned_auc(codes: NDArray[np.int_], declined: NDArray[np.int_], folds: NDArray[np.int_]) -> float:
     """ROC-AUC, in the mean of the folds, of the share of decliners that the other folds show for a row's bin.
 
-    Every fold is judged by itself, so that a feature that says nothing gets 0.5: pooled over the folds it would get
+    Every fold is evaluated separately, so that an uninformative feature gets 0.5: pooled over the folds it would get
     less. Less than 0.5 is chance, and counts as 0.5.
     """
     import numpy as np
 
-    size, found = codes.max() + 1, []
+    size, aucs = codes.max() + 1, []
     for learn, judge in splits(folds):
         if len(np.unique(declined[judge])) < 2 or not len(learn):  # noqa: PLR2004 - the two classes
             continue
         rows = np.bincount(codes[learn], minlength=size)
         hits = np.bincount(codes[learn], weights=declined[learn], minlength=size)
         share = np.where(rows > 0, hits / np.maximum(rows, 1), declined[learn].mean())
-        found.append(roc_auc(declined[judge], share[codes[judge]]))
-    return max(CHANCE, float(np.mean(found))) if found else CHANCE
+        aucs.append(roc_auc(declined[judge], share[codes[judge]]))
+    return max(CHANCE, float(np.mean(aucs))) if aucs else CHANCE
 
 
 def _equal_shares(
@@ -285,12 +285,12 @@ def _equal_shares(
     """The comparisons of one month of features with one later snapshot; see `future_shares`."""
     import numpy as np
 
-    found = part[list(COLUMNS)].merge(later[list(COLUMNS)], on="customer_id", suffixes=("", "_later"), validate="one_to_one")
+    merged = part[list(COLUMNS)].merge(later[list(COLUMNS)], on="customer_id", suffixes=("", "_later"), validate="one_to_one")
     rows = []
     for names in MONTHLY.values():
-        own = found[list(names)].astype(float).to_numpy()
+        own = merged[list(names)].astype(float).to_numpy()
         moves = (own != own[:, :1]).any(axis=1)
-        after = found[[f"{name}_later" for name in names[:ahead]]].astype(float).to_numpy()
+        after = merged[[f"{name}_later" for name in names[:ahead]]].astype(float).to_numpy()
         for i, name in enumerate(names):
             for j, later_name in enumerate(names[:ahead]):
                 compared = moves & (own[:, i] != 0) & ~np.isnan(own[:, i]) & ~np.isnan(after[:, j])
@@ -312,12 +312,12 @@ def _rows_of(ids: pd.Index, raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def _orders(market_money: pd.DataFrame, ids: pd.Index) -> NDArray[np.int_]:
-    """Number of the order in which a customer's periods stand, for every id; 0 where it is not in the file."""
+    """Number of the order of a customer's periods, for every id; 0 where it is not in the file."""
     import numpy as np
     import pandas as pd
 
     period = pd.factorize(market_money["period"])[0] + 2  # from 2, and 1 where missing: no digit is 0
-    place = market_money.groupby("customer_id").cumcount().clip(upper=5)  # there are three; more are a fault of the file
+    place = market_money.groupby("customer_id").cumcount().clip(upper=5)  # there are three; more are an error in the file
     digit = period * (period.max(initial=1) + 1.0) ** place.to_numpy()
     order = pd.Series(digit).groupby(market_money["customer_id"].to_numpy()).sum().reindex(ids)
     return np.asarray(pd.factorize(order)[0] + 1)

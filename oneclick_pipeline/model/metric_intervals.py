@@ -73,10 +73,10 @@ def intervals(predictions: pd.DataFrame) -> dict[str, Interval]:
     """Every metric of `METRICS` with its interval, from out-of-fold predictions as `fold_scores` takes them."""
     scores = fold_scores(predictions)
     folds = int(predictions["fold"].nunique())
-    found = {
+    folds_scored = {
         name: corrected_interval(scores[name].to_numpy(), folds=folds, bounds=BOUNDS.get(name, (0.0, 1.0))) for name in BY_FOLD
     }
-    return found | {"ece": jackknife_interval(predictions, ece, folds=folds)}
+    return folds_scored | {"ece": jackknife_interval(predictions, ece, folds=folds)}
 
 
 def jackknife_interval(

@@ -1,4 +1,4 @@
-"""Out-of-time evaluation: learn what was known in a month, predict that month's customers, wait for what became of them."""
+"""Out-of-time evaluation: learn from what was known in a month, predict that month's customers, compare with their outcomes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _METRICS = BY_FOLD | {"ece": ece}
 
 
 def out_of_time(rows: pd.DataFrame, settings: Model) -> pd.DataFrame:
-    """Judge the procedure on the newest labelled months, as it would have been made in each of them.
+    """Evaluate the procedure on the newest labelled months, as it would have been at the time.
 
-    To judge features of month f, only rows are learnt from whose label was known by f. Customers who stand in both
-    are no leak: next month's store has mostly the same customers too.
+    To evaluate features of month f, only rows are learned from whose label was known by f. Customers who are in both are
+    not a leak: next month's store has mostly the same customers too.
 
     Args:
         rows: The training set, in canonical order.

@@ -1,4 +1,4 @@
-"""Pictures of a training: how well a family ranks, how honest its probabilities are, how the families compare."""
+"""Pictures of a training: how well a family ranks, how well it is calibrated, how the families compare."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def curves(title: str, predictions: pd.DataFrame, metrics: Mapping[str, Interval
     """ROC curve with its 95 % band beside the reliability diagram with its counts, both out of fold.
 
     Args:
-        title: What was judged, for example the family.
+        title: What was evaluated, for example the family.
         predictions: repeat, fold, declined, p_decline, as `FamilyResult.predictions`.
         metrics: Its metrics.
     """
@@ -54,10 +54,10 @@ def curves(title: str, predictions: pd.DataFrame, metrics: Mapping[str, Interval
 
 
 def calibration(title: str, predictions: pd.DataFrame) -> Figure:
-    """Reliability before and after calibration side by side, out of fold, with what each costs.
+    """Reliability before and after calibration side by side, out of fold, with the log loss of each.
 
     Args:
-        title: What was judged.
+        title: What was evaluated.
         predictions: As `FamilyResult.predictions`.
     """
     picture = figure(9, 4.2, layout=None)
@@ -66,10 +66,10 @@ def calibration(title: str, predictions: pd.DataFrame) -> Figure:
     for axes, name, column in zip(picture.subplots(1, 2), ("Before", "After"), ("p_raw", "p_calibrated"), strict=True):
         shown = predictions.assign(p_decline=predictions[column])
         _reliability(axes, shown)
-        found = intervals(shown)
+        metrics = intervals(shown)
         kept = (predictions[column] == predictions["p_decline"]).groupby([predictions["repeat"], predictions["fold"]]).all()
         axes.set_title(
-            f"{name} calibration: ECE {found['ece'].estimate:.3f}, log loss {found['log_loss'].estimate:.3f}, "
+            f"{name} calibration: ECE {metrics['ece'].estimate:.3f}, log loss {metrics['log_loss'].estimate:.3f}, "
             f"kept in {kept.sum()} of {len(kept)} folds",
             loc="left",
             y=1.0,
@@ -125,9 +125,9 @@ def _true_positive_rate(part: pd.DataFrame, grid: NDArray[np.float64]) -> NDArra
 
     ordered = part.sort_values("p_decline", ascending=False)
     last_of_tie = (ordered["p_decline"] != ordered["p_decline"].shift(-1)).to_numpy()
-    found = ordered["declined"].cumsum().to_numpy()[last_of_tie]
-    flagged = np.arange(1, len(part) + 1)[last_of_tie] - found
-    return np.interp(grid, np.r_[0, flagged / flagged[-1]], np.r_[0, found / found[-1]])
+    decliners = ordered["declined"].cumsum().to_numpy()[last_of_tie]
+    flagged = np.arange(1, len(part) + 1)[last_of_tie] - decliners
+    return np.interp(grid, np.r_[0, flagged / flagged[-1]], np.r_[0, decliners / decliners[-1]])
 
 
 def _reliability(axes: Axes, predictions: pd.DataFrame) -> None:
@@ -135,7 +135,7 @@ def _reliability(axes: Axes, predictions: pd.DataFrame) -> None:
     import numpy as np
 
     place = np.minimum((predictions["p_decline"] * BINS).astype(int), BINS - 1)
-    # every customer is predicted once a repeat: count customers, not predictions
+    # every customer is predicted once per repeat: count customers, not predictions
     repeats = predictions["repeat"].nunique()
     bins = predictions.groupby(place).agg(p=("p_decline", "mean"), share=("declined", "mean"), n=("declined", "size"))
     bins["n"] /= repeats

@@ -1,4 +1,4 @@
-"""What a training gives back."""
+"""The results of a training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FamilyResult:
-    """How the best of one family of models did.
+    """How the best model of one family performed.
 
     Attributes:
         name: Family, as in `candidates.FAMILIES`.
         label: Its name for people.
         parameters: What the search on all rows chose for it: encoder, scaler, calibrated, estimator's parameters.
         metrics: Nested estimate and 95 % interval by name, see `metrics.METRICS`.
-        fold_scores: One row an outer fold: repeat, fold, metrics.
+        fold_scores: One row per outer fold: repeat, fold, metrics.
         predictions: Out-of-fold, one row per customer and repeat: repeat, fold, declined, p_decline, p_raw, p_calibrated.
         trials: The search on all rows (`cv_results`): one row per candidate, best first.
-        rows: Rows that a fit of this family learns from at most; fewer than the training set above its limit.
-        draws: How many draws were tried before more did not pay; of how many it was dealt.
+        rows: Most rows that a fit of this family learns from; fewer than the training set above its limit.
+        draws: How many draws were tried before further ones stopped helping; out of how many.
     """
 
     name: str
@@ -40,7 +40,7 @@ class FamilyResult:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A fitted model and everything that is known about how good it is.
+    """A fitted model and everything known about its quality.
 
     Attributes:
         pipeline: Fitted scikit-learn `Pipeline`; takes `training_set.inputs`, gives P(stable), P(declined).
@@ -50,7 +50,7 @@ class TrainedModel:
         fold_scores: The same, fold by fold.
         predictions: Out-of-fold predictions of the whole procedure, columns as in `FamilyResult`.
         slices: The same metrics by kind of customer, see `slices.slices`.
-        out_of_time: Judged on later months than it learnt from, see `out_of_time.out_of_time`; empty where there
+        out_of_time: Evaluated on months later than its training data, see `out_of_time.out_of_time`; empty where there
             are too few months.
         out_of_fold: Every customer trained on: feature_month, customer_id, p_decline by models that did not see
             the customer or a copy, averaged over the repeats.
@@ -84,5 +84,5 @@ class TrainedModel:
 
     @property
     def best(self) -> FamilyResult:
-        """Result of the family that the model is of."""
+        """Result of the model's family."""
         return next(f for f in self.families if f.name == self.family)

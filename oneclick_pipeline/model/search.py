@@ -1,6 +1,6 @@
 """One joint search over all candidates on the same folds, and the rule that chooses.
 
-Every estimator is judged as it is and as calibrated (see `calibration`), so calibration is kept only where it helps
+Every estimator is evaluated raw and calibrated (see `calibration`), so calibration is kept only where it helps
 the log loss of rows that neither the estimator nor its calibrator has seen.
 """
 
@@ -49,7 +49,7 @@ VOTE, VOTE_LABEL = "soft_vote", "Soft vote"
 _LARGEST_VOTE = 4
 _ALONE = Lock()
 _WORTH = 0.001
-"""Nats of log loss below which a draw has gained nothing."""
+"""Improvement of log loss, in nats, below which a draw counts as no gain."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Trial:
     Attributes:
         candidate: What was tried.
         calibration: `none`, or the kind of calibrator that is applied.
-        calibrator: That calibrator, learnt from all inner folds; with `none` the sigmoid that would have been.
+        calibrator: That calibrator, learned from all inner folds; with `none` the sigmoid that would have been.
         p: Probabilities of the n rows, each by an estimator (and a calibrator) that has not seen it.
         roc_auc: Score of every inner fold.
         log_loss: Score of every inner fold, in nats.
@@ -84,7 +84,7 @@ class Trial:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Everything that tells this trial from another, flat."""
+        """Everything that distinguishes this trial from others, flat."""
         c = self.candidate
         return {"encoder": c.encoder, "scaler": c.scaler, "calibration": self.calibration, **c.parameters}
 
@@ -121,17 +121,17 @@ class Predicted(NamedTuple):
 
 
 def search(prepared: Prepared, declined: Ints, numbers: Ints, candidates: Sequence[Candidate], settings: Model) -> list[Trial]:
-    """Judge the candidates on every fold, family by family until more draws do not pay.
+    """Evaluate the candidates on every fold, family by family until further draws stop helping.
 
-    A family is drawn no more when its last `settings.patience` draws gained nothing, or when its best log loss lies
+    A family is no longer drawn when its last `settings.patience` draws gained nothing, or when its best log loss lies
     more than two standard errors (paired, over the folds) behind the best of all.
 
     Args:
         prepared: The n rows as every encoder and scaler shows them. Preparation reads no labels, so sharing it
-            between the inner folds tells nothing; the rows that judge the search itself are not among the n.
+            between the inner folds leaks nothing; the rows that evaluate the search itself are not among the n.
         declined: Labels, 0 or 1, n.
         numbers: Fold number of every row, n.
-        candidates: What to judge, in this order.
+        candidates: What to evaluate, in this order.
         settings: Patience, and the seed of estimators that use chance.
 
     Returns:
@@ -157,7 +157,7 @@ def search(prepared: Prepared, declined: Ints, numbers: Ints, candidates: Sequen
 
 
 def _pays(family: str, trials: Sequence[Trial], patience: int) -> bool:
-    """Whether another draw of a family may still pay, by the trials so far."""
+    """Whether another draw of a family may still help, judging by the trials so far."""
     own = [t for t in trials if t.name == family]
     if not own:
         return True
@@ -173,7 +173,7 @@ def _pays(family: str, trials: Sequence[Trial], patience: int) -> bool:
 
 
 def choose(trials: Sequence[Choice]) -> Choice:
-    """Apply `RULE` once. Tuning on ROC-AUC alone would pick models that rank well and lie about probabilities."""
+    """Apply `RULE` once. Tuning on ROC-AUC alone would pick models that rank well but have wrong probabilities."""
     import numpy as np
 
     best = max(trials, key=lambda t: float(t.roc_auc.mean()))
@@ -221,7 +221,7 @@ def matrices(learn: pd.DataFrame, judge: pd.DataFrame) -> tuple[Prepared, Prepar
 def stratified(declined: Ints, limit: int) -> NDArray[np.intp]:
     """Rows to learn from where at most `limit` may be used: the first of each class, in its share.
 
-    Rows stand in an order as good as random, so these are a random sample.
+    Rows are in an order as good as random, so these are a random sample.
 
     >>> import numpy as np
     >>> stratified(np.array([0, 0, 0, 1, 0, 0, 1, 0]), 4).tolist()
@@ -255,7 +255,7 @@ def fit_and_predict(candidate: Candidate, rows: Floats, declined: Ints, new: Flo
 def probabilities(trial: Trial, known: Prepared, declined: Ints, new: Prepared, seed: int) -> Predicted:
     """Fit a trial on the rows it was searched on and give P(declined) of new ones.
 
-    The calibrator of the search serves again: `classifier` would fit the same one anew (tested), at the price of
+    The calibrator of the search is reused: `classifier` would fit the same one again (tested), at the price of
     the inner folds. The raw probability of an estimator that has none is the sigmoid of its decision function.
     """
     key = trial.candidate.encoder, trial.candidate.scaler

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _BATCH = 65_536
-"""Rows of a prediction at most: few calls, and memory that does not grow with the sample."""
+"""Most rows of one prediction: few calls, and memory that does not grow with the sample."""
 
 
 def shapley(
@@ -23,7 +23,7 @@ def shapley(
     """Interventional Shapley values of every customer against the background.
 
     The value of a set of features is the mean output over the background rows with the customer's values put in for
-    the set. For every customer and background row one random order of the features is walked forth and back, and a
+    the set. For every customer and background row one random order of the features is walked forwards and backwards, and a
     feature is worth what the output changes by when the customer's value is put in. The estimate is unbiased; since
     the two walks mirror each other it is exact, whatever the orders, for outputs in which at most two features
     interact, and the values of a customer always add up to their output less the background's mean. Source: Štrumbelj,
@@ -85,7 +85,7 @@ def _gains(
 
 
 class _Codes:
-    """Rows as whole numbers that stand for their values: one array operation then mixes numbers and texts."""
+    """Rows as integer codes of their values: one array operation then mixes numbers and texts."""
 
     def __init__(self, customers: pd.DataFrame, background: pd.DataFrame) -> None:
         import numpy as np
@@ -97,7 +97,7 @@ class _Codes:
         self._values = {str(name): np.asarray(values) for name, (_, values) in zip(both, factors, strict=True)}
 
     def frame(self, codes: NDArray[np.int_]) -> pd.DataFrame:
-        """The rows that the codes stand for."""
+        """The rows that the codes denote."""
         import pandas as pd
 
         return pd.DataFrame({name: values[codes[:, i]] for i, (name, values) in enumerate(self._values.items())})

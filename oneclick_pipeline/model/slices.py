@@ -1,4 +1,4 @@
-"""How good the model is for each kind of customer: a good figure for all may hide a bad one for some."""
+"""How good the model is for each kind of customer: a good overall figure may hide a bad one for some."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENOUGH = 20
-"""Customers of either class below which a slice has no figures: they would be chance."""
+"""Customers per class below which a slice has no figures: they would be noise."""
 _METRICS = BY_FOLD | {"ece": ece}
 
 
@@ -64,8 +64,8 @@ def _figures(part: pd.DataFrame) -> dict[str, float]:
         if not spread:
             figures |= {name: float("nan"), f"{name}_low": float("nan"), f"{name}_high": float("nan")}
             continue
-        found = jackknife_interval(part, metric, folds=folds, bounds=BOUNDS.get(name, (0.0, 1.0)))
-        figures |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+        interval = jackknife_interval(part, metric, folds=folds, bounds=BOUNDS.get(name, (0.0, 1.0)))
+        figures |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return figures
 
 

@@ -1,4 +1,4 @@
-"""From a training set to a fitted, judged model; from a model and a table to probabilities."""
+"""From a training set to a fitted, evaluated model; from a model and a table to probabilities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from oneclick_pipeline.model.evaluation import Found
+    from oneclick_pipeline.model.evaluation import SearchResult
     from oneclick_pipeline.settings import Model
 
 _BLOCK = 64
@@ -31,11 +31,11 @@ _BLOCK = 64
 
 
 def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
-    """Search, judge and fit.
+    """Search, evaluate and fit.
 
     The nested evaluation says how good the procedure is; then one more search on all rows chooses the model,
     which is fitted on all of them. The same candidates, rule and calibration serve both, but the nested searches,
-    which are many, stop after the first `nested_draws` candidates: what they report is, if anything, too modest.
+    which are many, stop after the first `nested_draws` candidates: what they report is, if anything, pessimistic.
 
     Args:
         training: Rows of `contracts.model.TRAINING_SET`, in any order.
@@ -57,17 +57,17 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
     with threadpool_limits(limits=1):
         predictions = nested_predictions(data, candidates[: max(settings.nested_draws, len(settings.families))], settings)
         inner = inner_folds(data, settings, [settings.seed])
-        found = search_all(matrices(data.frame, data.frame)[0], data.declined, inner, candidates, settings)
-        pipeline = fit(found.chosen, data, inner, settings.seed)
+        search = search_all(matrices(data.frame, data.frame)[0], data.declined, inner, candidates, settings)
+        pipeline = fit(search.chosen, data, inner, settings.seed)
         later = out_of_time(rows, settings)
-    results = [_family_result(best, found, predictions[best.name], len(rows), settings) for best in found.bests]
-    if found.votes:
-        results.append(_vote_result(found, predictions[VOTE], len(rows)))
+    results = [_family_result(best, search, predictions[best.name], len(rows), settings) for best in search.bests]
+    if search.votes:
+        results.append(_vote_result(search, predictions[VOTE], len(rows)))
     judged = predictions[CHOSEN]
     return TrainedModel(
         pipeline=pipeline,
-        family=found.chosen.name,
-        parameters=found.chosen.parameters,
+        family=search.chosen.name,
+        parameters=search.chosen.parameters,
         metrics=intervals(judged),
         fold_scores=fold_scores(judged),
         predictions=judged,
@@ -108,7 +108,7 @@ def fit(choice: Trial | Vote, data: Learner, numbers: NDArray[np.int_], seed: in
     if choice.calibration == ISOTONIC:
         keep_from_certainty(last)
     if choice.calibration != NONE:
-        last.set_params(cv=int(numbers.max()) + 1)  # the splits have done their work: a model file needs no row numbers
+        last.set_params(cv=int(numbers.max()) + 1)  # the splits are no longer needed: a model file needs no row numbers
     return pipeline
 
 
@@ -116,7 +116,7 @@ def _voting(members: list[tuple[str, Any]], declined: NDArray[np.int_]) -> Any: 
     """A fitted `VotingClassifier` of fitted members.
 
     Its own `fit` would fit them all on the same rows, but each family has its own limit; so what it predicts with is
-    set here (tested against `fit`). What it would be fitted anew from are unfitted copies: fitted ones would stand in the
+    set here (tested against `fit`). What it would be fitted again from are unfitted copies: fitted ones would be in the
     model's file a second time.
     """
     from sklearn.base import clone
@@ -166,9 +166,9 @@ def changes_warnings(pipeline: Any) -> bool:  # noqa: ANN401
     return any(isinstance(part, BaseForest) for part in parts)
 
 
-def _family_result(best: Trial, found: Found, predictions: pd.DataFrame, rows: int, settings: Model) -> FamilyResult:
+def _family_result(best: Trial, search: SearchResult, predictions: pd.DataFrame, rows: int, settings: Model) -> FamilyResult:
     family = best.candidate.family
-    trials = [t for t in found.trials if t.candidate.family is family]
+    trials = [t for t in search.trials if t.candidate.family is family]
     dealt = sum(c.family is family for c in draw(settings))
     return FamilyResult(
         name=family.name,
@@ -183,8 +183,8 @@ def _family_result(best: Trial, found: Found, predictions: pd.DataFrame, rows: i
     )
 
 
-def _vote_result(found: Found, predictions: pd.DataFrame, rows: int) -> FamilyResult:
-    best = choose(found.votes)
+def _vote_result(search: SearchResult, predictions: pd.DataFrame, rows: int) -> FamilyResult:
+    best = choose(search.votes)
     return FamilyResult(
         name=VOTE,
         label=VOTE_LABEL,
@@ -192,9 +192,9 @@ def _vote_result(found: Found, predictions: pd.DataFrame, rows: int) -> FamilyRe
         metrics=intervals(predictions),
         fold_scores=fold_scores(predictions),
         predictions=predictions,
-        trials=_trial_table(found.votes, best),
+        trials=_trial_table(search.votes, best),
         rows=min(rows, max(m.candidate.max_rows for m in best.members)),
-        draws=f"{len(found.votes)} of {len(found.votes)}",
+        draws=f"{len(search.votes)} of {len(search.votes)}",
     )
 
 

@@ -1,8 +1,8 @@
-"""The labelled table that a model learns from, and the order, groups and digest that everything else rests on.
+"""The labelled table that a model learns from, and the order, groups and digest on which everything else depends.
 
 Two facts of the real export decide how it is built. The file is sorted by the label, so neither the id nor the
-place of a row may carry anything: rows stand in an order that only their own features decide. Some customers
-stand in it twice under different ids, and over several months one customer stands in it under the same id, so all
+position of a row may carry information: rows are put into an order that only their own features decide. Some customers
+are in it twice under different ids, and over several months one customer is in it under the same id, so all
 of these get one group number that no fold may split.
 """
 
@@ -77,10 +77,10 @@ def inputs(features: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_canonical_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The same rows in the one order that depends on nothing but what they say.
+    """The same rows in the one order that depends only on their content.
 
-    Rows are ordered by a hash of their features. So the order is the same however the rows came, looks random,
-    and would be the same had the store numbered its customers in another way; ids only order identical rows.
+    Rows are ordered by a hash of their features. So the order does not depend on the input order, looks
+    random, and would be the same if the store numbered its customers differently; ids only order identical rows.
 
     Args:
         table: Rows of `contracts.model.TRAINING_SET`, with or without `copies`.
@@ -92,12 +92,12 @@ def in_canonical_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def training_set(snapshots: Mapping[str, pd.DataFrame], *, month: str, horizon: int, settings: Labels) -> pd.DataFrame:
-    """Join what was known of the regular customers with what became of them, as far as a month knows it.
+    """Join the features of the regular customers with their outcomes, as far as these are known in a month.
 
     Features of month f meet the label of month f + horizon, for every f that lets the label lie no later than
     `month`; see `labels.labels`. Only where no such month has a label, the features of `month` meet the class of the
-    same snapshot. A pair of months in which no customer is found again is skipped: that is no store whose customers
-    all vanished, but one that numbered them anew.
+    same snapshot. A pair of months in which no customer is found again is skipped: that is not a store whose customers
+    all vanished, but one that renumbered them.
 
     Args:
         snapshots: `customer_features` by month; none after `month`. Each is looked up when it is needed.
@@ -148,16 +148,16 @@ def _of_same_snapshot(snapshots: Mapping[str, pd.DataFrame], month: str) -> pd.D
         rows = [_labelled(features, known, month, month)]
     if not rows or rows[0].empty:
         raise BadInputError(
-            f"no regular customer of {month} has an activity class in {month}, and no earlier month has a label by then",
+            f"no regular customer of {month} has an activity class in {month}, and no earlier month has a label yet",
             file="market_file.csv",
             column=CUSTOMERS["activity"].header,
-            remedy="deliver the class for at least a part of the customers, or run the job refresh, which does not train",
+            remedy="deliver the class for at least some of the customers, or run the job refresh, which does not train",
         )
     return rows[0]
 
 
 def digest(training: pd.DataFrame) -> str:
-    """Fingerprint of a training set (16 hex digits): the same for the same rows, in whatever order they stand."""
+    """Fingerprint of a training set (16 hex digits): the same for the same rows, whatever their order."""
     import pandas as pd
 
     rows = in_canonical_order(training)
@@ -180,7 +180,7 @@ def require_enough(training: pd.DataFrame, *, folds: int, inner_folds: int) -> N
     if len(groups) < len(CLASSES):
         only = next((name for name, value in CLASSES.items() if value in groups.index), "none")
         raise BadInputError(
-            f"all {len(training)} labelled customers have one class, {only}",
+            f"all {len(training)} labelled customers have the same class, {only}",
             file="market_file.csv",
             column="Покупательская активность",
             remedy="deliver customers of both classes: a model learns from the difference",
@@ -198,7 +198,7 @@ def require_enough(training: pd.DataFrame, *, folds: int, inner_folds: int) -> N
 def sample(training: pd.DataFrame, max_rows: int) -> pd.DataFrame:
     """At most about `max_rows` rows: whole groups of copies, both classes in their shares.
 
-    Rows stand in canonical order, which is as good as random, so the first groups of each class are the sample.
+    Rows are in canonical order, which is as good as random, so the first groups of each class are the sample.
     """
     if len(training) <= max_rows:
         return training
@@ -232,7 +232,7 @@ def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64
 
     Rows with identical features belong together, and so do all months of a customer, and whatever those two link.
     Two missing values count as identical. Features are compared by a 64-bit hash: equal ones never differ in it, and
-    different ones meet with a chance of n²/2⁶⁵ (3e-8 for a million rows), which would only put strangers together.
+    different ones meet with a chance of n²/2⁶⁵ (3e-8 for a million rows), which would only put unrelated customers together.
     """
     import numpy as np
     import pandas as pd
@@ -241,7 +241,7 @@ def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64
 
     row, _ = pd.factorize(hashes)
     customer, _ = pd.factorize(table["customer_id"])
-    # a graph whose nodes are customers and rows that differ: a component is what hangs together
+    # a graph whose nodes are customers and rows that differ: a component is a connected group
     nodes = len(table) + row.max(initial=-1) + 1
     edges = coo_array((np.ones(len(table), dtype=np.int8), (customer, len(table) + row)), shape=(nodes, nodes))
     _, component = connected_components(edges, directed=False)

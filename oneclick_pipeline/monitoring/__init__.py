@@ -1,12 +1,12 @@
-"""Stage monitoring: whether the customers are still those the model learnt from, and whether its scores come true.
+"""Stage monitoring: whether the customers are still like those the model was trained on, and whether its scores prove right.
 
 In come tables of several months and settings, out come `drift` and `model_health`. Open drift.py or health.py first.
 
     drift.py      a month compared with the one in which the champion was trained
-    psi.py        the population stability index, its interval, and what chance makes of it
+    psi.py        the population stability index, its interval, and its value by chance
     health.py     scores of earlier months compared with what became of the customers
-    weights.py    what a customer without an offer counts for, so that they stand for all
-    pictures.py   drift over months, promised and observed shares
+    weights.py    the weight of a customer without an offer, so that they represent all
+    pictures.py   drift over months, predicted and observed shares
 """
 
 from oneclick_pipeline.monitoring.drift import Snapshot, drift

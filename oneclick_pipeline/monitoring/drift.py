@@ -1,4 +1,4 @@
-"""A month against the one in which the champion was trained: features, score, shares, new categories."""
+"""A month compared with the one in which the champion was trained: features, score, shares, new categories."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a month is compared by; columns are looked at one at a time.
+    """What a month is compared by; columns are read one at a time.
 
     Attributes:
         month: Snapshot month.
@@ -48,20 +48,20 @@ def drift(
 ) -> pd.DataFrame:
     """Compare a month with the one in which the champion was trained.
 
-    Scores are compared only where one and the same version of the model made them in both months. Most customers are
-    the same people in both months, which makes chance smaller than all figures here take it to be: they err on the side
-    of calm.
+    Scores are compared only where one and the same version of the model made them in both months. Most customers
+    are the same people in both months, so chance is smaller than assumed here: the figures are
+    conservative.
 
     Args:
         now: The month.
-        reference: The month in which the champion was trained; None where its tables are not there.
+        reference: The month in which the champion was trained; None if its tables do not exist.
         settings: Bins and limits.
         model_version: Version of the champion; None where there is none.
         seed: Seed of the bootstrap.
 
     Returns:
-        Rows of `DRIFT`: every feature of `FEATURES`, the score, the shares, and of every feature that is
-        a category the new ones.
+        Rows of `DRIFT`: every feature of `FEATURES`, the score, the shares, and the new categories of
+        every categorical feature.
     """
     import pandas as pd
 
@@ -74,11 +74,11 @@ def drift(
             rows += [{"kind": "category", "name": column.name} | row for row in _new_categories(values, others, settings)]
     rows.append({"kind": "score", "name": SCORE} | _score(now, reference, settings, seed))
     rows += [{"kind": "share"} | row for row in _shares(now, reference, settings)]
-    found = pd.DataFrame([{"category": ""} | row for row in rows]).reindex(columns=DRIFT.names)
+    table = pd.DataFrame([{"category": ""} | row for row in rows]).reindex(columns=DRIFT.names)
     return typed(
-        found.assign(
+        table.assign(
             reference_month=None if reference is None else reference.month,
-            model_version=pd.array([model_version] * len(found), dtype="Int64"),
+            model_version=pd.array([model_version] * len(table), dtype="Int64"),
         ),
         DRIFT,
     )
@@ -90,7 +90,7 @@ def _of_regular(snapshot: Snapshot, column: str) -> pd.Series:
 
 
 def _moved(values: pd.Series, others: pd.Series | None, column: Column | None, settings: Monitoring, seed: int) -> Row:
-    """How far a column has moved, and whether that is beyond chance."""
+    """How far a column has drifted, and whether that is beyond chance."""
     row: Row = {"customers": len(values), "reference_customers": None if others is None else len(others)}
     if others is None:
         return row | {"status": "no_reference"}
@@ -100,20 +100,20 @@ def _moved(values: pd.Series, others: pd.Series | None, column: Column | None, s
         before, now = index.category_counts(others, values)
     else:
         before, now = index.number_counts(others, values, settings.bins)
-    found = index.psi(before, now, seed)
-    size = found.value if found.beyond_chance else 0.0
+    shift = index.psi(before, now, seed)
+    size = shift.value if shift.beyond_chance else 0.0
     return row | {
-        "bins": found.bins,
-        "psi": found.value,
-        "psi_low": found.low,
-        "psi_high": found.high,
-        "psi_chance": found.chance,
+        "bins": shift.bins,
+        "psi": shift.value,
+        "psi_low": shift.low,
+        "psi_high": shift.high,
+        "psi_chance": shift.chance,
         "status": level(size, settings.psi_moderate, settings.psi_shifted),
     }
 
 
 def level(size: float, moderate: float, shifted: float) -> str:
-    """Which of `contracts.monitoring.LEVELS` a size is of."""
+    """The level in `contracts.monitoring.LEVELS` of a size."""
     return "shifted" if size >= shifted else "moderate" if size >= moderate else "stable"
 
 
@@ -136,7 +136,7 @@ def _scored(snapshot: Snapshot) -> tuple[pd.Series | None, int | None]:
 
 
 def _new_categories(values: pd.Series, others: pd.Series | None, settings: Monitoring) -> list[Row]:
-    """Customers whose category nobody had in the reference month: all of them, then the most frequent categories."""
+    """Customers whose category did not exist in the reference month: all of them, then the most frequent categories."""
     total: Row = {"customers": len(values), "reference_customers": None if others is None else len(others)}
     if others is None:
         return [total | {"status": "no_reference"}]
@@ -146,16 +146,16 @@ def _new_categories(values: pd.Series, others: pd.Series | None, settings: Monit
         if name not in known:
             new[name[:_LONGEST]] = new.get(name[:_LONGEST], 0) + n
     most = sorted(new.items(), key=lambda item: (-item[1], item[0]))[:_NAMED]
-    found = []
+    rows = []
     for name, n in [("", sum(new.values())), *most]:
         share = _share(n, len(values), 0, len(others))
         limits = (1e-12, settings.category_shifted)  # one customer is enough to count
-        found.append(total | {"category": name} | share | {"status": level(share["value"] or 0.0, *limits)})
-    return found
+        rows.append(total | {"category": name} | share | {"status": level(share["value"] or 0.0, *limits)})
+    return rows
 
 
 def _shares(now: Snapshot, reference: Snapshot | None, settings: Monitoring) -> list[Row]:
-    """The snapshot as a whole: what it is judged by itself, then what it is judged by the reference."""
+    """The snapshot as a whole: absolute figures, then figures relative to the reference."""
     s = settings
     counts = {name: (_count(now, name), None if reference is None else _count(reference, name)) for name in _COUNTS}
     rows = []
@@ -184,7 +184,7 @@ _COUNTS = ("quarantine_share", "complete_share", "consent_share")
 
 
 def _count(snapshot: Snapshot, share: str) -> tuple[int, int]:
-    """What a share counts, and of how many."""
+    """The count of a share, and its total."""
     if share == "quarantine_share":
         return snapshot.quarantined, snapshot.rows
     if share == "complete_share":
@@ -213,7 +213,7 @@ def _share(part: int, whole: int, part_before: int, whole_before: int) -> Row:
 
 
 def _changed(row: Row, moderate: float, shifted: float, settings: Monitoring) -> str:
-    """How bad a change is, either way; nothing that may be chance."""
+    """Severity of a change in either direction; stable if it may be chance."""
     if row.get("difference") is None:
         return "no_reference"
     if min(row["customers"], row["reference_customers"]) < settings.min_customers:

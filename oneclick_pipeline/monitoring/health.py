@@ -1,4 +1,4 @@
-"""How the scores of earlier months turned out, on what has become of the customers by now."""
+"""How well the scores of earlier months predicted the outcomes known so far."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 ALL = "all"
 COLUMNS = ("customer_id", "p_decline", "score_basis", "model_version")
-"""The columns of `customer_scores` that are looked at."""
+"""The columns of `customer_scores` that are used."""
 _DRAWS = 1000
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """What must be known of a version of the model to judge its scores.
+    """What must be known about a version of the model to evaluate its scores.
 
     Attributes:
         month: Month for which it was trained.
-        feature_months: Months of the features that it learnt from.
-        same_month: Whether it foretells the class of the features' own month.
-        roc_auc: What it had out of fold when it was trained; None where unknown.
+        feature_months: Months of the features it was trained on.
+        same_month: Whether it predicts the class of the features' own month.
+        roc_auc: Its out-of-fold value when it was trained; None where unknown.
     """
 
     month: str
@@ -50,7 +50,7 @@ class ModelVersion:
 
 
 class Outcomes(NamedTuple):
-    """Customers whose score can be compared with what came, n of them, and how many were left out and why."""
+    """Customers whose score can be compared with the outcome, n of them, and how many were left out and why."""
 
     customer: NDArray[np.int64]
     declined: NDArray[np.int_]
@@ -72,27 +72,27 @@ def model_health(
     settings: Monitoring,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Compare the scores of every earlier month with what came of it, as far as that is known, by month and by version.
+    """Compare the scores of every earlier month with the outcomes, as far as they are known, by month and by version.
 
-    What became of a customer is decided by `model.labels.labels`, a horizon later; of a model that foretells the class of
+    What became of a customer is decided by `model.labels.labels`, a horizon later; for a model that predicts the class of
     the same month, by that class. An offer changes what becomes of a customer, and the score says what happens without
-    one: so whoever got an offer in the months between is left out, and the others stand for them; see `weights`.
+    one: so customers who got an offer in the months between are left out, and the others represent them; see `weights`.
     Where the model was trained on the month itself, out-of-fold scores alone count. A month that was scored by a model of
-    a later month is no forecast and left out; so is one whose version is not known any more.
+    a later month is not a forecast and is left out; so is one whose version is no longer known.
 
     Args:
         scores: `customer_scores` by month; at least `COLUMNS`.
         features: `customer_features` by month, none after `month`; at least `model.labels.COLUMNS`.
         drawn: By month in which offers were sent the rows of its ledger and plan; at least `weights.COLUMNS`.
-        versions: What is known of every version.
-        month: The month that looks back.
+        versions: What is known about every version.
+        month: The current month.
         horizon: Months from a score to its outcome.
         rules: What counts as a decline.
         settings: Limits, and how far to go back.
         seed: Seed of the bootstrap of the calibration error.
 
     Returns:
-        Rows of `MODEL_HEALTH`, by version and month, those of all months last; none where nothing has come true.
+        Rows of `MODEL_HEALTH`, by version and month, those of all months last; none if no outcome is known.
 
     Raises:
         BadInputError: If a table lies after `month`.
@@ -110,11 +110,13 @@ def model_health(
         after = own if known.same_month else add_months(own, horizon)
         if after > month or after not in features:
             continue
-        found = _outcomes(scored, features, drawn, known, own, after, horizon=horizon, rules=rules)
-        if found is None:
+        outcomes = _outcomes(scored, features, drawn, known, own, after, horizon=horizon, rules=rules)
+        if outcomes is None:
             continue
-        by_version.setdefault(version, []).append(found)
-        rows.append({"feature_month": own, "model_version": version, "label_month": after} | _row(found, known, settings, seed))
+        by_version.setdefault(version, []).append(outcomes)
+        rows.append(
+            {"feature_month": own, "model_version": version, "label_month": after} | _row(outcomes, known, settings, seed)
+        )
     for version, parts in sorted(by_version.items()):
         together = Outcomes(*(_joined(parts, place) for place in range(4)), *(sum(p[place] for p in parts) for place in (4, 5)))
         rows.append({"feature_month": ALL, "model_version": version} | _row(together, versions[version], settings, seed))
@@ -122,9 +124,9 @@ def model_health(
 
 
 def _version(scores: pd.DataFrame) -> int | None:
-    """The version that scored a month; None where it was none, or several."""
-    found = scores["model_version"].unique()
-    return int(found[0]) if len(found) == 1 else None
+    """The version that scored a month; None if there was none, or several."""
+    versions = scores["model_version"].unique()
+    return int(versions[0]) if len(versions) == 1 else None
 
 
 def _joined(parts: list[Outcomes], place: int) -> Any:  # noqa: ANN401 - an array of one of several types
@@ -176,27 +178,27 @@ def _same_month(features: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _later(features: pd.DataFrame, later: pd.DataFrame, horizon: int, rules: Labels) -> pd.DataFrame | None:
-    """What became of regular customers; None where nobody is found again: a store that numbered its customers anew."""
-    found = labels(features, later, horizon=horizon, settings=rules)
-    return found[["customer_id", "declined"]] if (found["label_source"] != "vanished").any() else None
+    """What became of regular customers; None if no customer is found again: a store that renumbered its customers."""
+    labelled = labels(features, later, horizon=horizon, settings=rules)
+    return labelled[["customer_id", "declined"]] if (labelled["label_source"] != "vanished").any() else None
 
 
-def _row(found: Outcomes, known: ModelVersion, settings: Monitoring, seed: int) -> dict[str, Any]:
-    """Counts and, where there are enough of both classes, figures and what they come to."""
-    weight = found.weight
+def _row(outcomes: Outcomes, known: ModelVersion, settings: Monitoring, seed: int) -> dict[str, Any]:
+    """Counts and, where there are enough of both classes, figures and their verdicts."""
+    weight = outcomes.weight
     row: dict[str, Any] = {
         "customers": len(weight),
-        "declined": int(found.declined.sum()),
+        "declined": int(outcomes.declined.sum()),
         "effective_customers": effective(weight),
-        "offered_left_out": found.offered,
-        "in_sample_left_out": found.in_sample,
+        "offered_left_out": outcomes.offered,
+        "in_sample_left_out": outcomes.in_sample,
         "roc_auc_at_training": known.roc_auc,
         "calibration": "not_enough_data",
         "ranking": "not_enough_data",
     }
-    if min(effective(weight[found.declined == k]) for k in (0, 1)) < settings.min_class:
+    if min(effective(weight[outcomes.declined == k]) for k in (0, 1)) < settings.min_class:
         return row
-    figures, chance = measured(found, seed)
+    figures, chance = measured(outcomes, seed)
     for name, interval in figures.items():
         row |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
     ece, auc = figures["ece"], figures["roc_auc"]
@@ -212,7 +214,7 @@ def _row(found: Outcomes, known: ModelVersion, settings: Monitoring, seed: int) 
 
 
 def effective(weight: Floats) -> float:
-    """How many customers of equal weight tell as much. Source: Kish (1965), Survey sampling.
+    """How many customers of equal weight carry as much information. Source: Kish (1965), Survey sampling.
 
     >>> import numpy as np
     >>> effective(np.array([1.0, 1.0, 2.0]))
@@ -221,21 +223,21 @@ def effective(weight: Floats) -> float:
     return float(weight.sum() ** 2 / (weight**2).sum()) if len(weight) else 0.0
 
 
-def measured(found: Outcomes, seed: int = 0) -> tuple[dict[str, Interval], float]:
+def measured(outcomes: Outcomes, seed: int = 0) -> tuple[dict[str, Interval], float]:
     """All figures of the scores with 95 % intervals, and the calibration error that chance alone would give.
 
     Means and ROC-AUC by their influence functions, summed over all rows of a customer before they are squared, so that one
-    who stands in several months counts as one. For the ROC-AUC they are the placement values of DeLong, DeLong and
+    who is in several months counts as one. For the ROC-AUC they are the placement values of DeLong, DeLong and
     Clarke-Pearson (1988).
 
     Args:
-        found: Customers of both classes.
+        outcomes: Customers of both classes.
         seed: Seed of the bootstrap.
     """
     import numpy as np
 
-    y, p, w = found.declined.astype(float), found.p, found.weight
-    _, who = np.unique(found.customer, return_inverse=True)
+    y, p, w = outcomes.declined.astype(float), outcomes.p, outcomes.weight
+    _, who = np.unique(outcomes.customer, return_inverse=True)
     step = np.finfo(float).eps
     inside = np.clip(p, step, 1 - step)
     losses = {

@@ -1,4 +1,4 @@
-"""Pictures of monitoring: what has moved, and whether the scores came true."""
+"""Pictures of monitoring: what has drifted, and whether the scores proved right."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def kept_promises(health: pd.DataFrame) -> Figure | None:
     picture = figure(3.2 + 0.7 * len(known), 4.2)
     upper, lower = picture.subplots(2, 1, sharex=True)
     place = np.arange(len(known))
-    for axes, title in ((upper, "Declined: promised and observed, %"), (lower, "ROC-AUC")):
+    for axes, title in ((upper, "Declined: predicted and observed, %"), (lower, "ROC-AUC")):
         tidy(axes).set_title(title, loc="left", fontsize=TEXT, color=INK, weight="bold")
         axes.grid(axis="y", color=PALE)
         axes.set_axisbelow(True)

@@ -1,7 +1,7 @@
-"""The population stability index: how far a distribution has moved, and how far chance alone would seem to move it.
+"""The population stability index: how far a distribution has moved, and how far chance alone would appear to move it.
 
 PSI = Σ (qᵢ − pᵢ) ln(qᵢ / pᵢ) over bins that the reference fixes, p its shares, q the month's; it is the sum of the
-Kullback-Leibler divergences in both directions (Jeffreys), so never below 0. Limits of 0.1 and 0.25 are custom. Source:
+Kullback-Leibler divergences in both directions (Jeffreys), so never below 0. Limits of 0.1 and 0.25 are customary. Source:
 Siddiqi (2006), Credit risk scorecards, ch. 9. Without any drift PSI / (1/n + 1/m) is about chi-squared with bins − 1
 degrees of freedom, so that on few customers PSI is large by chance alone. Source: Yurdakul, Naranjo (2020), Statistical
 properties of the population stability index, Journal of risk model validation 14 (4).
@@ -35,7 +35,7 @@ class Psi:
         low: Lower end of its 95 % interval.
         high: Upper end.
         chance: What it is on average where nothing has moved: (bins − 1)(1/n + 1/m).
-        bins: Bins that hold anybody in either month.
+        bins: Bins that hold any customers in either month.
     """
 
     value: float
@@ -140,16 +140,16 @@ def category_counts(reference: pd.Series, month: pd.Series) -> tuple[Counts, Cou
     before, now = counted(reference), counted(month)
     ordered = sorted(before.items(), key=lambda item: (-item[1], item[0]))
     own, rare = dict(ordered[:MOST_CATEGORIES]), dict(ordered[MOST_CATEGORIES:])
-    found = []
+    columns = []
     for counts, total in ((before, len(reference)), (now, len(month))):
         kept = [counts.get(name, 0) for name in own]
         others = sum(counts.get(name, 0) for name in rare)
         new = sum(n for name, n in counts.items() if name not in before)
-        found.append(np.array([*kept, others, new, total - sum(counts.values())], dtype=np.int64))
-    return found[0], found[1]
+        columns.append(np.array([*kept, others, new, total - sum(counts.values())], dtype=np.int64))
+    return columns[0], columns[1]
 
 
 def counted(values: pd.Series) -> dict[str, int]:
     """Customers by category; those without one are left out."""
-    found = values.value_counts()  # of a categorical column also words that nobody has
-    return {str(name): int(n) for name, n in found.items() if n}
+    counts = values.value_counts()  # of a categorical column also words that no one has
+    return {str(name): int(n) for name, n in counts.items() if n}

@@ -1,8 +1,8 @@
-"""What a customer without an offer counts for: those whom scores are judged on stand for all customers.
+"""The weight of a customer without an offer, so that those on whom scores are evaluated represent all customers.
 
-A score says what happens without an offer, so it is judged on customers who got none. The plan offers to those whom
+A score predicts what happens without an offer, so it is evaluated on customers who got none. The plan offers to those whom
 an offer helps most, mostly at high risk; who got none among them, chance decided. Each counts 1 / P(no offer), so
-that together they stand for all (inverse probability weighting: Horvitz, Thompson 1952; for several months in a row
+that together they represent all (inverse probability weighting: Horvitz, Thompson 1952; for several months in a row
 Robins, Hernán, Brumback 2000).
 """
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMNS = ("customer_id", "arm", "p_no_offer", "control_share")
-"""What is read of a ledger or plan."""
+"""The columns read from a ledger or plan."""
 LEAST = 0.01
-"""Smallest probability that a weight is made of: nobody counts for more than a hundred others."""
+"""Smallest probability that a weight is made of: no customer counts for more than a hundred others."""
 
 
 def weights(customers: pd.Series, months: Sequence[pd.DataFrame]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -29,7 +29,7 @@ def weights(customers: pd.Series, months: Sequence[pd.DataFrame]) -> tuple[NDArr
     Args:
         customers: Their numbers, shape (n,).
         months: Of every month rows of its ledger or plan, at least `COLUMNS`, one row per customer. Customers who are not in
-            it got no offer for sure.
+            it certainly got no offer.
 
     Returns:
         Flags and weights, both of shape (n,).

@@ -1,6 +1,6 @@
 """Stage offers: one offer, or control, or nothing for every customer, under consent, budget, capacity and contact cap.
 
-In come the scored and segmented customers, the catalogue's offers and what is believed of them; out go the table
+In come the scored and segmented customers, the catalogue's offers and what is believed about them; out go the table
 `offer_plan`, the file for the CRM, and rows of a store's database. Open `plan` first.
 
     plan                 who gets which offer: `Planner` batch by batch, `offer_plan` at once
@@ -8,10 +8,10 @@ In come the scored and segmented customers, the catalogue's offers and what is b
     candidates           the customers of a plan, what they may get and what it is expected to gain
     policy               what the policy gives within what exploration has left of the limits
     assignment           the most expected gain under a budget and capacities; `assignment_*` are its steps
-    decision             what became of every candidate: arm, assignment, reason
+    decision             the decision for every candidate: arm, assignment, reason
     plan_table           the decided plan as the table, and its digest
     plan_summary         the plan in figures
-    backtest             what the plan's way of choosing would have earned on earlier campaigns
+    backtest             what the plan's assignment would have earned on earlier campaigns
     export               offers.csv for the CRM
     publication          how a month's ledger differs from its tables of today
     database             the plan in a store's database; database_address: which addresses may be written to

@@ -84,7 +84,7 @@ def assign(
         capacity: How many may get each offer, shape (m,); may be infinite.
         key: A number of each customer's own, shape (n,), that settles ties: with all keys distinct the order of the
             customers changes nothing. Without it the order settles them.
-        among: Who takes part, shape (n,), everybody by default; whoever does not gets nothing.
+        among: Who takes part, shape (n,), everyone by default; the others get nothing.
 
     Raises:
         ValueError: If shapes do not agree, a gain is NaN or +inf, or a cost or limit is negative or NaN.
@@ -120,7 +120,7 @@ def assign(
     free = lowest_prices(problem, TOLERANCE / 10)
     best, _ = respond(problem.gain, free @ problem.use)
     bound, value, part = float(free @ problem.limit + best.sum(dtype=np.float64)), -1.0, np.full(len(rows), -1, np.int16)
-    for rebate in _REBATES:  # where many customers tie, lower prices let too many take what is scarce rather than nobody
+    for rebate in _REBATES:  # where many customers tie, lower prices let too many take what is scarce rather than no one
         tried = within_limits(problem, free @ problem.use * (1 - rebate))
         if problem.value(tried) > value:
             value, part = problem.value(tried), tried
@@ -141,16 +141,16 @@ def assign(
 def wanting(gain: NDArray[np.floating], among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
     """Whether each customer gains by any offer, or by any of some; shape (n,), of gains (n, m)."""
     gains = np.zeros(len(gain), dtype=bool)
-    for j in range(gain.shape[1]) if among is None else np.flatnonzero(among):  # a copy of all gains would weigh what they do
+    for j in range(gain.shape[1]) if among is None else np.flatnonzero(among):  # a copy of all gains would take as much memory
         gains |= gain[:, j] > 0
     return gains
 
 
 def _check(gain: NDArray[np.floating], cost: Numbers, budget: float, capacity: Numbers) -> None:
-    """Refuse what is no problem of assignment."""
+    """Refuse invalid problems."""
     if gain.ndim != 2 or cost.shape != gain.shape[1:] or capacity.shape != gain.shape[1:]:  # noqa: PLR2004 - a matrix
         raise ValueError(f"gain {gain.shape} needs one cost and one capacity per offer, got {cost.shape} and {capacity.shape}")
     if not all((gain[begin : begin + CHUNK] < np.inf).all() for begin in range(0, len(gain), CHUNK)):  # nor so is NaN
         raise ValueError("gains must be numbers, or -inf where an offer does not fit")
     if not (np.isfinite(cost).all() and (cost >= 0).all() and budget >= 0 and (capacity >= 0).all()):
-        raise ValueError("costs, budget and capacities must be numbers from 0 on, and costs finite")
+        raise ValueError("costs, budget and capacities must be numbers of at least 0, and costs finite")

@@ -1,4 +1,4 @@
-"""The prices of the limits with about the lowest bound: cutting planes in a box, on samples first, at last on everybody.
+"""The prices of the limits with about the lowest bound: cutting planes in a box, on samples first, finally on all customers.
 
 Source: Marsten, Hogan and Blankenship (1975), The boxstep method for large-scale optimization.
 """
@@ -27,14 +27,14 @@ _NEGLIGIBLE = 1e-9  # part of the dearest offer's cost that no price of the budg
 
 
 def lowest_prices(problem: Problem, tolerance: float) -> Numbers:
-    """Prices of the limits with about the lowest bound, shape (k,): of ever larger samples, at last of everybody."""
+    """Prices of the limits with about the lowest bound, shape (k,): from ever larger samples, finally from all customers."""
     total = problem.gain.shape[1]
     if not len(problem.limit):
         return np.zeros(len(problem.limit))
     gain = problem.gain.astype(np.float32, copy=False)  # twice as fast; the bound itself is computed in full at the end
     matters = problem.use > _NEGLIGIBLE * problem.use.max(axis=1, keepdims=True)
     worth = problem.gain.max(axis=1).clip(min=0) / np.where(matters, problem.use, 1.0)
-    top = np.where(matters, worth, 0).max(axis=1)  # at such a price nobody takes anything of it
+    top = np.where(matters, worth, 0).max(axis=1)  # at such a price no one takes any of it
     at, radius, sizes = np.zeros(len(top)), 1.0, [total]
     while sizes[0] > _SAMPLE * _GROWTH:
         sizes.insert(0, sizes[0] // _GROWTH)
@@ -55,7 +55,7 @@ def lowest_prices(problem: Problem, tolerance: float) -> Numbers:
 
 
 def _lowest(bound: Callable[[Numbers], tuple[float, Numbers]], start: Numbers, radius: float, tolerance: float) -> Numbers:
-    """Where in the unit cube a convex function of (value, slope) is lowest: cutting planes in a box round the best so far."""
+    """The minimum of a convex function of (value, slope) in the unit cube: cutting planes in a box round the best so far."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     size = len(start)

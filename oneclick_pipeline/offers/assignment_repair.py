@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def within_limits(problem: Problem, price: Numbers) -> Choice:
-    """What everybody takes at these prices, made to fit the limits and to use them up."""
+    """What every customer takes at these prices, made to fit the limits and to use them up."""
     _, choice = respond(problem.gain, price)
     return _fill(problem, choice if problem.fits(choice) else _repair(problem, choice, price), price)
 
@@ -45,7 +45,7 @@ def _repair(problem: Problem, choice: Choice, price: Numbers) -> Choice:
         cheaper = (problem.cost[:, None] < cost[mine]) & (space[:, None] >= 1)
         next_best, other = respond(np.where(cheaper, gain[:, members], -np.inf), price)
         saved = cost[mine] - cost[other]
-        with np.errstate(over="ignore"):  # who saves next to nothing comes last
+        with np.errstate(over="ignore"):  # customers who save next to nothing come last
             order = np.argsort((gain[mine, members] - price[mine] - next_best) / saved, kind="stable")
         enough = int(np.searchsorted(np.cumsum(saved[order]), -left)) + 1
         fitting = room(other[order], problem.cost, np.inf, space, space >= 1) if (space >= 1).any() else len(order)

@@ -1,4 +1,4 @@
-"""What the plan's way of choosing would have earned on earlier campaigns, beside simpler ways.
+"""What the plan's assignment would have earned on earlier campaigns, beside simpler ways.
 
 The ways are judged customer by customer: limits of budget and capacity bind all of them alike and are left out.
 """
@@ -25,7 +25,7 @@ def compared(outcomes: pd.DataFrame, offers: Sequence[Offer], effects: NDArray[n
     """Value per eligible customer and month of four ways to choose, doubly robust, with 95 % intervals.
 
     `plan` gives whatever is expected to gain most, if it gains anything, by what the other customers teach. `all` gives
-    everybody the offer that the catalogue thought best. `risk x profit` gives that offer to as many as `plan` does,
+    everyone the offer that the catalogue expects most of. `risk x profit` gives that offer to as many as `plan` does,
     those with the highest p_decline x value. `nobody` is 0 by definition.
 
     Args:

@@ -1,7 +1,7 @@
-"""The customers of a plan: what there is to decide on, batch by batch, then all of them together.
+"""The customers of a plan: the inputs of the decision, batch by batch, then all together.
 
-Two rules keep poor offers away already here: nobody gets one that harms with a probability of `HARMFUL` or more; and
-nobody explores one that would not pay for itself with this customer even at the better end of its 95 % interval.
+Two rules already keep poor offers out here: no one gets one that harms with a probability of `HARMFUL` or more; and
+no one explores one that would not pay for itself with this customer even at the better end of its 95 % interval.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class OfferArrays:
 
 @dataclass(frozen=True)
 class Batch:
-    """What there is to decide on of n customers, k of whom may get an offer.
+    """The inputs of the decision for n customers, k of whom may get an offer.
 
     Attributes:
         ids: Their numbers, (n,).
@@ -100,9 +100,9 @@ class Candidates:
     """The k customers who may get an offer, in an order that has nothing to do with that of the table.
 
     Attributes:
-        among: Their rows among everybody, in the order of these, (k,).
+        among: Their rows among all customers, in the order of these, (k,).
         place: Place of each of `among` in the order of what follows, (k,).
-        rows: Their rows among everybody, (k,).
+        rows: Their rows among all customers, (k,).
         tie: A number of each, which settles ties, (k,).
         gain: See `Batch`, as for the rest.
         explorable: Offers that they may explore.
@@ -178,12 +178,12 @@ def believed_effects(
 
 
 def expected_gain(effect: Numbers, p: Numbers, value: Numbers, cost: Numbers) -> Numbers:
-    """What an offer brings less its cost: nobody is kept who would not have declined."""
+    """What an offer brings minus its cost: only those who would have declined can be kept."""
     return np.asarray(np.minimum(-effect, p) * value - cost)
 
 
 def harmless(mean: Numbers, sd: Numbers) -> Flags:
-    """Whether an offer is not believed to do harm; where its effect is believed for certain, harm begins at 0."""
+    """Whether an offer is not believed to do harm; if its effect is believed with certainty, harm begins at 0."""
     from scipy.special import ndtr
 
     with np.errstate(over="ignore"):

@@ -39,7 +39,7 @@ class Published:
     Attributes:
         database: URL of the database, without its password.
         rows: Rows of the month by table.
-        removed: Rows of the month that were there before and are in the plan no longer, by table.
+        removed: Rows of the month that were there before and are no longer in the plan, by table.
     """
 
     database: str
@@ -50,8 +50,8 @@ class Published:
 def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame, home: Path | None = None) -> Published:
     """Write a month's plan and segments into a database, in one transaction: all of it is there afterwards, or nothing new.
 
-    The tables are made where they are missing, and columns are added that an older version did not have; two that come
-    first together take turns. Rows are inserted or updated; rows of the month whose customer is in the plan no longer are
+    The tables are made where they are missing, and columns are added that an older version did not have; concurrent first
+    calls take turns. Rows are inserted or updated; rows of the month whose customer is no longer in the plan are
     deleted; other months are left alone.
 
     Args:
@@ -62,7 +62,7 @@ def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame, ho
         home: The home, whose own databases and folders are refused.
 
     Raises:
-        BadInputError: If the URL is none or of a database that may not be published into, or the database refuses. No
+        BadInputError: If the URL is invalid or that of a database that may not be published into, or the database refuses. No
             message holds the URL's password.
     """
     import sqlalchemy as sa
@@ -92,9 +92,9 @@ def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame, ho
     except sa.exc.SQLAlchemyError as error:
         # `from None`: what the driver says may hold the URL, and a chained traceback would print it.
         raise BadInputError(
-            f"the database refused, nothing of {month} was changed: {_without_password(error, database)}",
+            f"the database refused, and nothing of {month} was changed: {_without_password(error, database)}",
             value=shown,
-            remedy=f"fix the URL or the rights; where a table is of an older version, {_rename(' or '.join(NAMES))}",
+            remedy=f"fix the URL or the permissions; if a table is from an older version, {_rename(' or '.join(NAMES))}",
         ) from None
     return Published(shown, {name: len(frame) for name, frame in frames.items()}, removed)
 
@@ -103,7 +103,7 @@ def _engine(database: sa.URL) -> sa.Engine:
     """Connections to a database. Of SQLite every transaction waits for the others from its begin, tables included."""
     import sqlalchemy as sa
 
-    # Parameters are customers' data, which has no business in a log.
+    # Parameters are customers' data, which does not belong in a log.
     if database.get_backend_name() != "sqlite":
         return sa.create_engine(database, hide_parameters=True, poolclass=sa.NullPool)
     file = Path(database.database or "")
@@ -142,7 +142,7 @@ def _adapt(connection: sa.Connection, table: sa.Table) -> None:
     keys += [constraint["column_names"] for constraint in looked.get_unique_constraints(table.name)]
     if key not in [set(columns) for columns in keys]:
         raise BadInputError(
-            f"the table {table.name} of the database is not ours: it is not keyed by {' and '.join(sorted(key))}",
+            f"the table {table.name} in the database is not ours: its key is not {' and '.join(sorted(key))}",
             remedy=_rename(table.name),
         )
     present = {column["name"]: column for column in looked.get_columns(table.name)}
@@ -159,7 +159,7 @@ def _adapt(connection: sa.Connection, table: sa.Table) -> None:
 def _rename(name: str) -> str:
     """What to do with a table that cannot be used; nothing of it is lost."""
     return (
-        f"rename it ({name}: ALTER TABLE … RENAME TO …_old), or give another schema or database; its rows stay as they are. "
+        f"rename it ({name}: ALTER TABLE … RENAME TO …_old), or give another schema or database; its rows are kept. "
         "Then publish again"
     )
 
@@ -197,7 +197,7 @@ def _remove_others(connection: sa.Connection, table: sa.Table, month: str, frame
 
 
 def _secrets(url: sa.URL) -> dict[str, str]:
-    """Passwords that stand among the options of the URL instead of before the host; libpq takes them there too."""
+    """Passwords among the options of the URL instead of before the host; libpq takes them there too."""
     return {name: str(value) for name, value in url.query.items() if "password" in name.lower()}
 
 

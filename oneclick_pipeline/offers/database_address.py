@@ -1,6 +1,6 @@
-"""Which database a plan may be published into: the store's own, never the home's, never one that is gone afterwards.
+"""Which database a plan may be published into: the store's own, never the home's, never a temporary one.
 
-An SQLite database is a plain file, given as such. Everything else that SQLite takes for a name (memory, `file:` URIs and their
+An SQLite database is a plain file, given as such. Everything else that SQLite accepts as a name (memory, `file:` URIs and their
 options) is refused, not interpreted.
 """
 
@@ -46,14 +46,14 @@ def target(text: str, home: Path | None = None) -> sa.URL:
         home: The home whose databases and folders are refused.
 
     Raises:
-        BadInputError: If it is no address of a database that may be published into. The text is not shown: it may hold a
+        BadInputError: If it is not the address of a database that may be published into. The text is not shown: it may hold a
             password.
     """
     import sqlalchemy as sa
 
     try:
         url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is not a number
         raise BadInputError("the database URL is not understood", remedy=_SPELLING) from None
     backend = url.drivername.partition("+")[0]
     if backend not in _DRIVERS:
@@ -112,10 +112,10 @@ def refuse_passing(connection: sa.Connection, names: Iterable[str]) -> None:
 
 
 def _own_server(url: sa.URL) -> BadInputError:
-    """What to tell of the database that the home keeps its runs and models in."""
+    """The error for the database in which the home keeps its runs and models."""
     return BadInputError(
         f"the database is the one of {postgres.VARIABLE}, where the home keeps its runs and models",
-        value=postgres.shown(url),
+        value=postgres.address_for_people(url),
         remedy=_ELSEWHERE,
     )
 
@@ -131,7 +131,7 @@ def _file(url: sa.URL, home: Path | None) -> Path:
     """The file of an SQLite database.
 
     Raises:
-        BadInputError: If it is none, or one of the home's.
+        BadInputError: If it is not a file, or is one of the home's.
     """
     name = url.database or ""
     if url.host or url.username or url.password or url.port:
@@ -144,7 +144,7 @@ def _file(url: sa.URL, home: Path | None) -> Path:
         raise BadInputError("the name of the database has a control character", value=ascii(name), remedy="give another name")
     if name.endswith(_BESIDE):
         raise BadInputError(
-            "SQLite takes a file of this name for a part of another database", file=name, remedy="give another name"
+            "SQLite takes a file of this name for part of another database", file=name, remedy="give another name"
         )
     try:
         path = Path(name).resolve()
@@ -152,7 +152,9 @@ def _file(url: sa.URL, home: Path | None) -> Path:
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
         raise BadInputError("the file of the database cannot be used", file=name, value=str(error), remedy=_ELSEWHERE) from error
     if not path.parent.is_dir():
-        raise BadInputError("the folder of the database is not there", file=str(path), remedy="make the folder, or give another")
+        raise BadInputError(
+            "the folder of the database does not exist", file=str(path), remedy="create the folder, or give another"
+        )
     if status is not None and not stat.S_ISREG(status.st_mode):
         raise BadInputError("the database is not a plain file", file=str(path), remedy="give the name of a file")
     if home is not None and home.is_dir():

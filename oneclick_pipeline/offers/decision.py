@@ -1,4 +1,4 @@
-"""What became of the candidates of a plan: the case of each, and the words for it."""
+"""The decision for the candidates of a plan: the case of each, and its wording."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ CASES = (
     ("control", "plan", "control"),
     ("offer", "plan", "offered"),
 )
-"""Arm, assignment and reason by case: held out for good, explored an offer, explored control, nothing planned, held out for
+"""Arm, assignment and reason by case: held out permanently, explored an offer, explored control, nothing planned, held out for
 the month, given."""
 
 
 def code(part: int, words: Sequence[str]) -> NDArray[np.int8]:
-    """Number of a part of every case among the words for it."""
+    """Index of a part of every case in its vocabulary."""
     return np.array([words.index(case[part]) for case in CASES], dtype=np.int8)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of the k candidates, in their order; each of shape (k,).
+    """The decision for the k candidates, in their order; each of shape (k,).
 
     Attributes:
         case: Number of each one's case among `CASES`.

@@ -1,9 +1,9 @@
 """The offers file of a month: what the CRM loads and sends.
 
-HOME/exports/<month>/offers.csv holds the customers who get an offer, and nobody else: controls and the held-out are not
-in it. It is UTF-8 with a byte order mark and semicolons, which Excel in Russia opens by a double click, and every CRM
+HOME/exports/<month>/offers.csv holds the customers who get an offer, and no one else: controls and the held-out are not
+in it. It is UTF-8 with a byte order mark and semicolons, which Russian Excel opens with a double click, and every CRM
 reads. It is written once; what was sent cannot be unsent, so another plan of the same month needs `replan`, and the
-old file stays beside the new one.
+old file is kept beside the new one.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Exported:
     """A month's offers file.
 
     Attributes:
-        path: Where it stands.
+        path: Its path.
         rows: Customers in it.
         digest: Hash of its bytes.
-        written: Whether it was written now; False where the same content stood there already.
+        written: Whether it was written now; False if the same content was already there.
         replaced: Where the file that it replaced is kept, None where it replaced none.
     """
 
@@ -60,7 +60,7 @@ def offers_frame(plan: pd.DataFrame, features: pd.DataFrame, catalogue: Catalogu
     Args:
         plan: `contracts.offers.OFFER_PLAN` of the month.
         features: `contracts.customers.CUSTOMER_FEATURES` of it.
-        catalogue: Where the offers' messages stand.
+        catalogue: The offers with their messages.
         month: Snapshot month. The offers are made in the month after it, so they are valid from its first day to its last.
 
     Returns:
@@ -101,11 +101,11 @@ def write_export(
         replan: Whether a file with another content may be replaced; it is kept as offers.replaced-1.csv, -2 and so on.
 
     Returns:
-        The file. Where the same content stands already, nothing is written.
+        The file. If the same content exists, nothing is written.
 
     Raises:
         BadInputError: If another content was exported before and `replan` is False; see also `offers_frame`. Whatever
-            goes wrong, the old file stands as before.
+            goes wrong, the old file is unchanged.
     """
     target = offers_file(home, month)
     frame = offers_frame(plan, features, catalogue, month)
@@ -117,9 +117,9 @@ def write_export(
             return Exported(target, len(frame), digest, written=False)
         if old is not None and not replan:
             raise AlreadyPublishedError(
-                f"another plan of {month} was already published: offers may have been sent by it",
+                f"another plan for {month} was already published, and its offers may have been sent",
                 file=str(target),
-                remedy="keep it, or publish the new plan in its place with --replan; the old file is then kept beside it",
+                remedy="keep it, or replace it with the new plan by --replan; the old file is then kept beside it",
             )
         replaced = None if old is None else write_once.keep(target)
         write_once.write(target, content, replace=old is not None)
@@ -130,7 +130,7 @@ def write_export(
 
 
 def _allowed(customers: pd.DataFrame, month: str) -> None:
-    """The last guard before a message leaves the house: consent of everybody in the file.
+    """The last guard before messages leave the company: consent of everyone in the file.
 
     Raises:
         BadInputError: If a customer's consent is not known to be given.
@@ -138,10 +138,10 @@ def _allowed(customers: pd.DataFrame, month: str) -> None:
     consent = customers["marketing_consent"].astype("boolean").fillna(value=False).astype(bool)
     if not consent.all():
         raise BadInputError(
-            f"the plan of {month} offers to {int((~consent).sum()):,} customers without a known consent to messages",
+            f"the plan of {month} gives offers to {int((~consent).sum()):,} customers without known consent to messages",
             column="marketing_consent",
             value=str(customers.loc[~consent, "customer_id"].iloc[0]),
-            remedy="run the month anew, so that plan and features belong together",
+            remedy="run the month again, so that plan and features match",
         )
 
 

@@ -1,4 +1,4 @@
-"""The plan of a month: what campaigns taught, what a kept customer is worth, and what may be offered to whom, together."""
+"""The plan of a month: the lessons of campaigns, the worth of a kept customer, and what may be offered to whom, together."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def plan_month(
         customers: Features, scores and segments of every customer of the month, batch by batch.
         offers: Those that may be sent in the month.
         beliefs: `contracts.campaigns.OFFER_BELIEFS`.
-        past: What earlier campaigns showed.
+        past: The evidence of earlier campaigns.
         history: `customer_features` of earlier months and of this one, or a sample of them.
-        engine: What goes through the batches.
+        engine: The engine that processes the batches.
         month: Snapshot month.
         settings: Budget, shares, horizon and value of a customer.
     """

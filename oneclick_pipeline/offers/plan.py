@@ -1,10 +1,10 @@
-"""The plan of a month: who gets which offer, who is held out of it, who nothing, and why.
+"""The plan of a month: who gets which offer, who is held out, who gets nothing, and why.
 
 The policy gives the offers that are expected to gain most (`policy`), the experiment leaves a part of that to chance
 (`experiment`), so that the effects can be measured.
 
-Three rules keep poor offers away: the policy never gives one whose believed effect is 0 or above; nobody gets one that
-harms with a probability of `candidates.HARMFUL` or more; and nobody explores one that would not pay for itself with
+Three rules keep poor offers out: the policy never gives one whose believed effect is 0 or above; no one gets one that
+harms with a probability of `candidates.HARMFUL` or more; and no one explores one that would not pay for itself with
 this customer even at the better end of its 95 % interval.
 """
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     Choice = NDArray[np.int16]
 
 EXPLORED_PART = 0.5
-"""Part of the budget and of every capacity that exploration may use up, so that a plan is left."""
+"""Part of the budget and of every capacity that exploration may use up, so that something is left for the plan."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +83,12 @@ def offer_plan(
         settings: Budget, shares, caps, horizon.
         month: Snapshot month.
         customer_effects: Effect of each offer on each customer's P(decline), shape (n, m), in the order of `offers`, NaN
-            where the beliefs are to be used. What is believed of the offer as a whole still says whether it is harmful.
+            where the beliefs are to be used. The belief about the offer as a whole still decides whether it is harmful.
         worth: What it is worth to keep each customer from declining, finance units, shape (n,); without it, the settings'
             share of their profit over the horizon.
 
     Raises:
-        BadInputError: If `month` is no month.
+        BadInputError: If `month` is not a month.
     """
     planner = Planner(offers, beliefs, settings, month=month, by_segment=customer_effects is None)
     planner.add(planner.look(customers, customer_effects, worth))
@@ -121,10 +121,10 @@ class Planner:
             settings: Budget, shares, caps, horizon.
             month: Snapshot month.
             cuts: What `eligibility.quantiles` gives of all customers; not needed where they are one batch.
-            by_segment: Whether segments have beliefs of their own; they have not where effects are given.
+            by_segment: Whether segments have beliefs of their own; not if effects are given.
 
         Raises:
-            BadInputError: If `month` is no month.
+            BadInputError: If `month` is not a month.
         """
         self._month, self._settings, self._cuts = check_month(month), settings, cuts
         self._beliefs, self._by_segment = beliefs, by_segment
@@ -134,7 +134,7 @@ class Planner:
         self._batches: list[Batch] = []
 
     def look(self, customers: pd.DataFrame, customer_effects: Numbers | None = None, worth: Numbers | None = None) -> Batch:
-        """What there is to decide on of some customers."""
+        """The inputs of the decision for some customers."""
         import pandas as pd
 
         limits, cost = self._settings.offers, self._offers.cost
@@ -206,7 +206,7 @@ class Planner:
     def _complete(
         everybody: Everybody, candidates: Candidates, case: NDArray[np.int8], explored: Choice, could: NDArray[np.bool_]
     ) -> None:
-        """Write the reasons of the candidates, and of those who explore what they could draw, beside everybody's."""
+        """Write the reasons of the candidates, and of those who explore what they could draw, beside those of all customers."""
         exploring = explored != NOTHING
         everybody.fits[candidates.rows[exploring]] = could[exploring]
         reason = code(2, REASONS_OF_PLAN)[case]

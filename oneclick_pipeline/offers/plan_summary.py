@@ -39,19 +39,19 @@ class Summary:
         reasons: Why.
         given: Customers who get each offer.
         cost: What the offers given cost.
-        budget: What they might.
-        expected_gain: Expected gain of the offers given, less their cost; nobody treated is 0.
-        expected_gain_low: Lower end of its 95 % interval: chance of the believed effects, which are taken as independent
-            between offers and as wrong alike in all segments of one offer; no chance of who declines.
+        budget: The budget for them.
+        expected_gain: Expected gain of the offers given, less their cost; treating no one is 0.
+        expected_gain_low: Lower end of its 95 % interval: it covers uncertainty of the believed effects, taken as independent
+            between offers and perfectly correlated between the segments of one offer; not the chance of who declines.
         expected_gain_high: Upper end of its 95 % interval.
         without_limits: Expected gain if every customer who may get an offer got their best, without limits or controls.
         by_risk: Expected gain within the limits, without controls, by p_decline x value, the highest first.
         gap: Share of the best expected gain that the policy's solution lacks at most.
         price_of_budget: What one more unit of budget would bring.
         prices: What one more of each offer would bring.
-        explored_share: Share of u(explore) up to which somebody was explored; less than the settings' where room ran out.
+        explored_share: Share of u(explore) up to which customers were explored; less than the settings' if capacity ran out.
         detectable_effects: Smallest change of the share of decliners that this plan can show, by offer; NaN where none.
-        detectable_effect: The same of all offers together.
+        detectable_effect: The same for all offers together.
     """
 
     arms: Mapping[str, int]

@@ -101,11 +101,11 @@ def _words(codes: NDArray[np.integer], words: Sequence[str]) -> pd.Categorical:
 
 
 def _lists(fits: Flags, ids: Sequence[str]) -> pd.Categorical:
-    """Offers that fit, by commas, of every customer."""
+    """Offers that fit every customer, separated by commas."""
     import pandas as pd
 
     codes, texts = np.zeros(len(fits), dtype=np.int64), [""]
-    for j, name in enumerate(ids):  # few combinations stand for many customers
+    for j, name in enumerate(ids):  # few combinations cover many customers
         codes, pairs = pd.factorize(2 * codes + fits[:, j])
         texts = [",".join(filter(None, (texts[pair // 2], name if pair % 2 else ""))) for pair in pairs.tolist()]
     return _words(codes, texts)

@@ -29,9 +29,9 @@ _ROWS = 1 << 16
 def policy_choice(
     gain: Gains, explored: Choice, draws: Draws, offers: OfferArrays, limits: Offers, key: NDArray[np.uint64]
 ) -> tuple[Choice, Assignment]:
-    """What the policy gives, or would give, to everybody, -1 none; and the assignment behind it.
+    """What the policy gives, or would give, to every customer, -1 none; and the assignment behind it.
 
-    A hold-out takes nothing of the budget; its would-be offers are chosen like everybody else's, at the same prices. So the
+    A hold-out takes nothing of the budget; its would-be offers are chosen like everyone else's, at the same prices. So the
     policy is solved for everybody who does not explore with limits as much wider as only a part of them receives; where
     those who do receive would still exceed a limit, the customers who gain least are left out, receivers and controls
     alike, and the two stay comparable.
@@ -71,7 +71,7 @@ def policy_choice(
 
 
 def gain_without_limits(gain: Gains) -> float:
-    """Sum of everybody's best gain above 0."""
+    """Sum of every customer's best gain above 0."""
     best = np.zeros(len(gain))
     for column in gain.T:
         np.maximum(best, column, out=best)
@@ -79,7 +79,7 @@ def gain_without_limits(gain: Gains) -> float:
 
 
 def gain_by_risk(gain: Gains, risk: Numbers, offers: OfferArrays, budget: float) -> float:
-    """Gain of giving everybody their best offer that has room, the highest risk x value first."""
+    """Gain of giving every customer their best offer that has room, the highest risk x value first."""
     total, left, space = 0.0, budget, offers.capacity
     order = np.flatnonzero(wanting(gain))
     order = order[np.argsort(-risk[order], kind="stable")]

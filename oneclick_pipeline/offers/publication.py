@@ -1,4 +1,4 @@
-"""What a month's ledger says beside what its tables say today: how they differ, and segments that agree with the ledger."""
+"""A month's ledger compared with its current tables: how they differ, and segments that agree with the ledger."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _NAMES = {"segment_ru": {s.id: s.ru for s in SEGMENTS}, "segment_en": {s.id: s.e
 
 
 def differing(sent: pd.DataFrame, plan: pd.DataFrame) -> int:
-    """How many customers today's plan treats in another way than what was handed over.
+    """How many customers today's plan treats differently from what was published.
 
     Args:
         sent: The month of the ledger.
-        plan: `contracts.offers.OFFER_PLAN` of today; those who get nothing and are held out of nothing do not count.
+        plan: `contracts.offers.OFFER_PLAN` of today; those who get nothing and are not held out do not count.
 
     Returns:
-        Customers who are in one of them only, or of whom something of `ledger_rules.SENT` differs.
+        Customers who are in only one of them, or for whom something in `ledger_rules.SENT` differs.
     """
     old, new = (ledger.comparable(rows).set_index("customer_id") for rows in (sent, plan.loc[plan["arm"] != "none"]))
     both = old.index.intersection(new.index)
@@ -31,7 +31,7 @@ def differing(sent: pd.DataFrame, plan: pd.DataFrame) -> int:
 
 
 def consistent_segments(sent: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
-    """The segments of a month, where those who were handed over are in the segment that they were handed over in.
+    """The segments of a month, with published customers in the segment in which they were published.
 
     Args:
         sent: The month of the ledger, one row per customer.

@@ -1,12 +1,13 @@
 """The one place that knows Dagster.
 
-In comes a home, out comes a graph that runs months of it, by command or by itself. Open ../definitions.py first, then assets/.
+In comes a home, out comes a graph that runs months of it, on command or automatically. Open ../definitions.py first, then
+assets/.
 
-    assets/             what the graph makes, a file per stage
+    assets/             what the graph makes, one file per stage
     automation/         jobs, schedule, sensors, alerts, the daemon
-    runs/               runs at work, launches, where runs are recorded
+    runs/               active runs, launches, where runs are recorded
     pages/              the pages in a browser
-    backup/             a home copied and brought back
+    backup/             a home backed up and restored
     asset_specs.py      what Dagster takes to describe an asset
     partitions.py       the monthly partitions, from the oldest snapshot on
     checks.py           the sentences of every check
@@ -16,8 +17,8 @@ In comes a home, out comes a graph that runs months of it, by command or by itse
     execution.py        a job run for a month in this process
     instance.py         the Dagster instance of a home; health.py: its state
     run_settings.py     settings of one run
-    failures.py         errors in plain words; public_messages.py: what of them may leave the house
-    publication.py      what was published, into the store's own database
+    failures.py         errors in plain words; public_messages.py: the part of them that may leave the company
+    publication.py      what was published, written to the store's own database
 """
 
 import warnings

@@ -1,4 +1,4 @@
-"""What the Dagster pages say of an asset: built from the contracts, so that it is said once."""
+"""The description of an asset on the Dagster pages: built from the contracts, so that it is written once."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Promise(NamedTuple):
-    """What a check says.
+    """The sentences of a check.
 
     Attributes:
         holds: When it holds.
@@ -34,9 +34,7 @@ class Promise(NamedTuple):
 
 _STOPS = True
 _OF_AN_EXPORT = {
-    "lines_split": Promise(
-        "Every line has as many fields as the header", "Some lines have more fields than the header, or fewer"
-    ),
+    "lines_split": Promise("Every line has as many fields as the header", "Some lines have more or fewer fields than the header"),
     "known_columns": Promise("There are no unknown columns", "There are unknown columns"),
 }
 _OF_A_CLEAN_TABLE = {
@@ -47,7 +45,7 @@ _OF_A_CLEAN_TABLE = {
     ),
     "rejected_share": Promise(
         "The share of rejected rows is within the limit of the settings",
-        "More rows were rejected than the settings allow, or none is left",
+        "More rows were rejected than the settings allow, or none are left",
         _STOPS,
     ),
 }
@@ -65,7 +63,7 @@ PROMISES: dict[str, dict[str, Promise]] = {
         ),
     },
     "data_profile": {
-        "no_constant_column": Promise("Every feature takes at least two values", "Some features have one value only")
+        "no_constant_column": Promise("Every feature takes at least two values", "Some features have only one value")
     },
     "correlations": {"no_collinear_features": Promise("No two features are collinear", "Some features are collinear")},
     "training_set": {
@@ -88,8 +86,8 @@ PROMISES: dict[str, dict[str, Promise]] = {
     "model_explanation": {
         "something_matters": Promise("At least one feature clearly matters", "No feature clearly matters"),
         "reasons_faithful": Promise(
-            "The top reason is that of the Shapley values for at least 70 % of held-out customers",
-            "The top reason is that of the Shapley values for fewer than 70 % of held-out customers",
+            "The top reason agrees with the Shapley values for at least 70 % of held-out customers",
+            "The top reason agrees with the Shapley values for fewer than 70 % of held-out customers",
         ),
     },
     "customer_scores": {
@@ -106,7 +104,7 @@ PROMISES: dict[str, dict[str, Promise]] = {
     "profit_curve": {
         "worth_treating": Promise(
             "The offer of the settings is worth its cost for at least one customer",
-            "The offer of the settings is worth its cost for no customer",
+            "The offer of the settings is not worth its cost for any customer",
         ),
         "beats_random": Promise(
             "At the best share the realised profit is no lower than that of customers drawn at random",
@@ -125,7 +123,7 @@ PROMISES: dict[str, dict[str, Promise]] = {
     },
     "campaign_outcomes": {
         "nobody_lost": Promise(
-            "Everybody in the ledger of a campaign with an outcome has a row, vanished or not",
+            "Every customer in the ledger of a campaign with an outcome has a row, vanished or not",
             "Some customers in the ledger of a campaign with an outcome have no row",
             _STOPS,
         )
@@ -140,8 +138,8 @@ PROMISES: dict[str, dict[str, Promise]] = {
             "There is a belief about every offer of the catalogue", "Beliefs and catalogue do not have the same offers", _STOPS
         ),
         "as_measured": Promise(
-            "Every belief is as near to what the campaigns measured as chance explains",
-            "A belief is further from what the campaigns measured than chance explains",
+            "Every belief agrees with what the campaigns measured, within chance",
+            "A belief differs from what the campaigns measured by more than chance",
         ),
     },
     "offer_plan": {
@@ -161,18 +159,18 @@ PROMISES: dict[str, dict[str, Promise]] = {
     },
     "offers_export": {
         "published_as_planned": Promise(
-            "What was published is the plan of this run", "What was published is an earlier plan than that of this run"
+            "What was published is the plan of this run", "What was published is an earlier plan, not that of this run"
         )
     },
-    # none blocks: what has moved is scored all the same; beyond the hard limit `retrain` is due
+    # none blocks: drifted data are scored anyway; beyond the hard limit `retrain` is due
     "drift": {
         "features_stable": Promise(
-            "No feature has moved beyond chance since the champion was trained",
-            "Some features have moved since the champion was trained",
+            "No feature has drifted beyond chance since the champion was trained",
+            "Some features have drifted since the champion was trained",
         ),
         "scores_stable": Promise(
-            "The scores have not moved beyond chance since the champion was trained",
-            "The scores have moved since the champion was trained",
+            "The scores have not drifted beyond chance since the champion was trained",
+            "The scores have drifted since the champion was trained",
         ),
         "quarantine_share": Promise("Few rows were quarantined", "Many rows were quarantined"),
         "snapshot_complete": Promise(
@@ -189,8 +187,8 @@ PROMISES: dict[str, dict[str, Promise]] = {
     },
     "model_health": {
         "calibrated": Promise(
-            "As many customers declined as the scores said, at every level of the score",
-            "More customers declined than the scores said, or fewer",
+            "As many customers declined as the scores predicted, at every level of the score",
+            "More or fewer customers declined than the scores predicted",
         ),
         "ranks": Promise(
             "The scores rank customers as well as when the model was trained",
@@ -211,19 +209,19 @@ CHECKS: dict[str, list[dg.AssetCheckSpec]] = {
     asset: [dg.AssetCheckSpec(name, asset=asset, blocking=p.blocking, description=p.holds) for name, p in promises.items()]
     for asset, promises in PROMISES.items()
 }
-UNJUDGED = "Not judged: there is nothing to judge it by"
+NOT_EVALUATED = "Not evaluated: there is no data for it"
 
 
 @dataclass(frozen=True)
 class Check:
-    """How a check went; its step knows of which asset.
+    """The result of a check; its step knows of which asset.
 
     Attributes:
         name: Its name.
         passed: Whether it holds.
-        figures: What it was judged by.
+        figures: The figures behind the result.
         severity: Of a failure; an error where it blocks and a warning elsewhere by default.
-        judged: Whether there was anything to judge it by; if not, it passes and says so.
+        evaluated: Whether there was data to evaluate it; if not, it passes and says so.
         table: The asset, where a step makes several.
     """
 
@@ -231,27 +229,27 @@ class Check:
     passed: bool
     figures: Mapping[str, float | str] = field(default_factory=dict)
     severity: dg.AssetCheckSeverity | None = None
-    judged: bool = True
+    evaluated: bool = True
     table: str = ""
 
     def of(self, table: str) -> Check:
-        """The same of one of the tables of a step."""
+        """The same for one of the tables of a step."""
         return replace(self, table=table)
 
-    def judged_if(self, there: bool) -> Check:  # noqa: FBT001
-        """The same, judged if there was something to judge it by."""
-        return replace(self, judged=there)
+    def evaluated_if(self, there: bool) -> Check:  # noqa: FBT001
+        """The same, marked as evaluated only if there was data for it."""
+        return replace(self, evaluated=there)
 
 
 def check(name: str, /, *, passed: bool, **figures: float | str) -> Check:
-    """How a declared check went, with the figures that it was judged by."""
+    """The result of a declared check, with the figures behind it."""
     return Check(name, bool(passed), figures)
 
 
 def result(asset: str, one: Check) -> dg.AssetCheckResult:
     """What Dagster keeps of a check: its sentence with the numbers, and the figures to be plotted."""
     promise = PROMISES[asset][one.name]
-    sentence = UNJUDGED if not one.judged else promise.holds if one.passed else promise.fails
+    sentence = NOT_EVALUATED if not one.evaluated else promise.holds if one.passed else promise.fails
     numbers = _in_words({name: value for name, value in one.figures.items() if not isinstance(value, str)})
     return dg.AssetCheckResult(
         asset_key=asset,
@@ -270,12 +268,12 @@ def is_blocking(evaluated: dg.AssetCheckResult) -> bool:
 
 
 def failure(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a check that failed says, without its figures: our own words."""
+    """The sentence of a failed check, without its figures: our own words."""
     return PROMISES[evaluation.asset_key.to_user_string()][evaluation.check_name].fails
 
 
 def failure_with_figures(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a check that failed says, and its figures."""
+    """The sentence of a failed check, and its figures."""
     in_words = evaluation.metadata.get("figures")
     figures = {name: value.value for name, value in evaluation.metadata.items() if value.value != ""}
     return f"{failure(evaluation)} ({_in_words(figures) if in_words is None else in_words.value})"

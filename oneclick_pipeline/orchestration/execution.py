@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     Progress = Callable[[str, str], None]
 
 EVENTS = logging.getLogger("oneclick_pipeline.events")
-"""Every event of a run passes here, with the Dagster event in `record.dagster_meta`."""
+"""Every event of a run passes through here, with the Dagster event in `record.dagster_meta`."""
 EVENTS.propagate = False
 
 
-@dg.logger(config_schema={}, description="Hands the events of a run to Python's logging, for progress on a terminal.")
+@dg.logger(config_schema={}, description="Passes the events of a run to Python's logging, to show progress on a terminal.")
 def events_logger(_: dg.InitLoggerContext) -> logging.Logger:
     """The logger `EVENTS`."""
     EVENTS.setLevel(logging.DEBUG)
@@ -52,9 +52,9 @@ class Outcome:
         run_id: Dagster's id of the run.
         errors: What failed, in plain words; empty on success.
         warnings: Checks that did not pass and did not stop the run, with their numbers; alerts that could not be delivered.
-        expected_gain: Expected gain of the plan's offers with its 95 % interval, finance units, as its metadata tell it; empty
-            where no plan was made.
-        pruned: What of older months was deleted afterwards, in one line; empty where nothing was.
+        expected_gain: Expected gain of the plan's offers with its 95 % interval, finance units, from its metadata; empty if
+            no plan was made.
+        pruned: What was deleted of older months afterwards, in one line; empty if nothing was.
     """
 
     success: bool
@@ -84,7 +84,7 @@ class _Listener(logging.Handler):
 
 
 def check_runnable(home: Path, month: str) -> None:
-    """Refuse a month that is no month, or that the graph over a home does not hold, or not yet.
+    """Refuse a key that is not a month, or a month that the graph over a home does not have, or not yet.
 
     Raises:
         BadInputError: In both cases.
@@ -94,7 +94,7 @@ def check_runnable(home: Path, month: str) -> None:
     if month not in months:
         raise BadInputError(
             f"the month {month} is outside the graph",
-            remedy=f"choose a month from {months[0]} to {months[-1]}; a month can be run once it is over",
+            remedy=f"choose a month from {months[0]} to {months[-1]}; a month can be run once it has ended",
         )
 
 
@@ -110,13 +110,13 @@ def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 
 def _expected_gain(result: dg.ExecuteInProcessResult) -> str:
-    """What the plan that the run made says of itself; empty where it made none."""
+    """The expected gain of the plan that the run made; empty if it made none."""
     stories = (event.step_materialization_data.materialization.metadata for event in result.get_asset_materialization_events())
     return next((str(metadata[EXPECTED_GAIN].value) for metadata in stories if EXPECTED_GAIN in metadata), "")
 
 
 def _alert(instance: dg.DagsterInstance, run_id: str, home: Path) -> list[str]:
-    """Post what the run gives cause to, and return what could not be delivered; the terminal has told it already."""
+    """Post the alerts of the run, and return what could not be delivered; the terminal has shown them already."""
     run, undelivered = instance.get_run_by_id(run_id), []
     end = time.monotonic() + webhook.DEADLINE_SECONDS
     for alert in [] if run is None else alerts.of_run(instance, run, alerts.limits(home).dagster_url):
@@ -128,7 +128,7 @@ def _alert(instance: dg.DagsterInstance, run_id: str, home: Path) -> list[str]:
 
 
 def _prune(home: Path) -> tuple[str, list[str]]:
-    """Delete what the home no longer keeps, after a run that holds no lock any more: what that was, and why not all of it was."""
+    """Delete what the home no longer keeps, once a run holds no lock; returns what was deleted, and why not all."""
     try:
         with dg.DagsterInstance.get() as instance:
             return str(pruning.prune(home, instance)), []
@@ -138,7 +138,7 @@ def _prune(home: Path) -> tuple[str, list[str]]:
 
 @contextmanager
 def _dagster_in_plain_words(home: Path) -> Iterator[None]:
-    """Tell why Dagster could not keep its record of a run: it writes to its databases between the steps.
+    """Explain why Dagster could not keep its record of a run: it writes to its databases between the steps.
 
     Raises:
         BadInputError: If the disk is full, or a database of the home's Dagster folder cannot be used.
@@ -146,10 +146,10 @@ def _dagster_in_plain_words(home: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = of_the_machine(error, home, dagster_folder(home))
-        if told is None:
+        reported = of_the_machine(error, home, dagster_folder(home))
+        if reported is None:
             raise
-        raise told from error
+        raise reported from error
 
 
 @postgres.plain_words()
@@ -166,7 +166,7 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
 
     Raises:
         BadInputError: If the month cannot be run, the home cannot be written, Dagster's databases cannot be used, or
-            `ONECLICK_WEBHOOK` is no address.
+            `ONECLICK_WEBHOOK` is not an address.
     """
     check_runnable(home, month)
     there = webhook.given()

@@ -1,4 +1,4 @@
-"""What fails because of the input or of the machine, told to Dagster in plain words."""
+"""Failures caused by the input or the machine, reported to Dagster in plain words."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,10 +19,10 @@ def in_plain_words(home: Path, tables: Iterable[Path] = ()) -> Iterator[None]:
 
     Args:
         home: The home.
-        tables: Tables that the block reads; looked at only when it fails.
+        tables: Tables that the block reads; checked only when it fails.
 
     Raises:
-        dagster.Failure: If the input is wrong, the disk full, MLflow's database of no use, or one of the tables damaged.
+        dagster.Failure: If the input is wrong, the disk full, MLflow's database unusable, or one of the tables damaged.
     """
     try:
         with whole(tables):
@@ -30,10 +30,10 @@ def in_plain_words(home: Path, tables: Iterable[Path] = ()) -> Iterator[None]:
     except dg.Failure:
         raise
     except Exception as error:
-        told = of_the_machine(error, home, mlflow_database(home)) or error
-        if not isinstance(told, BadInputError):
+        reported = of_the_machine(error, home, mlflow_database(home)) or error
+        if not isinstance(reported, BadInputError):
             raise
-        raise _failure(told) from error
+        raise _failure(reported) from error
 
 
 def _failure(error: BadInputError) -> dg.Failure:

@@ -1,4 +1,4 @@
-"""What a home's Dagster instance tells of its health, without opinions: see `oneclick_pipeline.cli.doctor`."""
+"""The state of a home's Dagster instance, without judgement: see `oneclick_pipeline.cli.doctor`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _COPIED = ("history/runs.db", "schedules/schedules.db")
 
 @dataclass(frozen=True)
 class Working:
-    """A run that is at work as far as the instance knows; `heard` is the time of its last event."""
+    """A run that is in progress as far as the instance knows; `heard` is the time of its last event."""
 
     run_id: str
     job: str
@@ -55,11 +55,11 @@ class Health:
 
     Attributes:
         schemas: By part of the storage, the version of its schema and the version that the installed Dagster has.
-        working: Runs at work.
+        working: Runs in progress.
         queued: How many runs wait.
-        heartbeat: When a daemon was last heard of; None if never.
+        heartbeat: When a daemon last gave a sign of life; None if never.
         digests: By table of the newest month, the digest it had when it was last materialized.
-        ahead: Months with tables of which the instance does not know how they were made.
+        ahead: Months with tables whose making the instance does not know of.
     """
 
     schemas: dict[str, tuple[str | None, str]]
@@ -78,18 +78,18 @@ def look(home: Path, months: Sequence[str]) -> Health:
         months: Snapshot months that have tables, oldest first.
 
     Raises:
-        BadInputError: If a database cannot be used, or the instance's configuration is none, or of another storage.
+        BadInputError: If a database cannot be used, or the instance's configuration is invalid, or for another storage.
     """
     events = dagster_folder(home) / _EVENTS
     if postgres.given() is None and (state := copies.at_rest(events)) is not None:
         try:
-            found = _look(home, months, in_place=True)
+            health = _look(home, months, in_place=True)
         except BadInputError:
             if copies.at_rest(events) == state:
                 raise
         else:
             if copies.at_rest(events) == state:
-                return found
+                return health
     return _look(home, months, in_place=False)
 
 
@@ -139,10 +139,10 @@ def _reader(home: Path, *, in_place: bool) -> Iterator[tuple[dg.DagsterInstance,
             with dg.DagsterInstance.from_config(name) as instance:
                 yield instance, folder
         except Exception as error:
-            told = of_the_machine(error, home, dagster_folder(home))
-            if told is None:
+            reported = of_the_machine(error, home, dagster_folder(home))
+            if reported is None:
                 raise
-            raise told from error
+            raise reported from error
 
 
 def _in_place(home: Path, folder: Path) -> str:
@@ -180,14 +180,14 @@ def _working(instance: dg.DagsterInstance, run: dg.DagsterRun, live: Path, folde
 
 
 def _digests(instance: dg.DagsterInstance, month: str) -> dict[str, str]:
-    found = {}
+    digests = {}
     for name in TABLES:
         wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(name), asset_partitions=[month])
         for record in instance.fetch_materializations(wanted, limit=1).records:
             event = record.asset_materialization
             if event is not None and "digest" in event.metadata:
-                found[name] = str(event.metadata["digest"].value)
-    return found
+                digests[name] = str(event.metadata["digest"].value)
+    return digests
 
 
 def _ahead(instance: dg.DagsterInstance, home: Path, months: Sequence[str]) -> Iterator[str]:
@@ -200,7 +200,7 @@ def _ahead(instance: dg.DagsterInstance, home: Path, months: Sequence[str]) -> I
 
 
 def _was_run_again(instance: dg.DagsterInstance, home: Path, month: str) -> bool:
-    """Whether a run that the instance does not know made a month anew; a single table that somebody changed is no run."""
+    """Whether a run that the instance does not know made a month again; a single table that was changed is not a run."""
     digests = {}
     for name in _OF_EVERY_RUN:
         path, wanted = table_file(home, name, month), dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[month])

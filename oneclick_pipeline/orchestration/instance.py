@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BEFORE = """\
-# Written once by oneclick_pipeline; yours to change.
+# Written once by oneclick_pipeline; you may edit it.
 telemetry:
   enabled: false
 nux:
   enabled: false
 """
-"""What homes of earlier versions have."""
+"""The configuration of homes of earlier versions."""
 _INSTANCE = f"""\
-{_BEFORE}scheduler: # files of every process that opens this instance are for their owner alone, see ONECLICK_GROUP
+{_BEFORE}scheduler: # files of every process that opens this instance are private to their owner, see ONECLICK_GROUP
   module: oneclick_pipeline.orchestration.automation.scheduler
   class: OwnersScheduler
 """
@@ -50,13 +50,13 @@ _MODULES = {
     "oneclick_pipeline.orchestration.scheduler": "oneclick_pipeline.orchestration.automation.scheduler",
     "oneclick_pipeline.orchestration.storage": "oneclick_pipeline.orchestration.runs.storage",
 }
-"""Where modules that homes of earlier versions name are today."""
+"""Current names of modules that homes of earlier versions refer to."""
 
 
 def prepare_instance(home: Path) -> Path:
     """The Dagster folder of a home, with its configuration, made at first use.
 
-    The configuration says where runs are kept, as `ONECLICK_POSTGRES` says it. A file that somebody edited stays as it is.
+    The configuration says where runs are kept, according to `ONECLICK_POSTGRES`. A file that was edited is left alone.
 
     Raises:
         BadInputError: If the home cannot be written, or the variable and the file disagree in a way that would hide the
@@ -81,7 +81,7 @@ def prepare_instance(home: Path) -> Path:
 
 
 def _configure(config: Path) -> None:
-    """Write the configuration where there is none, or one that we wrote and nobody edited."""
+    """Write the configuration where there is none, or one that we wrote and no one edited."""
     wanted = configuration()
     if _edited(config) is None:
         if not config.exists() or config.read_text(encoding="utf-8") != wanted:
@@ -96,7 +96,7 @@ def configuration() -> str:
 
 
 def _edited(config: Path) -> str | None:
-    """A configuration that somebody edited, or that keeps runs in PostgreSQL, which is not left unasked; None for all others."""
+    """A configuration that was edited, or that keeps runs in PostgreSQL; None for all others."""
     text = yaml.read_text(config) or ""
     ours = {"", _BEFORE, _INSTANCE} | ({_BEFORE + _STORAGE, _INSTANCE + _STORAGE} if postgres.given() is not None else set())
     return None if _of_today(text) in ours else text
@@ -110,7 +110,7 @@ def _of_today(text: str) -> str:
 
 
 def _make_databases(folder: Path) -> None:
-    """Make Dagster's SQLite databases, where there are none: two programs that come first together would race."""
+    """Make Dagster's SQLite databases, where there are none: two programs that start at the same time would race."""
     with FileLock(folder / ".lock"):
         if not (folder / "history").exists():
             dg.DagsterInstance.from_config(str(folder)).dispose()
@@ -120,7 +120,7 @@ def check_storage(config: Path) -> None:
     """Refuse a configuration that keeps the runs elsewhere than the variable says.
 
     Raises:
-        BadInputError: If it does, or is no configuration.
+        BadInputError: If it does, or is not a configuration.
     """
     text = _edited(config)
     if text is None:
@@ -136,22 +136,22 @@ def check_storage(config: Path) -> None:
     try:
         root = yaml.parse(text, str(config))
     except BadInputError as error:
-        raise replace(error, problem="it is no configuration of Dagster that can be read") from error
-    fields = {yaml.shown(key): value for key, value in root.value} if root is not None and yaml.is_mapping(root) else None
+        raise replace(error, problem="it is not a valid configuration of Dagster") from error
+    fields = {yaml.content_of(key): value for key, value in root.value} if root is not None and yaml.is_mapping(root) else None
     if root is not None and fields is None:
-        remedy = "fix it, or delete it: it is made anew"
-        raise yaml.wrong(str(config), root, "it is no configuration of Dagster that can be read", remedy=remedy, value=False)
+        remedy = "fix it, or delete it: it will be created again"
+        raise yaml.wrong(str(config), root, "it is not a valid configuration of Dagster", remedy=remedy, value=False)
     node = (fields or {}).get("storage")
     storage = "" if node is None else text[node.start_mark.index : node.end_mark.index]
     if postgres.given() is None and postgres.VARIABLE in storage:
         raise BadInputError(
-            f"the runs and models of this home are in PostgreSQL, and {postgres.VARIABLE} is not set",
+            f"the runs and models of this home are in PostgreSQL, but {postgres.VARIABLE} is not set",
             file=str(config),
-            remedy=f"set {postgres.VARIABLE}; to begin anew in SQLite, delete the file",
+            remedy=f"set {postgres.VARIABLE}; to start over in SQLite, delete the file",
         )
     if postgres.given() is not None and "postgres" not in storage.lower():
         raise BadInputError(
-            f"{postgres.VARIABLE} is set, and the file, which was edited, keeps the runs elsewhere",
+            f"{postgres.VARIABLE} is set, but the file, which was edited, keeps the runs elsewhere",
             file=str(config),
             remedy=f"unset {postgres.VARIABLE}, or write into the file instead of its own `storage`: {_STORAGE_LINE}",
         )

@@ -32,7 +32,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.Markdow
 
 
 def origin(name: str) -> dict[str, Any]:
-    """Where the columns of a table come from: to read, and as Dagster's own column lineage."""
+    """Where the columns of a table come from: as text, and as Dagster's own column lineage."""
     deps = {o.column: [dg.TableColumnDep(*source) for source in o.sources] for o in lineage.ORIGINS[name]}
     return {
         "where the columns come from": table(("column", "from", "rule"), lineage.rows(name)),

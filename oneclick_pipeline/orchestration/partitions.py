@@ -1,9 +1,9 @@
-"""The monthly partitions of a home's graph: a snapshot month each, which can be run once it is over.
+"""The monthly partitions of a home's graph: one per snapshot month, which can be run once it has ended.
 
 The graph begins with the home's oldest snapshot where that is older than 2024-01, so that a store can backfill its history, and
 with 2024-01 otherwise: history that is delivered later finds its partitions there, and a table that was ever materialized keeps
-its own. A process that loads the graph keeps its first month; it is to be started again once older snapshots have come, which
-the sensor new_snapshot says.
+its own. A process that loads the graph keeps its first month; it must be restarted once older snapshots have arrived, which
+the sensor new_snapshot reports.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FIRST = "2024-01"
 """First month of a graph over a home without older snapshots."""
 _OLDEST = "1990-01"
-"""A folder of an older month is a slip of the keyboard, and would give the graph thousands of partitions."""
+"""A folder of an older month is a typing error, and would give the graph thousands of partitions."""
 
 
 def first_month(home: Path) -> str:

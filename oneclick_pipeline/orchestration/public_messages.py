@@ -1,8 +1,8 @@
-"""What may be said outside of the house about a failure: our own words, never a value.
+"""What may be said outside the company about a failure: our own words, never a value.
 
-A message is put together at run time and may hold a customer's data; what an error says of itself is therefore not passed on. It
-is looked up among the sentences that stand in the source of this package, and of the one that it was made from the words are
-passed on, with `…` for whatever was put in. Names of files and columns are passed on where a contract has them.
+A message is put together at run time and may hold a customer's data; the message of an error is therefore not passed on. It
+is looked up among the sentences in the source of this package, and the words of the one that it was made from are
+passed on, with `…` for whatever was filled in. Names of files and columns are passed on where a contract has them.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from oneclick_pipeline.errors import BadInputError
 
 _HOLE = "…"
-UNKNOWN = "it cannot go on, and the page says why"
-"""What is told where no sentence of ours is known."""
+UNKNOWN = "it cannot continue; the page says why"
+"""The message if none of our sentences matches."""
 _LONGEST = 10_000
-"""Characters of a message that is looked up; a longer one is none of ours."""
+"""Characters of a message that is looked up; a longer one is not ours."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a step failed, in words that may leave the house.
+    """Why a step failed, in words that may leave the company.
 
     Attributes:
         step: Name of the step.
@@ -56,12 +56,12 @@ class Cause:
 
 
 def cause(step: str, error: BadInputError) -> Cause:
-    """What an error of the input comes to, in words that may leave the house."""
+    """The cause of an input error, in words that may leave the company."""
     return Cause(step, rule(error.problem) or UNKNOWN, place(vars(error)))
 
 
 def rule(message: str) -> str | None:
-    """The sentence of ours that a message was made from, with … for what was put in; None where there is none.
+    """The sentence of ours that a message was made from, with … for what was filled in; None where there is none.
 
     >>> rule("the month 1234-56 is outside the graph")
     'the month … is outside the graph'
@@ -76,13 +76,13 @@ def rule(message: str) -> str | None:
     for parts in templates:
         holes = _holes(message, parts)
         if holes is not None:
-            said = [hole if hole in _names() or hole in phrases else _HOLE for hole in holes]
-            sentence = "".join(text for pair in zip(parts, [*said, ""], strict=True) for text in pair)
+            words = [hole if hole in _names() or hole in phrases else _HOLE for hole in holes]
+            sentence = "".join(text for pair in zip(parts, [*words, ""], strict=True) for text in pair)
             return " ".join(sentence.split())
     return None
 
 
-def place(told: Mapping[str, Any]) -> str:
+def place(facts: Mapping[str, Any]) -> str:
     """File, line and column of an error, where a contract or a home knows such a file and such a column.
 
     >>> place({"file": "/home/4711/raw/2026-10/money.csv", "line": 7, "column": "Прибыль", "value": "4711"})
@@ -90,8 +90,8 @@ def place(told: Mapping[str, Any]) -> str:
     >>> place({"file": "/home/4711.csv", "column": "4711"})
     ''
     """
-    name, line, column = PurePath(str(told.get("file", ""))).name, told.get("line"), told.get("column")
-    table = PurePath(str(told.get("file", ""))).parent.name
+    name, line, column = PurePath(str(facts.get("file", ""))).name, facts.get("line"), facts.get("column")
+    table = PurePath(str(facts.get("file", ""))).parent.name
     shown = name if name in _files() else table if table in TABLES else ""
     header = f"column {column}" if isinstance(column, int) else f"column «{column}»" if column in _names() else ""
     parts = [shown, f"line {line}" if isinstance(line, int) else "", header]
@@ -99,18 +99,18 @@ def place(told: Mapping[str, Any]) -> str:
 
 
 def _holes(message: str, parts: tuple[str, ...]) -> list[str] | None:
-    """What stands between the parts of a sentence in a message; None where the message is none of that sentence."""
+    """The text between the parts of a sentence in a message; None if the message was not made from that sentence."""
     first, *middle, last = parts
     if len(message) < len(first) + len(last) or not (message.startswith(first) and message.endswith(last)):
         return None
-    found, at, end = [], len(first), len(message) - len(last)
+    fillings, at, end = [], len(first), len(message) - len(last)
     for part in middle:
         where = message.find(part, at, end)
         if where < 0:
             return None
-        found.append(message[at:where])
+        fillings.append(message[at:where])
         at = where + len(part)
-    return [*found, message[at:end]]
+    return [*fillings, message[at:end]]
 
 
 @cache
@@ -129,7 +129,7 @@ def _sentences() -> tuple[frozenset[str], tuple[tuple[str, ...], ...]]:
 
 
 def _parts(node: ast.expr) -> list[tuple[str, ...]]:
-    """The constant texts of a sentence, before, between and after what is put in; several where it has a choice."""
+    """The constant texts of a sentence, before, between and after what is filled in; several if it has alternatives."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [(node.value,)]
     if isinstance(node, ast.JoinedStr):

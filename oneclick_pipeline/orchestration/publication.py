@@ -1,4 +1,4 @@
-"""What was handed over in a month, into the store's own database."""
+"""The publication of a month, written to the store's own database."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class HandedOver:
 
     Attributes:
         published: What the database holds now.
-        digest: Fingerprint of what was handed over, as the ledger keeps it.
-        differing: Customers whom today's plan treats in another way; None where there is no plan today.
+        digest: Fingerprint of what was published, as the ledger keeps it.
+        differing: Customers whom today's plan treats differently; None if there is no plan today.
     """
 
     published: database.Published
@@ -42,15 +42,15 @@ def publish(home: Path, month: str, url: str, waiting: Callable[[], None]) -> Ha
         home: The home.
         month: Snapshot month.
         url: Address of the database.
-        waiting: Called once if a run works on the month and is waited for.
+        waiting: Called once if a run of the month has to be waited for.
 
     Raises:
-        BadInputError: If nothing of the month was handed over, a table is missing, or the database may not be used or refuses.
+        BadInputError: If nothing of the month was published, a table is missing, or the database may not be used or refuses.
     """
     check_month(month)
     database_address.target(url, home)  # before a lock is made: an address that cannot be used changes nothing
     if not home.is_dir():
-        raise BadInputError("the home is not there", file=str(home), remedy="give the --home that the month was run in")
+        raise BadInputError("the home does not exist", file=str(home), remedy="give the --home in which the month was run")
     with locks.month(home, month, waiting):
         plan = _table(home, "offer_plan", month)
         sent = _sent(home, month, planned=plan is not None)
@@ -62,7 +62,7 @@ def publish(home: Path, month: str, url: str, waiting: Callable[[], None]) -> Ha
 
 
 def _sent(home: Path, month: str, *, planned: bool) -> pd.DataFrame:
-    """What was handed over.
+    """What was published.
 
     Raises:
         BadInputError: If nothing was.
@@ -73,14 +73,14 @@ def _sent(home: Path, month: str, *, planned: bool) -> pd.DataFrame:
     if not planned:
         raise _not_run(home, "offer_plan", month)
     raise BadInputError(
-        f"the plan of {month} was not handed over: the month is not in the ledger",
+        f"the plan of {month} was not published: the month is not in the ledger",
         file=str(path),
         remedy=f"materialize offers_export for it, or run the month: oneclick run --month {month}; then publish again",
     )
 
 
 def _not_run(home: Path, table: str, month: str) -> BadInputError:
-    """What to tell where a table of the month is missing."""
+    """The error if a table of the month is missing."""
     path = table_file(home, table, month)
     return BadInputError(f"there is no {table} of {month}", file=str(path), remedy=f"run the month: oneclick run --month {month}")
 

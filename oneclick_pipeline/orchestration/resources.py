@@ -35,19 +35,19 @@ _Made = TypeVar("_Made")
 
 
 class Home(dg.ConfigurableResource):
-    """The folder that everything a run reads or writes lies under.
+    """The folder that holds everything a run reads or writes.
 
     Folder and engine are those of the process: Dagster leaves a dependency out of what a launch may configure.
 
     Attributes:
         path: The folder.
-        engine: Who holds the tables: polars, pandas or spark.
+        engine: What holds the tables: polars, pandas or spark.
         spark_master: Address of the cluster for spark, as spark://HOST:PORT.
         first_month: First month of the graph that was loaded, see `partitions`.
         run_settings: Settings of one run.
     """
 
-    # Dagster's types say nothing of defaults, which it takes.
+    # Dagster's types do not allow for defaults, which it accepts.
     path: dg.ResourceDependency[str] = "data"  # type: ignore[assignment]
     engine: dg.ResourceDependency[str] = "polars"  # type: ignore[assignment]
     spark_master: dg.ResourceDependency[str] = ""  # type: ignore[assignment]
@@ -62,7 +62,7 @@ class Home(dg.ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
-        """One run at a time works on a month; runs that were killed are told apart from those at work, see `runs`."""
+        """One run at a time works on a month; runs that were killed are distinguished from active ones, see `runs`."""
         if context.run is None or context.instance is None:  # a sensor looks at the home, and runs nothing
             yield self
             return
@@ -81,15 +81,15 @@ class Home(dg.ConfigurableResource):
         return Path(self.path).absolute()
 
     def months(self, now: datetime) -> list[str]:
-        """Months of the graph that are over at a time, oldest first."""
+        """Months of the graph that have ended at a given time, oldest first."""
         return list(partitions.months_from(self.first_month).get_partition_keys(now))
 
     def settings(self) -> Settings:
-        """Settings of the home, and those that the run has of its own."""
+        """Settings of the home, overridden by those of the run."""
         return Settings.load(self.root, given(self.run_settings))
 
     def catalogue(self) -> Catalogue:
-        """The catalogue of the home: a run goes by one, whatever happens to its file meanwhile."""
+        """The catalogue of the home: a run uses one, whatever happens to its file meanwhile."""
         return self.once("catalogue", "", lambda: Catalogue.load(self.root))
 
     def once(self, what: str, month: str, make: "Callable[[], _Made]") -> "_Made":
@@ -100,7 +100,7 @@ class Home(dg.ConfigurableResource):
         return made
 
     def forget(self, what: str, month: str) -> None:
-        """Give back the memory of what no later step uses."""
+        """Free the memory of what no later step uses."""
         self._made.pop((what, month), None)
 
     def tables(self) -> engines.Engine:
@@ -128,7 +128,7 @@ class TableIO(dg.ConfigurableIOManager):
     home: dg.ResourceDependency[Home]
 
     def handle_output(self, context: dg.OutputContext, obj: Staged) -> None:
-        """Move a staged table to its final path: there is the old table or the new one, never a part."""
+        """Move a staged table to its final path: either the old table or the new one is there, never a part."""
         target = table_file(self.home.root, obj.table, context.partition_key)
         with in_plain_words(self.home.root):
             target.parent.mkdir(parents=True, exist_ok=True)

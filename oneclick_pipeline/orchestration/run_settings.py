@@ -1,4 +1,4 @@
-"""The settings as configuration of a run: what the launchpad shows, with descriptions; empty where the home's stand."""
+"""The settings as configuration of a run: what the launchpad shows, with descriptions; empty where the home's apply."""
 
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,7 +11,7 @@ from oneclick_pipeline.settings import Settings
 _OF_THE_HOME = frozenset({"mlflow_url", "dagster_url"})
 """Addresses, to which reports and alerts lead their readers: no launch may set them."""
 _SECTIONS_OF_THE_HOME = frozenset({"keep"})
-"""What is deleted is for the home's owner to say, not for a launch."""
+"""What is deleted is the home owner's decision, not a launch's."""
 
 
 def _kind(info: FieldInfo) -> Any:  # noqa: ANN401 - a type
@@ -40,7 +40,7 @@ _SECTIONS: dict[str, Any] = {
 SettingsOfRun = create_model(
     "SettingsOfRun",
     __base__=dg.Config,
-    __doc__="Settings of this run alone; what is empty is taken from the home's settings.yaml, see docs/settings.md.",
+    __doc__="Settings for this run only; what is left empty comes from the home's settings.yaml, see docs/settings.md.",
     **_SECTIONS,
 )
 """Every setting but addresses and what the home keeps, empty by default."""
@@ -48,5 +48,5 @@ SettingsOfRun = create_model(
 
 def given(settings: BaseModel) -> dict[str, dict[str, Any]]:
     """The settings that are not empty, by section."""
-    found = {section: {k: v for k, v in values.items() if v is not None} for section, values in settings.model_dump().items()}
-    return {section: values for section, values in found.items() if values}
+    sections = {section: {k: v for k, v in values.items() if v is not None} for section, values in settings.model_dump().items()}
+    return {section: values for section, values in sections.items() if values}

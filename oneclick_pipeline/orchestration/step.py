@@ -51,7 +51,7 @@ class Staged:
 
 @dataclass
 class Step:
-    """One step of a run at work.
+    """A running step.
 
     Attributes:
         asset: What it makes; a step that makes several tables names each where it stages and checks it.
@@ -96,7 +96,7 @@ class Step:
         return self._verified(name)
 
     def stage_export(self, export: Export) -> Staged:
-        """Write the raw table of an export: the rows that are not plain, and where the plain ones lie."""
+        """Write the raw table of an export: the rows that are not plain, and where the plain ones are."""
         frame, metadata = nw.from_native(export.odd_rows), {facts.KEY: export.facts.to_json()}
         PolarsEngine().write(frame, self._path(self.asset), TABLES[self.asset], metadata=metadata)
         return self._verified(self.asset)
@@ -135,8 +135,8 @@ class Step:
         """Report checks; a blocking one that has failed ends the step.
 
         Args:
-            checks: How they went.
-            why: What to say then; by default what the checks say.
+            checks: Their results.
+            why: The message in that case; by default that of the checks.
 
         Raises:
             dagster.Failure: If a blocking check has failed.
@@ -158,7 +158,7 @@ class Step:
 
         Args:
             staged: The table.
-            checks: How its checks went.
+            checks: Results of its checks.
             metadata: What its page shows.
             data_version: Version of the data, the table's digest by default.
             why: See `report`.
@@ -178,7 +178,7 @@ class Step:
             yield _output(table, table.table, metadata.get(table.table, {}))
 
     def materialized(self, metadata: Mapping[str, Any], data_version: str | None = None) -> dg.MaterializeResult[Any]:
-        """What is published of an asset that is no table."""
+        """The publication of an asset that is not a table."""
         version = None if data_version is None else dg.DataVersion(data_version)
         return dg.MaterializeResult(data_version=version, metadata=_rounded(metadata))
 

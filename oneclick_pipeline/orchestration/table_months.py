@@ -1,4 +1,4 @@
-"""A table over several months, of which a month is read when it is asked for."""
+"""A table over several months, of which a month is read on demand."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Child processes that end with us: all of them, within ten seconds, whatever ends us and whenever.
+"""Child processes that end with this one: all of them, within ten seconds, whatever ends it and whenever.
 
     with Group() as group:
         group.end_on_signals()
@@ -51,7 +51,7 @@ def variables_of(variables: Mapping[str, str], *ours: str) -> dict[str, str]:
 
 
 def leave() -> None:
-    """Let nothing hold the interpreter, when there is nothing left to do: a library's thread that does not end is cut off."""
+    """Let nothing block the interpreter's exit once all is done: a library's thread that does not end is cut off."""
     gc.freeze()  # the interpreter would look through all that Dagster imports once more: two seconds
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
@@ -119,9 +119,9 @@ class Group:
         """Start a Python program.
 
         Args:
-            arguments: Those of the interpreter: a module and what it is told.
+            arguments: Those of the interpreter: a module and its arguments.
             environment: All its variables.
-            calls_others: Whether it is a client of the others, and so ends first: its errors would be nobody's fault.
+            calls_others: Whether it is a client of the others, and so ends first: its errors would be spurious.
 
         Raises:
             KeyboardInterrupt: If the children were ended meanwhile.
@@ -137,7 +137,7 @@ class Group:
                 stderr=subprocess.PIPE,
                 process_group=self._number,
             )
-        except (PermissionError, ProcessLookupError) as error:  # there is no such group any more
+        except (PermissionError, ProcessLookupError) as error:  # the group no longer exists
             raise KeyboardInterrupt from error
         # What it says may hold values of the data, which must not command our terminal.
         for pipe, stream in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
@@ -158,7 +158,7 @@ class Group:
                 if (code := process.poll()) is not None:
                     program = " ".join(map(str, cast("list[str]", process.args)[3:5]))
                     raise BadInputError(
-                        f"the server {program} ended with code {code}", remedy="see its messages above; start anew"
+                        f"the server {program} ended with code {code}", remedy="see its messages above; then restart"
                     )
             time.sleep(_LOOK_SECONDS)
 
@@ -184,7 +184,7 @@ class Group:
             self._temporary.cleanup()
 
     def _end_callers(self) -> None:
-        """Have those that call the others end politely; who has not done so in time ends with the others."""
+        """Ask those that call the others to end; any that has not done so in time is ended with the others."""
         for process in self._callers:
             process.send_signal(signal.SIGINT)
         until = time.monotonic() + keeper.PARENT_SECONDS

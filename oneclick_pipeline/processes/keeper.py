@@ -31,14 +31,14 @@ DEADLINE_SECONDS = 8.0
 _AGAIN = bytes([signal.SIGALRM])  # by which the parent reminds itself
 _LOOK_SECONDS = 0.05
 _SAME_SECONDS = 0.5
-"""Signals that come closer together are one wish: `make ui` hands on the Ctrl-C that the terminal has sent us already."""
+"""Signals that come closer together count as one: `make ui` hands on the Ctrl-C that the terminal has sent us already."""
 
 
 def _anchor(held: int) -> None:
     """Be the leader of the group: keep its number taken, and kill it if the keeper is killed."""
     for ended_by in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ended_by, signal.SIG_DFL)
-    while os.read(held, 1):  # end of file: nobody but the keeper has the other end
+    while os.read(held, 1):  # end of file: only the keeper has the other end
         pass
     os.killpg(0, signal.SIGKILL)
 
@@ -54,12 +54,12 @@ def _make_group() -> int:
         _anchor(held)
         os._exit(0)
     os.close(held)
-    os.setpgid(pid, pid)  # here as well: it must be done before anybody joins
+    os.setpgid(pid, pid)  # here as well: it must be done before any process joins
     return pid
 
 
 class _Orders:
-    """What the parent says: signals that reached it, that it wants an orderly end, and that it is gone.
+    """Messages of the parent: signals that reached it, that it wants an orderly end, and that it is gone.
 
     Attributes:
         orderly: Whether the parent ends by itself.
@@ -70,16 +70,16 @@ class _Orders:
         self.orderly = self.gone = False
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait for some seconds, or until something is said; returns whether it was a signal."""
+        """Wait for some seconds, or until a message; returns whether it was a signal."""
         if self.gone:
             time.sleep(seconds or 0)
             return False
         if not select.select([0], [], [], seconds)[0]:
             return False
-        said = os.read(0, 1)
-        self.gone = not said
-        self.orderly = self.orderly or said == b"\0"
-        return said not in (b"", b"\0", _AGAIN)
+        message = os.read(0, 1)
+        self.gone = not message
+        self.orderly = self.orderly or message == b"\0"
+        return message not in (b"", b"\0", _AGAIN)
 
 
 def _is_gone(group: int) -> bool:
@@ -94,7 +94,7 @@ def _is_gone(group: int) -> bool:
 
 
 def _leave_to_parent(orders: _Orders, until: float) -> None:
-    """Wait for the parent to say that the group may be ended; a second signal says it, too."""
+    """Wait for the parent to say that the group may be ended; a second signal does so, too."""
     begin = time.monotonic()
     while not (orders.orderly or orders.gone) and (left := until - time.monotonic()) > 0:
         if orders.wait(left) and time.monotonic() - begin > _SAME_SECONDS:

@@ -1,9 +1,9 @@
-"""Stage raw: an export as it came, as a table of texts; nothing is judged yet.
+"""Stage raw: an export as delivered, as a table of texts; nothing is validated yet.
 
 In: a CSV file of the store. Out: an `Export`: facts about the file, and its rows as texts with their line numbers, as
 `contracts.exports.RAW` describes them. Open `export.py` first. One physical line is one row, so that every later message can name
 the line; a line that cannot be split is kept with the reason in `problem`. Nothing is lost here, and nothing is repaired but the
-encoding. Plain lines are not copied: they are scanned where they lie, after making sure that the file is still the one that was
+encoding. Plain lines are not copied: they are scanned in place, after making sure that the file is still the one that was
 read.
 
     export.py     an export that was read, its rows, and whether the file is still the same

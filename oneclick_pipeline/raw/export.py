@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Export:
-    """An export that was read: its plain rows lie in the file, the others are at hand.
+    """An export that was read: its plain rows are in the file, the others in memory.
 
     Attributes:
         path: The CSV file.
@@ -70,7 +70,8 @@ class Export:
             raise BadInputError(
                 "the file is not the one that was read" if now else "the file is missing",
                 file=str(self.path),
-                remedy=f"materialize {self.facts.file} again for this month, or run the month again, once the files rest",
+                remedy=f"materialize {self.facts.file} again for this month, or run the month again, once the files no "
+                "longer change",
             )
 
 
@@ -99,7 +100,7 @@ def open_export(path: Path, file: str, scratch: Path) -> Export:
     facts, odd = inspect(path, table)
     odd_rows = split_lines(path, table, facts, odd, scratch).select(RAW[file].names)
     if not facts.plain_rows and odd_rows.head(1).collect().is_empty():
-        raise BadInputError("the file has a header and no rows", file=str(path), remedy="export it again")
+        raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
     return Export(path, facts, odd_rows)
 
 
@@ -133,18 +134,20 @@ def unchanged(path: Path) -> Iterator[None]:
     after = path.stat() if path.is_file() else None
     identity = [(s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) if s else None for s in (before, after)]
     if identity[0] != identity[1]:
-        raise BadInputError("the file changed while it was read", file=str(path), remedy="run the month again once it is whole")
+        raise BadInputError(
+            "the file changed while it was read", file=str(path), remedy="run the month again once the file is complete"
+        )
 
 
 @contextmanager
 def side_by_side(exports: Iterable[Export]) -> Iterator[None]:
-    """Make sure that exports lie beside one another as they were read, and stay so while the block reads them.
+    """Make sure that all exports are as they were read, and stay so while the block reads them.
 
-    Each of them may be the file that was read, and the month still be none that was ever delivered: where a store writes its
-    files anew all the time, the first is of one delivery and the last of the next.
+    Each of them may be the file that was read, and the month still be one that was never delivered: where a store rewrites its
+    files all the time, the first is of one delivery and the last of the next.
 
     Raises:
-        BadInputError: If one is another than was read, or was written to meanwhile, be it with the same bytes.
+        BadInputError: If one is another than was read, or was written to meanwhile, even with the same bytes.
     """
     with ExitStack() as stack:
         for export in exports:

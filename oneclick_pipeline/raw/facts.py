@@ -33,13 +33,13 @@ class FileFacts:
         delimiter: Character between fields.
         decimal_mark: `,` or `.`; `none` where the sampled numbers have no fraction.
         line_end: `LF`, `CRLF`, `CR` or `mixed`.
-        header: Columns as they came, in order.
+        header: Columns as delivered, in order.
         extra_columns: Columns that the contract does not know; they are ignored.
         rewritten: Whether the file had to be rewritten to be split: then none of its lines is plain.
-        plain_rows: Rows that are scanned where they lie.
-        not_plain: Numbers of the lines between those: odd ones, and blank ones, which are no rows.
-        modified_ns: When the file was last written to, nanoseconds since 1970; whoever copies a file may set it.
-        changed_ns: When anything about the file last changed; nobody can set it. 0: not kept then.
+        plain_rows: Rows that are scanned in place.
+        not_plain: Numbers of the lines between those: odd ones, and blank ones, which do not count as rows.
+        modified_ns: When the file was last written to, nanoseconds since 1970; a program that copies a file may set it.
+        changed_ns: When anything about the file last changed; it cannot be set. 0: not recorded.
     """
 
     file: str
@@ -84,16 +84,16 @@ def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
         raise BadInputError("the file is empty", file=str(path), remedy="export it again")
     encoding, delimiter, names = header.read(path, table)
     with path.open("rb", buffering=0) as file:
-        found = lines.scan(file, delimiter, len(names))
+        scan = lines.scan(file, delimiter, len(names))
         # where the delimiter is a blank itself, a blank line may have the right width
-        rewritten = encoding != "utf-8" or found.whole or 1 in found.odd or delimiter.isspace()
+        rewritten = encoding != "utf-8" or scan.whole or 1 in scan.odd or delimiter.isspace()
         file.seek(0)
-        line_end = (lines.count_line_ends(file) if found.whole else found).line_end
+        line_end = (lines.count_line_ends(file) if scan.whole else scan).line_end
     fractions = [names.index(c.header) for c in table.columns if c.kind == "float"]
     facts = FileFacts(
         file=table.file,
         size=path.stat().st_size,
-        sha256=found.sha256,
+        sha256=scan.sha256,
         encoding=encoding,
         byte_order_mark=has_byte_order_mark(path),
         delimiter=delimiter,
@@ -102,12 +102,12 @@ def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
         header=names,
         extra_columns=tuple(h for h in names if h not in {c.header for c in table.columns}),
         rewritten=rewritten,
-        plain_rows=0 if rewritten else found.lines - 1 - len(found.odd),
-        not_plain=() if rewritten else tuple(found.odd),
+        plain_rows=0 if rewritten else scan.lines - 1 - len(scan.odd),
+        not_plain=() if rewritten else tuple(scan.odd),
         modified_ns=path.stat().st_mtime_ns,
         changed_ns=path.stat().st_ctime_ns,
     )
-    return facts, {} if rewritten else found.odd
+    return facts, {} if rewritten else scan.odd
 
 
 def read_facts(table: Path) -> FileFacts:

@@ -26,26 +26,26 @@ def read(path: Path, table: Table) -> tuple[Encoding, str, tuple[str, ...]]:
     """Encoding, delimiter and columns: the combination under which most of the known headers appear.
 
     Raises:
-        BadInputError: If a column is missing or stands twice.
+        BadInputError: If a column is missing or appears twice.
     """
     line, expected = first_line(path), {c.header for c in table.columns}
     most, encoding, delimiter = -1, ENCODINGS[0], DELIMITERS[0]
     header: tuple[str, ...] = ()
     for one in ENCODINGS:
         for mark in DELIMITERS:
-            found = split_header(line, one, mark)
-            if found is not None and len(expected.intersection(found)) > most:
-                most, encoding, delimiter, header = len(expected.intersection(found)), one, mark, found
+            columns = split_header(line, one, mark)
+            if columns is not None and len(expected.intersection(columns)) > most:
+                most, encoding, delimiter, header = len(expected.intersection(columns)), one, mark, columns
     _check(header, table, path, line)
     return encoding, delimiter, header
 
 
 def _check(header: tuple[str, ...], table: Table, path: Path, line: bytes) -> None:
-    """Refuse a header that lacks a column or has one twice, naming the nearest there is."""
+    """Refuse a header that lacks a column or has one twice, naming the nearest match."""
     expected = [c.header for c in table.columns]
     if not set(expected) & set(header):
         raise BadInputError(
-            "this is no export of the store: none of its columns is in the first line"
+            "this is not an export of the store: the first line has none of its columns"
             + (" (the file looks binary)" if b"\0" in line else ""),
             file=str(path),
             line=1,
@@ -54,7 +54,7 @@ def _check(header: tuple[str, ...], table: Table, path: Path, line: bytes) -> No
         )
     for column in expected:
         if header.count(column) > 1:
-            raise BadInputError("the column stands twice", file=str(path), line=1, column=column, remedy="remove one of them")
+            raise BadInputError("the column appears twice", file=str(path), line=1, column=column, remedy="remove one of them")
         if column not in header:
             near = difflib.get_close_matches(column, [h for h in header if h not in expected], n=1, cutoff=0.6)
             raise BadInputError(

@@ -93,7 +93,7 @@ class _Marks:
 
 
 def _lines_are_short(block: bytes) -> bool:
-    """Whether a line end stands in every half of a line's greatest length, so that none can be too long."""
+    """Whether there is a line end in every half of a line's greatest length, so that none can be too long."""
     half = MAX_LINE_BYTES // 2
     return all(block.find(b"\n", start, start + half) >= 0 for start in range(0, len(block) - half, half))
 
@@ -117,7 +117,7 @@ def scan(file: BinaryIO, delimiter: str, width: int) -> Scan:
             rest += chunk[end:]
             found.whole |= len(rest) > MAX_LINE_BYTES
     found.lf = found.lines
-    found.whole |= not found.lf  # one line, or line ends of old
+    found.whole |= not found.lf  # one line, or old Mac line ends
     if rest and not found.whole:
         found.look(rest + b"\n", marks)
     found.sha256 = digest.hexdigest()
@@ -125,14 +125,14 @@ def scan(file: BinaryIO, delimiter: str, width: int) -> Scan:
 
 
 def count_line_ends(file: BinaryIO) -> Scan:
-    """Lines and their ends in a file whose lines cannot be looked at one by one."""
-    found, last = Scan(), b""
+    """Lines and their ends in a file whose lines cannot be examined one by one."""
+    lines, last = Scan(), b""
     while chunk := file.read(_CHUNK):
-        found.lf += chunk.count(b"\n")
-        found.cr += chunk.count(b"\r")
-        found.crlf += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
+        lines.lf += chunk.count(b"\n")
+        lines.cr += chunk.count(b"\r")
+        lines.crlf += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
         last = chunk[-1:]
-    return found
+    return lines
 
 
 def first_line(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Lines of an export as rows of texts: plain ones scanned where they lie, odd ones split one by one.
+"""Lines of an export as rows of texts: plain ones scanned in place, odd ones split one by one.
 
 A file in another encoding, or one with many odd lines, is rewritten in constant memory and split whole.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NOT_CLOSED = "a quote is not closed on the line"
 TOO_LONG = f"the line is longer than {MAX_LINE_BYTES} bytes"
-WRONG_WIDTH = "the line has another number of fields than the header"
+WRONG_WIDTH = "the line has a different number of fields from the header"
 
 _FIELD = "\x1f"  # separates the fields of a rewritten file: legal in no value
 _PROBLEM = "\x1e"  # begins a rewritten line that could not be split
@@ -43,7 +43,7 @@ def _rewritten(line: bytes, facts: FileFacts, *, too_long: bool) -> str:
         return text.replace(facts.delimiter, _FIELD)
     if (fields := split_quoted(text, facts.delimiter)) is None:
         return f"{_PROBLEM}{NOT_CLOSED}{_FIELD}{text[:_EXCERPT]}"
-    return _FIELD.join(fields) or text  # quotes around nothing are no blank line
+    return _FIELD.join(fields) or text  # quotes around nothing do not make a blank line
 
 
 def _rewrite(path: Path, facts: FileFacts, target: Path) -> None:
@@ -55,7 +55,7 @@ def _rewrite(path: Path, facts: FileFacts, target: Path) -> None:
 
 
 def _split(lines: pl.LazyFrame, table: Table, facts: FileFacts) -> pl.LazyFrame:
-    """Rewritten lines (columns line, text) as the raw table; blank lines are no rows."""
+    """Rewritten lines (columns line, text) as the raw table; blank lines do not count as rows."""
     import polars as pl
 
     width = len(facts.header)
@@ -102,7 +102,7 @@ def split_lines(path: Path, table: Table, facts: FileFacts, odd: dict[int, bytes
 
 
 def plain_rows(path: Path, table: Table, facts: FileFacts) -> pl.LazyFrame:
-    """The plain rows, scanned where they lie."""
+    """The plain rows, scanned in place."""
     import polars as pl
 
     lines = pl.scan_csv(

@@ -3,14 +3,14 @@
 In come the tables of a month; out comes one page. Begin with `files`, which reads, computes and writes. Nothing of it is
 imported before it is needed: the `oneclick` command starts with this package.
 
-files         the page of a month made, and put in its place
+files         makes the page of a month, and puts it in place
 source        the tables of a month read
 facts         all figures of the page; by section:
 changes         what moved since last month
 focus           the focus group against the others
 offers          the plan of offers, and what campaigns changed
-monitoring      whether the data moved, and whether scores came true
-quality         how good model and data are, and the appendix
+monitoring      whether the data drifted, and whether scores proved right
+quality         quality of model and data, and the appendix
 estimates     intervals and tests that only the page shows
 frames        columns and rows as numbers
 page          figures and words into HTML, with page.html.jinja, appendix.html.jinja and style.css

@@ -1,6 +1,6 @@
-"""Charts as inline SVG: real text, no script, a title and a description each; they follow the width of the page.
+"""Charts as inline SVG: real text, no script, each with a title and a description; they follow the width of the page.
 
-A chart in a row of a table (`bar`, `marks`) stretches with its cell and holds no text: its numbers stand beside it. The
+A chart in a row of a table (`bar`, `marks`) stretches with its cell and holds no text: its numbers are beside it. The
 others have a fixed shape, 340 wide, so that on a telephone their text is as large as elsewhere.
 """
 
@@ -52,7 +52,7 @@ def bar(value: float, largest: float, colour: str = STABLE, interval: Interval |
 
 
 def marks(intervals: Sequence[tuple[Interval, str]], low: float, high: float, zero: float | None = None) -> Markup:
-    """Estimates with their intervals within a row, a colour each, and a line at `zero`."""
+    """Estimates with their intervals within a row, one colour each, and a line at `zero`."""
     span = max(high - low, 1e-12)
 
     def x(value: float) -> float:
@@ -79,7 +79,7 @@ def _whisker(low: float, high: float, colour: str, y: float, width: float = 2) -
 
 
 def trend(labels: Sequence[str], series: Sequence[Series], write: Callable[[float], str], title: str, text: str) -> Markup:
-    """Means over months from 0, with intervals; the values stand beside the points."""
+    """Means over months from 0, with intervals; the values are beside the points."""
     height, left, right, top, bottom = 190, 44, 296, 22, 160
     largest = max((v.high for s in series for v in s.values if v is not None), default=1.0) * 1.08
     step = (right - left) / max(len(labels) - 1, 1)
@@ -147,7 +147,7 @@ def scatter(
     title: str,
     text: str,
 ) -> Markup:
-    """Customers by profit (across) and risk (up, 0 to 1), a colour a segment; dashes where risk is cut."""
+    """Customers by profit (across) and risk (up, 0 to 1), one colour per segment; dashes where risk is cut."""
     height, left, right, top, bottom = 300, 40, 334, 26, 250
     profits = [x for group in dots.values() for x, _ in group] or [0.0, 1.0]
     low, high = min(profits), max(profits)

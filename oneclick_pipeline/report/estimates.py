@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ENOUGH = 20
-"""Customers of a group below which it is not compared: its figures would be chance."""
+"""Customers of a group below which it is not compared: its figures would be noise."""
 
 
 class Difference(NamedTuple):
@@ -48,7 +48,7 @@ def total(p: Floats, worth: Floats | float = 1.0) -> Interval:
 
 
 def share(part: int, whole: int) -> Interval | None:
-    """A share with Wilson's 95 % interval; None of nobody.
+    """A share with Wilson's 95 % interval; None without customers.
 
     >>> print(share(5, 10))
     0.500 (0.237 to 0.763)

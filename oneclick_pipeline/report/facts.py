@@ -31,7 +31,7 @@ _REASONS = 6
 
 @dataclass(frozen=True)
 class Group:
-    """A segment in figures; None where nobody is in it, or nothing known of who is."""
+    """A segment in figures; None if it is empty, or nothing is known about its customers."""
 
     segment: Segment
     customers: int
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why the model takes customers for likely to decline: how many of them have it among their three strongest reasons."""
+    """Why the model considers customers likely to decline: how many of them have it among their three strongest reasons."""
 
     ru: str
     en: str
@@ -99,9 +99,9 @@ class Facts:
         dots: Sampled customers of each segment by profit and p_decline, for the picture.
         reasons: Why.
         plan: The offers of the month.
-        campaigns: What earlier ones brought.
+        campaigns: What earlier ones achieved.
         quality: How far to trust it, and the appendix.
-        monitoring: Whether the data are still those the model was trained on, and whether its scores came true.
+        monitoring: Whether the data are still those the model was trained on, and whether its scores proved right.
     """
 
     month: str
@@ -192,7 +192,7 @@ def _groups(profiles: pd.DataFrame, segment: pd.Series, p: Floats, loss: Floats)
 
 
 def _dots(source: Month, p: Floats) -> dict[str, tuple[tuple[float, float], ...]]:
-    """Of every segment of risk and profit so many customers as a picture bears, evenly by customer number."""
+    """As many customers of every segment as a picture can show, evenly by customer number."""
     place, profit = segment_places(source.segments["segment"]), numbers(source.segments["profit"])
     dots = {}
     for i, one in enumerate(SEGMENTS):
@@ -228,7 +228,7 @@ def _reasons(source: Month, p: Floats, focus_group: Focus | None, threshold: flo
 
 
 def _phrase(reason: str) -> str:
-    """A reason without what it does to the risk: all that are counted raise it."""
+    """A reason without its direction: all that are counted raise the risk."""
     return reason.rpartition(": ")[0]
 
 

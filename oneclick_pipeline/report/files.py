@@ -1,4 +1,4 @@
-"""The page as a file: made from the tables of a home, looked through, put in its place in one piece."""
+"""The page as a file: made from the tables of a home, checked, put in place atomically."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make(
     settings: Settings | None = None,
     catalogue: Catalogue | None = None,
 ) -> Made:
-    """The page of a month that was run; nothing is computed anew but what the page alone shows.
+    """The page of a month that was run; only what the page alone shows is recomputed.
 
     Args:
         home: The home.
@@ -57,7 +57,7 @@ def make(
 
 
 def write(html: str, path: Path) -> None:
-    """Put a page in its place: there is the old one or the new one, never a part.
+    """Put a page in its place: either the old one or the new one is there, never a part.
 
     Raises:
         BadInputError: If it cannot be written.
@@ -65,12 +65,12 @@ def write(html: str, path: Path) -> None:
     try:
         write_once.write(path, html.encode(), replace=True)
     except OSError as error:
-        remedy = "choose another --home, or correct its permissions"
+        remedy = "choose another --home, or fix its permissions"
         raise BadInputError(f"the report cannot be written: {error.strerror}", file=str(path), remedy=remedy) from error
 
 
 def loads(html: str) -> list[str]:
-    """What of a page would make a browser load or run something; nothing of a page that is complete in itself.
+    """Whatever in a page would make a browser load or run something; nothing in a self-contained page.
 
     >>> loads('<a href="#top">up</a><img src="https://example.org/a.png">')
     ['img src=https://example.org/a.png']
@@ -81,7 +81,7 @@ def loads(html: str) -> list[str]:
     return loads.addresses
 
 
-def shown(html: str) -> dict[str, float]:
+def page_figures(html: str) -> dict[str, float]:
     """The figures that a page gives to machines as well, `<data>` by id."""
     return {name: float(value) for name, value in re.findall(r'<data id="(\w+)" value="([^"]*)">', html)}
 

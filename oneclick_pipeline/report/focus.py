@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.stats import Interval
 
 SAMPLE = 50_000
-"""Customers that tests and pictures look at, at most."""
+"""Most customers that tests and pictures use."""
 BINS = 18
 PICTURED = 5
 REVENUES = ("revenue_m2", "revenue_m1", "revenue_m0")
@@ -63,7 +63,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Shares:
-    """How often a word stands in both groups, with intervals."""
+    """How often a word occurs in both groups, with intervals."""
 
     value: str
     focus: Interval
@@ -89,7 +89,7 @@ class Focus:
         contrasts: Every feature, the largest effect first.
         histograms: The features of the largest effects that are numbers.
         categories: Favourite categories, the group's most frequent first.
-        looked_at: Customers whom tests and pictures looked at: all, or a random sample.
+        looked_at: Customers used in tests and pictures: all, or a random sample.
     """
 
     segment: Segment
@@ -110,7 +110,7 @@ class Focus:
 
     @property
     def sampled(self) -> bool:
-        """Whether tests and pictures looked at a sample."""
+        """Whether tests and pictures used a sample."""
         return self.looked_at < self.customers + self.others
 
     @property
@@ -207,7 +207,7 @@ def _middles(mine: Floats, others: Floats, word: str | None) -> tuple[float, flo
 
 
 def _readings(column: Column, values: pd.Series) -> list[tuple[str | None, Floats]]:
-    """A feature as numbers: itself, or for each of its words whether it stands there (of two words one says it all)."""
+    """A feature as numbers: itself, or for each of its words whether it occurs (of two words, one suffices)."""
     if column.type.is_number:
         return [(None, numbers(values))]
     texts = values.astype(object).map(str, na_action="ignore").reset_index(drop=True)

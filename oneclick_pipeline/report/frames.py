@@ -68,5 +68,5 @@ def interval(row: Mapping[str, Any], name: str) -> Interval | None:
 
 
 def worth(p: Floats, at_risk: Floats) -> Floats:
-    """What a decline of each customer would put at stake: value at risk without the probability in it."""
+    """What a decline of each customer would cost: value at risk without the probability in it."""
     return np.divide(at_risk, p, out=np.zeros_like(p), where=p > 0)

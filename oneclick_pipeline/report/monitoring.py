@@ -41,15 +41,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Matured:
-    """What scores promised and what came, of customers without offers; see `contracts.monitoring.MODEL_HEALTH`.
+    """Predicted and observed outcomes of customers without offers; see `contracts.monitoring.MODEL_HEALTH`.
 
     Attributes:
         month: Month of the scores; `all` for all of a model's.
         version: Version of the model.
         customers: Customers.
         left_out: Customers who got an offer and do not count.
-        expected: Share of decliners that was promised.
-        observed: Share that came.
+        expected: Predicted share of decliners.
+        observed: Observed share.
         roc_auc: How well the scores separated decliners from others.
         calibration: `stable`, or worse.
         ranking: The same of `roc_auc` against that of the training.
@@ -68,21 +68,21 @@ class Matured:
 
 @dataclass(frozen=True)
 class MonitoringFacts:
-    """What monitoring says of a month.
+    """The results of monitoring for a month.
 
     Attributes:
         reference: Month in which the model was trained; None where there is nothing to compare with.
-        own: Whether that is the month itself.
-        moves: What was compared, the furthest moved first.
+        is_training_month: Whether that is the month itself.
+        moves: What was compared, the largest drift first.
         limit: PSI from which something counts as moved.
         new: New categories: feature, category, customers.
         consent: Share of customers who allow messages; None where unknown.
-        months: Months of scores that have come true, the newest ones, in order.
-        together: All that have, of the newest version that can be judged; None where none can.
+        months: Months of scores with known outcomes, the newest ones, in order.
+        together: All of those together, for the newest version that can be evaluated; None if none can.
     """
 
     reference: str | None
-    own: bool
+    is_training_month: bool
     moves: tuple[Moved, ...]
     limit: float
     new: tuple[tuple[str, str, int], ...]
@@ -92,17 +92,17 @@ class MonitoringFacts:
 
     @property
     def moved(self) -> tuple[Moved, ...]:
-        """What has moved beyond a limit and beyond chance."""
+        """What has drifted beyond a limit and beyond chance."""
         return tuple(m for m in self.moves if m.status != "stable")
 
     @property
     def shown(self) -> tuple[Moved, ...]:
-        """What stands in the table: all that moved, and some more where few did."""
+        """The rows of the table: all that drifted, and some more if few did."""
         return self.moves[: max(_NAMED, len(self.moved))]
 
 
 def monitoring(drift: pd.DataFrame | None, health: pd.DataFrame | None, month: str, settings: Monitoring) -> MonitoringFacts:
-    """What monitoring says of a month.
+    """The results of monitoring for a month.
 
     Args:
         drift: `contracts.monitoring.DRIFT` of the month; None where it was not made.
@@ -121,7 +121,7 @@ def monitoring(drift: pd.DataFrame | None, health: pd.DataFrame | None, month: s
     together = sorted((m for m in matured if m.month == ALL), key=lambda m: m.version)
     return MonitoringFacts(
         reference=reference,
-        own=reference == month,
+        is_training_month=reference == month,
         moves=tuple(sorted(moves, key=lambda m: (m.status == "stable", -m.psi.estimate, m.name))),
         limit=settings.psi_moderate,
         new=tuple((r["name"], r["category"], int(r["count"])) for r in drifts if r["kind"] == "category" and r["category"]),
@@ -137,7 +137,7 @@ def _change(row: Mapping[str, Any]) -> Change | None:
 
 
 def _matured(row: Mapping[str, Any]) -> Matured | None:
-    """A row of `contracts.monitoring.MODEL_HEALTH` that can be judged."""
+    """A row of `contracts.monitoring.MODEL_HEALTH` that can be evaluated."""
     expected, observed, auc = (interval(row, name) for name in ("expected", "observed", "roc_auc"))
     if expected is None or observed is None or auc is None:
         return None

@@ -1,4 +1,4 @@
-"""The offers of the month, and what those of earlier months brought."""
+"""The offers of the month, and what those of earlier months achieved."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _ARMS = ("offer", "control")
 _TOLD = ("offered", "control", "hold_out")
-"""Reasons that are shown as arms; the others say why somebody gets nothing."""
+"""Reasons that are shown as arms; the others say why a customer gets nothing."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Planned:
         cost: Of all that are given.
         kept: Declines that it is expected to prevent.
         gain: What it is expected to gain, less its cost, with the interval of what is believed of its effect.
-        segment: Segment that most of its customers are in; None where nobody gets it.
+        segment: Segment that most of its customers are in; None if no one gets it.
         segment_share: Share of them.
         mean_p: Mean p_decline of those who get it.
     """
@@ -89,7 +89,7 @@ class Plan:
         cost: What they cost.
         kept: Declines they are expected to prevent.
         gain: Expected gain less cost, with the interval of what is believed of the effects.
-        offers: Every offer that anybody gets or is held out of, the most given first.
+        offers: Every offer that any customer gets or is held out of, the most given first.
         refused: Customers without an offer by reason.
         curve: See `Curve`; None where the curve has no customers.
     """
@@ -107,7 +107,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Measured:
-    """What an offer changed, by one outcome; the figures are None where they may not be read.
+    """What an offer changed, by one outcome; the figures are None where nothing may be concluded from them.
 
     Attributes:
         offer: Identifier, or `all`.
@@ -117,7 +117,7 @@ class Measured:
         controls: Customers held out whose outcome is known.
         effect: Offer less control.
         significant: Whether it is beyond chance, allowing for the number of comparisons.
-        detectable: Smallest effect that so many customers show; None where unknown.
+        detectable: Smallest effect that this many customers can show; None where unknown.
         status: measured, not_enough_data or sample_ratio_mismatch.
     """
 
@@ -134,7 +134,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Belief:
-    """What is believed of an offer: before any campaign, and now; change of P(decline) with 95 % intervals."""
+    """What is believed about an offer: before any campaign, and now; change of P(decline) with 95 % intervals."""
 
     offer: str
     titles: Mapping[str, str]
@@ -148,7 +148,7 @@ class Campaigns:
     """What earlier campaigns brought.
 
     Attributes:
-        months: Month, offered, controls, whether it has matured: a campaign each.
+        months: Month, offered, controls, whether it has matured: one row per campaign.
         matured: Campaigns whose outcome is known.
         effects: All offers together first, then each; all campaigns together.
         beliefs: Every offer of the plan's catalogue.
@@ -171,8 +171,8 @@ class Campaigns:
 def plan(table: Columns, beliefs: pd.DataFrame, curve: pd.DataFrame, offers: Sequence[Offer], settings: Settings) -> Plan:
     """The plan in figures.
 
-    The interval of the gain is that of `offers.plan`: what is believed of an offer may be wrong alike for all its customers,
-    and independently between offers. It takes the standard deviations from `offer_beliefs`, by offer and segment.
+    The interval of the gain is that of `offers.plan`: the belief about an offer may be wrong in the same way for all its
+    customers, and independently between offers. It takes the standard deviations from `offer_beliefs`, by offer and segment.
 
     Args:
         table: `contracts.offers.OFFER_PLAN`; a column at a time is in memory.
@@ -234,7 +234,7 @@ def titles(offers: Sequence[Offer]) -> dict[str, dict[str, str]]:
 def _sd(ids: Sequence[str], beliefs: pd.DataFrame) -> Floats:
     """Standard deviation of what is believed of each offer (rows) in each segment (columns), that of all where it has none.
 
-    A last row of zeros stands for no offer, whose place is −1.
+    A last row of zeros denotes no offer, at position −1.
     """
     believed = {(row["offer_id"], row["segment"]): row["sd"] for row in rows(beliefs)}
     table = np.zeros((len(ids) + 1, len(SEGMENTS)))
@@ -314,5 +314,5 @@ def _measured(row: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) ->
 
 
 def _titles(names: Mapping[str, Mapping[str, str]], offer: str) -> Mapping[str, str]:
-    """Titles of an offer; its identifier where the catalogue has it no longer."""
+    """Titles of an offer; its identifier if the catalogue no longer has it."""
     return names.get(offer, {"ru": offer, "en": offer})

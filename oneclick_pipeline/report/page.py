@@ -77,7 +77,7 @@ def _environment() -> Environment:
 
 
 def verdict(measured: Measured) -> str:
-    """What may be said of a measured effect: `broken`, `few`, `none`, `good` or `bad`."""
+    """The verdict on a measured effect: `broken`, `few`, `none`, `good` or `bad`."""
     if measured.status == "sample_ratio_mismatch":
         return "broken"
     if measured.effect is None:
@@ -88,14 +88,14 @@ def verdict(measured: Measured) -> str:
 
 
 def digits(x: float) -> str:
-    """How many decimals a quantity of this size bears."""
+    """How many decimals to show for a quantity of this size."""
     if x == round(x):
         return "n"
     return "2" if abs(x) < _SMALL else "1" if abs(x) < _LARGE else "n"
 
 
 class _Tools:
-    """What the templates ask for beside texts and numbers."""
+    """What the templates need beside texts and numbers."""
 
     def __init__(self, words: Language) -> None:
         self._words = words
@@ -135,7 +135,7 @@ class _Tools:
         return cut(measured.titles[self._words.code]) if measured.titles else str(self._words("all_offers"))
 
     def swatch(self, segment: Segment) -> Markup:
-        """A spot of the segment's colour."""
+        """A dot in the segment's colour."""
         return Markup('<span class="swatch" style="background:{}"></span>').format(charts.SHADES[segment.id])
 
     def slice_name(self, one: Slice) -> str:
@@ -210,7 +210,7 @@ class Pictures:
         return charts.marks([(measured.effect, colour)] if measured.effect else [], low, high, zero=0)
 
     def belief(self, belief: Belief) -> Markup:
-        """What was and is believed of an offer."""
+        """The earlier and current belief about an offer."""
         every = [x for b in self._f.campaigns.beliefs for x in (b.prior, b.now)]
         low, high = min(0.0, *(x.low for x in every)), max(0.0, *(x.high for x in every))
         return charts.marks([(belief.prior, charts.UNSURE), (belief.now, charts.REST)], low, high, zero=0)
@@ -268,7 +268,7 @@ class Pictures:
         return charts.curve(curve.points, (curve.best_share, curve.best.estimate), axes, write, str(t("curve_caption")), text)
 
     def reliability(self) -> Markup:
-        """What was predicted and what came."""
+        """Predicted and observed."""
         t, bins = self._t, self._f.quality.calibration
         axes = (str(t("calibration_promised")), str(t("calibration_came")))
         description = "; ".join(f"{t.write(b.expected, '%')} – {t.write(b.declined, '%')}" for b in bins)

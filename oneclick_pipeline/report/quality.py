@@ -23,7 +23,7 @@ _PAIRS = 12
 
 @dataclass(frozen=True)
 class Promise:
-    """What was predicted and what came, over the same customers; both as shares."""
+    """Predicted and observed, over the same customers; both as shares."""
 
     customers: int
     expected: float
@@ -31,7 +31,7 @@ class Promise:
 
     @property
     def kept(self) -> bool:
-        """Whether the promise lies within what chance allows."""
+        """Whether the difference is within chance."""
         return self.declined.low <= self.expected <= self.declined.high
 
 
@@ -79,7 +79,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Slice:
-    """How the model does on a kind of customers; None where they are too few."""
+    """How the model performs on a kind of customers; None if there are too few."""
 
     feature: str
     value: str
@@ -91,7 +91,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Later:
-    """How the model did on a month it could not have seen."""
+    """How the model performed on a month it could not have seen."""
 
     month: str
     customers: int

@@ -1,4 +1,4 @@
-"""Where the page's figures come from: the tables of a month, and what MLflow holds of the model that scored it."""
+"""Where the page's figures come from: the tables of a month, and what MLflow records about the model that scored it."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class Month:
         curve: `contracts.scores.PROFIT_CURVE`.
         profile: `contracts.exploration.DATA_PROFILE`.
         correlations: `contracts.exploration.CORRELATIONS`.
-        explanation: `contracts.model.MODEL_EXPLANATION` of the month in which the model was trained; None where it is not there.
+        explanation: `contracts.model.MODEL_EXPLANATION` of the month in which the model was trained; None if it does not exist.
         read: Rows read by export.
         quarantined: Rejected lines by export.
         corrected: Corrections by rule.
         before: The month before; None where it was not run.
-        model: What MLflow holds of the model that scored.
+        model: What MLflow records about the model that scored.
         out_of_fold: p_decline and declined of those the model was trained on; None where the training set is gone.
-        drift: `contracts.monitoring.DRIFT`; None where the month was run before it was watched.
+        drift: `contracts.monitoring.DRIFT`; None if the month was run before monitoring existed.
         health: `contracts.monitoring.MODEL_HEALTH`; None likewise.
     """
 
@@ -218,7 +218,7 @@ def _campaigns(path: Path) -> pd.DataFrame:
 
 
 def _out_of_fold(home: Path, model: Evaluation) -> pd.DataFrame | None:
-    """What the model said of customers it had not seen, and what became of them."""
+    """Predictions for customers the model had not seen, and their outcomes."""
     training = _frame_of(home, "training_set", model.month)
     if training is None:
         return None

@@ -59,7 +59,7 @@ def customer_scores(
     if by_model.any():
         probability[by_model] = predict(shown[by_model[known]])
     profit = features["profit"].to_numpy(dtype=float, na_value=np.nan)
-    said = reasons(shown, probability[known], contributions).set_index(np.flatnonzero(known))
+    texts = reasons(shown, probability[known], contributions).set_index(np.flatnonzero(known))
     scores = pd.DataFrame(
         {
             "customer_id": features["customer_id"].to_numpy(),
@@ -73,4 +73,4 @@ def customer_scores(
             "model_version": model_version,
         }
     )
-    return pd.concat([scores, said.reindex(scores.index)], axis=1)[CUSTOMER_SCORES.names]
+    return pd.concat([scores, texts.reindex(scores.index)], axis=1)[CUSTOMER_SCORES.names]

@@ -1,7 +1,7 @@
 """Why a customer's risk is what it is: the three strongest reasons, signed, in Russian and English.
 
 A text compares the customer's value with a reference: the typical customer (the median of the rows that the model
-learnt from), or the customer a month ago where both comparisons point the same way. It never holds a number, so the
+learned from), or the customer a month ago where both comparisons point the same way. It never holds a number, so the
 texts are a small closed set and millions of customers cost a look-up.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("ru", "en")
 NEGLIGIBLE = 0.005
-"""Log-odds; a smaller contribution, 0.1 points of probability at most, is no reason."""
+"""Log-odds; a smaller contribution, at most 0.1 percentage points, is not a reason."""
 
 _RISK = {"ru": ("риск ниже", "риск выше"), "en": ("lower risk", "higher risk")}
 
@@ -70,16 +70,16 @@ class Amount:
         """Russian and English by variant: missing; below, as, above the typical customer; below, above the earlier value."""
         ru, en = "чем у типичного покупателя", "than a typical customer"
         fewer, more = self.less
-        found = [
+        phrases = [
             (f"нет данных {self.about}", f"no data: {self.en}"),
             (f"{self.ru} меньше, {ru}", f"{fewer} {self.en} {en}"),
             (f"{self.ru} как у типичного покупателя", f"{self.en} like a typical customer"),
             (f"{self.ru} больше, {ru}", f"{more} {self.en} {en}"),
         ]
         if e := self.earlier:
-            found += [(f"{e.ru} меньше, {e.than[0]}", f"{fewer} {e.en} {e.than[1]}")]
-            found += [(f"{e.ru} больше, {e.than[0]}", f"{more} {e.en} {e.than[1]}")]
-        return found
+            phrases += [(f"{e.ru} меньше, {e.than[0]}", f"{fewer} {e.en} {e.than[1]}")]
+            phrases += [(f"{e.ru} больше, {e.than[0]}", f"{more} {e.en} {e.than[1]}")]
+        return phrases
 
 
 _LESS = ("less", "more")
@@ -201,10 +201,10 @@ def reasons(features: pd.DataFrame, p_decline: NDArray[np.float64], contribution
     for k in (1, 2, 3):
         best = strength.argmax(axis=1)  # the first of equals
         effect = adds[rows, best]
-        said = strength[rows, best] >= NEGLIGIBLE
-        code = np.where(said, 2 * codes[rows, best] + (effect > 0), -1)
-        columns[f"reason_{k}"] = words(np.where(said, best, -1), FEATURE_NAMES)
-        columns[f"reason_{k}_effect"] = np.where(said, effect, np.nan)
+        counts = strength[rows, best] >= NEGLIGIBLE
+        code = np.where(counts, 2 * codes[rows, best] + (effect > 0), -1)
+        columns[f"reason_{k}"] = words(np.where(counts, best, -1), FEATURE_NAMES)
+        columns[f"reason_{k}_effect"] = np.where(counts, effect, np.nan)
         columns |= {f"reason_{k}_{language}": words(code, texts[language]) for language in LANGUAGES}
         strength[rows, best] = -1
     return pd.DataFrame(columns)[[c.name for c in REASONS]]
@@ -245,6 +245,6 @@ def _variants(frame: pd.DataFrame, name: str, contributions: Contributions) -> N
     side = np.sign(values - curve.typical)
     variant = np.where(np.isnan(side), 0, 2 + np.nan_to_num(side)).astype(int)
     if earlier := AMOUNTS[name].earlier:
-        same = (side != 0) & (np.sign(values - frame[earlier.feature].to_numpy()) == side)  # never so where either is empty
+        same = (side != 0) & (np.sign(values - frame[earlier.feature].to_numpy()) == side)  # never if either is empty
         variant = np.where(same, np.where(side < 0, 4, 5), variant)
     return variant

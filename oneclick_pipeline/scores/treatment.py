@@ -1,8 +1,8 @@
 """What treating customers would earn: the business view of the model.
 
 A treatment costs the same for every customer and keeps a share of the decliners. Who is treated and would
-decline is kept with probability `saved_share` and brings their value; whoever else is treated only costs; whoever
-is not treated adds nothing, a missed decliner included. Cost and share are assumptions of the settings until
+decline is kept with probability `saved_share` and brings their value; any other treated customer only costs;
+an untreated customer adds nothing, missed decliners included. Cost and share are assumptions of the settings until
 campaigns measure them.
 """
 
@@ -58,7 +58,7 @@ class Treatment:
     def __str__(self) -> str:
         """Whom to treat, and what that earns."""
         if not self.customers:
-            return "nobody: the offer costs more than it is expected to keep of any customer"
+            return "no one: the offer costs more than it is expected to save with any customer"
         return f"{self.customers:,} customers ({self.share:.0%}), profit {self.profit:,.1f} ({self.low:,.1f} to {self.high:,.1f})"
 
 
@@ -68,7 +68,7 @@ class ProfitCurve:
 
     Attributes:
         table: Columns of `contracts.scores.PROFIT_CURVE`, 0 % to 100 % in whole percents.
-        best: The most profitable treatment: everybody whose expected gain is above 0, and nobody else.
+        best: The most profitable treatment: everyone whose expected gain is above 0, and no one else.
         break_even: p_decline from which treating a customer of median value pays; infinite where it never does.
         customers: Customers on the curve: regular, with a score and a known profit.
         left_out: All others.
@@ -140,9 +140,9 @@ def profit_curve(scores: Columns, classes: pd.DataFrame, settings: Value) -> Pro
     the model or the assumptions may be wrong by.
 
     Args:
-        scores: `contracts.scores.CUSTOMER_SCORES`, of which single columns are looked at; who is not regular or lacks a score or
-            a profit is left out.
-        classes: customer_id and activity (declined, stable or empty) that the scores were to foretell; may lack
+        scores: `contracts.scores.CUSTOMER_SCORES`, of which single columns are read; customers who are not regular or
+            lack a score or a profit are left out.
+        classes: customer_id and activity (declined, stable or empty) that the scores were meant to predict; may lack
             customers. Counted for out-of-fold scores only: the model itself was fitted to the classes that it knows.
         settings: Cost of the offer, share of decliners that it keeps, horizon.
     """
@@ -181,7 +181,7 @@ def profit_curve(scores: Columns, classes: pd.DataFrame, settings: Value) -> Pro
 
 
 def _treating(customers: NDArray[np.int_], p: Numbers, value: Numbers, declined: Numbers, settings: Value) -> pd.DataFrame:
-    """What treating so many customers brings: `contracts.scores.PROFIT_CURVE` without the share, one row per number."""
+    """What treating this many customers brings: `contracts.scores.PROFIT_CURVE` without the share, one row per number."""
     import numpy as np
     import pandas as pd
 
@@ -216,7 +216,7 @@ def _treating(customers: NDArray[np.int_], p: Numbers, value: Numbers, declined:
             "realised_random_profit": everybody_known * (counted / max(known.sum(), 1)) - settings.offer_cost * counted,
         }
     )
-    if not known.any():  # not 0: nothing was realised that could be looked at
+    if not known.any():  # not 0: nothing was realised that could be measured
         table[[name for name in table.columns if name.startswith("realised_") and name != "realised_customers"]] = np.nan
     return table
 
@@ -225,7 +225,7 @@ def _earned(declines: Numbers, value: Numbers, customers: NDArray[np.int_], sett
     """Profit of treating the first so many customers, and the ends of its 95 % interval.
 
     A treated customer is kept with probability q = declines × saved share, and then brings the value: the mean is
-    Σ q·value − cost, the variance Σ q(1 − q)·value². At worst nobody is kept, at best everybody.
+    Σ q·value − cost, the variance Σ q(1 − q)·value². At worst no one is kept, at best everyone.
     """
     import numpy as np
 

@@ -61,7 +61,7 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
         raise BadInputError(
             f"customer {customer} is not in customer_features of {path.stem}",
             file=str(path),
-            remedy="look for the number in the column id of the exports, or name another month with --month",
+            remedy="look up the number in the column id of the exports, or name another month with --month",
         )
     store = _store(home)
     champion = store.require_champion()
@@ -80,7 +80,7 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
 
 @dataclass(frozen=True)
 class Scorer:
-    """A version that was checked against its record and opened: what happens to its files later changes nothing of it.
+    """A version that was checked against its record and opened: later changes to its files do not affect it.
 
     Attributes:
         version: The version.
@@ -141,7 +141,7 @@ def score_records(home: Path, records: Sequence[Mapping[str, object]]) -> list[d
     Args:
         home: The home of the champion.
         records: Features by name, as `contracts.customers.FEATURES` describes them; what is absent or None is filled by the
-            model. `customer_id` may stand among them and comes back.
+            model. `customer_id` may be among them and is returned.
 
     Returns:
         For every record `customer_id` if it was given, `p_decline`, `reasons`, `missing` (features that were filled)
@@ -165,7 +165,7 @@ def check_records(records: Sequence[Mapping[str, object]]) -> None:
 
 
 def parse_json(text: str, source: str) -> object:
-    """The content of JSON text; stricter than Python's reader: no NaN, no field twice, no depth without end.
+    """The content of JSON text; stricter than Python's reader: no NaN, no field twice, limited depth.
 
     Args:
         text: The text.
@@ -183,11 +183,11 @@ def parse_json(text: str, source: str) -> object:
         if len(content) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise BadInputError("the field stands twice", file=source, column=twice, remedy="give every field once")
+            raise BadInputError("the field appears twice", file=source, column=twice, remedy="give every field once")
         return content
 
     def constant(name: str) -> object:
-        raise BadInputError(f"{name} is no JSON", file=source, value=name, remedy="give null where a value is not known")
+        raise BadInputError(f"{name} is not JSON", file=source, value=name, remedy="give null where a value is not known")
 
     try:
         content: object = json.loads(text, object_pairs_hook=once, parse_constant=constant)
@@ -196,13 +196,13 @@ def parse_json(text: str, source: str) -> object:
         raise BadInputError("it is nested too deeply", file=source, remedy=_OBJECTS) from error
     except ValueError as error:
         raise BadInputError(
-            f"this is no JSON: {getattr(error, 'msg', error)}", file=source, line=getattr(error, "lineno", None), remedy=_OBJECTS
+            f"this is not JSON: {getattr(error, 'msg', error)}", file=source, line=getattr(error, "lineno", None), remedy=_OBJECTS
         ) from error
     return content
 
 
 def _require_shallow(content: object) -> None:
-    """Refuse what is nested deeper than any request: who then writes it into a message would fail on it."""
+    """Refuse what is nested deeper than any request: writing it into a message would fail."""
     level = [content]
     for _ in range(_DEEPEST):
         level = [
@@ -221,7 +221,7 @@ def read_records(text: str, source: str) -> tuple[list[dict[str, object]], bool]
         source: Where it comes from, for messages.
 
     Returns:
-        The objects, and whether they stood in a list.
+        The objects, and whether they were in a list.
 
     Raises:
         BadInputError: If it is neither.
@@ -234,7 +234,7 @@ def read_records(text: str, source: str) -> tuple[list[dict[str, object]], bool]
     for place, record in enumerate(records):
         if not isinstance(record, dict):
             raise BadInputError(
-                f"record {place} is no object" if isinstance(content, list) else "this is neither an object nor a list",
+                f"record {place} is not an object" if isinstance(content, list) else "this is neither an object nor a list",
                 file=source,
                 value=json.dumps(record, ensure_ascii=False),
                 remedy='give every customer as an object of features, for example {"unpaid_items": 3}',
@@ -243,7 +243,7 @@ def read_records(text: str, source: str) -> tuple[list[dict[str, object]], bool]
 
 
 def _store(home: Path) -> Tracking:
-    """The models of a home; a home without models stays without."""
+    """The models of a home; nothing is created in a home without models."""
     from oneclick_pipeline.tracking import Tracking
 
     store = Tracking(home)
@@ -284,7 +284,7 @@ def _check_record(record: Mapping[str, object], where: str) -> None:
     columns = {c.name: c for c in (CUSTOMER_ID, *FEATURES)}
     for name, value in record.items():
         if name not in columns:
-            raise BadInputError(f"{where}{name} is no feature", column=name, value=str(value), remedy=_LISTED)
+            raise BadInputError(f"{where}{name} is not a feature", column=name, value=str(value), remedy=_LISTED)
         if value is not None:
             _check_value(columns[name], value, where)
     if all(record.get(c.name) is None for c in FEATURES):
@@ -304,15 +304,15 @@ def _check_value(column: Column, value: object, where: str) -> None:
     if column.kind == "bool" and not isinstance(value, bool):
         raise refuse("is neither true nor false")
     if column.kind == "str" and (not isinstance(value, str) or not value.strip()):
-        raise refuse("is no text")
+        raise refuse("is not text")
     if column.kind == "str" and any(unicodedata.category(letter) in _NO_TEXT for letter in str(value)):
-        raise refuse("holds control characters or half of one")
+        raise refuse("holds a control character or half a character")
     if column.kind == "str" and column.values and value not in column.values.values():
-        raise refuse("is none of its words")
+        raise refuse("is not one of its values")
     if column.type.is_number:
         if not is_number or not -_LARGEST <= value <= _LARGEST:  # type: ignore[operator] # NaN is refused as well
-            raise refuse("is no number that a customer can have")
+            raise refuse("is not a number that a customer can have")
         if column.kind == "int" and value != int(value):  # type: ignore[call-overload]
-            raise refuse("is no whole number")
+            raise refuse("is not a whole number")
         if (column.minimum is not None and value < column.minimum) or (column.maximum is not None and value > column.maximum):  # type: ignore[operator]
             raise refuse("is out of range")

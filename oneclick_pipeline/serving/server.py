@@ -6,7 +6,7 @@
     GET  /version       which version of the model answers
 
 The version was checked against its record and opened before the server started. It is kept in memory: whatever happens to
-its files or to the aliases later, this server goes on with it and `/version` says so; a restart takes the champion of then.
+its files or to the aliases later, this server keeps using it and `/version` says so; a restart takes the then champion.
 Nothing of a customer is logged.
 """
 
@@ -56,7 +56,7 @@ class TooLargeError(BadInputError):
 
 
 def application(scorer: Scorer) -> ASGIApp:
-    """The server of a model, behind the guard that asks who is there.
+    """The server of a model, behind the guard that checks the requester.
 
     Args:
         scorer: The model.
@@ -117,19 +117,19 @@ def read_customers(body: bytes) -> list[dict[str, object]]:
     try:
         content = parse_json(body.decode("utf-8"), _BODY)
     except UnicodeDecodeError as error:
-        raise BadInputError("it is no UTF-8", file=_BODY, remedy="send JSON in UTF-8") from error
+        raise BadInputError("it is not UTF-8", file=_BODY, remedy="send JSON in UTF-8") from error
     if not isinstance(content, dict) or len(content) != 1 or not content.keys() <= {_SPLIT, _RECORDS}:
         named = ", ".join(content) if isinstance(content, dict) else type(content).__name__
-        raise BadInputError("it must hold one list of customers with names of columns", file=_BODY, value=named, remedy=_FORMATS)
+        raise BadInputError("it must hold one list of customers with column names", file=_BODY, value=named, remedy=_FORMATS)
     if _SPLIT in content:
         return _of_split(content[_SPLIT])
     records = content[_RECORDS]
     if not isinstance(records, list):
-        raise BadInputError(f"{_RECORDS} is no list", file=_BODY, remedy=_FORMATS)
+        raise BadInputError(f"{_RECORDS} is not a list", file=_BODY, remedy=_FORMATS)
     _require_few(records)
     for place, record in enumerate(records):
         if not isinstance(record, dict):
-            raise BadInputError(f"record {place} is no object", file=_BODY, value=str(record), remedy=_FORMATS)
+            raise BadInputError(f"record {place} is not an object", file=_BODY, value=str(record), remedy=_FORMATS)
     return records
 
 
@@ -141,14 +141,14 @@ def _of_split(split: object) -> list[dict[str, object]]:
         raise BadInputError("columns must be a list of names", file=_BODY, remedy=_FORMATS)
     for name, times in Counter(columns).items():
         if times > 1:
-            raise BadInputError("the column stands twice", file=_BODY, column=name, remedy="give every column once")
+            raise BadInputError("the column appears twice", file=_BODY, column=name, remedy="give every column once")
     if not isinstance(data, list):
         raise BadInputError("data must be a list of rows", file=_BODY, remedy=_FORMATS)
     _require_few(data)
     for place, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(columns):
             raise BadInputError(
-                f"record {place} has not one value for each of {len(columns)} columns",
+                f"record {place} does not have one value for each of the {len(columns)} columns",
                 file=_BODY,
                 value=str(row),
                 remedy=_FORMATS,
@@ -181,7 +181,7 @@ async def _body(request: Request) -> bytes:
                 if len(content) > MOST_BYTES:
                     raise too_large
     except TimeoutError as error:
-        raise BadInputError(f"it did not come within {_PATIENCE} s", file=_BODY, remedy="send it at once") from error
+        raise BadInputError(f"it did not arrive within {_PATIENCE} s", file=_BODY, remedy="send it at once") from error
     return bytes(content)
 
 
@@ -200,7 +200,7 @@ def _in_plain_words(handle: Callable[[Request], Awaitable[Response]]) -> Callabl
         except Exception as error:  # noqa: BLE001 - uvicorn would log it with its message
             place = traceback.extract_tb(error.__traceback__)[-1]
             terminal.error(f"error: {type(error).__name__} in {place.filename}, line {place.lineno}")
-            return _answer(500, {"error_code": "INTERNAL_ERROR", "message": "a fault of the server; its log says where"})
+            return _answer(500, {"error_code": "INTERNAL_ERROR", "message": "an error in the server; see its log"})
 
     return handled
 

@@ -1,4 +1,4 @@
-"""The simulator: a store with known truth, and policies lived in it.
+"""The simulator: a store with known truth, and policies played in it.
 
 In comes a profile of a store, as aggregated statistics; out come its exports month by month, the truth beside them, and what
 policies earn in a year. Begin with `twin/panel`.

@@ -4,11 +4,11 @@ In come trainings; out come registered versions, the champion among them, opened
 `Tracking(home)` does all of it; MLflow itself is imported only when it is needed. Begin with `home`.
 
 home          Tracking: a training logged, a version opened, old versions deleted
-registry      which versions there are, who is champion, promote and roll back
+registry      which versions there are, which is champion, promote and roll back
 database      SQLite or PostgreSQL: made, migrated, locked, moved with the home
 versions      the record of a version, and its files checked against it
 aliases       which versions oneclick itself made champion and previous champion
-acceptance    a version without a record, looked over and accepted by a person
+acceptance    a version without a record, reviewed and accepted by a person
 runs          what a training leaves in MLflow: runs, numbers, files, the model
 evaluation    how good a version proved, read back for people; where reports are kept
 trusted_types  a model file opened, and the types that it may hold
@@ -20,7 +20,7 @@ server        MLflow's pages: the process, its environment
 app           the application behind the pages
 allowed_requests  what the pages may ask for
 artifacts     files as the pages may see them
-environment   variables that lead nobody elsewhere
+environment   environment variables that are ignored
 upgrade       MLflow's tables brought to the installed version
 logs          MLflow without noise
 """

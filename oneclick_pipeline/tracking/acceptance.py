@@ -1,4 +1,4 @@
-"""A version that has no record in the home: what MLflow says of it, to be looked over and accepted by a person.
+"""A version that has no record in the home: what MLflow says about it, to be reviewed and accepted by a person.
 
 Older versions of this software kept hashes as tags of the version. Where there are such tags, the files must agree with them;
 what had none is accepted as it is now, and the person is shown which files those are.
@@ -68,7 +68,7 @@ class Candidate:
 
 
 def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> Candidate:
-    """What MLflow says of a version, and what its files are now.
+    """What MLflow says about a version, and its current files.
 
     Args:
         client: Of the home's database.
@@ -84,12 +84,12 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
     content = versions.fingerprint(mlflow / folder)
     if foreign := sorted(set(content) - _OURS):
         raise BadInputError(
-            f"this is no file of model version {number}",
+            f"this is not a file of model version {number}",
             file=str(mlflow / folder / foreign[0]),
-            remedy="find out who put it there and move it away; then try again",
+            remedy="find out who put it there, and move it away; then try again",
         )
     if absent := sorted({versions.MODEL_FILE, "MLmodel"} - set(content)):
-        raise versions.gone(number, str(mlflow / folder / absent[0]))
+        raise versions.missing_file(number, str(mlflow / folder / absent[0]))
     _require_plain(mlflow / folder / "MLmodel")
     names = (runs.CARD, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS, runs.SLICES, runs.OUT_OF_TIME, *runs.PICTURES)
     there = versions.fingerprint(mlflow / artifacts)
@@ -97,7 +97,7 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
     present = {versions.MODEL_FILE: content[versions.MODEL_FILE]} | {name: file.content for name, file in kept.items()}
     for name, tag in _HASHES.items():
         if name not in present:
-            raise versions.gone(number, str(mlflow / artifacts / name))
+            raise versions.missing_file(number, str(mlflow / artifacts / name))
         if tags.get(tag, present[name].sha256) != present[name].sha256:
             raise versions.changed(number, str(mlflow / (folder if name == versions.MODEL_FILE else artifacts) / name))
     agreed = tuple(name for name, tag in _HASHES.items() if tag in tags)
@@ -117,7 +117,7 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
 
 
 def accept(mlflow: Path, looked_over: Candidate) -> versions.Version:
-    """Write the record of a version; customers that it shows to whoever sees the artifacts go out of there first.
+    """Write the record of a version; customers' data is removed from the artifacts first.
 
     Tables of customers are kept beside the record, and the example is replaced by an invented one.
 
@@ -129,7 +129,7 @@ def accept(mlflow: Path, looked_over: Candidate) -> versions.Version:
         The version as it was recorded.
 
     Raises:
-        BadInputError: If a file is not any more the one that was looked over.
+        BadInputError: If a file is no longer the one that was reviewed.
     """
     old = looked_over.version
     versions.check(mlflow, old)
@@ -156,9 +156,9 @@ def below(mlflow: Path, uri: str | None) -> str:
     path, artifacts = files.local(uri).resolve(), (mlflow / "artifacts").resolve()
     if not path.is_relative_to(artifacts) or path == artifacts:
         raise BadInputError(
-            "MLflow names a folder outside of this home",
+            "MLflow refers to a folder outside this home",
             file=str(path),
-            remedy="move the home back to where it was made; or bring it here with oneclick backup and oneclick restore",
+            remedy="move the home back to where it was created; or bring it here with oneclick backup and oneclick restore",
         )
     return Path("artifacts", path.relative_to(artifacts)).as_posix()
 

@@ -2,8 +2,8 @@
 
     HOME/mlflow/registered/chosen.json    {"champion": [3], "previous": [2]}
 
-Whoever reaches MLflow's port can move an alias, also to a version that was champion years ago. So code follows an alias only
-to a version that stands here. While a change is under way, and after one that was killed, two versions stand for an alias.
+Anyone who reaches MLflow's port can move an alias, even to a version that was champion years ago. So code follows
+an alias only to a version listed here. During a change, and after one that was killed, an alias has two versions.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def read(mlflow: Path) -> dict[str, list[int]]:
         return {}
     except (ValidationError, OSError) as error:
         raise BadInputError(
-            "what says which version is champion is damaged",
+            "the record of the champion is damaged",
             file=str(path),
-            remedy="put its backup in its place; or move it away, and choose: oneclick model list, then oneclick model promote N",
+            remedy="restore it from a backup; or move it away, and choose: oneclick model list, then oneclick model promote N",
         ) from error
 
 
@@ -55,11 +55,11 @@ def require(mlflow: Path, alias: str, number: int) -> None:
     """Follow an alias to no version that oneclick did not give it to; in a home in which none was chosen yet, to any.
 
     Raises:
-        BadInputError: If it was moved by somebody else.
+        BadInputError: If it was moved by someone else.
     """
     chosen = read(mlflow).get(alias)
     if chosen is not None and number not in chosen:
         raise BadInputError(
-            f"model version {number} has the alias {alias}, and oneclick gave it to version {chosen[-1]}",
-            remedy=f"find out who set the alias; look at oneclick model list, then choose: oneclick model promote {chosen[-1]}",
+            f"model version {number} has the alias {alias}, but oneclick gave it to version {chosen[-1]}",
+            remedy=f"find out who set the alias; see oneclick model list, then choose: oneclick model promote {chosen[-1]}",
         )

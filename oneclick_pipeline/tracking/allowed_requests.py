@@ -97,7 +97,7 @@ _OWN_TAGS = frozenset({
     *("code_version", "dagster_asset", "dagster_run_id", ALL_GATES, PROMOTED_BY),
     *METRICS,
 })  # fmt: skip
-_OWN_PREFIXES, _OWN_SUFFIX = ("mlflow.", GATE), "_sha256"  # hashes stand in tags of older versions
+_OWN_PREFIXES, _OWN_SUFFIX = ("mlflow.", GATE), "_sha256"  # older versions have hashes in tags
 
 
 class RefusedError(BadInputError):
@@ -122,7 +122,7 @@ class Rule:
         """The body as it is passed on: what we understood of it, and nothing that MLflow might read differently.
 
         Raises:
-            RefusedError: If it is no JSON object, or holds what this request may not say.
+            RefusedError: If it is not a JSON object, or holds what this request may not say.
         """
         if "GET" in self.methods:
             return b""
@@ -170,7 +170,7 @@ def rule(method: str, path: str) -> Rule:
 
 
 def is_artifact(path: str) -> bool:
-    """Whether a path answers with a file of the artifacts, whose content is somebody else's."""
+    """Whether a path answers with a file of the artifacts, whose content is not ours."""
     return _ARTIFACTS.fullmatch(path) is not None
 
 
@@ -194,7 +194,7 @@ def _require_query(content: Mapping[str, Any]) -> None:
     except (GraphQLError, RecursionError, TypeError):
         operations = []
     if not operations or any(operation.operation is not OperationType.QUERY for operation in operations):
-        raise RefusedError("the text is no GraphQL query", remedy="ask for data only")
+        raise RefusedError("the text is not a GraphQL query", remedy="ask only for data")
 
 
 def _tags(content: Mapping[str, Any]) -> Iterator[object]:
@@ -212,4 +212,4 @@ def _require_editable(key: object) -> None:
     if PAGES_TAGS.fullmatch(key):
         return
     if key in _OWN_TAGS or key.startswith(_OWN_PREFIXES) or key.endswith(_OWN_SUFFIX):
-        raise RefusedError("the pipeline itself writes this tag", value=key, remedy="use a name of your own")
+        raise RefusedError("the pipeline itself writes this tag", value=key, remedy="use a different name")

@@ -43,7 +43,7 @@ _PAGE_POLICY = (
     b"img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; worker-src 'self' blob:; "
     b"frame-src 'self' blob:; media-src 'self' blob:; manifest-src 'self'"
 )
-"""For the pages. They show an HTML artifact in a frame that inherits this: no script of it runs, and it reaches nobody."""
+"""For the pages. They show an HTML artifact in a frame that inherits this: no script of it runs, and it reaches no server."""
 _FILE_POLICY = b"sandbox; default-src 'none'"
 """For files of the artifacts, should a browser ever show one as a page."""
 
@@ -65,7 +65,7 @@ class Pages:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] != "http":
-            await refuse(scope, send, "the pages use no WebSocket")
+            await refuse(scope, send, "the pages do not use WebSockets")
         elif scope["path"] == HEALTH and scope["method"] in {"GET", "HEAD"}:
             await self._health(send)
         elif constant := allowed_requests.CONSTANT.get((scope["method"], scope["path"], scope["query_string"])):
@@ -117,7 +117,7 @@ def create(store: Tracking) -> ASGIApp:
 
     def ask() -> None:
         if not store.exists():
-            raise BadInputError("the database is gone", remedy="put its backup in its place")
+            raise BadInputError("the database is gone", remedy="restore it from a backup")
         with engine.connect() as connection:
             connection.execute(sa.text("SELECT 1 FROM experiments")).first()
 

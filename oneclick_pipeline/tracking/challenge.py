@@ -1,4 +1,4 @@
-"""A challenger: trained, logged, judged at every gate, and made champion if it passes all of them."""
+"""A challenger: trained, logged, evaluated at every gate, and made champion if it passes all of them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Challenge:
     Attributes:
         trained: What was trained.
         version: What was registered.
-        gates: How it did at every gate.
+        gates: Its result at every gate.
         has_champion: Whether a champion can score in its place.
-        unusable: Why the champion before cannot; empty where there was none, or it can.
+        unusable: Why the previous champion cannot; empty where there was none, or it can.
     """
 
     trained: TrainedModel
@@ -43,7 +43,7 @@ class Challenge:
 
 
 def challenge(store: Tracking, training: pd.DataFrame, settings: Settings, *, month: str, tags: dict[str, str]) -> Challenge:
-    """Train a challenger, log it, and judge it; the champion stays who it is.
+    """Train a challenger, log it, and evaluate it; the champion is not changed.
 
     Args:
         store: MLflow of the home.
@@ -57,7 +57,7 @@ def challenge(store: Tracking, training: pd.DataFrame, settings: Settings, *, mo
     version = store.log_training(trained, training, explained, month=month, tags=tags)
     try:
         standing, unusable = store.standing(trained, training), ""
-    except BadInputError as error:  # a champion whose files are gone or were changed can score nothing: it counts as none
+    except BadInputError as error:  # a champion whose files are gone or were changed cannot score: it counts as none
         standing, unusable = None, str(error)
     reopened = store.reopen(version, gates.edge_rows(training))
     results = gates.judge(trained, training, standing, reopened, settings.gates)
@@ -68,16 +68,16 @@ def settle(store: Tracking, outcome: Challenge) -> Version:
     """Make a challenger that passed every gate champion, and leave the champion in place otherwise; returns the champion.
 
     Raises:
-        BadInputError: If it was refused and no champion can score in its place.
+        BadInputError: If it was refused and there is no champion to score instead.
     """
     if not outcome.refused:
         store.promote(outcome.version.version)
     elif not outcome.has_champion:
         raise BadInputError(
-            f"the first model has not passed all gates, and no champion can score in its place: {outcome.refused}",
+            f"the first model has not passed all gates, and there is no champion to score instead: {outcome.refused}",
             remedy=(
-                "look at the labels and the data_profile; limits that are too strict for this store stand in settings.yaml, "
-                f"section gates; to take it as it is: oneclick model promote {outcome.version.version} --force, then run the "
+                "look at the labels and the data_profile; limits that are too strict for this store are in settings.yaml, "
+                f"section gates; to accept it as it is: oneclick model promote {outcome.version.version} --force, then run the "
                 "job refresh"
             ),
         )

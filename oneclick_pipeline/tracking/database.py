@@ -58,7 +58,7 @@ class Database:
 
     @property
     def folder(self) -> Path:
-        """Where everything lies, absolute."""
+        """Absolute path of the folder."""
         return mlflow_folder(self.home.absolute())
 
     @property
@@ -90,7 +90,7 @@ class Database:
         """Make sure that the database exists, and return its address.
 
         The first call migrates an empty one (some seconds) under a name of its own and renames it, under a lock:
-        processes that come first together make one database, and one that is killed leaves none.
+        processes that start at once make one database, and one that is killed leaves none.
 
         Raises:
             BadInputError: If PostgreSQL was asked for and does not answer, or holds the models of another home; if the home had a
@@ -153,9 +153,9 @@ class Database:
         artifacts = mlflow_artifacts(self.home)
         if any(path.is_file() for path in artifacts.rglob("*")):
             raise BadInputError(
-                "the database is gone, and the models that it knew are still there",
+                "the database is gone, but its models are still there",
                 file=str(self.folder / _DATABASE),
-                remedy=f"put its backup in its place; or move {self.folder} away and run retrain, to begin without them",
+                remedy=f"restore it from a backup; or move {self.folder} away and run retrain, to start without them",
             )
 
     def _client(self) -> MlflowClient:
@@ -210,18 +210,18 @@ def _prepare_postgres(url: sa.URL, folder: Path) -> None:
                 connection.execute(sa.text(f"ALTER SCHEMA {new} RENAME TO {postgres.MLFLOW_SCHEMA}"))
             first = sa.text(f"SELECT artifact_location FROM {postgres.MLFLOW_SCHEMA}.experiments WHERE experiment_id = 0")  # noqa: S608 - a constant
             owner = local(connection.execute(first).scalar_one()).parent.parent
-        except sa.exc.ProgrammingError as error:  # no right to make a schema, or one of somebody else
+        except sa.exc.ProgrammingError as error:  # no permission to make a schema, or one of another owner
             raise postgres.unreachable(url, error) from None
     if owner != folder:
         raise BadInputError(
-            f"PostgreSQL at {postgres.shown(url)} holds the models of another home, {owner.parent}",
+            f"PostgreSQL at {postgres.address_for_people(url)} holds the models of another home, {owner.parent}",
             value=str(folder.parent),
-            remedy=f"give this home a database of its own, or unset {postgres.VARIABLE} to keep its runs and models in the home",
+            remedy=f"give this home its own database, or unset {postgres.VARIABLE} to keep its runs and models in the home",
         )
 
 
 def _limit(connection: sa.Connection) -> None:
-    """Give up statements that do not end: a database that somebody else made may have triggers that run for ever."""
+    """Abort statements that do not end: a database made by someone else may have triggers that run for ever."""
     end, driver = time.monotonic() + _MOVING_SECONDS, connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)

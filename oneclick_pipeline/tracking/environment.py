@@ -1,4 +1,4 @@
-"""Variables that would lead MLflow elsewhere, and lead nobody here."""
+"""Environment variables that would lead MLflow elsewhere, and are ignored here."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def ignored_variables(variables: Mapping[str, str]) -> str:
     """A warning about variables that are set and not followed; empty where none is set. They may hold a password.
 
     >>> ignored_variables({"MLFLOW_TRACKING_URI": "https://me:secret@mlflow.example.org"})
-    "MLFLOW_TRACKING_URI is set, and not followed: runs and models are kept in the home's own MLflow"
+    "MLFLOW_TRACKING_URI is set, and ignored: runs and models are kept in the home's own MLflow"
     """
     names = [name for name in ELSEWHERE if variables.get(name)]
     verb = "are" if len(names) > 1 else "is"
-    names_set = f"{' and '.join(names)} {verb} set, and not followed"
+    names_set = f"{' and '.join(names)} {verb} set, and ignored"
     return f"{names_set}: runs and models are kept in the home's own MLflow" if names else ""

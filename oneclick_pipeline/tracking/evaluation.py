@@ -1,4 +1,4 @@
-"""How good a model proved when it was trained, read back for people; and where their report is kept."""
+"""How well a model performed when it was trained, read back for people; and where their report is kept."""
 
 from __future__ import annotations
 

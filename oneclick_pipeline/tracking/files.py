@@ -1,4 +1,4 @@
-"""Model files: opened only if they are the ones that were registered, and hold nothing that we do not know.
+"""Model files: opened only if they are the ones that were registered, and hold only known types.
 
 Nothing here needs MLflow, so that a fresh process can check a model without five seconds of imports.
 """
@@ -30,7 +30,7 @@ class Shipped:
 
     Attributes:
         content: Bytes of the file, which were checked against the record.
-        path: Where the file stands, for messages.
+        path: Path of the file, for messages.
         sha256: What the file was when it was registered.
         version: Its version.
     """

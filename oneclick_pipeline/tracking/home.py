@@ -2,7 +2,7 @@
 
 HOME/mlflow/mlflow.db     runs and registry, see `tracking.database`
 HOME/mlflow/artifacts/    everything that is a file
-HOME/mlflow/registered/   what code believes of the registered versions, see `tracking.versions`
+HOME/mlflow/registered/   the trusted records of the registered versions, see `tracking.versions`
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Tracking(Registry):
     ) -> Version:
         """Log a training as a run with one child per family, and register its model as the challenger.
 
-        The champion stays who it is. The run is marked FINISHED as the very last step, so a run that was killed can be
+        The champion is not changed. The run is marked FINISHED as the very last step, so a run that was killed can be
         recognised by its status.
 
         Args:
@@ -93,7 +93,7 @@ class Tracking(Registry):
         return record
 
     def _experiment(self, client: MlflowClient) -> str:
-        """Id of the experiment; it and the registered model are made by whoever needs them first."""
+        """Id of the experiment; it and the registered model are created at first use."""
         with self._lock():
             if not client.search_registered_models(filter_string=f"name = '{runs.MODEL}'"):
                 client.create_registered_model(runs.MODEL, description="P(a regular customer's purchasing activity declines)")
@@ -108,7 +108,7 @@ class Tracking(Registry):
         champion = self.champion()
         if champion is None:
             return None
-        pipeline = self.load(champion)  # even if its predictions are not asked for: who cannot score is no champion
+        pipeline = self.load(champion)  # even if its predictions are not asked for: a version that cannot score is not champion
         return gates.standing(
             trained.out_of_fold,
             training,
@@ -186,7 +186,7 @@ class Tracking(Registry):
     def accept(self, candidate: acceptance.Candidate) -> Version:
         """Write the record of a version that was looked over; what it shows of customers goes out of MLflow's sight.
 
-        If it has the alias champion or previous, and nobody was chosen for that yet, it has it by the person's choice now.
+        If it has the alias champion or previous, and no version was chosen for that yet, the person's choice counts now.
         """
         with self._lock():
             with quiet_mlflow():
@@ -234,7 +234,7 @@ class Tracking(Registry):
         return self._kept(version, name)
 
     def evaluation(self, number: int) -> evaluation.Evaluation:
-        """How good a version proved when it was trained.
+        """How well a version performed when it was trained.
 
         Raises:
             BadInputError: If there is no such version, or what belongs to it is gone.

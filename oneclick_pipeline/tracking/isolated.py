@@ -1,10 +1,10 @@
-"""A model opened by a process that knows nothing of the one that made it.
+"""A model opened by a process independent of the one that made it.
 
     python -P -m oneclick_pipeline.tracking.isolated HOME VERSION < rows.json
 
 reads the version's record in the home, checks its files against it as `Tracking.load` does, and answers with its
 probabilities. It asks MLflow nothing: code believes the record alone, and MLflow's imports cost 5 CPU s, *measured*, which is
-twice what is left.
+twice the rest.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def reopen(home: Path, version: int, rows: pd.DataFrame) -> Reopened:
     """
     import numpy as np
 
-    # -P: what happens to lie in the current folder is none of its modules
+    # -P: files in the current folder are not imported
     command = [sys.executable, "-P", "-m", __name__, str(home), str(version)]
     try:
         done = subprocess.run(  # noqa: S603 - our own module

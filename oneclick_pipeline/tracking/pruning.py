@@ -59,7 +59,7 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Months:
-    """Runs of which months stay where they registered no model.
+    """Months whose runs are kept even if they registered no model.
 
     Attributes:
         first: The first month of which all stay.
@@ -135,8 +135,10 @@ class Pruning:
         except FileNotFoundError:
             return {}
         except (ValidationError, OSError) as error:
-            remedy = "find out who changed it, and remove it; what was half deleted stays until you remove it, too"
-            raise BadInputError("what is being deleted cannot be read", file=str(self._file), remedy=remedy) from error
+            remedy = "find out who changed it, and remove it; what was partly deleted stays until you remove it, too"
+            raise BadInputError(
+                "the list of what is being deleted cannot be read", file=str(self._file), remedy=remedy
+            ) from error
         registered = self._column(sa.select(_VERSIONS.c.version).where(_VERSIONS.c.name == runs.MODEL))
         return {number: run for number, run in begun.items() if number not in registered}
 
@@ -184,7 +186,7 @@ class Pruning:
             return [run for run, value in connection.execute(query) if not months.stays(value)]
 
     def _delete_run(self, run: str) -> int:
-        """Delete a run with those below it and the models that they logged; how many runs that were."""
+        """Delete a run with those below it and the models that they logged; returns how many."""
         return sum(self._delete_one(one) for one in (*self._below(run), run))
 
     def _delete_one(self, run: str) -> int:

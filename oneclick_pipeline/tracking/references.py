@@ -31,7 +31,7 @@ def references(home: Path) -> dict[int, list[str]]:
     places: dict[int, list[str]] = {}
     for name in _TABLES:
         for path in sorted(table_folder(home, name).glob("*.parquet")):
-            with suppress(BadInputError):  # damaged: whoever needs the table says so
+            with suppress(BadInputError):  # damaged: the reader that needs the table reports it
                 for version in versions_in(path) if is_month(path.stem) else ():
                     places.setdefault(version, []).append(f"{name} of {path.stem}")
     return dict(sorted(places.items()))
@@ -56,6 +56,6 @@ def versions_in(table: Path) -> set[int]:
             if COLUMN in file.schema_arrow.names:
                 numbers |= set(file.read([COLUMN]).column(0).cast(pa.int64()).unique().drop_null().to_pylist())
         except (pa.ArrowException, OSError) as error:
-            remedy = "put its backup in its place, or run its month again; until then no model version is pruned"
-            raise BadInputError("which model it names cannot be read", file=str(part), remedy=remedy) from error
+            remedy = "restore it from a backup, or run its month again; until then no model version is pruned"
+            raise BadInputError("the model to which it refers cannot be read", file=str(part), remedy=remedy) from error
     return numbers

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-"""Aliases: the version that scores, the newest one that wants to, the one that scored before."""
+"""Aliases: the version that scores, the newest contender, the one that scored before."""
 
 _LIST = "oneclick model list"
 
@@ -170,8 +170,8 @@ class Registry(Database):
         if chosen and number not in chosen and not self._is_known(chosen[-1]):
             raise BadInputError(
                 f"MLflow does not know model version {chosen[-1]}, to which oneclick gave the alias {alias}: its database is "
-                "older than this home, or somebody deleted the version",
-                remedy="put a backup of the database in its place that is as new as the home; or go on with a version that it "
+                "older than this home, or the version was deleted",
+                remedy="restore a backup of the database as recent as the home; or continue with a version that it "
                 f"knows: oneclick model list, oneclick model promote {number}",
             )
         choices.require(self.folder, alias, number)
@@ -183,7 +183,8 @@ class Registry(Database):
     def _choose(self, champion: int, previous: int | None) -> None:
         """Give the aliases to these versions; the caller holds the lock.
 
-        Whoever is killed in between has the old champion, maybe twice, and loses no model: both choices stand until the end.
+        A process that is killed in between leaves the old champion, maybe twice, and loses no model: both choices are kept
+            until the end.
         """
         client, aliases = self._client(), self.aliases()
         after = {CHAMPION: champion} | ({} if previous is None else {PREVIOUS: previous})
@@ -224,7 +225,7 @@ class Registry(Database):
         version = versions.read(self.folder, int(registered.version))
         if (version.name, version.run_id) != (registered.name, registered.run_id):
             raise BadInputError(
-                f"the record of model version {version.version} is of another run than MLflow names",
+                f"the record of model version {version.version} is of a different run from the one that MLflow names",
                 file=str(versions.record_file(self.folder, version.version)),
                 value=str(registered.run_id),
                 remedy=f"find out who registered another model under this number; {versions.INSTEAD}",
@@ -233,9 +234,9 @@ class Registry(Database):
 
 
 def _require_passed(version: Version) -> None:
-    remedy = f"look at its gates with {_LIST}; to promote it all the same: oneclick model promote {version.version} --force"
+    remedy = f"see its gates with {_LIST}; to promote it anyway: oneclick model promote {version.version} --force"
     if not version.has_gates:
-        raise BadInputError(f"model version {version.version} was not judged: its retrain did not come to an end", remedy=remedy)
+        raise BadInputError(f"model version {version.version} was not evaluated: its training did not finish", remedy=remedy)
     if version.failed_gates:
         failures = "; ".join(f"{name} {version.gates[name]}" for name in version.failed_gates)
         raise BadInputError(f"model version {version.version} has not passed all gates: {failures}", remedy=remedy)
@@ -245,5 +246,5 @@ def _require_promoted(version: Version, alias: str) -> None:
     if versions.PROMOTED_BY not in version.tags:
         raise BadInputError(
             f"model version {version.version} has the alias {alias}, and oneclick never made it the champion",
-            remedy=f"find out who set the alias; then look at {_LIST}, and choose: oneclick model promote N",
+            remedy=f"find out who set the alias; then see {_LIST}, and choose: oneclick model promote N",
         )

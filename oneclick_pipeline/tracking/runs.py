@@ -1,4 +1,4 @@
-"""What a training leaves in MLflow: runs, numbers, files, the model."""
+"""What a training records in MLflow: runs, numbers, files, the model."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explain
         CARD: card(trained).encode(),
         CONTRIBUTIONS: explained.contributions.to_json().encode(),
         "curves.png": pictures.png(
-            pictures.curves("The whole procedure, choice of the family included", trained.predictions, trained.metrics)
+            pictures.curves("The whole procedure, including the choice of family", trained.predictions, trained.metrics)
         ),
         "calibration.png": pictures.png(pictures.calibration("The whole procedure", trained.predictions)),
         "families.png": pictures.png(pictures.comparison(trained)),

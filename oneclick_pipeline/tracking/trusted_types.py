@@ -21,7 +21,7 @@ TRUSTED_TYPES = (
     "sklearn.tree._tree.Tree",
 )
 """Types beyond skops' own list that a model file may hold. The list that MLflow stores beside a model is never
-believed: whoever can change the file can change that list.
+trusted: anyone who can change the file can change that list.
 
 None of them runs anything when it is made. A `dtype` is plain data, the two of the
 calibration hold a slope, an intercept and an estimator. `Tree` and `TreePredictor` hold arrays of nodes whose numbers

@@ -25,7 +25,7 @@ def upgrade(store: Tracking) -> tuple[str, str]:
         BadInputError: If there are none, or PostgreSQL does not answer.
     """
     if not store.exists():
-        raise BadInputError(f"no models yet in {store.folder}", remedy="nothing is to be upgraded")
+        raise BadInputError(f"no models yet in {store.folder}", remedy="there is nothing to upgrade")
     before, _ = store.schema()
     with quiet_mlflow():
         from mlflow.store.db.utils import _upgrade_db, create_sqlalchemy_engine_with_retry

@@ -5,8 +5,8 @@
     HOME/mlflow/registered/<version>/shapley.parquet
     HOME/mlflow/registered/chosen.json                    which version is champion, see `tracking.chosen`
 
-MLflow's tags and files can be changed by whoever reaches its port; nothing that its pages or its artifact proxy write comes
-here. Tags stay for people. Before anything of a version is used, its files are checked against the record.
+MLflow's tags and files can be changed by anyone who reaches its port; nothing that its pages or its artifact proxy write comes
+here. Tags are only for people. Before anything of a version is used, its files are checked against the record.
 
 Nothing here needs MLflow, so that a fresh process can check a model without five seconds of imports.
 """
@@ -41,7 +41,7 @@ INSTEAD = (
 )
 REMEDY = f"do not use this file and find out who changed it; {INSTEAD}"
 _EXTRA = (
-    "find out who put it there and move it away (MLflow's own `registered_model_meta` comes from loading the model through "
+    "find out who put it there, and move it away (MLflow's own `registered_model_meta` comes from loading the model through "
     f"MLflow); or {INSTEAD}"
 )
 
@@ -49,7 +49,7 @@ _EXTRA = (
 def _inside(path: str) -> str:
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or not parts.parts:
-        raise ValueError("the path leaves its folder")
+        raise ValueError("the path leads out of its folder")
     return path
 
 
@@ -156,7 +156,7 @@ class Version(_Strict):
 
 
 def record_file(mlflow: Path, version: int) -> Path:
-    """Where the record of a version stands.
+    """Path of the record of a version.
 
     Args:
         mlflow: The folder `HOME/mlflow`.
@@ -176,20 +176,20 @@ def read(mlflow: Path, version: int) -> Version:
         record = Version.model_validate_json(_bytes(mlflow, path.relative_to(mlflow)))
     except FileNotFoundError as error:
         raise BadInputError(
-            f"model version {version} has no record in this home: older software registered it, or somebody else",
+            f"model version {version} has no record in this home: it was registered by older software, or by someone else",
             file=str(path),
-            remedy=f"see what it is and accept it: oneclick model accept {version}; or {INSTEAD}",
+            remedy=f"review it and accept it: oneclick model accept {version}; or {INSTEAD}",
         ) from error
     except (ValidationError, OSError) as error:
         raise BadInputError(
             f"the record of model version {version} is damaged",
             file=str(path),
-            remedy="put its backup in its place; or move it away and look the version over: "
+            remedy="restore it from a backup; or move it away and review the version: "
             f"oneclick model accept {version}; or {INSTEAD}",
         ) from error
     if record.version != version or MODEL_FILE not in record.files:
         raise BadInputError(
-            f"this is not the record of model version {version}", file=str(path), remedy="put its backup in its place"
+            f"this is not the record of model version {version}", file=str(path), remedy="restore it from a backup"
         )
     return record
 
@@ -261,7 +261,7 @@ def model_bytes(mlflow: Path, version: Version) -> bytes:
     entries = set(_entries(folder))
     for name in version.files:
         if name not in entries:
-            raise gone(version.version, str(folder / name))
+            raise missing_file(version.version, str(folder / name))
     for name in sorted(entries - set(version.files)):
         raise BadInputError(
             f"this was not registered with model version {version.version}", file=str(folder / name), remedy=_EXTRA
@@ -278,7 +278,7 @@ def kept_bytes(mlflow: Path, version: Version, name: str) -> bytes:
     """
     kept = version.kept.get(name)
     if kept is None:
-        raise gone(version.version, name)
+        raise missing_file(version.version, name)
     return _checked(mlflow, version, kept.path, kept.content)
 
 
@@ -293,9 +293,9 @@ def check(mlflow: Path, version: Version) -> None:
         kept_bytes(mlflow, version, name)
 
 
-def gone(version: int, what: str) -> BadInputError:
+def missing_file(version: int, what: str) -> BadInputError:
     """What to say where something that belongs to a version is not there any more."""
-    return BadInputError(f"what belongs to model version {version} is gone", file=what, remedy=INSTEAD)
+    return BadInputError(f"a file of model version {version} is missing", file=what, remedy=INSTEAD)
 
 
 def changed(version: int, path: str) -> BadInputError:
@@ -316,7 +316,7 @@ def _checked(mlflow: Path, version: Version, path: str, content: Content) -> byt
     try:
         present = _bytes(mlflow, Path(path), content.size)
     except FileNotFoundError as error:
-        raise gone(version.version, str(mlflow / path)) from error
+        raise missing_file(version.version, str(mlflow / path)) from error
     except OSError as error:  # a link, there or on the way; a folder; a pipe
         raise changed(version.version, str(mlflow / path)) from error
     if Content.of(present) != content:
@@ -341,7 +341,7 @@ def _bytes(root: Path, path: Path, size: int | None = None) -> bytes:
             os.close(at)
             at = below
         if not stat.S_ISREG(os.fstat(at).st_mode):
-            raise OSError(f"{root / path} is no regular file")
+            raise OSError(f"{root / path} is not a regular file")
         with os.fdopen(os.dup(at), "rb") as file:
             return file.read() if size is None else file.read(size + 1)
     finally:

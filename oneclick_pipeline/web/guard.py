@@ -10,7 +10,7 @@ a web site in their browser or from another user of the machine:
     KNOWN       its mark on a request: it has looked who holds the connection
 
 Browsers send `Origin` and `Sec-Fetch-*` themselves, and no script can change them (Fetch Standard, forbidden request headers;
-W3C Fetch Metadata). A program sends neither: it is held to the host, the user and the content type.
+W3C Fetch Metadata). A program sends neither: only host, user and content type are checked.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _FRAMES = (b"content-security-policy", b"frame-ancestors 'self'")  # beside the 
 def hosts() -> tuple[str, ...]:
     """Names under which pages may be asked for; those of this machine alone by default.
 
-    The machine's own names always are: health checks come by them. `*.example.com` stands for every name that ends so.
+    The machine's own names always are: health checks come by them. `*.example.com` matches every name with that ending.
 
     Raises:
         BadInputError: If `ONECLICK_HOSTS` holds something that is not the name of a host.
@@ -65,7 +65,7 @@ def hosts() -> tuple[str, ...]:
     named = [name.strip().lower() for name in os.environ.get(HOSTS, "").split(",") if name.strip()]
     for name in named:
         if not _NAME.fullmatch(name):
-            remedy = "write names with commas, without scheme, port and path, as in pages.example.com"
+            remedy = "write names separated by commas, without scheme, port and path, as in pages.example.com"
             raise BadInputError(f"{HOSTS} holds something that is not the name of a host", value=name, remedy=remedy)
     return tuple(dict.fromkeys((*_LOOPBACK, *named)))
 
@@ -74,15 +74,15 @@ def users() -> frozenset[int]:
     """Ids of the users who may connect from this machine: ours, root's, and those of `ONECLICK_USERS`.
 
     Raises:
-        BadInputError: If `ONECLICK_USERS` names a user whom this machine does not know.
+        BadInputError: If `ONECLICK_USERS` names an unknown user.
     """
     ids = {os.geteuid(), 0}
     for name in (name.strip() for name in os.environ.get(USERS, "").split(",")):
         try:
             ids |= {pwd.getpwnam(name).pw_uid} if name else set()
         except KeyError as error:
-            remedy = "write names of users of this machine, with commas"
-            raise BadInputError(f"{USERS} names a user whom this machine does not know", value=name, remedy=remedy) from error
+            remedy = "write names of users of this machine, separated by commas"
+            raise BadInputError(f"{USERS} names an unknown user", value=name, remedy=remedy) from error
     return frozenset(ids)
 
 
@@ -125,7 +125,7 @@ class Rules:
         host = self._host(_header(scope, b"host") or "")
         if not scope.get("state", {}).get(KNOWN):
             raise BadInputError(
-                "it is not known whose the connection is", remedy="start the server by oneclick_pipeline.web.server"
+                "the owner of the connection is unknown", remedy="start the server by oneclick_pipeline.web.server"
             )
         origin = _header(scope, b"origin")
         self._check_origin(scope, host, origin)
@@ -153,7 +153,7 @@ class Rules:
         if origin.lower() not in {
             one for s in schemes for one in (f"{s}://{host}", f"{s}://{host.removesuffix(_DEFAULT_PORTS[s])}")
         }:
-            remedy = f"open the page itself; a proxy must pass the Host header on, and its name must stand in {HOSTS}"
+            remedy = f"open the page itself; a proxy must pass the Host header on, and its name must be in {HOSTS}"
             raise BadInputError("the request comes from a page of another origin", value=origin, remedy=remedy)
 
     def _check_site(self, scope: Scope, origin: str | None) -> None:

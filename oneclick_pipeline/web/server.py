@@ -37,11 +37,14 @@ class Connection(HttpToolsProtocol):
     users: ClassVar[frozenset[int] | None] = frozenset()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        """Look at who it is, then serve or turn away."""
+        """Look up the user, then serve or refuse."""
         try:
             self._check(transport)
         except (BadInputError, OSError) as refusal:
-            _turn_away(transport, str(refusal) if isinstance(refusal, BadInputError) else "it cannot be seen who asks")
+            _turn_away(
+                transport,
+                str(refusal) if isinstance(refusal, BadInputError) else "the sender of the request cannot be determined",
+            )
         else:
             self.app_state = {**self.app_state, guard.KNOWN: True}
             super().connection_made(transport)
@@ -49,11 +52,11 @@ class Connection(HttpToolsProtocol):
     def _check(self, transport: asyncio.Transport) -> None:
         if self.users is None:
             return
-        found = sockets.users(transport.get_extra_info("socket").fileno())
-        if found is not None and not found <= self.users:
+        users = sockets.users(transport.get_extra_info("socket").fileno())
+        if users is not None and not users <= self.users:
             remedy = f"run as the user of the server, or add your user's name to the server's {guard.USERS}"
             raise BadInputError(
-                "the connection belongs to another user of this machine", value=str(max(found - self.users)), remedy=remedy
+                "the connection belongs to another user of this machine", value=str(max(users - self.users)), remedy=remedy
             )
 
 
@@ -62,7 +65,7 @@ def _turn_away(transport: asyncio.Transport, reason: str) -> None:
     lines = [b"HTTP/1.1 403 Forbidden", *(name + b": " + value for name, value in headers), b"connection: close", b"", body]
     transport.set_protocol(asyncio.Protocol())  # which ignores whatever comes
     transport.write(b"\r\n".join(lines))
-    with suppress(OSError):  # it has ended already
+    with suppress(OSError):  # it has already ended
         transport.write_eof()
     asyncio.get_running_loop().call_later(_LINGER, transport.abort)
 
@@ -76,7 +79,7 @@ def serve(app: ASGIApp, listening: Sequence[socket.socket], **options: Any) -> N
         options: Options of `uvicorn.Config`.
 
     Raises:
-        BadInputError: If `ONECLICK_USERS` names a user whom this machine does not know.
+        BadInputError: If `ONECLICK_USERS` names an unknown user.
         SystemExit: If the application does not start.
     """
     own = type("OwnConnection", (Connection,), {"users": guard.users() if sys.platform == "linux" else None})

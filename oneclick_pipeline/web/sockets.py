@@ -54,12 +54,12 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
         BadInputError: If one of the addresses is taken or cannot be used.
     """
     try:
-        found = _bound(host, port)
+        bound = _bound(host, port)
     except OSError as error:
         problem = f"the port cannot be used: {os.strerror(error.errno or 0)}"
-        raise BadInputError(problem, value=str(port), remedy="choose another port, or stop what uses it") from error
+        raise BadInputError(problem, value=str(port), remedy="choose another port, or stop the program that uses it") from error
     with ExitStack() as stack:
-        yield [stack.enter_context(one) for one in found]
+        yield [stack.enter_context(one) for one in bound]
 
 
 def _bound(host: str, port: int, attempts: int = _ATTEMPTS) -> list[socket.socket]:
@@ -90,7 +90,7 @@ def users(connection: int) -> frozenset[int] | None:
         The ids; None where the other end is on another machine.
 
     Raises:
-        BadInputError: If nobody holds it, or it has ended.
+        BadInputError: If no process holds it, or it has ended.
         OSError: If there are too few descriptors to look.
     """
     with socket.socket(fileno=os.dup(connection)) as own:  # uvloop's own object remembers addresses of what has ended
@@ -98,26 +98,26 @@ def users(connection: int) -> frozenset[int] | None:
             peer, ours = _end(own.getpeername()), _end(own.getsockname())
             if not (peer[0].is_loopback or ours[0].is_loopback or _is_here(peer[0])):
                 return None
-            found = _asked(peer, ours)
+            ids = _asked(peer, ours)
             own.getpeername()
-            if found is None:
-                found = _owners_now((str(peer[0]), peer[1]), (str(ours[0]), ours[1]))
+            if ids is None:
+                ids = _owners_now((str(peer[0]), peer[1]), (str(ours[0]), ours[1]))
                 own.getpeername()
         except OSError as error:
             if error.errno != errno.ENOTCONN:
                 raise
-            found = frozenset()
-    if not found:
-        remedy = "keep the connection open until the answer is there, and see that /proc/net/tcp can be read"
+            ids = frozenset()
+    if not ids:
+        remedy = "keep the connection open until the answer has arrived, and see that /proc/net/tcp can be read"
         raise BadInputError("no process of this machine holds the connection", remedy=remedy)
-    return found
+    return ids
 
 
 def _end(name: Any) -> tuple[_IP, int]:  # noqa: ANN401 - a tuple of the family, or the path of a socket in a folder
     """Address and port of an end; those of an IPv4 peer on an IPv6 socket as IPv4."""
     if not isinstance(name, tuple):
         remedy = "let the server listen on an address and a port"
-        raise BadInputError("the address of the peer is not known", remedy=remedy)
+        raise BadInputError("the address of the peer is unknown", remedy=remedy)
     address = ip_address(name[0])
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address, int(name[1])
 
@@ -158,8 +158,8 @@ def _owners_now(peer: Address, ours: Address) -> frozenset[int]:
     for _ in range(_ATTEMPTS):
         tables = (Path("/proc/net", name) for name in ("tcp", "tcp6"))
         lines = [line for table in tables if table.exists() for line in table.read_text("ascii").splitlines()]
-        if found := owners(lines, peer, ours):
-            return found
+        if users := owners(lines, peer, ours):
+            return users
     return frozenset()
 
 

@@ -261,7 +261,7 @@ SENT_ROWS = [row for row in ROWS if row[1] != "none"]
         (plan([(1, "offer", "voucher", "hold_out", 0.1)]), "customer 1: was held out and got an offer", "arm", "offer"),
         (
             plan(SENT_ROWS, control_share=[0.1, 0.1, 0.2, 0.1]),
-            r"customer 2: was drawn with another share than the first \(1 such rows\)",
+            r"customer 2: was drawn with a different share from the first \(1 such rows\)",
             "control_share",
             "0.2",
         ),
@@ -275,7 +275,7 @@ def test_rows_that_cannot_be_true_are_refused(tmp_path, log, problem, column, va
 
 
 def test_a_broken_plan_is_never_published(tmp_path):
-    with pytest.raises(BadInputError, match="customer 1: stands twice"):
+    with pytest.raises(BadInputError, match="customer 1: appears twice"):
         ledger.publish(tmp_path, MONTH, plan([(1, "offer", "voucher", "plan", 0.7), (1, "control", None, "hold_out", 0.1)]))
     assert ledger.published_months(tmp_path) == []
 
@@ -291,7 +291,7 @@ def test_missing_columns_are_named(tmp_path, column):
 def test_no_parquet_is_said_so(tmp_path, content):
     path = put(tmp_path, plan())
     path.write_bytes(content)
-    with pytest.raises(BadInputError, match="no Parquet file") as error:
+    with pytest.raises(BadInputError, match="not a readable Parquet file") as error:
         ledger.read(tmp_path, [MONTH], TODAY)
     assert error.value.file == str(path)
 
@@ -312,7 +312,7 @@ def test_rows_that_were_changed_since_they_were_handed_over_are_refused(tmp_path
     """Every value is legal; what the file says of itself is that it was another."""
     published = ledger.publish(tmp_path, MONTH, plan())
     rewritten(published.path, change)
-    with pytest.raises(BadInputError, match="the rows are not those that were handed over") as error:
+    with pytest.raises(BadInputError, match="the rows differ from those that were published") as error:
         read(tmp_path)
     assert error.value.file == str(published.path)
 
@@ -321,7 +321,7 @@ def test_rows_that_were_changed_since_they_were_handed_over_are_refused(tmp_path
 def test_what_pandas_keeps_in_the_file_may_be_damaged(tmp_path, kept):
     published = ledger.publish(tmp_path, MONTH, plan())
     rewritten(published.path, lambda table: table.replace_schema_metadata({b"pandas": kept}))
-    with pytest.raises(BadInputError, match="this is no Parquet file that can be read"):
+    with pytest.raises(BadInputError, match="this is not a readable Parquet file"):
         ledger.handed_over(tmp_path, MONTH)
 
 
@@ -349,7 +349,7 @@ def test_digest_sees_every_change_and_no_order(data):
 
 
 def test_handed_over_is_all_that_the_file_holds_gaps_included(tmp_path):
-    """Whoever is held out for good has no offer of which an effect could be expected."""
+    """Whoever is held out permanently has no offer of which an effect could be expected."""
     made = plan(expected_effect=[-0.1, -0.2, np.nan, -0.3, np.nan], expected_gain=[0.1, 0.2, np.nan, 0.3, np.nan])
     ledger.publish(tmp_path, MONTH, made)
     got = ledger.handed_over(tmp_path, MONTH)

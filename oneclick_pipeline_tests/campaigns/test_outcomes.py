@@ -98,7 +98,7 @@ def test_nothing_to_see_yet(month):
 
 def test_a_snapshot_after_the_month_is_refused():
     months = {m: snapshot({1: STEADY}) for m in ("2026-01", "2026-02", "2026-03")}
-    with pytest.raises(BadInputError, match="outcomes of 2026-02 were given what was known only in 2026-03"):
+    with pytest.raises(BadInputError, match="outcomes of 2026-02 were given data that was only known in 2026-03"):
         outcomes(sent([1]), months, "2026-02")
 
 

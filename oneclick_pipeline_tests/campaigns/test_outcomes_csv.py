@@ -28,7 +28,7 @@ def test_any_of_the_formats_reads_the_same(write, delimiter, encoding, ends):
     ("content", "words"),
     [
         ("", ["empty"]),
-        ("customer_id,offer_id,revenue\n", ["header and no rows"]),
+        ("customer_id,offer_id,revenue\n", ["header but no rows"]),
         (GOOD.replace("offer_id", "offer"), ["line 1", "«offer_id»", "missing"]),
         (GOOD.replace("customer_id", "id"), ["line 1", "«customer_id»", "missing"]),
         ("customer_id,offer_id,x,x\n1,control,1,1\n", ["«x»", "twice"]),
@@ -36,7 +36,7 @@ def test_any_of_the_formats_reads_the_same(write, delimiter, encoding, ends):
         ("customer_id,offer_id\n1,control\n2,a\n", ["no outcome", "numeric column"]),
         ("customer_id,offer_id,x\n1,control,a\n2,b,c\n", ["no outcome", "numeric column"]),
         (GOOD.replace("control", "none"), ["no control", "`control`"]),
-        (GOOD.replace("voucher", "control"), ["nobody but controls"]),
+        (GOOD.replace("voucher", "control"), ["only controls"]),
         ("customer_id,offer_id,x\n1,control,1\n1,a,2\n", ["none of the 2 rows", "several lines"]),
     ],
 )

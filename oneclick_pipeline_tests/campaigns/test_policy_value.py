@@ -144,7 +144,7 @@ def test_what_cannot_be_judged_is_refused():
     with pytest.raises(BadInputError, match="gives an offer without a cost") as error:
         policy_value(world.outcomes, {"odd": ["gold"] * 200}, COSTS)
     assert error.value.value == "gold"
-    with pytest.raises(BadInputError, match="speaks of 1 customers, the outcomes of 200"):
+    with pytest.raises(BadInputError, match="covers 1 customers, the outcomes cover 200"):
         policy_value(world.outcomes, {"odd": ["voucher"]}, COSTS)
     with pytest.raises(BadInputError, match="no explored or held-out customer"):
         policy_value(world.outcomes[world.outcomes["assignment"] == "plan"], {}, COSTS)

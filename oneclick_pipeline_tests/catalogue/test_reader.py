@@ -131,7 +131,7 @@ def test_digest_is_of_the_offers_and_not_of_the_layout():
 def test_an_offer_is_found_by_its_id_or_its_absence_told():
     catalogue = Catalogue.parse(text())
     assert catalogue["voucher"].title_en == "Voucher"
-    with pytest.raises(BadInputError, match=r"value 'gift': there is no such offer.* known offers are voucher"):
+    with pytest.raises(BadInputError, match=r"value 'gift': the catalogue has no such offer.* the offers are voucher"):
         catalogue["gift"]
 
 
@@ -180,7 +180,7 @@ END = len(FIELDS) + 2  # line after the first offer
     ("content", "problem", "line", "value"),
     [
         (text(entry() + "    costs: 1\n"), "unknown field", END, "costs"),
-        (text(entry() + "    cost: 1\n"), "field cost: it stands twice", END, "cost"),
+        (text(entry() + "    cost: 1\n"), "field cost: it appears twice", END, "cost"),
         (text(entry(), entry(title_ru="Другой")), "field id", END, "voucher"),
         (
             text(entry(valid_from="2026-10", valid_to="2026-09")),
@@ -208,23 +208,23 @@ def test_fields_that_do_not_go_together_are_named(content, problem, line, value)
         ("{column: unpaid_items, op: in, value: 4}", "value: a list is expected", "4"),
         ("{column: unpaid_items, op: in, value: []}", "value: the list is empty", "a list"),
         ("{column: unpaid_items, op: in, value: [4, x]}", "value of unpaid_items: it must be a number", "x"),
-        ('{column: service_level, op: ">=", value: premium}', "service_level is no number", ">="),
+        ('{column: service_level, op: ">=", value: premium}', "service_level is not a number", ">="),
         ('{column: service_level, op: "==", value: gold}', "value: it must be one of standard, premium", "gold"),
         ('{column: service_level, op: "==", value: 1}', "value: it must be one of standard, premium", "1"),
-        ('{column: favourite_category, op: "==", value: 5}', "value: it must be a text", "5"),
+        ('{column: favourite_category, op: "==", value: 5}', "value: it must be text", "5"),
         ('{column: marketing_consent, op: "==", value: 1}', "marketing_consent is true or false", "1"),
-        ('{column: minutes_m0, op: "<", column_value: service_level}', "service_level is no number", "service_level"),
-        ('{column: service_level, op: "==", column_value: minutes_m0}', "only numbers are compared so", "minutes_m0"),
+        ('{column: minutes_m0, op: "<", column_value: service_level}', "service_level is not a number", "service_level"),
+        ('{column: service_level, op: "==", column_value: minutes_m0}', "only numbers can be compared by order", "minutes_m0"),
         ('{column: minutes_m0, op: "<", column_value: minutes}', "column_value: it must be one of", "minutes"),
         ('{column: profit, op: ">=", quantile: 50}', "quantile: it must be between 0 and 1", "50"),
-        ("{column: profit, op: in, quantile: 0.5}", "only numbers are compared so", "0.5"),
-        ('{column: segment, op: "==", quantile: 0.5}', "only numbers are compared so", "0.5"),
+        ("{column: profit, op: in, quantile: 0.5}", "only numbers can be compared by order", "0.5"),
+        ('{column: segment, op: "==", quantile: 0.5}', "only numbers can be compared by order", "0.5"),
         ('{column: profit, op: ">="}', "exactly one of value, column_value, quantile", "a mapping"),
         ('{column: profit, op: ">=", value: 1, quantile: 0.5}', "exactly one of value, column_value, quantile", "a mapping"),
         ('{op: ">=", value: 1}', "field column: it is missing", None),
         ("{column: profit, value: 1}", "field op: it is missing", None),
         ('{column: profit, op: ">=", value: 1, weight: 2}', "unknown field", "weight"),
-        ("{any: []}", "any: there is no condition in it", "a list"),
+        ("{any: []}", "any: it holds no condition", "a list"),
         ("{any: 5}", "any: a list is expected", "5"),
         ('{any: [{column: profit, op: ">=", value: 1}], op: ">="}', "unknown field", "op"),
         ("{any: [{any: []}]}", "unknown field", "any"),
@@ -245,7 +245,7 @@ def test_wrong_condition_is_told(condition, problem, value):
         ("", "the catalogue is empty", None),
         ("# nothing\n", "the catalogue is empty", None),
         ("offers:\n", "offers: a list is expected", 1),
-        ("offers: []\n", "offers: there is none", 1),
+        ("offers: []\n", "offers: the list is empty", 1),
         ("- id: a\n", "fields with values are expected", 1),
         ("offer: []\n", "unknown field", 1),
         ("offers:\n  - voucher\n", "fields with values are expected", 2),

@@ -45,17 +45,17 @@ def test_clean_empty_activity_is_kept(cleaned):
 @pytest.mark.parametrize(
     ("column", "value", "rule"),
     [
-        ("customer_id", "12x", "is no integer"),
+        ("customer_id", "12x", "is not an integer"),
         ("customer_id", "", "is missing"),
         ("customer_id", "-4", "is not at least 0"),
         ("activity", "Выросла", "is not one of «Снизилась», «Прежний уровень»"),
         ("service_level", "базовый", "is not one of «стандарт», «премиум»"),
         ("marketing_consent", "на", "is not one of «да», «нет»"),
-        ("contacts_month", "4.5", "is no integer"),
-        ("contacts_6m", "nan", "is no number"),
-        ("contacts_6m", "1e400", "is no number"),
-        ("tenure_days", "99999999999999999999", "is no integer"),
-        ("tenure_days", "1000000000000000000", "is no integer"),
+        ("contacts_month", "4.5", "is not an integer"),
+        ("contacts_6m", "nan", "is not a number"),
+        ("contacts_6m", "1e400", "is not a number"),
+        ("tenure_days", "99999999999999999999", "is not an integer"),
+        ("tenure_days", "1000000000000000000", "is not an integer"),
         ("promo_share", "1.01", "is not between 0 and 1"),
         ("pages_per_visit", "-1", "is not at least 0"),
         ("favourite_category", "", "is missing"),
@@ -70,7 +70,10 @@ def test_clean_row_that_breaks_a_rule_is_rejected_with_its_place(cleaned, column
 
 def test_clean_row_that_breaks_two_rules_is_one_row_and_two_reasons(cleaned):
     result = cleaned(PROFIT, "id;Прибыль\nx;y\n1;2\n")
-    assert rows(result.rejected) == [("money", 2, "id", "x", "is no integer"), ("money", 2, "Прибыль", "y", "is no number")]
+    assert rows(result.rejected) == [
+        ("money", 2, "id", "x", "is not an integer"),
+        ("money", 2, "Прибыль", "y", "is not a number"),
+    ]
     assert result.rejected_rows == 1
 
 

@@ -12,7 +12,7 @@ from oneclick_pipeline_tests.tracking.trainings import FAILED, PASSED, log, mode
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
-    """A home with three versions: the first passed every gate, the second failed one, the third was not judged."""
+    """A home with three versions: the first passed every gate, the second failed one, the third was not evaluated."""
     home = tmp_path_factory.mktemp("registry")
     training = make_training()
     trained = train(training, QUICK.model_copy(update={"families": ("logistic_regression",)}))
@@ -43,7 +43,7 @@ def test_model_list_shows_versions_gates_and_aliases(oneclick, judged):
     for part in ("champion", "of 2026-10", "9 gates passed", Tracking(judged).version(1).run_id[:8], "ROC-AUC", "log loss"):
         assert part in first
     assert "failed: loads_in_fresh_process" in second
-    assert "not judged" in third
+    assert "not evaluated" in third
     assert "challenger" in third
 
 

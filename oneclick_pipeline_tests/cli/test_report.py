@@ -24,7 +24,7 @@ def test_run_leaves_one_page_and_keeps_it_in_mlflow(finished):
     html = report_file(finished.home, MONTH).read_text(encoding="utf-8")
     assert html.startswith("<!DOCTYPE html>")
     assert files.loads(html) == []
-    assert files.shown(html) == {"customers": table(finished.home, "customer_features").height}
+    assert files.page_figures(html) == {"customers": table(finished.home, "customer_features").height}
     store = Tracking(finished.home)
     kept = local(store._client().get_run(store.require_champion().run_id).info.artifact_uri) / "report" / f"{MONTH}.html"
     assert kept.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

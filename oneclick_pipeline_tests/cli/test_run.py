@@ -84,7 +84,9 @@ def test_quarantined_row_is_named_and_the_code_is_3(oneclick, finished, tmp_path
     path.write_bytes(b"\r\n".join(lines))
     code, out, err = oneclick("run", "--month", MONTH, "--home", home, "--job", "refresh")
     assert code == 3
-    assert "quarantined: money.csv, line 7, column «Прибыль», value 'много': is no number. What to do: correct the value" in err
+    assert (
+        "quarantined: money.csv, line 7, column «Прибыль», value 'много': is not a number. What to do: correct the value" in err
+    )
     assert f"warning: customer_features: Some customers are missing from a file (incomplete 1, customers {customer}" in err
     assert "20/20" in out
     for part in (

@@ -29,17 +29,17 @@ def test_quarantined_is_empty_where_nothing_was_rejected(tmp_path):
 
 
 def test_quarantined_names_place_value_rule_and_remedy_in_the_order_of_the_files(tmp_path):
-    rejected(tmp_path, [("money", 9, None, "1;", "is broken"), ("market_file", 3, "id", "x", "is no integer")])
+    rejected(tmp_path, [("money", 9, None, "1;", "is broken"), ("market_file", 3, "id", "x", "is not an integer")])
     remedy = "What to do: correct the value in the export and run the month again; until then the row is left out"
     assert summary.quarantined(tmp_path, MONTH) == [
-        f"market_file.csv, line 3, column «id», value 'x': is no integer. {remedy}",
+        f"market_file.csv, line 3, column «id», value 'x': is not an integer. {remedy}",
         f"money.csv, line 9, value '1;': is broken. {remedy}",
     ]
 
 
 @pytest.mark.parametrize(("rows", "more"), [(20, None), (21, 1), (500, 480)])
 def test_quarantined_lists_twenty_and_counts_the_rest(tmp_path, rows, more):
-    path = rejected(tmp_path, [("money", line, "id", "x", "is no integer") for line in range(rows + 1, 1, -1)])
+    path = rejected(tmp_path, [("money", line, "id", "x", "is not an integer") for line in range(rows + 1, 1, -1)])
     messages = summary.quarantined(tmp_path, MONTH)
     assert [m.split(",")[1] for m in messages[:20]] == [f" line {line}" for line in range(2, 22)]
     assert messages[20:] == ([f"and {more} more in {path}"] if more else [])

@@ -62,7 +62,7 @@ def test_twin_months_makes_months_that_follow_one_another_and_does_not_overwrite
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "told"), [("2026-13", "2027-01", "is not a month"), ("2026-02", "2026-01", "lies before the first")]
+    ("first", "last", "told"), [("2026-13", "2027-01", "is not a month"), ("2026-02", "2026-01", "is before the first")]
 )
 def test_twin_months_refuses_impossible_months(oneclick, tmp_path, first, last, told):
     code, _, err = oneclick("twin", "months", "--from", first, "--to", last, "--home", tmp_path)

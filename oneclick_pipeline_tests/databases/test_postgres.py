@@ -165,8 +165,8 @@ def test_server_that_goes_away_is_told_in_plain_words(server, monkeypatch, tmp_p
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
-        ("mysql://store:s3cr3t@host/db", "none of a PostgreSQL"),
-        ("postgresql://store:s3cr3t@host", "none of a PostgreSQL"),
+        ("mysql://store:s3cr3t@host/db", "not that of a PostgreSQL"),
+        ("postgresql://store:s3cr3t@host", "not that of a PostgreSQL"),
         ("postgresql://store:s3cr3t@host:port/db", "is not understood"),
         ("s3cr3t", "is not understood"),
         ("postgresql://store:s3cr3t@host/db\udc9b", "is not understood"),
@@ -203,5 +203,5 @@ def test_configuration_follows_the_variable_until_somebody_edits_it(monkeypatch,
     assert yaml.safe_load(_STORAGE_LINE) == yaml.safe_load(_STORAGE)
     assert "s3cr3t" not in str(caught.value)
     config.write_text("a: [")
-    with pytest.raises(BadInputError, match="no configuration of Dagster"):
+    with pytest.raises(BadInputError, match="not a valid configuration of Dagster"):
         prepare_instance(tmp_path)

@@ -93,7 +93,7 @@ def test_tables_stand_side_by_side(tmp_path):
 def test_tables_of_different_customers_do_not(tmp_path, others):
     profit = pd.DataFrame({"customer_id": others, "profit": 1.0})
     ours = Batches("customer_segments", written(tmp_path, people(range(3))), rows=2)
-    with pytest.raises(BadInputError, match="profit and customer_segments are of different customers"):
+    with pytest.raises(BadInputError, match="profit and customer_segments have different customers"):
         list(ours.beside(Batches("profit", written(tmp_path, profit, "profit"))))
 
 

@@ -196,7 +196,7 @@ def test_spark_refuses_tables_of_other_customers(tmp_path, on_spark):
     for name, ids in (("ours", [1, 2]), ("others", [1, 3])):
         pl.DataFrame({"customer_id": ids, "profit": [0.5, None]}).write_parquet(tmp_path / f"{name}.parquet")
     ours, others = (Batches("profit", tmp_path / f"{name}.parquet") for name in ("ours", "others"))
-    with pytest.raises(BadInputError, match="profit and profit are of different customers"):
+    with pytest.raises(BadInputError, match="profit and profit have different customers"):
         list(on_spark.map(ours.beside(others), len))
 
 

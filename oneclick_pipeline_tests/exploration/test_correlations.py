@@ -39,7 +39,7 @@ def test_correlations_contract_and_pairs(found):
     got = found
     CORRELATIONS.contract().validate(pl.from_pandas(got.table))
     assert list(zip(got.table["column_a"], got.table["column_b"], strict=True)) == list(combinations(NAMES, 2))
-    assert (got.left_out, got.customers, got.says) == ((), 300, "all 300 regular customers")
+    assert (got.left_out, got.customers, got.description) == ((), 300, "all 300 regular customers")
     assert np.isfinite(got.table[["phik", "significance"]]).all(axis=None)
 
 
@@ -150,7 +150,7 @@ def test_correlations_nobody_regular(features):
 def test_correlations_sample_said(features):
     frame = only(pd.concat([features] * 4), activity=None).assign(customer_id=range(1200))
     got = correlations(frame, Exploration(max_rows=1000))
-    assert (got.customers, got.says) == (1000, "random sample of 1,000 of 1,200 regular customers")
+    assert (got.customers, got.description) == (1000, "random sample of 1,000 of 1,200 regular customers")
 
 
 VALUES = st.one_of(st.none(), st.just(1.0), st.floats(0, 1e6))

@@ -55,9 +55,9 @@ def test_distributions_shares_of_each_class(features):
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [
-        ({"activity": None}, "activity not known (300)"),
+        ({"activity": None}, "activity unknown (300)"),
         ({"activity": "stable"}, "stable (300)"),
-        ({"regular": False}, "activity not known (0)"),
+        ({"regular": False}, "activity unknown (0)"),
     ],
 )
 def test_distributions_of_one_class_or_of_nobody(features, columns, shown):
@@ -105,7 +105,7 @@ def test_phik_matrix_names_in_order_values_frame():
 def test_phik_matrix_of_one_pair_is_drawn_and_of_none_says_so():
     assert pictures.png(phik_matrix(table(PAIRS[0]))).startswith(b"\x89PNG")
     picture = phik_matrix(table())
-    assert texts(picture) == ["no two columns have different values"]
+    assert texts(picture) == ["there are not two columns with different values"]
     assert pictures.png(picture).startswith(b"\x89PNG")
 
 

@@ -28,7 +28,7 @@ def test_regular_sample_regular_customers_only(features):
     features["regular"] = np.arange(300) < 120
     sample = regular_sample(features, SETTINGS)
     assert len(sample.frame) == sample.regular_customers == 120
-    assert sample.says == "all 120 regular customers"
+    assert sample.description == "all 120 regular customers"
 
 
 @pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
@@ -49,7 +49,7 @@ def test_regular_sample_missing_values(features):
 def test_regular_sample_size_and_words(features):
     sample = regular_sample(many(features, 5), SMALL)
     assert (len(sample.frame), sample.regular_customers) == (1000, 1500)
-    assert sample.says == "random sample of 1,000 of 1,500 regular customers"
+    assert sample.description == "random sample of 1,000 of 1,500 regular customers"
 
 
 def test_regular_sample_any_order_same_customers(features):

@@ -154,7 +154,7 @@ def test_alerts_neither_flood_nor_fall_silent(daemon):
     daemon.look(AHEAD, times=3)
     assert daemon.alerts() == ["missing-2026-11-2027-11"]
     text = json.loads((daemon.home / "alerts" / "stderr" / "missing-2026-11-2027-11.json").read_text())["reason"]
-    assert "the exports of 13 months, 2026-11 to 2027-11, have not come; is the clock right? It says 2028-01-02" in text
+    assert "the exports of 13 months, 2026-11 to 2027-11, have not arrived; is the clock right? It says 2028-01-02" in text
     daemon.set_back(RIGHT)
     daemon.look(RIGHT + MINUTE, times=2)
     daemon.look(DECEMBER, times=3)

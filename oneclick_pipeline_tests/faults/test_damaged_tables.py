@@ -102,7 +102,7 @@ def test_damaged_ledger_is_named_and_nothing_is_published_over_it(home, month, r
     left = path.read_bytes()
     message = refused(home, reader)
     assert str(path) in message
-    assert "put its backup in its place" in message
+    assert "restore it from a backup" in message
     assert path.read_bytes() == left
 
 

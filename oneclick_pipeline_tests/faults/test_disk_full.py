@@ -1,4 +1,4 @@
-"""A disk that fills up: plain words and the old content, and once there is room the next run ends as an undisturbed one."""
+"""A disk that fills up: plain words and the old content, and once there is space the next run ends as an undisturbed one."""
 
 import shutil
 
@@ -24,7 +24,7 @@ def test_full_disk_is_told_with_the_place_and_the_remedy_and_leaves_the_old_tabl
         assert not result.success
         message = told(result)
         assert str(disk) in message
-        assert "the disk is full. What to do: make room on it and run again" in message
+        assert "the disk is full. What to do: free some space on it and run again" in message
         assert digests(home) == before
         (disk / "filler").unlink()
         assert materialize(home).success
@@ -91,7 +91,7 @@ def test_disk_that_fills_up_at_any_step_costs_a_run_and_nothing_else(reference, 
             print(f"\n{job}, {leave // KB} KiB left after {step or 'nothing'}: {filler.at or 'at the start'}: {message[:150]}")
         assert "the disk is full" in message
         assert str(disk) in message
-        assert "What to do: make room on it" in message
+        assert "What to do: free some space on it" in message
         found = digests(home)
         assert set(found) == set(TABLES)
         # a retrain counts its models: the number of the version stands in these tables

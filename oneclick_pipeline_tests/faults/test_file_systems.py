@@ -16,9 +16,10 @@ from oneclick_pipeline_tests.faults.mounts import ReadOnly, give_inodes_back, sm
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests, files, instance_of, materialize, run, told
 
 CAUSES = {
-    "read-only": "the file system is read-only. What to do: find out why (a disk with errors turns so: dmesg), make it writable",
-    "no inodes": "the file system has no inodes left, so no further file can be made there, although there is room. What to do: "
-    "delete files that nobody needs (df -i counts them) and run again",
+    "read-only": "the file system is read-only. What to do: find out why (disk errors cause this: dmesg), make it writable",
+    "no inodes": "the file system has no inodes left, so no more files can be created there, although there is space. What "
+    "to do: "
+    "delete files that are no longer needed (df -i counts them) and run again",
 }
 SETTINGS = FAST + "exploration: {max_rows: 1000}\n"
 STEPS = [sorted(key.path[-1] for key in asset.keys) for asset in ASSETS if isinstance(asset, dg.AssetsDefinition)]

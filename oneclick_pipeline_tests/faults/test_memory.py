@@ -38,7 +38,7 @@ except BadInputError as error:  # it befell Dagster's own databases, not a step
 print(*errors, sep="\\n")
 sys.exit(bool(errors))
 """
-MEMORY = "the memory that the process may use does not suffice. What to do: give it more (ulimit -v"
+MEMORY = "the memory available to the process is not enough. What to do: give it more memory (ulimit -v"
 
 
 def limit(megabytes):

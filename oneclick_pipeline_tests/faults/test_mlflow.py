@@ -49,20 +49,20 @@ def cut(path):
 
 @pytest.mark.parametrize(
     ("broken", "problem"),
-    [(no_database, "this is no database"), pytest.param(cut, "the database is damaged", marks=pytest.mark.soak)],
+    [(no_database, "this is not a database"), pytest.param(cut, "the database is damaged", marks=pytest.mark.soak)],
 )
 def test_file_that_is_no_database_is_named_with_the_remedy(home, broken, problem):
     broken(database_of(home))
     message = refused(home, "customer_scores")
     assert f"{database_of(home)}, value " in message
-    assert f"{problem}. What to do: put the last backup in its place" in message
+    assert f"{problem}. What to do: restore it from the last backup" in message
 
 
 def test_database_that_is_gone_is_not_made_anew_beside_its_models(home):
     database_of(home).unlink()
     message = refused(home, "customer_scores")
-    assert f"{database_of(home)}: the database is gone, and the models that it knew are still there" in message
-    assert "put its backup in its place" in message
+    assert f"{database_of(home)}: the database is gone, but its models are still there" in message
+    assert "restore it from a backup" in message
     assert not database_of(home).exists()
 
 

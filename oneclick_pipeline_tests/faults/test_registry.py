@@ -85,7 +85,7 @@ def all_files_deleted(home):
 
 
 NO_CHAMPION = ("no champion model yet", "oneclick run --job retrain")
-GONE = ("what belongs to model version 1 is gone", "restore it from a backup, or choose another version", "--job retrain")
+GONE = ("a file of model version 1 is missing", "restore it from a backup, or choose another version", "--job retrain")
 CHANGED = ("not the one that was registered", "find out who changed it", "oneclick model promote", "--job retrain")
 CASES = [
     (alias_removed, NO_CHAMPION),
@@ -124,7 +124,7 @@ def test_report_of_scores_whose_model_is_gone_is_refused_with_the_remedy(home, b
 
 def test_shapley_values_that_are_gone_are_told(home):
     kept_file(home, runs.SHAPLEY).unlink()
-    assert f"{runs.SHAPLEY}: what belongs to model version 1 is gone" in refused(home, "model_explanation")
+    assert f"{runs.SHAPLEY}: a file of model version 1 is missing" in refused(home, "model_explanation")
 
 
 @pytest.mark.soak

@@ -52,7 +52,7 @@ def test_snapshot_replaced_while_it_is_read_is_refused_and_taken_by_the_next_run
 
         patch.setattr(lines, "scan", replaced_meanwhile)
         message = refused(copy, "money")
-    assert f"{path}: the file changed while it was read. What to do: run the month again once it is whole" in message
+    assert f"{path}: the file changed while it was read. What to do: run the month again once the file is complete" in message
     assert homes.materialize(copy).success
     assert {profit % 1 for profit in table(copy, "profit")["profit"]} == {0.75}
 
@@ -142,7 +142,7 @@ def test_exports_that_are_written_to_while_they_are_cleaned_make_no_table_though
 
         patch.setattr(assets, "clean_export", meanwhile)
         message = refused(copy, *CLEAN)
-    assert f"{path}: the file changed while it was read. What to do: run the month again once it is whole" in message
+    assert f"{path}: the file changed while it was read. What to do: run the month again once the file is complete" in message
     assert materialize(copy, *CLEAN).success
 
 

@@ -194,7 +194,7 @@ def test_group_other_than_the_first_is_inherited(tmp_path):
 @pytest.mark.parametrize("name", ["no-such-group", str(FOREIGN_GROUP), "9" * 30, "-1", "１２"])
 def test_group_that_cannot_be_is_refused_before_a_file_is_made(tmp_path, monkeypatch, name):
     monkeypatch.setenv(permissions.GROUP, name)
-    with pytest.raises(BadInputError, match=r"ONECLICK_GROUP .*What to do: name a group that the user is in") as caught:
+    with pytest.raises(BadInputError, match=r"ONECLICK_GROUP.*What to do: name a group that the user is in") as caught:
         permissions.prepare(tmp_path / "home")
     assert caught.value.value == name
     assert list(tmp_path.iterdir()) == []
@@ -203,7 +203,7 @@ def test_group_that_cannot_be_is_refused_before_a_file_is_made(tmp_path, monkeyp
 def test_command_refuses_such_a_group_plainly(tmp_path):
     done = command("-c", CLI, "doctor", "--home", tmp_path, ONECLICK_GROUP="no-such-group")
     assert done.returncode == 1
-    assert done.stderr.startswith(b"error: value 'no-such-group': there is no group as ONECLICK_GROUP names it")
+    assert done.stderr.startswith(b"error: value 'no-such-group': the group named by ONECLICK_GROUP does not exist")
 
 
 def test_home_of_an_earlier_version_is_shut_by_the_next_run(tmp_path):

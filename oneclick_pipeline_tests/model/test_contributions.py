@@ -27,7 +27,7 @@ def test_json_round_trip(contributions):
 
 
 BREAKAGES = {
-    "no JSON": lambda _: None,
+    "not JSON": lambda _: None,
     "another version": lambda c: c.update(version=2),
     "no curves": lambda c: c.pop("curves"),
     "a curve too few": lambda c: c["curves"].pop(),
@@ -48,6 +48,6 @@ BREAKAGES = {
 def test_from_json_refuses(contributions, what):
     content = json.loads(contributions.to_json())
     changed = BREAKAGES[what](content)
-    text = "{" if what == "no JSON" else json.dumps(changed if isinstance(changed, list) and what == "no object" else content)
+    text = "{" if what == "not JSON" else json.dumps(changed if isinstance(changed, list) and what == "no object" else content)
     with pytest.raises(BadInputError, match="restore the file from a backup"):
         Contributions.from_json(text)

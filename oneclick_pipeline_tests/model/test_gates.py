@@ -91,7 +91,7 @@ def test_no_drop(trained, now, passed):
 def test_calibrated_tells_what_chance_would_give(trained, found, passed):
     gate = gates.calibrated(trained.predictions, found, 0.06)
     assert gate.passed is passed
-    assert "perfect probabilities of 240 customers would show 0.0" in gate.text
+    assert "perfect probabilities for 240 customers would show 0.0" in gate.text
     assert str(Gate("calibrated", passed=False, figures={}, text="ECE 0.07")) == "failed: ECE 0.07"
 
 
@@ -163,7 +163,7 @@ def test_model_that_refuses_odd_rows_is_not_sane(trained, training):
         replace(trained, pipeline=Proud()), training, None, Reopened(error="ValueError: Input contains NaN"), Gates()
     )
     told = {gate.name: str(gate) for gate in judged}
-    assert told["sane_on_edges"] == "failed: odd rows cannot be predicted: Input contains NaN"
+    assert told["sane_on_edges"] == "failed: unusual rows cannot be predicted: Input contains NaN"
     assert told["loads_in_fresh_process"] == "failed: no predictions: ValueError: Input contains NaN"
 
 

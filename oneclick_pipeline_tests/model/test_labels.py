@@ -73,10 +73,12 @@ def test_labels_are_those_three_months_later_where_history_allows(panel, month, 
 
 @pytest.mark.parametrize("month", MONTHS[:-1])
 def test_a_month_after_the_models_is_refused(panel, month):
-    with pytest.raises(BadInputError, match=f"a training set for {month} was given what was known only in .*2026-10") as error:
+    with pytest.raises(
+        BadInputError, match=f"a training set for {month} was given data that was only known in .*2026-10"
+    ) as error:
         built(panel, month)
     assert error.value.remedy == f"pass the months up to {month}"
-    with pytest.raises(BadInputError, match="known only in"):
+    with pytest.raises(BadInputError, match="only known in"):
         agreement(panel, month=month, settings=Labels())
 
 

@@ -45,7 +45,7 @@ def test_single_feature_auc_is_that_of_the_order_where_that_is_all(large):
     for limit, stops in ((LIMIT, False), (aucs.iloc[0], True), (aucs.iloc[0] + 0.001, False)):
         assert (disguised_label(aucs, limit=limit) is not None) == stops
     assert unknown_columns(large) is None
-    assert "to be from before the label: churned_later" in str(unknown_columns(large.assign(churned_later=1)))
+    assert "to predate the label: churned_later" in str(unknown_columns(large.assign(churned_later=1)))
 
 
 def test_feature_that_says_nothing_gets_a_half(large):

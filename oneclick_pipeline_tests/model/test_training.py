@@ -129,7 +129,7 @@ def test_max_rows_trains_on_a_sample_and_says_so(training):
 
 
 def test_train_one_class_is_refused(training):
-    with pytest.raises(BadInputError, match="one class"):
+    with pytest.raises(BadInputError, match="the same class"):
         train(training.assign(declined=1), QUICK)
 
 

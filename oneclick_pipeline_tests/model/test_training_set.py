@@ -96,7 +96,7 @@ def test_digest_tells_contents_not_order(training):
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_is_refused(training, label):
-    with pytest.raises(BadInputError, match=r"one class, (stable|declined)") as error:
+    with pytest.raises(BadInputError, match=r"the same class, (stable|declined)") as error:
         require_enough(training.assign(declined=label), folds=5, inner_folds=3)
     assert error.value.remedy
 

@@ -17,7 +17,7 @@ LIMITS = Monitoring()
 
 
 def wide(seed=1, customers=N, **changes):
-    """Customers drawn anew by every seed from the same distributions."""
+    """Customers drawn again by every seed from the same distributions."""
     rng = np.random.default_rng(seed)
     moved = {name: rng.integers(1, 9, customers).astype(float) for name in FEATURE_NAMES}
     moved |= {

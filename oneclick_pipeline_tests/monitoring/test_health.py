@@ -126,7 +126,7 @@ def test_few_of_a_class_are_not_enough_data():
 def test_nothing_is_judged_before_its_outcome_is_known(month):
     scores, features = tables(*people(300)[:2])
     assert judged(scores, {FIRST: features[FIRST]}, month=month).empty
-    with pytest.raises(BadInputError, match="known only in"):
+    with pytest.raises(BadInputError, match="only known in"):
         judged(scores, features, month=month)
 
 

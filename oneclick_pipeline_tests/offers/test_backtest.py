@@ -1,4 +1,4 @@
-"""The plan's way of choosing beside simpler ones, on campaigns with known effects."""
+"""The plan's assignment beside simpler ones, on campaigns with known effects."""
 
 from dataclasses import dataclass
 

@@ -201,7 +201,7 @@ def test_publish_that_dies_half_way_leaves_the_old_rows(url, monkeypatch, step):
 
 def test_row_that_the_database_refuses_leaves_the_old_rows(url):
     database.publish(url, MONTH, plan([1]), segments([1]))
-    with pytest.raises(BadInputError, match=r"the database refused, nothing of 2026-10 was changed"):
+    with pytest.raises(BadInputError, match=r"the database refused, and nothing of 2026-10 was changed"):
         database.publish(url, MONTH, plan([1], "control"), segments([1, 2], segment=[None, "grow"]))
     assert [row["arm"] for row in rows(url, "oneclick_offer_plan")] == ["offer"]
 
@@ -229,7 +229,7 @@ def test_published_database_has_no_password(server):
         ("postgresql://store:s3cr3t@host:port/db", "the database URL is not understood"),
         ("", "the database URL is not understood"),
         ("mysql://store:s3cr3t@host/db", "the database is neither PostgreSQL nor SQLite"),
-        ("sqlite:////nowhere/at/all/store.db", "the folder of the database is not there"),
+        ("sqlite:////nowhere/at/all/store.db", "the folder of the database does not exist"),
         ("postgresql://store:s3cr3t@127.0.0.1:1/db", "the database refused"),
         ("postgresql://store@127.0.0.1:1/db?password=s3cr3t", "the database refused"),
         ("postgresql://store@127.0.0.1:1/db?password=s3cr3t&sslmode=s3cr3t", "the database refused"),
@@ -265,10 +265,10 @@ def test_tables_of_an_older_version_get_the_columns_that_they_lack_and_keep_thei
 
 def test_table_with_another_key_is_refused_and_the_remedy_loses_nothing(url):
     old_tables(url, without={"fits"}, key="")
-    with pytest.raises(BadInputError, match="oneclick_offer_plan of the database is not ours") as error:
+    with pytest.raises(BadInputError, match="oneclick_offer_plan in the database is not ours") as error:
         database.publish(url, MONTH, plan([1]), segments([1]))
     assert "rename it" in error.value.remedy
-    assert "its rows stay as they are" in error.value.remedy
+    assert "its rows are kept" in error.value.remedy
     assert "fits" not in rows(url, "oneclick_offer_plan", "2026-01")[0]  # nothing was changed
 
 
@@ -368,7 +368,7 @@ def test_command_publishes_what_was_handed_over(oneclick, tmp_path):
         assert "oneclick_customer_segments  3 rows" in result.output
         assert "warning" not in result.output
     assert rows(url, "oneclick_offer_plan")[0] == {"month": MONTH, **plan([1]).iloc[0].to_dict()}
-    assert [row["customer_id"] for row in rows(url, "oneclick_offer_plan")] == [1, 2]  # who got nothing was not handed over
+    assert [row["customer_id"] for row in rows(url, "oneclick_offer_plan")] == [1, 2]  # who got nothing was not published
 
 
 def test_command_publishes_the_ledger_and_says_that_the_plan_has_become_another(oneclick, tmp_path):
@@ -376,7 +376,7 @@ def test_command_publishes_the_ledger_and_says_that_the_plan_has_become_another(
     url = f"sqlite:///{tmp_path / 'store.db'}"
     result = oneclick("--database", url)
     assert result.exit_code == 0
-    assert "today's plan of 2026-10 has become another: 3 customers differ" in result.output
+    assert "the current plan of 2026-10 has changed: 3 customers differ" in result.output
     assert "oneclick run --month 2026-10 --replan" in result.output
     assert [(r["customer_id"], r["offer_id"]) for r in rows(url, "oneclick_offer_plan")] == [
         (1, "basket_voucher"),
@@ -430,7 +430,7 @@ def test_command_refuses_a_plan_that_nobody_handed_over(oneclick, tmp_path):
     ledger_file(tmp_path, MONTH).unlink()
     result = oneclick("--database", f"sqlite:///{tmp_path / 'store.db'}")
     assert result.exit_code == 1
-    assert "was not handed over" in str(result.exception)
+    assert "was not published" in str(result.exception)
     assert "materialize offers_export for it, or run the month: oneclick run --month 2026-10" in str(result.exception)
     assert not (tmp_path / "store.db").exists()
 
@@ -440,7 +440,7 @@ def test_command_publishes_where_the_plan_is_gone_and_says_so(oneclick, tmp_path
     table_file(tmp_path, "offer_plan", MONTH).unlink()
     result = oneclick("--database", f"sqlite:///{tmp_path / 'store.db'}")
     assert result.exit_code == 0
-    assert "there is no offer_plan of 2026-10 any more" in result.output
+    assert "offer_plan of 2026-10 no longer exists" in result.output
 
 
 def test_command_waits_for_the_run_that_works_on_the_month(tmp_path):

@@ -119,13 +119,13 @@ def test_new_database_is_its_owners_alone(tmp_path):
     [
         ("..", "not a plain file"),
         ("../pipe", "not a plain file"),
-        ("../nowhere/store.db", "the folder of the database is not there"),
+        ("../nowhere/store.db", "the folder of the database does not exist"),
         ("../a%0Ab.db", "control character"),
         ("../a%00b.db", "control character"),
-        ("../circle/store.db", "cannot be used|is not there"),
+        ("../circle/store.db", "cannot be used|does not exist"),
         ("../" + "a" * 300, "cannot be used"),
-        ("../store.db-wal", "a part of another database"),
-        ("../store.db-journal", "a part of another database"),
+        ("../store.db-wal", "part of another database"),
+        ("../store.db-journal", "part of another database"),
     ],
 )
 def test_file_that_can_be_no_database_is_refused(home, tmp_path, name, problem):

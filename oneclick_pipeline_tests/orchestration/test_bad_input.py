@@ -62,7 +62,7 @@ def shown(home):
     [
         ("market_time", None, ["market_time.csv: the file is missing", "deliver market_time.csv for the month into"]),
         ("money", b"", ["money.csv: the file is empty", "export it again"]),
-        ("money", HEADERS["money"] + "\r\n", ["money.csv: the file has a header and no rows", "export it again"]),
+        ("money", HEADERS["money"] + "\r\n", ["money.csv: the file has a header but no rows", "export it again"]),
         (
             "market_money",
             GOOD["market_money"].replace(",Выручка", "", 1),
@@ -76,14 +76,14 @@ def shown(home):
         (
             "market_money",
             GOOD["market_money"].replace("Выручка", "Выручка,Выручка", 1),
-            ["market_money.csv, line 1, column «Выручка»: the column stands twice", "remove one of them"],
+            ["market_money.csv, line 1, column «Выручка»: the column appears twice", "remove one of them"],
         ),
         (
             "market_file",
             bytes(range(256)) * 50,
-            ["market_file.csv, line 1", "no export of the store", "the file looks binary", "Покупательская активность"],
+            ["market_file.csv, line 1", "not an export of the store", "the file looks binary", "Покупательская активность"],
         ),
-        ("market_file", '"' + GOOD["market_file"], ["market_file.csv, line 1", "no export of the store"]),
+        ("market_file", '"' + GOOD["market_file"], ["market_file.csv, line 1", "not an export of the store"]),
     ],
     ids=["missing", "empty", "header-only", "column-missing", "column-renamed", "column-twice", "binary", "quote-in-header"],
 )
@@ -101,9 +101,9 @@ def test_unusable_file_stops_its_step_and_leaves_no_table(tmp_path, file, conten
 
 BAD_ROWS = [  # file, line, what stands there, column, value, rule
     ("market_time", 4, "2,следующий_месяц,12", "Период", "следующий_месяц", "is not one of «текущий_месяц», «предыдущий_месяц»"),
-    ("money", 2, "1x;1,25", "id", "1x", "is no integer"),
+    ("money", 2, "1x;1,25", "id", "1x", "is not an integer"),
     ("market_money", 5, "2,текущий_месяц,-7", "Выручка", "-7", "is not at least 0"),
-    ("market_money", 8, "3,текущий_месяц,много", "Выручка", "много", "is no number"),
+    ("market_money", 8, "3,текущий_месяц,много", "Выручка", "много", "is not a number"),
     ("money", 3, '2;"2,25', None, '2;"2,25', NOT_CLOSED),
     ("money", 4, "7" * (3 << 20), None, "7" * 200, TOO_LONG),
     ("market_time", 7, "3,текущий_месяц", None, "3,текущий_месяц", WRONG_WIDTH),
@@ -179,8 +179,8 @@ def test_too_many_bad_rows_stop_the_run_and_leave_the_former_tables(copy):
     assert not result.success
     message = told(result)
     assert "too many rows were rejected (limit 5.0%): money.csv: 6 of 100 rows (6.0%)" in message
-    assert "5 x money.csv, column «Прибыль»: is no number\n    line 2: '?'\n    line 3: '?'" in message
-    assert "1 x money.csv, column «id»: is no integer\n    line 101: '100x'" in message
+    assert "5 x money.csv, column «Прибыль»: is not a number\n    line 2: '?'\n    line 3: '?'" in message
+    assert "1 x money.csv, column «id»: is not an integer\n    line 101: '100x'" in message
     assert "raise cleaning.max_rejected_share in settings.yaml" in message
     assert digests(copy, [*CLEAN, "customer_features"]) == before
     assert sorted(table(copy, "rejected_rows")["line"]) == [2, 3, 4, 5, 6, 101]
@@ -228,7 +228,7 @@ def test_month_without_folder_is_told_with_the_months_there_are(tmp_path):
     assert not outcome.success
     assert len(outcome.errors) == len(SOURCES) or len(outcome.errors) == 1
     for message in outcome.errors:
-        assert f"{home / 'raw' / '2024-02'}: the month 2024-02 has no folder" in message
+        assert f"{home / 'raw' / '2024-02'}: there is no folder for the month 2024-02" in message
         assert "deliver the four exports there; there are: 2026-10" in message
     assert shown(home) == set()
 
@@ -305,7 +305,7 @@ def train_on(home, **activity):
 def test_one_class_only_stops_before_training(copy):
     message = train_on(copy, stable="declined")
     assert "market_file.csv, column «Покупательская активность»" in message
-    assert "one class" in message
+    assert "the same class" in message
     assert "What to do: deliver customers of both classes" in message
     assert shown(copy) == set(FROM_RAW_TO_FEATURES)
 

@@ -157,7 +157,7 @@ def test_retrain_that_ends_between_logging_and_gates_leaves_the_champion(challen
     store = Tracking(home)
     assert store.aliases() == before | {"challenger": 3}
     assert not store.version(3).has_gates
-    with pytest.raises(BadInputError, match="was not judged"):
+    with pytest.raises(BadInputError, match="was not evaluated"):
         store.promote(3)
 
 
@@ -166,7 +166,7 @@ def test_first_model_that_fails_a_gate_ends_the_run_with_what_to_do(tmp_path):
     assets = [*raw.ASSETS, *clean.ASSETS, *features.ASSETS, *model.ASSETS, *scores.ASSETS]
     result = materialize(home, assets=assets)
     message = told(result)
-    assert message.startswith("the first model has not passed all gates, and no champion can score in its place: calibrated")
+    assert message.startswith("the first model has not passed all gates, and there is no champion to score instead: calibrated")
     assert "section gates" in message
     assert "oneclick model promote 1 --force" in message
     assert Tracking(home).aliases() == {"challenger": 1}

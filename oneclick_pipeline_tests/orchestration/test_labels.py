@@ -278,5 +278,5 @@ def test_training_takes_a_sample_where_there_are_more_than_enough_and_says_so(co
     assert result.success, told(result)
     drawn = table(copy, "training_set", "2026-08")["customer_id"].n_unique()
     assert 15 < drawn < 45
-    assert metadata(result)["customers drawn"] == "a random sample: there are more than enough"
+    assert metadata(result)["customers drawn"] == "a random sample: there are more than needed"
     assert metadata(result)["customers"] == drawn

@@ -76,7 +76,7 @@ def test_pages_that_were_loaded_before_an_older_snapshot_say_so_until_they_start
             return new_snapshot(context)
 
     message = tick(FIRST, tick(FIRST).cursor).skip_reason.skip_message
-    assert message == f"no new snapshot; {OLD} is older than the first month of these pages, {FIRST}: start them again to run it"
+    assert message == f"no new snapshot; {OLD} is older than the first month of these pages, {FIRST}: restart them to run it"
     loaded = build(str(home)).resources["home"].first_month
     (request,) = tick(loaded, tick(loaded).cursor).run_requests
     assert request.partition_key == OLD

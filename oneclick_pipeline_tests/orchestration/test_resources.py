@@ -89,7 +89,7 @@ def test_failed_blocking_check_leaves_the_old_table(home):
 
 def test_failed_blocking_check_says_what_is_wrong(home):
     assert told(materialize(home, assets=publisher(NEW, passed=False))) == (
-        "rejected_share: More rows were rejected than the settings allow, or none is left (share 0.512)"
+        "rejected_share: More rows were rejected than the settings allow, or none are left (share 0.512)"
     )
 
 

@@ -104,7 +104,7 @@ def test_corrected_snapshot_is_computed_anew_and_the_published_plan_stands(tmp_p
 
     assert outcome.errors == ()
     assert any(
-        w.startswith("offers_export: What was published is an earlier plan than that of this run") for w in outcome.warnings
+        w.startswith("offers_export: What was published is an earlier plan, not that of this run") for w in outcome.warnings
     )
     after = digests(home)
     changed = {name for name, was in before.items() if after[name] != was}

@@ -121,7 +121,7 @@ def test_no_child_and_no_folder_survives_a_parent_that_is_killed(child, tmp_path
 
 def test_child_that_ends_by_itself_is_an_error():
     with Group() as group:
-        group.start(["-m", "json.tool"], {"PATH": os.environ["PATH"]})  # an empty input is no JSON
+        group.start(["-m", "json.tool"], {"PATH": os.environ["PATH"]})  # an empty input is not JSON
         with pytest.raises(BadInputError, match=r"the server json\.tool ended with code 1"):
             group.wait()
 

@@ -140,13 +140,13 @@ def test_read_200_mb_line_is_one_problem_and_the_rest_survives(tmp_path):
     ("content", "told"),
     [
         (b"", "the file is empty"),
-        ("id;Прибыль\n".encode(), "a header and no rows"),
-        ("id;Прибыль\n\n  \n".encode(), "a header and no rows"),
+        ("id;Прибыль\n".encode(), "a header but no rows"),
+        ("id;Прибыль\n\n  \n".encode(), "a header but no rows"),
         ("id;Прибиль\n1;2\n".encode(), "has «Прибиль» taken its place"),
-        ("id;Прибыль;Прибыль\n1;2;3\n".encode(), "the column stands twice"),
-        (bytes(range(256)) * 10, "no export of the store"),
+        ("id;Прибыль;Прибыль\n1;2;3\n".encode(), "the column appears twice"),
+        (bytes(range(256)) * 10, "not an export of the store"),
         (b"\x00\x01\x02\x03", "looks binary"),
-        (b'"id;\n1;2\n', "no export of the store"),
+        (b'"id;\n1;2\n', "not an export of the store"),
     ],
 )
 def test_read_unusable_file_is_refused(tmp_path, content, told):
@@ -227,7 +227,7 @@ def test_read_plain_lines_where_they_lie_is_reading_all_by_hand(tmp_path, monkey
     try:
         export = stage.open_export(path, "money", tmp_path)
     except BadInputError as error:
-        assert "a header and no rows" in str(error)  # noqa: PT017 # nothing but blank lines
+        assert "a header but no rows" in str(error)  # noqa: PT017 # nothing but blank lines
         return
     facts = dataclasses.replace(export.facts, rewritten=True)
     by_hand = split_lines(path, PROFIT, facts, {}, tmp_path).with_columns(pl.col("profit").str.replace("\x1f", "\ufffd"))

@@ -173,7 +173,7 @@ def test_monitoring_puts_what_moved_first_and_shows_all_of_it():
     assert [m.name for m in found.moves] == ["p_decline", "tenure_days", "pages_per_visit", "favourite_category"]
     assert [m.name for m in found.moved] == ["p_decline", "tenure_days"]
     assert found.shown == found.moves
-    assert (found.reference, found.own, found.consent.change.high) == ("2026-07", False, 0.09)
+    assert (found.reference, found.is_training_month, found.consent.change.high) == ("2026-07", False, 0.09)
     assert found.moves[0].psi == Interval(0.31, pytest.approx(0.248), pytest.approx(0.372))
 
 

@@ -35,7 +35,7 @@ def test_what_stays_on_the_page_is_not():
 
 
 def test_shown_figures_are_read_back():
-    assert files.shown('<p><data id="customers" value="1301">1 301</data></p>') == {"customers": 1301}
+    assert files.page_figures('<p><data id="customers" value="1301">1 301</data></p>') == {"customers": 1301}
 
 
 def test_write_replaces_in_one_piece(tmp_path):

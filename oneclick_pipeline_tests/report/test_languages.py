@@ -139,7 +139,7 @@ def test_interval_in_a_sentence():
 
 @pytest.mark.parametrize("x", [float("nan"), float("inf")])
 def test_what_is_no_number_is_not_written(x):
-    with pytest.raises(ValueError, match="no number for people"):
+    with pytest.raises(ValueError, match="cannot be shown as a number"):
         RU.number(x, 1)
 
 

@@ -159,20 +159,24 @@ def watched(case, code):
     ("case", "russian", "english"),
     [
         ("usual", "Данные похожи на те, на которых модель училась (июль 2026): сравнили 4 показателя",
-         "The data look like those the model learnt from (July 2026): of 4 figures compared none has moved"),
+         "The data look like those the model was trained on (July 2026): of 4 figures compared, none has drifted"),
         ("usual", "300 клиентам без предложений модель обещала в среднем 40,0 % спадов, случилось 41,0 % (от 35,0 % до 47,0 %)",
-         "of 300 customers without offers the model promised that 40.0% would decline on average, 41.0% did (35.0% to 47.0%)"),
-        ("usual", "Обещания сдержаны. Не в счёт 40 клиентов с предложением", "The promises were kept. Not counted: 40 customers"),
+         ("among 300 customers without offers, the model predicted that 40.0% would decline on average; 41.0% did (35.0% to "
+         "47.0%)")),
+        ("usual", ("Обещания сдержаны. Не в счёт 40 клиентов с "
+        "предложением"), "The predictions were right. Not counted: 40 customers"),
         ("usual", "Сообщения разрешили 75,0 % клиентов, в июле 2026 — 70,0 %; изменение +5,0 п. п. (от +1,0 п. п. до +9,0 п. п.)",
-         "75.0% of the customers allow messages, in July 2026 it was 70.0%; a change of +5.0 pp (+1.0 pp to +9.0 pp)"),
-        ("moved", "С июля 2026 заметно сдвинулись 2 показателя из 4. Сдвиг сильный", "Since July 2026 2 figures of 4 have moved"),
-        ("moved", "Страниц за визит 0,31 (0,25…0,37) 0,012 Сильный сдвиг.", "Pages per visit 0.31 (0.25…0.37) 0.012 Moved far."),
+         "75.0% of the customers allow messages; in July 2026 it was 70.0%, a change of +5.0 pp (+1.0 pp to +9.0 pp)"),
+        ("moved", ("С июля 2026 заметно сдвинулись 2 показателя из 4. Сдвиг "
+        "сильный"), "Since July 2026 2 figures of 4 have drifted"),
+        ("moved", ("Страниц за визит 0,31 (0,25…0,37) 0,012 "
+        "Сильный сдвиг."), "Pages per visit 0.31 (0.25…0.37) 0.012 Drifted far."),
         ("moved", "Риск по модели 0,15", "Risk by the model 0.15"),
         ("moved", "расходится сильнее, чем допускает случайность: вероятностям верить с осторожностью. Различает она хуже",
-         "further off than chance allows: be careful with the probabilities. It tells customers apart less well"),
+         "further off than chance explains: use the probabilities with care. It discriminates less well"),
         ("new category", "Любимая категория: «Садовый инвентарь» — 7 клиентов",
          "Favourite category: “Садовый инвентарь” – 7 customers"),
-        ("trained this month", "Модель обучена по данным этого же месяца", "trained on the data of this very month"),
+        ("trained this month", "Модель обучена по данным этого же месяца", "trained on this month's data"),
         ("nothing to compare", "здесь нет, сравнить не с чем", "there is nothing to compare with"),
         ("few to compare", "клиентов слишком мало, чтобы сравнить их с июля 2026", "too few customers to compare with July 2026"),
         ("not watched", "Недостаточно данных, чтобы проверить прежние оценки", "Not enough data to check earlier scores"),
@@ -190,9 +194,9 @@ def test_same_figures_give_the_same_page():
 def test_figures_stand_on_the_page():
     found = facts()
     text = Text(page.render(found, "en")).text.replace("\u00a0", " ")
-    assert files.shown(page.render(found, "en")) == {"customers": CUSTOMERS}
+    assert files.page_figures(page.render(found, "en")) == {"customers": CUSTOMERS}
     assert f"{found.declines.estimate:.0f} of 120 customers will become less active" in text
-    assert f"One brings {found.focus.profit[0].estimate:.2f} units a month" in text
+    assert f"A customer of the segment brings {found.focus.profit[0].estimate:.2f} units per month" in text
     assert "108" in text
 
 

@@ -70,27 +70,27 @@ def test_server_says_that_it_lives_and_which_version_answers(server, championed)
     ("body", "parts"),
     [
         (records(ONE, ONE | {"unpaid_items": -1}), ("record 1: ", "unpaid_items is out of range", "at least 0")),
-        (records(ONE, {"unpaid_item": 1}), ("record 1: ", "column «unpaid_item»", "is no feature", "docs/tables.md")),
-        (split(["unpaid_items", "age"], [1, 2]), ("column «age»", "age is no feature")),
-        (split(["unpaid_items"], [1], [1, 2]), ("record 1 has not one value for each of 1 columns", "[1, 2]")),
-        (split(["unpaid_items"], 3), ("record 0 has not",)),
-        (split(["unpaid_items", "unpaid_items"], [1, 2]), ("column «unpaid_items»", "stands twice")),
+        (records(ONE, {"unpaid_item": 1}), ("record 1: ", "column «unpaid_item»", "is not a feature", "docs/tables.md")),
+        (split(["unpaid_items", "age"], [1, 2]), ("column «age»", "age is not a feature")),
+        (split(["unpaid_items"], [1], [1, 2]), ("record 1 does not have one value for each of the 1 columns", "[1, 2]")),
+        (split(["unpaid_items"], 3), ("record 0 does not have one value",)),
+        (split(["unpaid_items", "unpaid_items"], [1, 2]), ("column «unpaid_items»", "appears twice")),
         (split([3], [1]), ("columns must be a list of names",)),
         (split("unpaid_items", [1]), ("columns must be a list of names",)),
         ({"dataframe_split": {"columns": ["unpaid_items"]}}, ("must have columns and data",)),
         ({"dataframe_split": {"columns": ["unpaid_items"], "data": {}}}, ("data must be a list of rows",)),
         ({"dataframe_split": []}, ("must have columns and data",)),
-        ({"dataframe_records": ONE}, ("dataframe_records is no list",)),
-        (records(3), ("record 0 is no object",)),
-        ({"inputs": [[1, 2]]}, ("value 'inputs'", "with names of columns", "dataframe_split")),
+        ({"dataframe_records": ONE}, ("dataframe_records is not a list",)),
+        (records(3), ("record 0 is not an object",)),
+        ({"inputs": [[1, 2]]}, ("value 'inputs'", "with column names", "dataframe_split")),
         ({"instances": [ONE]}, ("value 'instances'",)),
         (records(ONE) | {"params": {}}, ("dataframe_records, params",)),
         ({}, ("dataframe_records",)),
         ([ONE], ("dataframe_records",)),
         ("text", ("dataframe_records",)),
-        (None, ("this is no JSON",)),
-        (records(ONE | {"favourite_category": "\ud800"}), ("favourite_category holds control characters", "\\ud800")),
-        (records({"\ud800": 1}), ("is no feature",)),
+        (None, ("this is not JSON",)),
+        (records(ONE | {"favourite_category": "\ud800"}), ("favourite_category holds a control character", "\\ud800")),
+        (records({"\ud800": 1}), ("is not a feature",)),
     ],
 )  # fmt: skip
 def test_bad_request_is_answered_with_place_and_remedy(server, body, parts):
@@ -105,18 +105,18 @@ def test_bad_request_is_answered_with_place_and_remedy(server, body, parts):
 @pytest.mark.parametrize(
     ("raw", "part"),
     [
-        (b"{", "line 1: this is no JSON"),
-        (b"\xff", "it is no UTF-8"),
-        (b'{"dataframe_records": [{"minutes_m0": NaN}]}', "NaN is no JSON"),
-        (b'{"dataframe_records": [{"minutes_m0": Infinity}]}', "Infinity is no JSON"),
-        (b'{"dataframe_records": [{"minutes_m0": 1e999}]}', "minutes_m0 is no number that a customer can have"),
+        (b"{", "line 1: this is not JSON"),
+        (b"\xff", "it is not UTF-8"),
+        (b'{"dataframe_records": [{"minutes_m0": NaN}]}', "NaN is not JSON"),
+        (b'{"dataframe_records": [{"minutes_m0": Infinity}]}', "Infinity is not JSON"),
+        (b'{"dataframe_records": [{"minutes_m0": 1e999}]}', "minutes_m0 is not a number that a customer can have"),
         (
             b'{"dataframe_records": [{"unpaid_items": 1' + b"0" * 400 + b"}]}",
-            "unpaid_items is no number that a customer can have",
+            "unpaid_items is not a number that a customer can have",
         ),
-        (b'{"dataframe_records": [{"unpaid_items": ' + b"1" * 5000 + b"}]}", "this is no JSON"),
-        (b'{"dataframe_records": [{"unpaid_items": 1, "unpaid_items": 2}]}', "the field stands twice"),
-        (b'{"dataframe_records": [], "dataframe_records": []}', "the field stands twice"),
+        (b'{"dataframe_records": [{"unpaid_items": ' + b"1" * 5000 + b"}]}", "this is not JSON"),
+        (b'{"dataframe_records": [{"unpaid_items": 1, "unpaid_items": 2}]}', "the field appears twice"),
+        (b'{"dataframe_records": [], "dataframe_records": []}', "the field appears twice"),
         (b"[" * 200_000, "it is nested too deeply"),
         (b'{"dataframe_records": [' + b"[" * 900 + b"]" * 900 + b"]}", "it is nested too deeply"),
     ],
@@ -266,7 +266,7 @@ def test_names_of_columns_are_compared_at_once():
     columns = [f"c{place}" for place in range(120_000)]
     started = time.monotonic()
     assert serve.read_customers(json.dumps(split(columns)).encode()) == []
-    with pytest.raises(BadInputError, match="stands twice"):
+    with pytest.raises(BadInputError, match="appears twice"):
         serve.read_customers(json.dumps(split([*columns, "c0"])).encode())
     assert time.monotonic() - started < 10
 

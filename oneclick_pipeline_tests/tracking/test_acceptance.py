@@ -88,7 +88,7 @@ def test_aliases_are_shown_and_the_champion_is_accepted_as_such(older):
     assert "aliases         champion" in told.output
     store._client().set_registered_model_alias(MODEL, CHAMPION, "2")
     store._promoted(store.version(2), "hand")
-    with pytest.raises(BadInputError, match="version 2 has the alias champion, and oneclick gave it to version 1"):
+    with pytest.raises(BadInputError, match="version 2 has the alias champion, but oneclick gave it to version 1"):
         store.require_champion()
 
 
@@ -113,14 +113,14 @@ def test_file_that_disagrees_with_its_tag_is_not_accepted(older, name):
     path.write_bytes(path.read_bytes() + b" ")
     assert f"{name}: the file of model version 1 is not the one that was registered" in refused(store)
     path.unlink()
-    assert f"{name}: what belongs to model version 1 is gone" in refused(store)
+    assert f"{name}: a file of model version 1 is missing" in refused(store)
 
 
 def test_code_of_the_artifacts_own_is_not_accepted(older):
     store, version, _ = older
     (store.folder / version.folder / "code").mkdir()
     (store.folder / version.folder / "code" / "evil.py").write_text("")
-    assert "code/evil.py: this is no file of model version 1" in refused(store)
+    assert "code/evil.py: this is not a file of model version 1" in refused(store)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_address_outside_of_the_home_is_not_accepted(older, tmp_path):
     for address in (f"file://{tmp_path}", (store.folder / "artifacts").as_uri() + "/../../..", str(tmp_path)):
         with closing(sqlite3.connect(store.folder / "mlflow.db")) as connection, connection:
             connection.execute("UPDATE model_versions SET source = ?", (address,))
-        assert "MLflow names a folder outside of this home" in refused(store)
+        assert "MLflow refers to a folder outside this home" in refused(store)
 
 
 def test_version_with_a_record_is_not_accepted_anew(store):

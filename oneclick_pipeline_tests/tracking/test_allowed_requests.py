@@ -153,7 +153,7 @@ def test_field_that_is_said_twice_is_passed_on_as_it_was_checked():
 
 
 def test_text_of_graphql_that_would_take_long_to_read_is_refused():
-    with pytest.raises(allowed_requests.RefusedError, match="no GraphQL query"):
+    with pytest.raises(allowed_requests.RefusedError, match="not a GraphQL query"):
         body("POST", "/graphql", {"query": "{" + " a" * 20_000 + "}"})
     assert body("POST", "/graphql", {"query": "{" + " a" * 900 + "}"})
 
@@ -161,7 +161,7 @@ def test_text_of_graphql_that_would_take_long_to_read_is_refused():
 def test_graphql_may_only_read():
     assert body("POST", "/graphql", {"query": "query Q { test(inputString: 1) { output } }"})
     for text in ("mutation { x }", "query Q { x } mutation M { x }", "subscription { x }", "{", "", None, 1, "{" * 5000):
-        with pytest.raises(allowed_requests.RefusedError, match="no GraphQL query"):
+        with pytest.raises(allowed_requests.RefusedError, match="not a GraphQL query"):
             body("POST", "/graphql", {"query": text})
 
 

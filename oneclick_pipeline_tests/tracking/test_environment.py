@@ -31,7 +31,7 @@ def test_variables_that_lead_mlflow_elsewhere_send_nothing_there(tmp_path, migra
     [
         ({}, ""),
         ({"MLFLOW_TRACKING_URI": "", "ONECLICK_HOME": "x"}, ""),
-        (dict.fromkeys(ELSEWHERE, "SECRET"), "MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI are set, and not followed: runs and"),
+        (dict.fromkeys(ELSEWHERE, "SECRET"), "MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI are set, and ignored: runs and"),
     ],
 )
 def test_variables_that_are_not_followed_are_named_without_their_values(variables, warning):

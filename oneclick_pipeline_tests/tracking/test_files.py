@@ -22,7 +22,7 @@ def test_tampered_model_is_refused(tracking, trained, training):
     with pytest.raises(BadInputError, match="is not the one that was registered"):
         tracking.load(version)
     path.unlink()
-    with pytest.raises(BadInputError, match="what belongs to model version 1 is gone"):
+    with pytest.raises(BadInputError, match="a file of model version 1 is missing"):
         tracking.load(version)
 
 

@@ -1,4 +1,4 @@
-"""A model opened by a process that knows nothing of the one that made it."""
+"""A model opened by a process independent of the one that made it."""
 
 import numpy as np
 

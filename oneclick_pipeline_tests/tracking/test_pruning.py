@@ -62,7 +62,7 @@ def texts(store):
 
 
 def ids_of(store, *numbers_):
-    """Ids of the runs and models of versions, the runs below them among them."""
+    """Ids of the runs and models of versions, the runs in them among them."""
     with closing(database(store)) as base:
         made_by = [store.version(number).run_id for number in numbers_]
         below = [
@@ -263,7 +263,7 @@ def test_killed_before_anything_was_deleted_and_promoted_since_stays(store, monk
 
 def test_file_of_what_is_being_deleted_that_cannot_be_read_deletes_nothing(store):
     (store.folder / "registered" / pruning.FILE).write_text('{"1": 2}')
-    with pytest.raises(BadInputError, match="what is being deleted cannot be read"):
+    with pytest.raises(BadInputError, match="the list of what is being deleted cannot be read"):
         store.prune(1, ALL, set)
     assert numbers(store) == [4, 3, 2, 1]
 
@@ -273,7 +273,7 @@ def test_address_outside_of_the_home_is_not_followed(store, tmp_path):
     outside.mkdir()
     with closing(database(store)) as base, base:
         base.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (outside.as_uri(), store.version(2).run_id))
-    with pytest.raises(BadInputError, match="outside of this home"):
+    with pytest.raises(BadInputError, match="outside this home"):
         store.prune(1, ALL, set)
     assert outside.exists()
 

@@ -49,7 +49,7 @@ def test_gates_are_tags_of_version_and_run_and_metrics(three):
 
 
 def test_version_that_failed_or_was_not_judged_is_promoted_by_force_only(three):
-    with pytest.raises(BadInputError, match=r"version 1 was not judged.*oneclick model promote 1 --force"):
+    with pytest.raises(BadInputError, match=r"version 1 was not evaluated.*oneclick model promote 1 --force"):
         three.promote(1)
     three.log_gates(three.version(1), FAILED)
     with pytest.raises(BadInputError, match="has not passed all gates: loads_in_fresh_process failed: no predictions"):

@@ -167,7 +167,7 @@ def test_every_file_that_is_read_again_is_checked(store, name):
         with pytest.raises(BadInputError, match=f"{name}: the file of model version 1 is not the one that was registered"):
             call(version)
     path.unlink()
-    with pytest.raises(BadInputError, match=f"{name}: what belongs to model version 1 is gone"):
+    with pytest.raises(BadInputError, match=f"{name}: a file of model version 1 is missing"):
         store.check(version)
 
 
@@ -237,7 +237,7 @@ def test_number_that_was_given_again_does_not_take_over_the_record(store):
     client.delete_registered_model(MODEL)
     client.create_registered_model(MODEL)
     assert int(client.create_model_version(MODEL, other.source, other.run_id).version) == 1
-    with pytest.raises(BadInputError, match="the record of model version 1 is of another run than MLflow names"):
+    with pytest.raises(BadInputError, match="the record of model version 1 is of a different run from the one that MLflow names"):
         store.version(1)
 
 
@@ -313,7 +313,7 @@ def test_record_that_is_none_is_refused_with_a_remedy(store, change):
         BadInputError, match=r"record.json: (the record of model version 1 is damaged|this is not the record)"
     ) as e:
         store.version(1)
-    assert "put its backup in its place" in e.value.remedy
+    assert "restore it from a backup" in e.value.remedy
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -158,9 +158,9 @@ def test_any_header_ends_in_a_verdict(host, origin):
 
 def test_connection_that_nobody_looked_at_is_refused():
     for state in ({}, {guard.KNOWN: False}):
-        assert "not known whose the connection is" in refusal(scope() | {"state": state})
+        assert "the owner of the connection is unknown" in refusal(scope() | {"state": state})
     del (request := scope())["state"]
-    assert "not known whose the connection is" in refusal(request)
+    assert "the owner of the connection is unknown" in refusal(request)
 
 
 def test_names_and_users_come_from_the_environment(monkeypatch):

@@ -176,7 +176,7 @@ def test_connection_that_was_closed_is_nobodys():
 
 def test_socket_in_a_folder_has_no_peer_that_can_be_known():
     ours, peer = socket.socketpair()
-    with ours, peer, pytest.raises(BadInputError, match="the address of the peer is not known"):
+    with ours, peer, pytest.raises(BadInputError, match="the address of the peer is unknown"):
         sockets.users(ours.fileno())
 
 

@@ -64,5 +64,5 @@ def examine(path: Path) -> list[Finding]:
             message, _, remedy = str(reason).partition(". What to do: ")
             findings.append(Finding(name, PROBLEM, message, remedy))
         if name == "home" and findings[-1].state == PROBLEM:
-            break  # nothing to be asked of a home that is not there
+            break  # nothing to check in a home that does not exist
     return findings

@@ -1,4 +1,4 @@
-"""Whether what people write by hand can be used: settings, catalogue, the address of alerts."""
+"""Whether the hand-written files can be used: settings, catalogue, the address of alerts."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def dagster(home: Home) -> Iterator[Finding]:
     old = [name for name, (current, head) in home.health.schemas.items() if current != head]
     if old:
         remedy = f"make a backup, then: DAGSTER_HOME={dagster_folder(home.path)} dagster instance migrate"
-        yield Finding("dagster", PROBLEM, f"the tables of {', '.join(old)} are of another version of Dagster", remedy)
+        yield Finding("dagster", PROBLEM, f"the tables of {', '.join(old)} are from another version of Dagster", remedy)
     else:
         yield Finding("dagster", OK, f"runs and events in {'PostgreSQL' if home.is_team else 'SQLite'}, schema current")
 
@@ -29,17 +29,17 @@ def mlflow(home: Home) -> Iterator[Finding]:
     from oneclick_pipeline.tracking import ignored_variables
 
     if warning := ignored_variables(os.environ):
-        yield Finding("mlflow", WARNING, warning, "unset it, so that nobody looks for them elsewhere")
+        yield Finding("mlflow", WARNING, warning, "unset it, so that no one looks for them elsewhere")
     store = home.store
     if not store.exists():
-        yield Finding("mlflow", WARNING, "no model was trained yet", "train one: oneclick run --job retrain --month YYYY-MM")
+        yield Finding("mlflow", WARNING, "no model has been trained yet", "train one: oneclick run --job retrain --month YYYY-MM")
         return
     current, head = store.schema()
     if current != head:
         remedy = "make a backup, then upgrade MLflow's tables as deploy/README.md says"
-        yield Finding("mlflow", PROBLEM, f"the tables of MLflow are of version {current}, and {head} is needed", remedy)
+        yield Finding("mlflow", PROBLEM, f"MLflow's tables are at version {current}, but {head} is needed", remedy)
     else:
         yield Finding("mlflow", OK, f"models in {'PostgreSQL' if home.is_team else 'SQLite'}, schema current")
     if home.is_team and mlflow_database(home.path).exists():
-        remedy = "delete it, or move it away, once nobody needs its models"
+        remedy = "delete it, or move it away, once its models are no longer needed"
         yield Finding("mlflow", WARNING, f"{mlflow_database(home.path)} holds models that are not used: PostgreSQL is", remedy)

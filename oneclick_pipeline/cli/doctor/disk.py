@@ -1,4 +1,4 @@
-"""Whether the disk has room, and inodes, for another month."""
+"""Whether the disk has space and inodes for another month."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ _SPARE_BYTES, _SPARE_FILES = 200 * 2**20, 1000
 
 
 def look(home: Home) -> Iterator[Finding]:
-    """Compare the room on the disk of a home with what its newest month takes."""
+    """Compare the free space on the disk of a home with the size of its newest month."""
     month = bytes_of(home.path, home.months[-1]) if home.months else 0
-    free, needed = shutil.disk_usage(home.path).free, 2 * month + _SPARE_BYTES  # a table stands twice until it is published
-    remedy = "make room: old months below tables/ can be made again from raw/; then look at mlflow/artifacts and dagster/storage"
+    free, needed = shutil.disk_usage(home.path).free, 2 * month + _SPARE_BYTES  # a table appears twice until it is published
+    remedy = "free some space: old months in tables/ can be rebuilt from raw/; then look at mlflow/artifacts and dagster/storage"
     state = PROBLEM if free < needed else WARNING if free < 3 * needed else OK
     yield Finding("disk", state, f"{size(free)} free, a month needs {size(needed)}", "" if state == OK else remedy)
     disk = left(home.path)
     if disk is not None and disk.files is not None and disk.files < _SPARE_FILES:
-        remedy = "delete files that nobody needs (df -i counts them): without inodes no file can be made, whatever room there is"
-        yield Finding("disk", PROBLEM, f"{disk.files} more files can be made, a month needs {_SPARE_FILES}", remedy)
+        remedy = (
+            "delete files that are no longer needed (df -i counts them): without inodes no file can be created, "
+            "however much space is free"
+        )
+        yield Finding("disk", PROBLEM, f"{disk.files} more files can be created, a month needs {_SPARE_FILES}", remedy)
 
 
 def bytes_of(home: Path, month: str) -> int:

@@ -1,4 +1,4 @@
-"""Whether the databases of Dagster and MLflow know what the tables of a home hold: one from an older backup does not."""
+"""Whether the databases of Dagster and MLflow are as recent as the tables of a home: one from an older backup is not."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SHOWN = 12
 
 
 def look(home: Home) -> Iterator[Finding]:
-    """Name the months and the model versions that are ahead of a database; the tables themselves are whole and in use."""
+    """Name the months and the model versions that are ahead of a database; the tables themselves are complete and in use."""
     ahead, unknown = home.health.ahead, _unknown(home)
     if ahead:
         message = f"Dagster's database does not know the runs that made the tables of {_shown(ahead)}: it is older than they are"
         remedy = (
-            "put a backup of the database in its place that is as new as the tables; or go on: the tables are used as they are, "
-            f"and the pages know a month once it has run again: oneclick run --job refresh --month {ahead[0]}"
+            "restore a backup of the database as recent as the tables; or continue: the tables are used as they are, and "
+            f"the pages show a month once it has been run again: oneclick run --job refresh --month {ahead[0]}"
         )
         yield Finding("history", WARNING, message, remedy)
     for version, places in unknown.items():
@@ -29,12 +29,12 @@ def look(home: Home) -> Iterator[Finding]:
             f"MLflow's database does not know model version {version}, which {_shown(places)} name: it is older than they are"
         )
         remedy = (
-            "put a backup of the database in its place that is as new as the tables; or go on with a version that it knows: "
-            "oneclick model list, oneclick model promote N, and run the newest month again. No other model gets the number"
+            "restore a backup of the database as recent as the tables; or continue with a version that it knows: "
+            "oneclick model list, oneclick model promote N, and run the newest month again. The number is not reused"
         )
         yield Finding("history", WARNING, f"{message}, or the version was deleted", remedy)
     if not (ahead or unknown):
-        yield Finding("history", OK, "the databases know all months and model versions of the tables")
+        yield Finding("history", OK, "the databases contain all months and model versions that the tables refer to")
 
 
 def _unknown(home: Home) -> dict[int, list[str]]:

@@ -31,7 +31,7 @@ class Home:
 
     @cached_property
     def months(self) -> list[str]:
-        """Snapshot months that are over and have a table, oldest first."""
+        """Snapshot months that have ended and have a table, oldest first."""
         folders = {table_folder(self.path, name) for name in TABLES}
         names = {path.stem for folder in folders for path in folder.glob("*.parquet")}
         return sorted(name for name in names if is_month(name) and is_over(name, self.now))
@@ -40,12 +40,12 @@ class Home:
         """A table of a month; None where there is none.
 
         Raises:
-            BadInputError: If something else is there: whoever reads a pipe waits.
+            BadInputError: If something else is there: reading a pipe would block.
         """
         path = table_file(self.path, name, month)
         if path.exists() and not (path.is_file() or path.is_dir()):
             remedy = f"remove it, and run the month again: oneclick run --job refresh --month {month}"
-            raise BadInputError("this is no table: it is neither file nor folder", file=str(path), remedy=remedy)
+            raise BadInputError("this is not a table: it is neither a file nor a folder", file=str(path), remedy=remedy)
         return path if path.exists() else None
 
     @property

@@ -20,7 +20,7 @@ def python() -> Iterator[Finding]:
     """Whether this Python is one that the package accepts."""
     wanted, here = str(metadata("oneclick_pipeline")["Requires-Python"]), platform.python_version()
     if here not in SpecifierSet(wanted):
-        yield Finding("python", PROBLEM, f"Python {here}, and {wanted} is needed", "make the environment anew")
+        yield Finding("python", PROBLEM, f"Python {here}, but {wanted} is needed", "rebuild the environment")
     else:
         yield Finding("python", OK, f"Python {here}")
 
@@ -40,7 +40,7 @@ def packages() -> Iterator[Finding]:
         if wanted.specifier.contains(here, prereleases=True):
             right += 1
         else:
-            wrong.append(f"{wanted.name} is {here}, and {wanted.specifier} is needed")
+            wrong.append(f"{wanted.name} is {here}, but {wanted.specifier} is needed")
     remedy = "install what is locked: pip install --no-deps --require-hashes -r requirements.txt"
     yield (
         Finding("packages", PROBLEM, "; ".join(wrong), remedy)

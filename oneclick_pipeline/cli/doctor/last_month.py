@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 def look(home: Home) -> Iterator[Finding]:
-    """Whether the newest month is whole, and as its run wrote it."""
+    """Whether the newest month is complete, and as its run wrote it."""
     import polars as pl
     import pyarrow as pa
 
     from oneclick_pipeline.engine.verification import verify
 
     if not home.months:
-        yield Finding("last month", WARNING, "no month was run yet", "run one: oneclick run --month YYYY-MM")
+        yield Finding("last month", WARNING, "no month has been run yet", "run one: oneclick run --month YYYY-MM")
         return
     month = home.months[-1]
     again = f"oneclick run --job refresh --month {month}"
     tables = {name: path for name in TABLES if (path := home.table(name, month))}
     missing = [name for name in TABLES if name not in tables and TABLES[name].stage != "model"]
     if missing:
-        yield Finding("last month", PROBLEM, f"{month} is not whole, there is no {', '.join(missing)}", f"run it: {again}")
+        yield Finding("last month", PROBLEM, f"{month} is incomplete, it lacks {', '.join(missing)}", f"run it: {again}")
     try:
         digests = {name: verify(path, TABLES[name]) for name, path in tables.items()}
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:  # a file that is no Parquet
@@ -41,11 +41,13 @@ def look(home: Home) -> Iterator[Finding]:
     written = {} if month in home.health.ahead else home.health.digests  # an older database knows older tables
     changed = [name for name, digest in digests.items() if written.get(name, digest) != digest]
     if changed:
-        yield Finding("last month", PROBLEM, f"{month}: not what its run wrote: {', '.join(changed)}", f"run it: {again}")
+        yield Finding("last month", PROBLEM, f"{month}: changed since its run: {', '.join(changed)}", f"run it: {again}")
     exports = [raw_file(home.path, month, name) for name in RAW]
     last = min((tables[name].stat().st_mtime_ns for name in RAW if name in tables), default=0)
     newer = [path.name for path in exports if path.exists() and path.stat().st_mtime_ns > last]
     if newer:
-        yield Finding("last month", WARNING, f"{month}: exports that came after its run: {', '.join(newer)}", f"run it: {again}")
+        yield Finding(
+            "last month", WARNING, f"{month}: exports that arrived after its run: {', '.join(newer)}", f"run it: {again}"
+        )
     if not (missing or changed or newer):
-        yield Finding("last month", OK, f"{month} is whole: {len(tables)} tables, contracts and digests hold")
+        yield Finding("last month", OK, f"{month} is complete: {len(tables)} tables, contracts and digests hold")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def champion(home: Home) -> Iterator[Finding]:
-    """Whether the champion loads, and gives probabilities for odd customers of the newest month."""
+    """Whether the champion loads, and gives probabilities for unusual customers of the newest month."""
     import numpy as np
     import pandas as pd
 
@@ -28,18 +28,18 @@ def champion(home: Home) -> Iterator[Finding]:
     pipeline = store.load(version)
     tables = [path for month in home.months if (path := home.table("customer_features", month))]
     if not tables:
-        yield Finding("champion", OK, f"version {version.version} loads; there are no customers to try it on")
+        yield Finding("champion", OK, f"version {version.version} loads; there are no customers to test it on")
         return
     p_decline = model.predict(pipeline, edge_rows(model.inputs(pd.read_parquet(tables[-1]))))
     if not np.all((p_decline >= 0) & (p_decline <= 1)):
-        remedy = "go back to the one before: oneclick model rollback"
-        yield Finding("champion", PROBLEM, f"version {version.version} gives {p_decline.tolist()} for odd customers", remedy)
+        remedy = "go back to the previous one: oneclick model rollback"
+        yield Finding("champion", PROBLEM, f"version {version.version} gives {p_decline.tolist()} for unusual customers", remedy)
     else:
-        yield Finding("champion", OK, f"version {version.version} of {version.tags['month']} loads and predicts")
+        yield Finding("champion", OK, f"version {version.version}, trained for {version.tags['month']}, loads and predicts")
 
 
 def versions(home: Home) -> Iterator[Finding]:
-    """Every registered version against its record; one that neither scores nor may come back is a warning only."""
+    """Every registered version against its record; for one that neither scores nor can be rolled back to, only a warning."""
     from oneclick_pipeline.tracking import CHAMPION, PREVIOUS
 
     store = home.store

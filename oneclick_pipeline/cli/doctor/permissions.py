@@ -21,12 +21,12 @@ def look(home: Path) -> Iterator[Finding]:
         home: The home; nothing in it is changed or opened.
     """
     if os.name != "posix":
-        yield Finding("permissions", OK, "not looked at: this system has other rights")
+        yield Finding("permissions", OK, "not checked: this system has no POSIX permissions")
         return
     allowed = permissions.access()
     exposed = permissions.exposed(home)
     if exposed.parents:
-        message = f"everybody may rename or delete what stands in {', '.join(map(str, exposed.parents))}"
+        message = f"everyone may rename or delete what is in {', '.join(map(str, exposed.parents))}"
         remedy = "; ".join(f"chmod o-w {shlex.quote(str(parent))}" for parent in exposed.parents)
         yield Finding("permissions", PROBLEM, message, remedy)
     if exposed.foreigners or exposed.owner != os.geteuid():
@@ -35,7 +35,11 @@ def look(home: Path) -> Iterator[Finding]:
         remedy = f"chown -R {os.geteuid()} {shlex.quote(str(home))}, or run as the user who owns it"
         yield Finding("permissions", WARNING, message, remedy)
     if exposed.opened:
-        reach = "others may read, write or enter" if not exposed.shut else "the home is shut; were it opened, others might use"
+        reach = (
+            "others may read, write or enter"
+            if not exposed.shut
+            else "the home is closed to others; if it were opened, they could use"
+        )
         yield Finding("permissions", WARNING, f"{reach} {_listed(exposed.open, exposed.opened)}", allowed.remedy(home))
     if not (exposed.parents or exposed.foreigners or exposed.owner != os.geteuid() or exposed.opened):
         yield Finding(

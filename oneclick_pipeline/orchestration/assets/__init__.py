@@ -1,4 +1,4 @@
-"""The assets, a file per stage: each reads its tables, calls one function of its stage, and publishes with checks.
+"""The assets, one file per stage: each reads its tables, calls one function of its stage, and publishes with checks.
 
 In come tables of the months, out come tables, pictures and figures on the Dagster pages. Open features.py first: it is the
 plainest. What an asset takes is declared in ../asset_specs.py, its checks in ../checks.py, and publishing is ../step.py.

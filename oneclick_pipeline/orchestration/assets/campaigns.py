@@ -1,4 +1,4 @@
-"""Assets of stage campaigns: what earlier offers did, and what the next plan may believe of them."""
+"""Assets of stage campaigns: what earlier offers achieved, and what the next plan may believe about them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,9 +27,9 @@ campaign_ledger = dg.AssetSpec(
     "campaign_ledger",
     group_name="campaigns",
     description=(
-        "What was really sent in every month, and to whom nothing was sent on purpose: HOME/ledger/<month>.parquet. Publishing a "
-        "plan writes it, once; a CRM's own log may stand in a month's place. External: the loop closes outside the graph, "
-        "where it closes in life."
+        "What was really sent in every month, and who was deliberately sent nothing: HOME/ledger/<month>.parquet. Publishing a "
+        "plan writes it, once; a CRM's own log may replace it for a month. External: the loop closes outside the graph, "
+        "as it does in reality."
     ),
     owners=[OWNERS["campaigns"]],
     kinds={"parquet"},
@@ -66,7 +66,7 @@ def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_fe
                 "campaigns with an outcome": campaigns_seen,
                 "campaigns matured": table.loc[table["declined"].notna(), "campaign_month"].nunique(),
                 "vanished": int(table["vanished"].sum()),
-                **({"old ledgers, whose probabilities are inferred": ", ".join(inferred)} if inferred else {}),
+                **({"old ledgers with inferred probabilities": ", ".join(inferred)} if inferred else {}),
             },
         )
 
@@ -96,7 +96,7 @@ def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcom
 
 
 def past_campaigns(home: Home, month: str, campaign_outcomes: pd.DataFrame, customer_features: Months) -> evidence.Past:
-    """What earlier campaigns show: read, and the response to offers learnt from it, once in a run for beliefs and plan."""
+    """What earlier campaigns show: read, and the response to offers learned from it, once in a run for beliefs and plan."""
 
     def read() -> evidence.Past:
         settings = home.settings()

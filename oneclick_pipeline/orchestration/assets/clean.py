@@ -31,9 +31,9 @@ def worst_rules(rejected: pd.DataFrame) -> str:
     """The rules most often broken, each with examples, as lines of text.
 
     >>> import pandas as pd
-    >>> row = {"file": "money", "line": 3, "column": "Прибыль", "value": "abc", "rule": "is no number"}
+    >>> row = {"file": "money", "line": 3, "column": "Прибыль", "value": "abc", "rule": "is not a number"}
     >>> print(worst_rules(pd.DataFrame([row])))
-    1 x money.csv, column «Прибыль»: is no number
+    1 x money.csv, column «Прибыль»: is not a number
         line 3: 'abc'
     """
     lines = []

@@ -31,7 +31,7 @@ def data_profile(context: dg.AssetExecutionContext, home: Home, customer_feature
                     exploration.distributions(customer_features, settings), "Distribution of every feature by activity"
                 ),
                 "missing values": int(profile["missing"].sum()),
-                "customers looked at": f"{profile['rows'].max():,} of {customer_features['regular'].sum():,} regular ones",
+                "customers analysed": f"{profile['rows'].max():,} of {customer_features['regular'].sum():,} regular ones",
                 "normal columns": ", ".join(profile.loc[profile["normal"].eq(other=True), "column"]) or "none",
             },
         )
@@ -41,19 +41,19 @@ def data_profile(context: dg.AssetExecutionContext, home: Home, customer_feature
 def correlations(context: dg.AssetExecutionContext, home: Home, customer_features: Batches) -> Iterator[Any]:
     """Correlate every pair of columns; see `exploration.correlations`."""
     with home.step(context) as step:
-        found = exploration.correlations(customer_features, home.settings().exploration)
-        collinear = found.collinear
-        with_target = exploration.phik_with_target(found.table)
+        result = exploration.correlations(customer_features, home.settings().exploration)
+        collinear = result.collinear
+        with_target = exploration.phik_with_target(result.table)
         pairs = "; ".join(f"{row.column_a} ~ {row.column_b}: {row.phik:.2f}" for row in collinear.itertuples())
         yield from step.publish(
-            step.stage(found.table),
+            step.stage(result.table),
             checks=[check("no_collinear_features", passed=collinear.empty, pairs=len(collinear), which=pairs)],
             metadata={
-                "phik matrix": picture(exploration.phik_matrix(found.table), "phik correlation of every pair of columns"),
+                "phik matrix": picture(exploration.phik_matrix(result.table), "phik correlation of every pair of columns"),
                 **({"phik with activity": picture(with_target, "phik of every feature with activity")} if with_target else {}),
-                "customers": found.customers,
-                "left out (one value only)": ", ".join(found.left_out) or "none",
-                "rows used": found.says,
+                "customers": result.customers,
+                "left out (one value only)": ", ".join(result.left_out) or "none",
+                "rows used": result.description,
             },
         )
 

@@ -28,7 +28,7 @@ def customer_features(
     """Join the clean tables; see `features.customer_features`."""
     with home.step(context) as step:
         wide = features.customer_features(customers, revenue, site_minutes, profit)
-        staged = step.stage(wide.sort("customer_id"))  # once, and nobody after it needs to
+        staged = step.stage(wide.sort("customer_id"))  # once, and no later step needs to
         table = step.engine.scan(staged.path)
         reasons = {
             str(row["regular_reason"]): int(row["rows"])

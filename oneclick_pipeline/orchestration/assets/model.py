@@ -24,7 +24,7 @@ _CODE = code_version(model, stats, tracking, pictures, contracts)
 _AGREES, _TOP = 0.7, 5
 _SAME_REASON = 0.7
 _DRAWN = 10
-"""Customers that are looked at for every one that training learns from at most."""
+"""Limit of customers drawn per customer that training uses at most."""
 _WINDOW = 60 + 12 - 1
 """Months of features before its own that a training set may reach: the most that the settings allow, history and horizon."""
 
@@ -53,7 +53,7 @@ def training_set(
             step.stage(table),
             checks,
             {
-                "customers drawn": "all" if some is customer_features else "a random sample: there are more than enough",
+                "customers drawn": "all" if some is customer_features else "a random sample: there are more than needed",
                 "label rule": labels.rule_in_words(table, settings.labels),
                 "revenue rule and delivered class agree": str(agreement),
                 **_facts_of_training(table),
@@ -64,7 +64,7 @@ def training_set(
                 },
             },
             why=(
-                f"market_file.csv, column «Покупательская активность»: all {len(table)} labelled customers have one class. "
+                f"market_file.csv, column «Покупательская активность»: all {len(table)} labelled customers have the same class. "
                 "What to do: deliver customers of both classes, or run the job refresh, which does not train"
             ),
         )
@@ -83,18 +83,18 @@ def _checks_of_training(table: pd.DataFrame, agreement: labels.Agreement, leaks:
         check("both_classes", passed=0 < declined < len(table), declined=declined, customers=len(table)),
         check("no_feature_is_the_label", passed=leaks.disguised is None, **_highest(leaks.aucs)),
         check("nothing_from_the_future", passed=leaks.future is None, **_most_equal(leaks.shares)),
-        agrees.judged_if(share is not None),
+        agrees.evaluated_if(share is not None),
     ]
 
 
 def _facts_of_training(table: pd.DataFrame) -> dict[str, Any]:
-    """What a training set holds."""
+    """A summary of a training set."""
     declined = int(table["declined"].sum())
     return {
         "declined": declined,
         "share declined": declined / max(len(table), 1),
         "customers": int(table["customer_id"].nunique()),
-        "rows tied to another, by the same features or the same customer": int(table["copies"].duplicated(keep=False).sum()),
+        "rows grouped with others (same features or same customer)": int(table["copies"].duplicated(keep=False).sum()),
         "feature months": ", ".join(sorted(table["feature_month"].unique())),
         "label months": ", ".join(sorted(table["label_month"].unique())),
         **{f"labels {source}": int((table["label_source"] == source).sum()) for source in LABEL_SOURCES},
@@ -116,7 +116,7 @@ def _finite(figures: dict[str, float | str]) -> dict[str, float]:
 
 def _highest(aucs: pd.Series) -> dict[str, float | str]:
     """The strongest single feature, as the figures of a check."""
-    return {"roc_auc": float(aucs.iloc[0]), "feature": str(aucs.index[0])} if len(aucs) else {"customers": "too few to judge"}
+    return {"roc_auc": float(aucs.iloc[0]), "feature": str(aucs.index[0])} if len(aucs) else {"customers": "too few to compare"}
 
 
 def _most_equal(shares: pd.DataFrame) -> dict[str, float | str]:
@@ -132,7 +132,7 @@ def _most_equal(shares: pd.DataFrame) -> dict[str, float | str]:
     name="activity_model",
     group_name="model",
     description=(
-        "The model of p_decline: searched over families, judged by nested cross-validation, registered in MLflow "
+        "The model of p_decline: searched over families, evaluated by nested cross-validation, registered in MLflow "
         "as `activity_decline`. A challenger that passes every gate becomes `champion`; any other leaves the champion in place."
     ),
     owners=[OWNERS["model"]],
@@ -147,7 +147,7 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
         tags = {"dagster_run_id": context.run.run_id, "dagster_asset": step.asset, "code_version": _CODE}
         outcome = challenge.challenge(store, training_set, settings, month=step.month, tags=tags)
         if outcome.unusable:
-            context.log.warning("the challenger is judged as if there were no champion: %s", outcome.unusable)
+            context.log.warning("the challenger is evaluated as if there were no champion: %s", outcome.unusable)
         yield from step.report(
             check(gate.name, passed=gate.passed, figures=gate.text, **_finite(gate.figures)) for gate in outcome.gates
         )
@@ -163,18 +163,18 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
                 "model": f"{version.name} version {version.version}",
                 "champion": f"{champion.name} version {champion.version}",
                 "promoted": f"no: {outcome.refused}" if outcome.refused else "yes: it passed every gate",
-                **({"the champion before could not be used": outcome.unusable} if outcome.unusable else {}),
+                **({"the previous champion could not be used": outcome.unusable} if outcome.unusable else {}),
                 **_facts_of_model(outcome),
                 **{name: embedded(store.picture(version, file), alt) for name, (file, alt) in pictures_of.items()},
                 "MLflow run": version.run_id,
                 "in MLflow": dg.MetadataValue.url(settings.report.mlflow_url + store.run_path(version.run_id)),
             },
-            data_version=f"{champion.name}-{champion.version}",  # of what scores: it may be the old one
+            data_version=f"{champion.name}-{champion.version}",  # of the model that scores: it may be the old one
         )
 
 
 def _facts_of_model(outcome: challenge.Challenge) -> dict[str, Any]:
-    """How a model was chosen and judged."""
+    """How a model was chosen and evaluated."""
     trained = outcome.trained
     families = [(f.label, f.metrics["roc_auc"], f.metrics["log_loss"], f.metrics["ece"]) for f in trained.families]
     judged = [(g.name, "passed" if g.passed else "**failed**", pictures.literal(g.text)) for g in outcome.gates]
@@ -182,7 +182,7 @@ def _facts_of_model(outcome: challenge.Challenge) -> dict[str, Any]:
         "gates": markdown_table(("gate", "", "figures"), judged),
         "family": trained.family,
         "parameters": trained.parameters,
-        "how it was chosen": trained.rule,
+        "how the model was chosen": trained.rule,
         "families, nested estimates with 95 % intervals": markdown_table(("family", "ROC-AUC", "log loss", "ECE"), families),
         **{name: interval.estimate for name, interval in trained.metrics.items()},
         "rows": f"{trained.rows} of {trained.rows_available}",
@@ -221,8 +221,10 @@ def model_explanation(context: dg.AssetExecutionContext, home: Home, training_se
             ],
             metadata={
                 "permutation importance": picture(model.importance(table), "Permutation importance of every feature"),
-                "Shapley values": picture(model.beeswarm(values), "Shapley values of sampled customers, a dot each"),
-                "dependence": picture(model.dependence(values, contributions), "Shapley values over the strongest features"),
+                "Shapley values": picture(model.beeswarm(values), "Shapley values of sampled customers, one dot per customer"),
+                "dependence": picture(
+                    model.dependence(values, contributions), "Shapley values against the values of the strongest features"
+                ),
                 "how reasons are made": contributions.method,
                 "model": f"{champion.name} version {champion.version}",
             },

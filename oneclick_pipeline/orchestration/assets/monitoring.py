@@ -1,4 +1,4 @@
-"""Assets of stage monitoring: whether the data are still those the model learnt from, and whether its scores come true."""
+"""Assets of stage monitoring: whether the data are still those the model learned from, and whether its scores come true."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
@@ -78,7 +78,7 @@ def drift(context: dg.AssetExecutionContext, home: Home, customer_features: Mont
 
 
 def _is_there(home: Path, month: str, features: Months) -> bool:
-    """Whether a month can be compared with; a later one cannot, nothing looks ahead."""
+    """Whether a month can serve as reference; a later one cannot: nothing looks ahead."""
     return month in features and table_file(home, "rejected_rows", month).exists()
 
 
@@ -94,7 +94,7 @@ def _known(table: pd.DataFrame, column: str) -> dict[str, float]:
 
 
 def _drift_checks(table: pd.DataFrame) -> list[Check]:
-    """One check per kind of rows, judged by the worst of them."""
+    """One check per kind of row, decided by the worst of them."""
     features, scores, shares, new = (table[table["kind"] == kind] for kind in WATCHED)
     named = new[new["category"] != ""]
     which = ", ".join(f"{name}: {text} ({n})" for name, text, n in named[["name", "category", "count"]].itertuples(index=False))
@@ -117,7 +117,7 @@ _SHARES = {
 
 
 def _largest(rows: pd.DataFrame, by: str, figures: Sequence[str]) -> dict[str, float]:
-    """Figures of the row that has most of one."""
+    """Figures of the row with the largest value of one."""
     worst = rows.sort_values(by, ascending=False).head(1)
     return {} if rows[by].isna().all() else {name: float(worst[name].iloc[0]) for name in figures}
 
@@ -144,21 +144,21 @@ def _judged(name: str, rows: pd.DataFrame, numbers: Mapping[str, float], which: 
     worst = next((s for s in ("shifted", "moderate", "stable", "no_reference") if s in levels), "not_enough_data")
     figures: dict[str, float | str] = {"status": worst, **known, **({"which": which} if which else {})}
     severity = dg.AssetCheckSeverity.ERROR if "shifted" in levels else None
-    return Check(name, not levels & set(_BAD), figures, severity).judged_if(worst in (*_BAD, "stable"))
+    return Check(name, not levels & set(_BAD), figures, severity).evaluated_if(worst in (*_BAD, "stable"))
 
 
 @dg.asset(
     ins={name: dg.AssetIn(partition_mapping=PAST) for name in ("customer_features", "customer_scores")},
     deps=[
         dg.AssetDep("campaign_ledger", partition_mapping=_BEFORE),
-        dg.AssetDep("offer_plan", partition_mapping=_BEFORE),  # of those of whom the ledger says nothing
+        dg.AssetDep("offer_plan", partition_mapping=_BEFORE),  # of customers who are not in the ledger
     ],
     **table_asset("model_health", _CODE, {"pandas", "mlflow"}),
 )
 def model_health(
     context: dg.AssetExecutionContext, home: Home, customer_features: Months, customer_scores: Months
 ) -> Iterator[Any]:
-    """Hold earlier scores against what came of them; see `monitoring.model_health`."""
+    """Compare earlier scores with the outcomes; see `monitoring.model_health`."""
     with home.step(context) as step:
         settings = home.settings()
         most, seed = settings.monitoring.max_rows, settings.model.seed
@@ -190,25 +190,25 @@ def model_health(
                 _judged("ranks", newest, _told(newest, "roc_auc", "log_loss", "brier"), status="ranking"),
             ],
             metadata={
-                "months that have come true": int((table["feature_month"] != health.ALL).sum()),
+                "months with known outcomes": int((table["feature_month"] != health.ALL).sum()),
                 **{name: value for name, value in _told(newest, "ece", "roc_auc", "gap").items() if pd.notna(value)},
-                **({} if promises is None else {"promised and observed": picture(promises, _ALT)}),
+                **({} if promises is None else {"predicted and observed": picture(promises, _ALT)}),
             },
         )
 
 
-_ALT = "Promised and observed share of decliners, and ROC-AUC, by month"
+_ALT = "Predicted and observed share of decliners, and ROC-AUC, by month"
 
 
 def _newest(table: pd.DataFrame) -> pd.DataFrame:
-    """All months of the newest version that can be judged; of the newest one where none can."""
+    """All months of the newest version that can be evaluated; of the newest one if none can."""
     together = table[table["feature_month"] == health.ALL].sort_values("model_version")
     known = together[together["calibration"] != "not_enough_data"]
     return (known if len(known) else together).tail(1)
 
 
 def _told(rows: pd.DataFrame, *figures: str) -> dict[str, float]:
-    """What is known of a version: how many it is judged by, and some figures with their intervals."""
+    """The figures of a version: how many customers it is evaluated on, and some figures with their intervals."""
     counts = ["model_version", "customers", "declined", "effective_customers", "offered_left_out", "in_sample_left_out"]
     ends = [f"{name}{end}" for name in figures for end in ("", "_low", "_high")]
     beside = {"ece": "ece_chance", "roc_auc": "roc_auc_at_training"}
@@ -217,7 +217,7 @@ def _told(rows: pd.DataFrame, *figures: str) -> dict[str, float]:
 
 
 class _Drawn(Mapping[str, pd.DataFrame]):
-    """Who got no offer, and its probability, by month; a month is read when it is asked for, the newest ones are kept."""
+    """Who got no offer, and its probability, by month; a month is read on demand, the newest ones are cached."""
 
     def __init__(self, home: Path, month: str, settings: Settings) -> None:
         oldest = add_months(month, -settings.monitoring.history_months)
@@ -238,11 +238,11 @@ class _Drawn(Mapping[str, pd.DataFrame]):
 
 
 def _drawn(home: Path, settings: Settings, month: str) -> pd.DataFrame:
-    """What the ledger says of a month, and of customers of whom it says nothing the plan."""
+    """The ledger of a month; for customers who are not in it, the plan."""
     sent = ledger.read(home, [month], settings.offers)[list(weights.COLUMNS)]
     path = table_file(home, "offer_plan", month)
     if path.exists():
-        # of one month the sample is at least as large as of all of them: whoever is in theirs is in it
+        # of one month the sample is at least as large as of all of them: every customer of theirs is in it
         stored = set(weights.COLUMNS) <= files.columns(path)
         columns = weights.COLUMNS if stored else old_ledgers.READ
         sampled = Months("offer_plan", {month: path}, columns).sample(settings.monitoring.max_rows, settings.model.seed)

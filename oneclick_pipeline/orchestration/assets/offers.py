@@ -95,7 +95,7 @@ def _checks_of_plan(summary: Summary, offers: Sequence[Offer]) -> list[Check]:
 
 
 def _facts_of_plan(made: month_plan.MonthPlan, settings: Settings) -> dict[str, Any]:
-    """What a plan comes to, and what it rests on."""
+    """The results of a plan, and their basis."""
     summary, lessons = made.decided.summary, made.lessons
     low, high = figure(summary.expected_gain_low), figure(summary.expected_gain_high)
     return {
@@ -104,17 +104,17 @@ def _facts_of_plan(made: month_plan.MonthPlan, settings: Settings) -> dict[str, 
         "cost, finance units": summary.cost,
         "budget, finance units": summary.budget,
         EXPECTED_GAIN: f"{figure(summary.expected_gain)} ({low} to {high})",
-        "the same by risk x profit, without controls": summary.by_risk,
-        "the same without limits and controls": summary.without_limits,
+        "expected gain by risk x profit, without controls": summary.by_risk,
+        "expected gain without limits and controls": summary.without_limits,
         "smallest change of the share of decliners that this plan can show": summary.detectable_effect,
         **{
-            f"the same of {offer} alone": "too few controls" if math.isnan(least) else least
+            f"expected gain of {offer} alone": "too few controls" if math.isnan(least) else least
             for offer, least in summary.detectable_effects.items()
         },
         "price of a unit of budget": summary.price_of_budget,
-        "effects": "of the catalogue" if lessons.response is None else "learnt from earlier campaigns",
-        "found beyond them by the DR-learner": (
-            "not asked: too few customers" if lessons.learner is None else f"{lessons.learner.slope.used:.0%} of what it sees"
+        "effects": "from the catalogue" if lessons.response is None else "learned from earlier campaigns",
+        "used of what the DR-learner sees beyond them": (
+            "not used: too few customers" if lessons.learner is None else f"{lessons.learner.slope.used:.0%} of what it sees"
         ),
         **_beyond(lessons.learner),
         "worth of a kept customer": _assumed(settings) if made.worth is None else str(made.worth),
@@ -131,22 +131,22 @@ def _beyond(learner: Learner | None) -> dict[str, str]:
 
 
 def _needed(offers: Sequence[Offer]) -> list[str]:
-    """The columns of `customer_features` that a plan looks at: of the offers, and of what learnt from campaigns."""
+    """The columns of `customer_features` that a plan looks at: for the offers, and for what was learned from campaigns."""
     wanted = eligibility.columns(offers) | {"customer_id", *FEATURE_NAMES}
     return [name for name in CUSTOMER_FEATURES.names if name in wanted]
 
 
 def _assumed(settings: Settings) -> str:
-    """What the plan supposes of the worth of a kept customer while it has not been learnt."""
+    """The assumed worth of a kept customer until it has been learned."""
     months, share = settings.value.horizon_months, settings.offers.lost_share
-    return f"assumed: {share:.0%} of the profit of {months} months, too little history to learn it"
+    return f"assumed: {share:.0%} of the profit of {months} months; the history is too short to learn it"
 
 
 def _ways(ways: list[PolicyValue]) -> dg.MarkdownMetadataValue:
-    """What ways of choosing would have earned."""
+    """What other ways of choosing would have earned."""
     if not ways:
         return dg.MetadataValue.md("not enough data: no earlier campaign has matured")
-    header = ("way of choosing", "finance units per customer and month", "95 % interval", "treated", "by the model alone")
+    header = ("assignment", "finance units per customer and month", "95 % interval", "treated", "by the model alone")
     shares = [(f"{w.treated:.0%}", f"{w.unsupported:.0%}") for w in ways]
     rows = [(w.policy, f"{w.value:.3f}", f"{w.low:.3f} to {w.high:.3f}", *share) for w, share in zip(ways, shares, strict=True)]
     return table(header, rows)
@@ -156,8 +156,8 @@ def _ways(ways: list[PolicyValue]) -> dg.MarkdownMetadataValue:
     name="offers_export",
     group_name="offers",
     description=(
-        "HOME/exports/<month>/offers.csv for the CRM, and the same plan in the ledger. Written once: another plan for a month "
-        "that was published changes nothing, and a check says so, unless the run is started with replan."
+        "HOME/exports/<month>/offers.csv for the CRM, and the same plan in the ledger. Written once: a different plan for "
+        "a published month changes nothing (a check reports it), unless the run is started with replan."
     ),
     owners=[OWNERS["offers"]],
     kinds={"csv"},
@@ -179,7 +179,7 @@ def offers_export(
             file = export.write_export(home.root, step.month, planned, features, catalogue, replan=config.replan)
         except AlreadyPublishedError as error:
             yield from step.report([check("published_as_planned", passed=False, why=str(error))])
-            yield step.materialized({"published": "an earlier plan of this month stands; nothing was changed"})
+            yield step.materialized({"published": "an earlier plan of this month is in force; nothing was changed"})
             return
         yield from step.report([check("published_as_planned", passed=True, offered=sent.offered, controls=sent.controls)])
         same = read_metadata(offer_plan.path, _CATALOGUE) in ("", catalogue.digest)
@@ -188,9 +188,9 @@ def offers_export(
                 "path": dg.MetadataValue.path(file.path),
                 "customers with an offer": sent.offered,
                 "customers held out": sent.controls,
-                "written": "now" if sent.written or file.written else "before; the plan is the same",
+                "written": "now" if sent.written or file.written else "earlier; the plan is the same",
                 "ledger": dg.MetadataValue.path(sent.path),
-                "catalogue": "the one that the plan was made with" if same else "changed since the plan: texts are those of now",
+                "catalogue": "that of the plan" if same else "changed since the plan: the texts are the current ones",
             },
             data_version=sent.digest,
         )

@@ -18,12 +18,12 @@ from oneclick_pipeline.raw.export import open_export, reopen, rows, unchanged
 
 
 def _delivered(home: Path, month: str, file: str) -> Path:
-    """The export's path; an error that lists the months there are if the month has no folder."""
+    """The export's path; an error that lists the existing months if the month has no folder."""
     path = raw_file(home, month, file)
     if not path.parent.is_dir():
         months = raw_months(home)
         raise BadInputError(
-            f"the month {month} has no folder",
+            f"there is no folder for the month {month}",
             file=str(path.parent),
             remedy="deliver the four exports there" + (f"; there are: {', '.join(months)}" if months else ""),
         )
@@ -55,7 +55,7 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                     "sha256": facts.sha256,
                     "bytes": facts.size,
                     "rows of the file": lines,
-                    "rows that are not plain, in this table": staged.rows,
+                    "rows that are not plain (in this table)": staged.rows,
                     "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
                     "delimiter": facts.delimiter,
                     "decimal mark": facts.decimal_mark,

@@ -30,9 +30,9 @@ _AND_BEFORE = ("rejected_rows", "customer_scores", "customer_segments")
     ],
     group_name="report",
     description=(
-        "HOME/reports/<month>.html: the month for marketers, on one page that needs nothing else. What changed, who will decline "
-        "and what that is worth, the focus group, reasons, offers, what campaigns brought, how far to trust it; an appendix for "
-        "analysts. Read from the tables, and kept in MLflow too."
+        "HOME/reports/<month>.html: the month for marketers, on one self-contained page. What changed, who will decline "
+        "and what is at stake, the focus group, reasons, offers, results of campaigns, and how far to trust it; an appendix for "
+        "analysts. Made from the tables, and kept in MLflow, too."
     ),
     owners=[OWNERS["report"]],
     kinds={"html", "mlflow"},
@@ -45,7 +45,7 @@ def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[An
     with home.step(context) as step:
         settings = home.settings()
         made = files.make(home.root, step.month, settings=settings, catalogue=home.catalogue())
-        facts, shown, loads = made.facts, files.shown(made.html), files.loads(made.html)
+        facts, shown, loads = made.facts, files.page_figures(made.html), files.loads(made.html)
         counted = {
             "on_the_page": int(shown["customers"]),
             "segments": sum(group.customers for group in facts.groups),

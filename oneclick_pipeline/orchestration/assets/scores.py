@@ -19,7 +19,7 @@ _NEAR = 0.05
 
 
 @dg.asset(
-    deps=["activity_model"],  # through the registry: the champion may be of another month
+    deps=["activity_model"],  # through the registry: the champion may be from another month
     freshness_policy=FRESH,
     **table_asset("customer_scores", code_version(scores, contracts, model), {"pandas", "mlflow"}),
 )
@@ -61,7 +61,7 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
                         if outcome.classed
                         else {"classed": 0}
                     ),
-                ).judged_if(outcome.classed > 0),
+                ).evaluated_if(outcome.classed > 0),
             ],
             metadata={
                 "model": f"{champion.name} version {champion.version}",
@@ -74,7 +74,7 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
 
 
 class _Outcome(NamedTuple):
-    """What a table of scores comes to, and the classes that it can be checked against.
+    """A summary of a table of scores, and of the classes that it can be checked against.
 
     Attributes:
         bases: Customers by basis of the score.
@@ -99,7 +99,7 @@ class _Outcome(NamedTuple):
 
 
 def _outcome(table: Batches, features: Batches, *, classes: bool) -> _Outcome:
-    """What a table of scores comes to; one column at a time is in memory."""
+    """A summary of a table of scores; one column at a time is in memory."""
     p, scored = table["p_decline"], (table["score_basis"] != "not_scored").to_numpy()
     activity = features["activity"] if classes else pd.Series(index=p.index, dtype=object)
     classed = scored & table["regular"].to_numpy(dtype=bool) & activity.notna().to_numpy()
@@ -134,13 +134,13 @@ def profit_curve(
                 check("worth_treating", passed=best.customers > 0, customers=best.customers, best=str(best)),
                 check(
                     "beats_random",
-                    passed=not best.realised < best.realised_random,  # neither is known where no class is
+                    passed=not best.realised < best.realised_random,  # neither is known if no class is known
                     **realised,
-                ).judged_if(best.realised_customers > 0),
+                ).evaluated_if(best.realised_customers > 0),
             ],
             metadata={
                 "profit by share treated": picture(
-                    scores.profit_picture(curve, assumed), "Profit over the share of customers treated"
+                    scores.profit_picture(curve, assumed), "Profit against the share of customers treated"
                 ),
                 "best: treat": str(best),
                 "expected profit, finance units": best.profit,

@@ -1,4 +1,4 @@
-"""What happens without a person: jobs that sensors and a schedule start, alerts, pruning, and the daemon behind them.
+"""What happens automatically: jobs that sensors and a schedule start, alerts, pruning, and the daemon behind them.
 
 In come the files of a home and Dagster's record, out come runs and alerts. Open jobs.py first.
 
@@ -7,8 +7,8 @@ In come the files of a home and Dagster's record, out come runs and alerts. Open
     sensors.py         a run for every new month, and a training when monitoring asks for one
     snapshots.py       which months have been delivered, whole, and already run
     configuration.py   whether settings and catalogue can be read
-    alerts.py          what somebody has to look at
-    delivery.py        alerts on their way out, at least once each
+    alerts.py          what needs attention
+    delivery.py        delivery of alerts, at least once each
     webhook.py         the address that they are posted to
     pruning.py         old runs and models deleted
     daemon.py          Dagster's daemon; daemon_lock.py: one per home; scheduler.py: its class in dagster.yaml

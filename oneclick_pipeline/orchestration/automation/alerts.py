@@ -1,6 +1,6 @@
-"""What somebody has to look at: a run that failed, a challenger that was refused, a snapshot that has not come, a broken file.
+"""What needs attention: a run that failed, a challenger that was refused, a snapshot that has not arrived, a broken file.
 
-An alert leaves the house. It has the rule that was broken, and file, line and column; never a value: see `sentences`.
+An alert leaves the company. It names the rule that was broken, and file, line and column; never a value: see `sentences`.
 """
 
 import json
@@ -26,8 +26,8 @@ from oneclick_pipeline.orchestration.runs import active
 
 _MISSING = "missing"
 _DAYS, _RUNS, _MONTHS = 7, 200, 3
-"""How far the sensor looks back: a run that ended longer ago, or before so many others, is no news. Of more months that are
-missing one alert tells: the daemon was off for long, or the clock is wrong."""
+"""How far the sensor looks back: a run that ended longer ago, or before so many others, is not news. If more months are missing,
+one alert covers them: the daemon was off for long, or the clock is wrong."""
 
 
 def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[Alert]:
@@ -45,22 +45,22 @@ def of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, url: str) -> list[A
         for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     ]
     failed = [evaluation for evaluation in checks if not evaluation.passed]
-    found = []
+    alerts = []
     if run.status is dg.DagsterRunStatus.FAILURE:
         steps = _failed_steps(instance, run.run_id)
         blocking = {e.asset_key.to_user_string(): f"{e.check_name}: {failure(e)}" for e in failed if e.blocking}
         reasons = [str(cause) for step, cause in steps.items() if step not in blocking]
         reasons += [f"{asset}: {sentence}" for asset, sentence in blocking.items()]
         assets = ", ".join(blocking or steps)
-        found.append(Alert(f"run-{run.run_id}", month, assets, f"the run failed: {'; '.join(reasons)}", link))
+        alerts.append(Alert(f"run-{run.run_id}", month, assets, f"the run failed: {'; '.join(reasons)}", link))
     if refused := [f"{e.check_name}: {failure(e)}" for e in failed if e.asset_key == dg.AssetKey("activity_model")]:
         why = f"the challenger was refused: {'; '.join(refused)}"
-        found.append(Alert(f"refused-{run.run_id}", month, "activity_model", why, link))
-    return found
+        alerts.append(Alert(f"refused-{run.run_id}", month, "activity_model", why, link))
+    return alerts
 
 
 def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, Cause]:
-    """Why each step failed; why the run did where none has."""
+    """Why each step failed; why the run did if no step has."""
     steps = [entry.get_dagster_event() for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)]
     if steps:
         return {str(event.step_key): active.cause(event) for event in steps}
@@ -69,10 +69,10 @@ def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> dict[str, Cause]
 
 
 def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
-    """Months after the newest snapshot that should be whole by now: an alert each, or one of all if there are more than a few.
+    """Months after the newest snapshot that should be whole by now: one alert each, or one for all if there are more than a few.
 
     Args:
-        home: The home; one that no snapshot has come to yet waits for none.
+        home: The home; one that has no snapshot yet waits for none.
         day: Day of the month by which the snapshot of the month before should be there.
         now: The time, in UTC.
         url: Address of Dagster's pages.
@@ -83,14 +83,17 @@ def missing(home: Path, day: int, now: datetime, url: str) -> list[Alert]:
     due = [] if newest is None else [m for m in months.get_partition_keys(now - timedelta(days=day)) if m > newest]
     if len(due) > _MONTHS:
         first, last = due[0], due[-1]
-        reason = f"the exports of {len(due)} months, {first} to {last}, have not come; is the clock right? It says {now:%Y-%m-%d}"
+        reason = (
+            f"the exports of {len(due)} months, {first} to {last}, have not arrived; is the clock right? It says {now:%Y-%m-%d}"
+        )
         return [Alert(f"{_MISSING}-{first}-{last}", last, "snapshot", reason, f"{url}/assets/market_file?partition={first}")]
     return [
         Alert(
             f"{_MISSING}-{month}",
             month,
             "snapshot",
-            f"the exports have not come by day {day} of the month after: {', '.join(absent(home, month))} missing or empty in "
+            f"the exports have not arrived by day {day} of the following month: {', '.join(absent(home, month))} missing or "
+            "empty in "
             f"{raw_folder(home, month)}",
             f"{url}/assets/market_file?partition={month}",
         )
@@ -127,7 +130,7 @@ def limits(home: Path) -> settings.Alerts:
     "stderr, and to the webhook in ONECLICK_WEBHOOK.",
 )
 def alerts(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
-    """Deliver what has happened since the last look; what could not be delivered is tried again."""
+    """Deliver what has happened since the last tick; what could not be delivered is tried again."""
     root, instance, now = home.root, context.instance, datetime.now(UTC)
     known, memory = limits(root), _Memory.of(context.cursor)
     delivery.forget_future(root, f"{_MISSING}-", now.timestamp())
@@ -142,35 +145,35 @@ def alerts(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     by_run = {r.dagster_run.run_id: r.dagster_run for r in reversed(ended)}
     new = {id_: of_run(instance, run, known.dagster_url) for id_, run in by_run.items() if id_ not in memory.done}
     others = [*missing(root, known.snapshot_day, now, known.dagster_url), *broken(root, known.dagster_url)]
-    found = [*(alert for alerts_of_run in new.values() for alert in alerts_of_run), *others]
-    undelivered, backlog, problems = _deliver(root, found, memory.backlog, now)
+    due = [*(alert for alerts_of_run in new.values() for alert in alerts_of_run), *others]
+    undelivered, backlog, problems = _deliver(root, due, memory.backlog, now)
     done = [id_ for id_ in by_run if id_ in memory.done or not undelivered.intersection(alert.event for alert in new[id_])]
     problems += [str(error) for error in configuration.faults(root).values()]
     memory = _Memory(frozenset(done), backlog)
-    return dg.SensorResult(cursor=memory.text(), skip_reason="; ".join(problems) or "all there is to tell is told")
+    return dg.SensorResult(cursor=memory.text(), skip_reason="; ".join(problems) or "there is nothing new to report")
 
 
 class _Memory(NamedTuple):
-    """What the sensor remembers: runs whose alerts have all arrived, and what the webhook did not take."""
+    """What the sensor remembers: runs whose alerts have all arrived, and what the webhook did not accept."""
 
     done: frozenset[str]
     backlog: Backlog
 
     @classmethod
     def of(cls, cursor: str | None) -> Self:
-        found = json.loads(cursor or "{}")
-        found = {"done": found} if isinstance(found, list) else found  # as versions before this one wrote it
-        failed = tuple(found.get("failed", ()))
-        return cls(frozenset(found.get("done", ())), Backlog(failed, found.get("rounds", 0), found.get("until", 0.0)))
+        state = json.loads(cursor or "{}")
+        state = {"done": state} if isinstance(state, list) else state  # as earlier versions wrote it
+        failed = tuple(state.get("failed", ()))
+        return cls(frozenset(state.get("done", ())), Backlog(failed, state.get("rounds", 0), state.get("until", 0.0)))
 
     def text(self) -> str:
         return json.dumps({"done": sorted(self.done), **asdict(self.backlog)})
 
 
-def _deliver(home: Path, found: list[Alert], backlog: Backlog, now: datetime) -> tuple[set[str], Backlog, list[str]]:
+def _deliver(home: Path, due: list[Alert], backlog: Backlog, now: datetime) -> tuple[set[str], Backlog, list[str]]:
     """Deliver alerts: the events that have not arrived, what to remember of the webhook, and why they have not."""
     undelivered, problems = set(), []
-    for alert in found:
+    for alert in due:
         try:
             delivery.to_stderr(home, alert)
         except webhook.NotDeliveredError as error:
@@ -179,9 +182,9 @@ def _deliver(home: Path, found: list[Alert], backlog: Backlog, now: datetime) ->
     try:
         there = webhook.given()
     except BadInputError as error:
-        return {alert.event for alert in found}, backlog, [*problems, str(error)]
+        return {alert.event for alert in due}, backlog, [*problems, str(error)]
     if there is None:
         return undelivered, Backlog(), problems
-    backlog, unsent = delivery.post_waiting(home, found, there, backlog, now.timestamp())
-    undelivered |= {alert.event for alert in found if not delivery.has_arrived(home, alert)}
-    return undelivered, backlog, [*problems, *unsent, *([there.warning] if there.warning and found else [])]
+    backlog, unsent = delivery.post_waiting(home, due, there, backlog, now.timestamp())
+    undelivered |= {alert.event for alert in due if not delivery.has_arrived(home, alert)}
+    return undelivered, backlog, [*problems, *unsent, *([there.warning] if there.warning and due else [])]

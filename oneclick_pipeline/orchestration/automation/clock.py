@@ -1,10 +1,10 @@
-"""A clock that was set back: what Dagster remembers of the time after it is noticed, and dated to now.
+"""A clock that was set back: what Dagster has recorded for later times is detected, and dated to now.
 
-Dagster takes the time of the last tick for past. A sensor whose last tick lies a year ahead is not asked for a year, a schedule
+Dagster assumes that the last tick is in the past. A sensor whose last tick is a year ahead is not run for a year, a schedule
 starts nothing until then, and the daemons that wait for an interval to pass wait as long.
 
-The clock itself is not watched: one that was ahead for a second, between two looks, would do the same. Each daemon that saw it
-has written its heartbeat by it.
+The clock itself is not monitored: one that was ahead for a second, between two checks, would have the same effect. Each
+daemon that saw it has written its heartbeat by it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def remembers_future(instance: dg.DagsterInstance, now: float) -> bool:
 def forget_future(instance: dg.DagsterInstance, now: float) -> list[str]:
     """Date to now whatever an instance remembers as later: a clock that was ahead said so.
 
-    A schedule may so be asked twice for one time. Its run has the month as its key, and Dagster starts one run for a key.
+    A schedule may thus be evaluated twice for one time. Its run has the month as its key, and Dagster starts one run for a key.
 
     Args:
         instance: The instance; no daemon works on it.
@@ -70,5 +70,5 @@ def forget_future(instance: dg.DagsterInstance, now: float) -> list[str]:
 
 
 def _times(state: InstigatorState) -> dict[str, float]:
-    """When a sensor or a schedule was last asked, by the name under which that is kept."""
+    """When a sensor or a schedule was last evaluated, by the name under which that is kept."""
     return {name: time for name in _TIMES if (time := getattr(state.instigator_data, name, None)) is not None}

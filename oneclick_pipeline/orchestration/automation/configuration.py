@@ -1,4 +1,4 @@
-"""Whether a home's settings and catalogue can be read: a sensor says what is wrong with them, and goes on once it is fixed."""
+"""Whether a home's settings and catalogue can be read: a sensor reports what is wrong with them, and goes on once fixed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _READERS: dict[str, Callable[[Path], object]] = {FILE: Settings.load, reader.FIL
 
 def faults(home: Path) -> dict[str, BadInputError]:
     """What is wrong with the files, by name; nothing where a run can read both."""
-    found = {}
+    problems = {}
     for name, read in _READERS.items():
         try:
             read(home)
         except BadInputError as error:
-            found[name] = replace(error, value=None)
-    return found
+            problems[name] = replace(error, value=None)
+    return problems
 
 
 def waits(home: Path) -> str:
@@ -35,10 +35,10 @@ def waits(home: Path) -> str:
 
 
 def version(home: Path, name: str, error: BadInputError) -> str:
-    """The same for a file and a fault however often it is looked at, another once either has changed."""
+    """The same for a file and an error however often it is checked, a different one once either has changed."""
     try:
-        found = os.lstat(home / name)
-        times = f"{found.st_mtime_ns} {found.st_size}"
+        status = os.lstat(home / name)
+        times = f"{status.st_mtime_ns} {status.st_size}"
     except OSError:
         times = ""
     return hashlib.sha256(f"{times} {error}".encode()).hexdigest()[:16]

@@ -1,10 +1,10 @@
-"""Dagster's daemon, which starts schedules, sensors and queued runs: one on a home, and one that survives a clock set back.
+"""Dagster's daemon, which starts schedules, sensors and queued runs: one per home, which survives a clock that is set back.
 
     DAGSTER_HOME=data/dagster python -P -m oneclick_pipeline.orchestration.automation.daemon -w workspace.yaml
 
 A second daemon on the same home is refused, see `daemon_lock`.
 
-Dagster's daemon believes the clock, see `clock`. Once that was set back, all daemons of this process end and begin anew.
+Dagster's daemon trusts the clock, see `clock`. Once that was set back, all daemons of this process end and start over.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LOG = logging.getLogger("dagster.daemon")
 
 
 def work(target: WorkspaceFileTarget) -> None:
-    """Be the daemon until it is interrupted; begin anew whenever the clock was set back.
+    """Be the daemon until it is interrupted; start over whenever the clock was set back.
 
     Args:
         target: The code servers.
@@ -46,13 +46,13 @@ def work(target: WorkspaceFileTarget) -> None:
     while True:
         with dg.DagsterInstance.get() as instance:
             if names := clock.forget_future(instance, time.time()):
-                _LOG.warning("The clock was set back: %s go on from now", ", ".join(names))
+                _LOG.warning("The clock was set back: %s continue from the present", ", ".join(names))
             with daemon_controller_from_instance(instance, target, code_server_log_level="warning") as controller:
                 _until_set_back(controller, instance)
 
 
 def _until_set_back(controller: DagsterDaemonController, instance: dg.DagsterInstance) -> None:
-    """What Dagster's own daemon does between its looks, which has no place for one at the clock."""
+    """What Dagster's own daemon does between its checks, which have no place for one of the clock."""
     refreshed = time.time()
     while not clock.remembers_future(instance, time.time()):
         with raise_interrupts_as(KeyboardInterrupt):
@@ -78,7 +78,7 @@ def run(workspace: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The program; what is wrong is said in one line."""
+    """The program; errors are reported in one line."""
     parser = argparse.ArgumentParser(
         prog="oneclick_pipeline.orchestration.automation.daemon", description="The daemon of a home."
     )

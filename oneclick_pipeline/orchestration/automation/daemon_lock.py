@@ -1,8 +1,8 @@
-"""One daemon on a home.
+"""One daemon per home.
 
-Dagster supports one on an instance. Two would each ask every sensor and start the same run twice, and all that Dagster does about
-it is to log an error. So whoever is the daemon of a home holds a lock, and a second one is refused, also where it is Dagster's
-own `dagster-daemon` (see `scheduler`). Its file names the process, and is easily removed by somebody who is refused; so the
+Dagster supports one per instance. Two would each evaluate every sensor and start the same run twice, and Dagster
+would only log an error. So the daemon of a home holds a lock, and a second one is refused, even if it is Dagster's
+own `dagster-daemon` (see `scheduler`). Its file names the process, and is easily removed by someone who is refused; so the
 folder is locked, too.
 """
 
@@ -52,7 +52,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def refuse_second(folder: Path) -> None:
-    """Refuse to start a daemon where one is at work; nothing is written.
+    """Refuse to start a daemon where one is running; nothing is written.
 
     Args:
         folder: The folder of the instance, HOME/dagster.
@@ -73,5 +73,5 @@ def _another(folder: Path) -> BadInputError:
     return BadInputError(
         "another daemon works on this home, and two would start every run twice",
         file=str(lock_file(folder)),
-        remedy="use the pages that are open; or end that `oneclick ui` or daemon, whose process the file names, and start again",
+        remedy="use the pages that are open; or stop that `oneclick ui` or daemon, whose process the file names, and start again",
     )

@@ -1,11 +1,11 @@
-"""Alerts on their way out: to stderr, and to a webhook if one is set; at least once each, and as a rule once.
+"""Delivery of alerts: to stderr, and to a webhook if one is set; at least once each, usually once.
 
-What has arrived stands in HOME/alerts/<channel>/<event>.json, and nothing else does: the file is made after the message was
-taken. A process that is killed in between leaves the event to be sent again, so a receiver may get one twice, with the same
-`event`, by which it can drop the second. A lock lets one process at a time send on a channel; the system lets go of it when the
-process ends, however it ends.
+What has been delivered is recorded in HOME/alerts/<channel>/<event>.json, and nothing else is: the file is created after the
+message was accepted. A process that is killed in between leaves the event to be sent again, so a receiver may get one twice,
+with the same `event`, by which it can drop the second. A lock lets one process at a time send on a channel; the system
+releases it when the process ends, however it ends.
 
-A webhook that takes nothing is tried at the next tick of the sensor, and then after growing pauses, see `Backlog`. It costs a
+A webhook that accepts nothing is tried at the next tick of the sensor, and then after growing pauses, see `Backlog`. It costs a
 tick `webhook.DEADLINE_SECONDS` at most, however many events wait.
 """
 
@@ -38,7 +38,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 900.0
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that somebody has to look at.
+    """Something that needs attention.
 
     Attributes:
         event: Name of the event, the same whenever and wherever it is seen; letters, digits and dashes.
@@ -61,11 +61,11 @@ class Alert:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is remembered of a webhook that does not take its messages.
+    """What is remembered about a webhook that does not accept its messages.
 
     Attributes:
-        failed: Events that it did not take, the one that was tried longest ago first.
-        rounds: How often in a row it took nothing.
+        failed: Events that it did not accept, the one that was tried longest ago first.
+        rounds: How often in a row it accepted nothing.
         until: Time before which it is left alone, seconds since 1970.
     """
 
@@ -90,12 +90,12 @@ def deliver(home: Path, alert: Alert, *, stderr: bool = True, seconds: float = D
     Args:
         home: The home, which remembers what has arrived.
         alert: The alert.
-        stderr: Whether to write it there; if not, somebody has written it there already.
+        stderr: Whether to write it there; if not, it has already been written there.
         seconds: How long the webhook may take.
 
     Raises:
-        NotDeliveredError: If the webhook does not take it, or the home cannot be written.
-        BadInputError: If the webhook's address is none.
+        NotDeliveredError: If the webhook does not accept it, or the home cannot be written.
+        BadInputError: If the webhook's address is invalid.
     """
     to_stderr(home, alert, write=stderr)
     if there := webhook.given():
@@ -103,7 +103,7 @@ def deliver(home: Path, alert: Alert, *, stderr: bool = True, seconds: float = D
 
 
 def to_stderr(home: Path, alert: Alert, *, write: bool = True) -> None:
-    """Write an alert to stderr; without `write` only remember that it stands there.
+    """Write an alert to stderr; without `write` only record that it is there.
 
     Raises:
         NotDeliveredError: If it, or the home, cannot be written.
@@ -115,7 +115,7 @@ def to_webhook(home: Path, alert: Alert, there: Webhook, seconds: float = DEADLI
     """Post an alert as JSON; `text` is what chat services show.
 
     Raises:
-        NotDeliveredError: If the webhook does not take it in so many seconds, or the home cannot be written.
+        NotDeliveredError: If the webhook does not accept it in so many seconds, or the home cannot be written.
     """
     body = json.dumps(asdict(alert) | {"text": str(alert)}, ensure_ascii=False).encode(errors="replace")
     _once(home, _WEBHOOK, alert, seconds, lambda left: webhook.post(there, body, left))
@@ -128,7 +128,7 @@ def post_waiting(home: Path, alerts: Sequence[Alert], there: Webhook, before: Ba
         home: The home.
         alerts: All there are.
         there: The webhook.
-        before: What is remembered of it.
+        before: What is remembered about it.
         now: The time, seconds since 1970.
 
     Returns:
@@ -137,7 +137,7 @@ def post_waiting(home: Path, alerts: Sequence[Alert], there: Webhook, before: Ba
     waiting = [alert for alert in alerts if not has_arrived(home, alert)]
     if waiting and before.until - _LONGEST_PAUSE <= now < before.until:  # earlier than that: the clock was set back
         again = datetime.fromtimestamp(before.until, UTC)
-        return before, [f"{len(waiting)} wait: the webhook at {there.host} is tried again at {again:%H:%M} UTC"]
+        return before, [f"{len(waiting)} wait: the webhook at {there.host} will be tried again at {again:%H:%M} UTC"]
     turn = {event: number for number, event in enumerate(before.failed)}
     waiting.sort(key=lambda alert: turn.get(alert.event, -1))
     failed, problems, untried, end = [], [], [], time.monotonic() + DEADLINE_SECONDS
@@ -151,7 +151,7 @@ def post_waiting(home: Path, alerts: Sequence[Alert], there: Webhook, before: Ba
             failed.append(alert.event)
             problems.append(f"{alert.event}: {error}")
     if untried:
-        problems.append(f"{len(untried)} more wait for the next look")
+        problems.append(f"{len(untried)} more wait for the next tick")
     kept = [event for event in before.failed if event in untried]
     taken = len(waiting) > len(failed) + len(untried)
     return before.after([*kept, *failed], now, taken=taken), problems
@@ -163,7 +163,7 @@ def has_arrived(home: Path, alert: Alert) -> bool:
 
 
 def forget_future(home: Path, beginning: str, now: float) -> None:
-    """Forget that alerts have arrived later than now: a clock that was ahead gave cause to them, and their time will come.
+    """Forget that alerts have arrived later than now: they were caused by a clock that was ahead, and will be due later.
 
     Args:
         home: The home.
@@ -176,7 +176,7 @@ def forget_future(home: Path, beginning: str, now: float) -> None:
 
 
 def _file(home: Path, channel: str, alert: Alert) -> Path:
-    """What says that an alert has arrived."""
+    """The record that an alert has been delivered."""
     name = alert.event if re.fullmatch("[A-Za-z0-9-]{1,128}", alert.event) else hashlib.sha256(alert.event.encode()).hexdigest()
     return alerts_folder(home) / channel / f"{name}.json"
 
@@ -199,7 +199,7 @@ def _once(home: Path, channel: str, alert: Alert, seconds: float, send: Callable
         raise NotDeliveredError("another process is sending") from error
     except OSError as error:
         raise NotDeliveredError(f"{arrived.parent} cannot be written: {error.strerror}") from error
-    with suppress(OSError):  # on a full disk there is room for the file's name, which is what counts, and none for its content
+    with suppress(OSError):  # on a full disk there is space for the file's name, which is what counts, and none for its content
         arrived.write_text(json.dumps(asdict(alert), ensure_ascii=False, indent=2), encoding="utf-8", errors="replace")
 
 

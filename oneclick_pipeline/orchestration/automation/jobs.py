@@ -12,11 +12,11 @@ retrain = dg.define_asset_job(
 refresh = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups(_NOT_IN_REFRESH),
-    description="From the four exports to scores, segments, offers and the report with the champion model; nothing is trained.",
+    description="From the four exports to scores, segments, offers and the report with the champion model; no model is trained.",
 )
 prepare = dg.define_asset_job(
     "prepare",
     selection=dg.AssetSelection.groups("raw", "clean", "features"),
-    description="From the four exports to the wide table and no further: for months before the first model.",
+    description="From the four exports to the wide table only: for months before the first model.",
 )
 JOBS = [retrain, refresh, prepare]

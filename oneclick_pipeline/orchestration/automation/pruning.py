@@ -1,8 +1,8 @@
-"""What a home no longer keeps: runs of old months with their events and logs, model versions that nothing names.
+"""What a home no longer keeps: runs of old months with their events and logs, model versions that nothing refers to.
 
 A successful run of the command deletes it at its end, and the sensor `pruning` where a daemon starts the runs; settings `keep`.
-Tables, reports, exports and ledgers are never touched. Which month is old is told by the months that were run and not by a
-clock. Of a run the row goes last, so one that was half deleted is found again; versions see `tracking.pruning`.
+Tables, reports, exports and ledgers are never touched. Which months are old follows from the months that were run, not from a
+clock. A run's row is deleted last, so one that was half deleted is found again; versions see `tracking.pruning`.
 """
 
 import time
@@ -29,7 +29,7 @@ from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.tracking import CHAMPION, PREVIOUS, Tracking, pruning, references
 
 _MOST_SECONDS = 20.0
-"""How long one call deletes; Dagster gives a sensor a minute. The next call goes on."""
+"""How long one call deletes; Dagster gives a sensor a minute. The next call continues."""
 _AT_ONCE = 25
 """Runs whose events are deleted in one transaction: others wait for it."""
 _SUCCESS, _FINISHED = "SUCCESS", frozenset({"SUCCESS", "FAILURE", "CANCELED"})
@@ -84,12 +84,12 @@ def newest_month(runs: Iterable[Run]) -> str:
 
 
 def superfluous(runs: Sequence[Run], kept: pruning.Months, resting: Collection[str]) -> list[str]:
-    """Runs that may go: they have ended, their month does not stay, it has a later run, and no table stands as they made it.
+    """Runs that may go: they have ended, their month does not stay, it has a later run, and no current table was made by them.
 
     Args:
         runs: All runs, oldest first.
         kept: Months of which all runs stay.
-        resting: Runs that made a table as it stands.
+        resting: Runs that made a current table.
     """
     last = {run.month: run.run_id for run in runs}
     return [
@@ -100,7 +100,7 @@ def superfluous(runs: Sequence[Run], kept: pruning.Months, resting: Collection[s
 
 
 def prune(home: Path, instance: dg.DagsterInstance) -> Pruned:
-    """Delete what the settings `keep` do not keep; nothing where another process is at it, or copies the home.
+    """Delete what the settings `keep` do not keep; nothing if another process is doing so, or copies the home.
 
     Args:
         home: The home.
@@ -115,10 +115,10 @@ def prune(home: Path, instance: dg.DagsterInstance) -> Pruned:
     except Timeout:
         return Pruned()
     except (OSError, sa.exc.SQLAlchemyError) as error:
-        told = of_the_machine(error, home)
-        if told is None:
+        reported = of_the_machine(error, home)
+        if reported is None:
             raise
-        raise told from error
+        raise reported from error
 
 
 def _prune(home: Path, instance: dg.DagsterInstance) -> Pruned:
@@ -151,7 +151,7 @@ def _runs(instance: dg.DagsterInstance) -> list[Run]:
 
 
 def _resting(instance: dg.DagsterInstance) -> set[str]:
-    """Runs that made a table of a month as it stands: without their events Dagster's pages would not know it any more."""
+    """Runs that made a current table of a month: without their events Dagster's pages would no longer know it."""
     events = SqlEventLogStorageTable.c
     newest = (
         sa.select(sa.func.max(events.id))
@@ -163,7 +163,7 @@ def _resting(instance: dg.DagsterInstance) -> set[str]:
 
 
 def _months_that_stay(home: Path, settings: Settings, store: Tracking, newest: str) -> set[str]:
-    """Months of the champion and of the one before, and those whose ledger is still learnt from."""
+    """Months of the champion and the previous champion, and those whose ledger is still learned from."""
     aliases = store.aliases() if store.exists() else {}
     champions = [store.version(aliases[alias]).tags["month"] for alias in (CHAMPION, PREVIOUS) if alias in aliases]
     value, campaigns = settings.value, settings.campaigns
@@ -184,12 +184,12 @@ def named(home: Path) -> set[int]:
 
 
 def _at_work(home: Path) -> bool:
-    """Whether a run works on the home: it may rest on a model version that no table names yet."""
+    """Whether a run works on the home: it may depend on a model version that no table refers to yet."""
     return any(locks.is_held(mark) for mark in locks_folder(home).glob("run-*.lock"))
 
 
 def _delete(instance: dg.DagsterInstance, going: Sequence[str], end: float) -> int:
-    """Delete runs, oldest first, until the time is over; how many that were."""
+    """Delete runs, oldest first, until the time is up; returns how many."""
     deleted = 0
     while deleted < len(going) and time.monotonic() < end:
         runs = going[deleted : deleted + _AT_ONCE]
@@ -201,7 +201,7 @@ def _delete(instance: dg.DagsterInstance, going: Sequence[str], end: float) -> i
 
 
 def _delete_events(instance: dg.DagsterInstance, runs: Sequence[str]) -> None:
-    """Delete what runs said: their logs, their events, the results of their checks, which Dagster leaves behind."""
+    """Delete the output of runs: their logs, their events, the results of their checks, which Dagster leaves behind."""
     storage = instance.event_log_storage
     for run in runs:
         instance.compute_log_manager.delete_logs(prefix=[run])
@@ -225,7 +225,7 @@ def _remove_database(path: Path) -> None:
     name="pruning",
     minimum_interval_seconds=3600,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Deletes runs of old months with their events and logs, and old model versions that nothing names: see the "
+    description="Deletes runs of old months with their events and logs, and old model versions that nothing refers to: see the "
     "settings `keep`.",
 )
 def pruning_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SkipReason:
@@ -233,4 +233,4 @@ def pruning_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.SkipRe
     try:
         return dg.SkipReason(str(prune(home.root, context.instance)) or "there is nothing to prune")
     except BadInputError as error:
-        return dg.SkipReason(f"nothing more was pruned: {error}")
+        return dg.SkipReason(f"pruning stopped: {error}")

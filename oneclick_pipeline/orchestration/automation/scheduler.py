@@ -1,4 +1,4 @@
-"""A part of `dagster.yaml` that every process loads with a home's instance, whoever started it: pages, daemon, code server."""
+"""A part of `dagster.yaml` that every process loads with a home's instance, however started: pages, daemon, code server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OwnersScheduler(DagsterDaemonScheduler):
-    """Dagster's own scheduler; who loads it writes files for their owner alone, and is no second daemon.
+    """Dagster's own scheduler; a process that loads it writes files that only their owner can read, and is not a second daemon.
 
     Dagster has no setting for either, and a scheduler is loaded at once, not when it is needed.
     """
@@ -38,7 +38,7 @@ class OwnersScheduler(DagsterDaemonScheduler):
 
 
 def _be_the_only_daemon() -> None:
-    """Where the process is a `dagster-daemon run`, whoever started it: hold the lock of the home's daemon as long as it runs."""
+    """If the process is a `dagster-daemon run`, however it was started: hold the lock of the home's daemon as long as it runs."""
     command, cli = click.get_current_context(silent=True), sys.modules.get("dagster._daemon.cli")
     folder = os.environ.get(daemon_lock.FOLDER)
     if command is None or cli is None or command.command is not cli.run_command or not folder:

@@ -14,13 +14,13 @@ from oneclick_pipeline.tracking import CHAMPION, Tracking
     job=refresh,
     cron_schedule="0 6 5 * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="On the fifth of the month, when the exports of the month before have come: fresh scores from the champion.",
+    description="On the fifth of the month, when the exports of the previous month have arrived: new scores from the champion.",
 )
 def monthly_refresh(context: dg.ScheduleEvaluationContext, home: Home) -> dg.RunRequest | dg.SkipReason:
-    """Request `refresh` for the newest month that is over; the alerts tell of a snapshot that has not come."""
+    """Request `refresh` for the newest month that has ended; the alerts report a snapshot that has not arrived."""
     month = home.months(context.scheduled_execution_time)[-1]
     if absent := snapshots.absent(home.root, month):
-        return dg.SkipReason(f"the snapshot of {month} is not whole: {', '.join(absent)} missing or empty")
+        return dg.SkipReason(f"the snapshot of {month} is incomplete: {', '.join(absent)} missing or empty")
     if waits := configuration.waits(home.root):
         return dg.SkipReason(f"{month} is not refreshed: {waits}")
     if not has_champion(home.root):

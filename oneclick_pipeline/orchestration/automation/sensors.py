@@ -32,9 +32,9 @@ class _Look(NamedTuple):
 
     Attributes:
         state: Sizes and times of its exports.
-        content: Their hashes, once they have stayed the same for two looks, or for more: see `rests`.
+        content: Their hashes, once they have stayed the same for two ticks or more: see `rests`.
         asked: Whether a run was requested for them.
-        looks: How many looks in a row they were the same.
+        looks: How many ticks in a row they were the same.
         runs: How many runs were requested for the month.
     """
 
@@ -48,8 +48,8 @@ class _Look(NamedTuple):
     def rests(self) -> bool:
         """Whether the files have stayed the same for long enough.
 
-        A correction is waited for as the first delivery was. Files that never rest for long would start a run every few minutes,
-        so from the third run on the wait doubles; in all their life they start a few dozen.
+        A correction is treated like the first delivery. Files that keep changing would start a run every few minutes, so
+        from the third run on the wait doubles; they never start more than a few dozen.
 
         >>> [next(n for n in range(1, 10**6) if _Look("", looks=n, runs=runs).rests) for runs in (0, 1, 2, 3, 4, 99)]
         [2, 2, 3, 5, 9, 1025]
@@ -62,8 +62,8 @@ class _Look(NamedTuple):
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Runs a month once its four exports are whole: there, and the same on two looks in a row. `refresh` with the champion, "
-        "`retrain` where there is none yet. Months run one after another, the oldest first."
+        "Runs a month once its four exports are complete: present, and unchanged between two ticks. `refresh` with the champion, "
+        "`retrain` if there is none yet. Months run one after another, oldest first."
     ),
 )
 def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
@@ -80,11 +80,11 @@ def new_snapshot(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorRe
     due = [m for m, k in looks.items() if _is_due(root, m, k, now)]
     requests, reason = [], f"waiting for the files of {', '.join(waiting)} to stop changing" if waiting else "no new snapshot"
     if (oldest := partitions.first_month(root)) < home.first_month:
-        reason += f"; {oldest} is older than the first month of these pages, {home.first_month}: start them again to run it"
+        reason += f"; {oldest} is older than the first month of these pages, {home.first_month}: restart them to run it"
     runs.settle(root, context.instance)
     runs.settle_lost(root, context.instance, now)
     if due and (busy := _at_work(context.instance)):
-        reason = f"{due[0]} waits: a run of {busy} is under way"
+        reason = f"{due[0]} waits: a run of {busy} is in progress"
     elif due and (waits := configuration.waits(root)):
         reason = f"{due[0]} waits: {waits}"
     elif due:
@@ -102,7 +102,7 @@ def _is_due(root: Path, month: str, look: _Look, now: datetime) -> bool:
 
 
 def _looked(root: Path, month: str, look: _Look, state: str) -> _Look:
-    """What is remembered of a month after another look at its exports."""
+    """What is remembered about a month after another look at its exports."""
     if look.state != state:
         return _Look(state, runs=look.runs)
     if look.content is not None:
@@ -146,8 +146,8 @@ def _at_work(instance: dg.DagsterInstance) -> str:
     minimum_interval_seconds=600,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Starts `retrain` for the newest month when its data have moved beyond the hard limit since the champion was trained, "
-        "its scores have turned out wrong, or it is old; once for a month and champion."
+        "Starts `retrain` for the newest month when its data have drifted beyond the hard limit since the champion was trained, "
+        "the scores have proved wrong, or the champion is old; once for a month and champion."
     ),
 )
 def retrain_due(home: Home) -> dg.SensorResult:
@@ -158,15 +158,15 @@ def retrain_due(home: Home) -> dg.SensorResult:
     store = Tracking(home.root)
     try:
         champion = store.champion() if months and store.exists() else None
-    except BadInputError as error:  # every run of a month fails with the same words, and an alert tells of it
+    except BadInputError as error:  # every run of a month fails with the same message, and an alert reports it
         return dg.SensorResult(skip_reason=str(error))
     if champion is None:
-        return dg.SensorResult(skip_reason="there is no champion to be replaced" if months else "no month was watched yet")
+        return dg.SensorResult(skip_reason="there is no champion to replace" if months else "no month has been monitored yet")
     if waits := configuration.waits(home.root):
         return dg.SensorResult(skip_reason=f"no retrain is started: {waits}")
     newest, settings = months[-1], home.settings()
     if trained := [v.version for v in store.versions() if v.tags["month"] >= newest]:
-        return dg.SensorResult(skip_reason=f"version {trained[0]} was trained on {newest} or later already")
+        return dg.SensorResult(skip_reason=f"version {trained[0]} was already trained on {newest} or later")
     why = _why_retrain(home.root, newest, champion, settings.monitoring)
     if not why:
         return dg.SensorResult(skip_reason=f"{newest} is within all limits for version {champion.version}")
@@ -177,13 +177,13 @@ def retrain_due(home: Home) -> dg.SensorResult:
 
 
 def _why_retrain(home: Path, month: str, champion: Version, limits: Monitoring) -> list[str]:
-    """What speaks for a new model, in words; tables that speak of another version than the champion say nothing."""
+    """The reasons for a new model, in words; tables about another version than the champion are ignored."""
     import pandas as pd
 
     moved = pd.read_parquet(table_file(home, "drift", month))
     moved = moved[moved["kind"].isin(["feature", "score"]) & (moved["status"] == "shifted")]
     moved = moved[moved["model_version"] == champion.version]
-    why = [f"{r.name} has moved (PSI {r.psi:.2f})" for r in moved.itertuples(index=False)]
+    why = [f"{r.name} has drifted (PSI {r.psi:.2f})" for r in moved.itertuples(index=False)]
     if (path := table_file(home, "model_health", month)).exists():
         health = pd.read_parquet(path)
         own = health[(health["feature_month"] == "all") & (health["model_version"] == champion.version)]

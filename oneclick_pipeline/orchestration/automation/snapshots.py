@@ -1,7 +1,7 @@
-"""Snapshots as they arrive in HOME/raw: which months are there, whole, and already run.
+"""Snapshots as they arrive in HOME/raw: which months have arrived, are complete, and have been run.
 
-Whether a month has been run is told by the content of its exports and not by a clock. The clock says only which months have
-ended: a folder of one that has not is no snapshot.
+Whether a month has been run is decided by the content of its exports, not by a clock. The clock only says which months have
+ended: a folder of one that has not is not a snapshot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def delivered(home: Path, now: datetime | None = None) -> list[str]:
-    """Months that are over and have a folder, oldest first; whatever else lies in HOME/raw is left alone.
+    """Months that are over and have a folder, oldest first; anything else in HOME/raw is ignored.
 
     Args:
         home: The home.
@@ -35,7 +35,7 @@ def delivered(home: Path, now: datetime | None = None) -> list[str]:
 
 
 def absent(home: Path, month: str) -> list[str]:
-    """Names of the exports that are missing, empty, or no files that can be looked at."""
+    """Names of the exports that are missing, empty, or not readable files."""
     paths = [raw_file(home, month, source.file) for source in SOURCES]
     return [path.name for path in paths if _stat(path) is None]
 
@@ -43,14 +43,14 @@ def absent(home: Path, month: str) -> list[str]:
 def _stat(path: Path) -> os.stat_result | None:
     """Size and times of a file that is not empty; None for anything else."""
     try:
-        found = path.stat()
-    except OSError:  # it is not there, a link leads nowhere, the folder is a file or may not be entered
+        status = path.stat()
+    except OSError:  # it does not exist, a link is broken, the folder is a file or may not be entered
         return None
-    return found if stat.S_ISREG(found.st_mode) and found.st_size else None
+    return status if stat.S_ISREG(status.st_mode) and status.st_size else None
 
 
 def state(home: Path, month: str) -> str | None:
-    """What tells that the exports of a month are being written to: sizes and times; None until all four are there."""
+    """What shows that the exports of a month are being written to: sizes and times; None until all four are there."""
     stats = [_stat(raw_file(home, month, source.file)) for source in SOURCES]
     times = [(found.st_size, found.st_mtime_ns, found.st_ctime_ns) for found in stats if found is not None]
     return json.dumps(times) if len(times) == len(SOURCES) else None
@@ -69,7 +69,7 @@ def content(home: Path, month: str) -> list[str] | None:
 
 
 def already_run(home: Path, month: str, hashes: list[str]) -> bool:
-    """Whether the month's segments were made from exports of this content, whoever made them."""
+    """Whether the month's segments were made from exports with this content, by whichever run."""
     tables = [table_file(home, source.file, month) for source in SOURCES]
     segments = table_file(home, "customer_segments", month)
     if not all(path.is_file() for path in (*tables, segments)):
@@ -80,4 +80,4 @@ def already_run(home: Path, month: str, hashes: list[str]) -> bool:
     try:
         return [read_facts(table).sha256 for table in tables] == hashes
     except BadInputError:
-        return False  # a damaged table has not been run
+        return False  # a damaged table counts as not run

@@ -1,8 +1,8 @@
 """The webhook: its address, and one POST to it.
 
 The address is a secret, so it is in no file, no log and no message; what may be shown is its scheme and its host. A message has
-arrived if the answer is 2xx, and in no other case: a redirect is not followed, and neither an answer of a proxy counts (those
-of the environment are not used) nor silence. The whole exchange has one deadline, the name's resolution included.
+been delivered if the answer is 2xx, and in no other case: a redirect is not followed, and neither an answer of a proxy
+counts (those of the environment are not used) nor silence. The whole exchange has one deadline, the name's resolution included.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _ADDRESS = re.compile(
     rf"(?P<target>(?:/{_PATH})?(?:\?(?:{_PATH}|\?)*)?)",
     re.ASCII | re.IGNORECASE,
 )
-_NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")  # browsers and resolvers take a name that ends so for an address
+_NUMBER = re.compile("[0-9]+|0x[0-9a-f]*")  # browsers and resolvers take a name with such an ending for an address
 _PORTS = {"http": 80, "https": 443}
 _LONGEST, _LONGEST_HOST, _LONGEST_LABEL, _LAST_PORT = 2048, 253, 63, 65535
 _SUCCESS, _REDIRECT = range(200, 300), range(300, 400)
 
 
 class NotDeliveredError(Exception):
-    """A message has not arrived as far as we know, and is to be tried again."""
+    """A message was, as far as we know, not delivered, and must be tried again."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class Webhook:
 
     @property
     def warning(self) -> str:
-        """That what is sent can be read on the way; empty where it cannot."""
+        """A warning that messages can be read in transit; empty if they cannot."""
         if self.scheme == "https" or _is_loopback(self.host):
             return ""
-        return f"the webhook at {self.host} is not encrypted: {VARIABLE} begins with http, and whoever is on the way reads alerts"
+        return f"the webhook at {self.host} is not encrypted: {VARIABLE} begins with http, so anyone on the way can read alerts"
 
 
 def given() -> Webhook | None:
@@ -76,7 +76,7 @@ def given() -> Webhook | None:
 
 
 def parse(address: str) -> Webhook:
-    """An address taken apart, by a list of what may stand in it.
+    """An address parsed by an allow-list of its characters.
 
     Raises:
         BadInputError: See `given`.
@@ -90,9 +90,9 @@ def parse(address: str) -> Webhook:
     port = int(parts["port"] or _PORTS[scheme]) if parts else 0
     if parts is None or len(address) > _LONGEST or not 1 <= port <= _LAST_PORT or not _is_host(host, parts["host"]):
         raise BadInputError(
-            f"{VARIABLE} is no http or https address that alerts can be posted to",
+            f"{VARIABLE} is not an http or https address to which alerts can be posted",
             remedy="write it as https://HOST/PATH or https://HOST:PORT/PATH: in ASCII, with a port from 1 to 65535, and without "
-            "a user, a password, a fragment (#) or blanks; a host with other letters as xn--…; or unset the variable",
+            "a user, a password, a fragment (#) or spaces; a host name with non-ASCII letters as xn--…; or unset the variable",
         )
     return Webhook(scheme, host, port, "/" + parts["target"].removeprefix("/"))
 
@@ -118,7 +118,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def post(webhook: Webhook, body: bytes, seconds: float = DEADLINE_SECONDS) -> None:
-    """Post JSON, and return once the receiver has taken it.
+    """Post JSON, and return once the receiver has accepted it.
 
     Args:
         webhook: Where to.
@@ -135,7 +135,7 @@ def post(webhook: Webhook, body: bytes, seconds: float = DEADLINE_SECONDS) -> No
         exchange.join(seconds)
     if seconds <= 0 or exchange.is_alive():
         exchange.stop()
-        raise NotDeliveredError(f"{place} has not answered in time")
+        raise NotDeliveredError(f"{place} did not answer in time")
     if exchange.status is None:
         raise NotDeliveredError(f"{place} cannot be reached: {exchange.problem}")
     if exchange.status in _REDIRECT:
@@ -145,7 +145,7 @@ def post(webhook: Webhook, body: bytes, seconds: float = DEADLINE_SECONDS) -> No
 
 
 class _Exchange(threading.Thread):
-    """One POST in a thread of its own: a resolver that hangs, or an answer that drips, can be left in no other way.
+    """One POST in a thread of its own: a resolver that hangs, or an answer that drips, can be abandoned in no other way.
 
     Attributes:
         status: Status of the answer; None if there was none.
@@ -161,11 +161,11 @@ class _Exchange(threading.Thread):
         self._stopped = False
 
     def run(self) -> None:
-        """Do it; errors are kept for the caller."""
+        """Make the request; errors are kept for the caller."""
         try:
             self.status = self._exchange()
         except http.client.HTTPException:  # its text may repeat what the receiver said
-            self.problem = "there was no HTTP answer"
+            self.problem = "the response was not HTTP"
         except (OSError, ValueError) as error:
             self.problem = (
                 getattr(error, "strerror", None) or "timed out" * isinstance(error, TimeoutError) or type(error).__name__

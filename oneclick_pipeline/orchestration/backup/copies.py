@@ -1,4 +1,4 @@
-"""Files copied so that a copy is whole: read once, hashed as they are written, on disk before anybody relies on them.
+"""Files copied so that a copy is complete: read once, hashed as they are written, on disk before anyone relies on them.
 
 Copies are the owner's alone, whatever the umask says: a backup holds personal data.
 """
@@ -37,11 +37,11 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
         backup: The folder that the backup is written to.
 
     Returns:
-        Files, databases first, and what no backup holds and is lost with the home: what is neither file nor folder, and what is
-        only named like a lock or a part of a database; relative to the home. What passes is in neither.
+        Files, databases first, and what no backup holds and is lost with the home: what is neither a file nor a folder, and
+        what is only named like a lock or a part of a database; relative to the home. Transient files are in neither.
 
     Raises:
-        BadInputError: If something cannot be read, a link leads nowhere, back to a folder above it, or to the backup.
+        BadInputError: If something cannot be read, a link is broken, or points back to a folder above it, or to the backup.
     """
     files: list[Path] = []
     others: list[Path] = []
@@ -52,30 +52,30 @@ def listed(home: Path, backup: Path) -> tuple[list[Path], list[Path]]:
         identity = _identity(folder.stat())
         if identity in above or identity == target:
             where = "to a folder above it" if identity in above else "to the backup itself"
-            raise BadInputError(f"the link leads back {where}", file=str(folder), remedy="remove the link")
+            raise BadInputError(f"the link points back {where}", file=str(folder), remedy="remove the link")
         for path in _entries(folder):
             if path.parent == home and path.name == STAGING:
                 continue
-            found = _status(path)
-            if found is None or _passes(path, found):
+            status = _status(path)
+            if status is None or _passes(path, status):
                 continue
-            if stat.S_ISDIR(found.st_mode):
+            if stat.S_ISDIR(status.st_mode):
                 waiting.append((path, (*above, identity)))
             else:
-                whole = stat.S_ISREG(found.st_mode) and not path.name.endswith(PASSING)
+                whole = stat.S_ISREG(status.st_mode) and not path.name.endswith(PASSING)
                 (files if whole else others).append(path)
     files.sort(key=lambda path: (not is_sqlite(path), path))
     return [path.relative_to(home) for path in files], sorted(path.relative_to(home) for path in others)
 
 
 def copy(source: Path, target: Path) -> str:
-    """Copy a file of a home, a database by SQLite's own backup, which waits for who writes.
+    """Copy a file of a home, a database by SQLite's own backup, which waits for writers.
 
     Returns:
         SHA-256 of the copy.
 
     Raises:
-        BadInputError: If the file cannot be read, or changes whenever it is copied.
+        BadInputError: If the file cannot be read, or keeps changing while it is copied.
         OSError: If the copy cannot be written.
     """
     private_folder(target.parent)
@@ -90,7 +90,9 @@ def copy(source: Path, target: Path) -> str:
             return sha256
         target.unlink()
     raise BadInputError(
-        "it changed whenever it was copied", file=str(source), remedy="wait until it is written, and make the backup again"
+        "it kept changing while it was copied",
+        file=str(source),
+        remedy="wait until it has been written, and make the backup again",
     )
 
 
@@ -98,7 +100,7 @@ def write(source: int, target: Path, name: Path) -> str:
     """Write an open file into a new one, on disk when this returns; what is hashed is what was written.
 
     Args:
-        source: Descriptor, read from where it stands.
+        source: Descriptor, read from its current position.
         target: The new file.
         name: Name of the source, for messages.
 
@@ -135,14 +137,14 @@ def sha256_of(path: Path) -> str:
 
 
 def settle(top: Path) -> None:
-    """Bring the names of everything below a folder, and its own, to the disk."""
+    """Flush the names of everything below a folder, and its own, to disk."""
     for folder, _, _ in os.walk(top, topdown=False):
         settle_folder(Path(folder))
     settle_folder(top.parent)
 
 
 def settle_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Flush the names in a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -151,7 +153,7 @@ def settle_folder(folder: Path) -> None:
 
 
 def settle_file(path: Path) -> None:
-    """Bring a file that another program wrote to the disk; it is its owner's alone from then on."""
+    """Flush a file that another program wrote to disk; only its owner can read it from then on."""
     with path.open("rb") as file:
         os.fchmod(file.fileno(), PRIVATE_FILE)
         os.fsync(file.fileno())
@@ -185,22 +187,22 @@ def _entries(folder: Path) -> list[Path]:
         raise _unreadable(folder, error) from error
 
 
-def _passes(path: Path, found: os.stat_result) -> bool:
+def _passes(path: Path, status: os.stat_result) -> bool:
     """Whether it is a lock, or the part of a database that SQLite works in: of no use without the process that made it."""
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return False
     if path.name.endswith(LOCK):
-        return found.st_size <= _LOCK_BYTES
+        return status.st_size <= _LOCK_BYTES
     base = next((path.name.removesuffix(end) for end in PASSING if path.name.endswith(end)), "")
     database = path.with_name(base) if base else None
     return database is not None and database.is_file() and is_sqlite(database)
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What something is, links followed; None for a file that has just gone, or a link to nothing that only passes.
+    """What something is, links followed; None for a file that has just disappeared, or a broken link to a transient file.
 
     Raises:
-        BadInputError: If it cannot be known, or it is a link that leads nowhere.
+        BadInputError: If that cannot be determined, or it is a broken link.
     """
     try:
         return path.stat()
@@ -210,8 +212,8 @@ def _status(path: Path) -> os.stat_result | None:
         if path.name.endswith(PASSING):
             return None
         if path.is_symlink():
-            remedy = f"remove the link, or bring back what it leads to: {path.readlink()}"
-            raise BadInputError("the link leads nowhere", file=str(path), remedy=remedy) from error
+            remedy = f"remove the link, or restore its target: {path.readlink()}"
+            raise BadInputError("the target of the link does not exist", file=str(path), remedy=remedy) from error
         raise _unreadable(path, error) from error
 
 
@@ -224,7 +226,7 @@ def _reading(path: Path) -> Iterator[int]:
         raise _unreadable(path, error) from error
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise BadInputError("it is not a file any more", file=str(path), remedy="make the backup again")
+            raise BadInputError("it is no longer a file", file=str(path), remedy="make the backup again")
         yield file
     finally:
         os.close(file)
@@ -244,5 +246,5 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 def _unreadable(path: Path, error: OSError) -> BadInputError:
     return BadInputError(
-        f"it cannot be read: {error.strerror}", file=str(path), remedy="fix its permissions or remove it; then do the same again"
+        f"it cannot be read: {error.strerror}", file=str(path), remedy="fix its permissions or remove it; then try again"
     )

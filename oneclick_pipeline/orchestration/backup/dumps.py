@@ -39,16 +39,16 @@ def dump(url: sa.URL, file: Path) -> str:
 
 
 def restore(url: sa.URL, file: Path) -> None:
-    """Bring a dump into an empty database: all of it or nothing.
+    """Load a dump into an empty database: all of it or nothing.
 
     The dump goes through a pipe that ends with this process. Whatever kills us, pg_restore sees an end that it does not
-    expect, and the database takes its transaction back.
+    expect, and the database rolls its transaction back.
 
     Raises:
         BadInputError: If the database or pg_restore cannot be used, or the dump is damaged.
     """
     command, environment = _command("pg_restore", url, "--exit-on-error", "--single-transaction", *_PLAIN)
-    messages = file.with_suffix(".log")  # a file: nobody reads a pipe while we write the other one
+    messages = file.with_suffix(".log")  # a file: no one reads a pipe while we write the other one
     with (
         file.open("rb") as content,
         messages.open("wb") as errors,
@@ -60,8 +60,8 @@ def restore(url: sa.URL, file: Path) -> None:
         with suppress(BrokenPipeError), process.stdin as pipe:  # it ended early, and says below why
             shutil.copyfileobj(content, pipe)
     if process.returncode != 0:
-        said = messages.read_text(encoding="utf-8", errors="replace")
-        raise postgres.unreachable(url, RuntimeError(f"pg_restore: {said}"))
+        output = messages.read_text(encoding="utf-8", errors="replace")
+        raise postgres.unreachable(url, RuntimeError(f"pg_restore: {output}"))
 
 
 def empty(expected: bool) -> sa.URL | None:  # noqa: FBT001 - what the manifest says
@@ -84,8 +84,8 @@ def empty(expected: bool) -> sa.URL | None:  # noqa: FBT001 - what the manifest 
             tables = sa.inspect(connection).get_table_names()
             if tables or postgres.has_schema(connection, postgres.MLFLOW_SCHEMA):
                 raise BadInputError(
-                    f"the database {postgres.shown(url)} is not empty",
-                    remedy="stop everything that uses it, make a new one (createdb), and restore into that",
+                    f"the database {postgres.address_for_people(url)} is not empty",
+                    remedy="stop everything that uses it, create a new one (createdb), and restore into that",
                 )
     return url
 

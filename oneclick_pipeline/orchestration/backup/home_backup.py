@@ -1,12 +1,12 @@
-"""A home in a folder that can be carried away, and back: files and databases that belong together.
+"""A home copied into a portable folder, and restored: files and databases that belong together.
 
     FOLDER/home/            the home; SQLite databases as SQLite's own backup wrote them
-    FOLDER/postgres.dump    what stood in PostgreSQL, where the home has one, as pg_dump wrote it
+    FOLDER/postgres.dump    the content of PostgreSQL, if the home uses it, as pg_dump wrote it
     FOLDER/manifest.json    when, of which home, and the SHA-256 of every file
 
-No run may be at work meanwhile. Databases are taken before files: what a database names is there then, for model files and
-logs are added and never changed, and nothing is pruned meanwhile. A backup and what is restored are there as a whole or not at
-all, and on disk.
+No run may be in progress meanwhile. Databases are taken before files: whatever a database refers to then exists, because
+model files and logs are added and never changed, and nothing is pruned meanwhile. A backup and what is restored are there as
+a whole or not at all, and on disk.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def backup(home: Path, folder: Path) -> Manifest:
         The manifest.
 
     Raises:
-        BadInputError: If a run is at work or was meanwhile, the folder is there or cannot be written, something in the home
+        BadInputError: If a run is in progress or was meanwhile, the folder is there or cannot be written, something in the home
             cannot be read or restored, or PostgreSQL or its pg_dump cannot be used.
     """
     if folder.exists() or folder.is_symlink():
-        raise BadInputError("it is there already", file=str(folder), remedy="give the backup another name, for example its date")
+        raise BadInputError("it already exists", file=str(folder), remedy="give the backup another name, for example its date")
     if folder.resolve().is_relative_to(home.resolve()):
-        raise BadInputError("it lies in the home itself", file=str(folder), remedy="choose a folder on another disk")
+        raise BadInputError("it is inside the home itself", file=str(folder), remedy="choose a folder on another disk")
     last = _last_run(home)
     part = folder.with_name(f".{folder.name}{_UNFINISHED}")
     try:
@@ -69,19 +69,23 @@ def backup(home: Path, folder: Path) -> Manifest:
         with locks.held(part.with_name(part.name + ".lock")), locks.whole(home), _scratch(part):
             made = _copied(home, part)
             if _last_run(home) != last:
-                raise BadInputError("a run was at work during the backup", remedy="wait for its end, and make the backup again")
+                raise BadInputError(
+                    "a run was in progress during the backup", remedy="wait for it to end, and make the backup again"
+                )
             (part / MANIFEST).write_text(json.dumps(made, indent=1), encoding="utf-8")
             copies.settle_file(part / MANIFEST)
             copies.settle(part)
             part.rename(folder)
             copies.settle_folder(folder.parent)
     except OSError as error:
-        raise BadInputError(f"it cannot be written: {error}", file=str(folder), remedy="choose a place with room") from error
+        raise BadInputError(
+            f"it cannot be written: {error}", file=str(folder), remedy="choose a place with enough space"
+        ) from error
     return made
 
 
 def restore(folder: Path, home: Path) -> Manifest:
-    """Bring a backup back into an empty home, and, where it has one, into an empty database.
+    """Restore a backup into an empty home, and, if it has a dump, into an empty database.
 
     The home may have another path than it had: MLflow's addresses are changed to it. Files are copied beside the home,
     checked as they are copied, and moved into place once everything is there and the database has taken its part.
@@ -111,7 +115,7 @@ def restore(folder: Path, home: Path) -> Manifest:
                 _move(place.stage / HOME, made, home, folder)
             place.settle()
     except OSError as error:
-        remedy = "make room or choose another --home; then restore again"
+        remedy = "free some space or choose another --home; then restore again"
         raise BadInputError(f"it cannot be written: {error}", file=str(home), remedy=remedy) from error
     return made
 
@@ -141,16 +145,16 @@ def _move(staged: Path, made: Manifest, home: Path, folder: Path) -> None:
     """Change MLflow's addresses to the home's path.
 
     Raises:
-        BadInputError: If the backup's database is none that this can be done with.
+        BadInputError: If this cannot be done with the backup's database.
     """
     try:
         Tracking(staged).moved(Path(made["home"]), home.absolute())
     except sa.exc.DatabaseError as error:
-        told = of_the_machine(error, home)
-        if told is None:
+        reported = of_the_machine(error, home)
+        if reported is None:
             raise
         database = str(mlflow_database(folder / HOME))
-        raise replace(told, file=told.file or database, remedy="take another backup; nothing was written") from error
+        raise replace(reported, file=reported.file or database, remedy="use another backup; nothing was written") from error
 
 
 def _stage(folder: Path, made: Manifest, stage: Path) -> None:
@@ -169,13 +173,13 @@ def _stage(folder: Path, made: Manifest, stage: Path) -> None:
         except FileNotFoundError:
             same = False
         if not same:
-            remedy = "the backup was damaged: take another one"
-            raise BadInputError("the file is not the one that was backed up", file=str(folder / name), remedy=remedy)
+            remedy = "the backup is damaged: use another one"
+            raise BadInputError("the file differs from the one that was backed up", file=str(folder / name), remedy=remedy)
 
 
 @contextmanager
 def _scratch(part: Path) -> Iterator[None]:
-    """A folder that only its owner can read; it is gone afterwards, and if we are killed, with the next one."""
+    """A folder that only its owner can read; it is removed afterwards or, if we are killed, by the next one."""
     if part.exists():
         shutil.rmtree(part)
     part.mkdir(mode=copies.PRIVATE_FOLDER)
@@ -190,15 +194,15 @@ def _last_run(home: Path) -> str:
     """Id of the newest run.
 
     Raises:
-        BadInputError: If a run is at work.
+        BadInputError: If a run is in progress.
     """
     with _instance(home) as instance:
         active.settle(home, instance)
         at_work = instance.get_runs(filters=RunsFilter(statuses=AT_WORK))
         if at_work:
             raise BadInputError(
-                f"a run is at work: {at_work[0].run_id}",
-                remedy="wait for its end; if its process died, mark it failed in Dagster's pages (Runs, Terminate)",
+                f"a run is in progress: {at_work[0].run_id}",
+                remedy="wait for it to end; if its process died, mark it failed in Dagster's pages (Runs, Terminate)",
             )
         return next((run.run_id for run in instance.get_runs(limit=1)), "")
 

@@ -1,6 +1,6 @@
-"""The manifest of a backup: what it holds, in a shape that leaves no room for anything else.
+"""The manifest of a backup: what it holds, in a format that allows nothing else.
 
-A backup comes from a disk that anybody may have written to. Only what `oneclick backup` itself writes is accepted: known
+A backup comes from a disk to which anyone may have written. Only what `oneclick backup` itself writes is accepted: known
 keys, plain names below `home/`, a SHA-256 for every file; and a folder that holds these files and no others.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MANIFEST, DUMP, HOME = "manifest.json", "postgres.dump", "home"
 LOCK = ".lock"
 PASSING = (LOCK, "-wal", "-shm", "-journal")
-"""Ends of names of files that mean something to a living process, and to nobody else."""
+"""Suffixes of files that only mean something to a living process."""
 
 _MOST_BYTES = 64 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -43,8 +43,8 @@ class Manifest(TypedDict):
         home: Absolute path of the home.
         postgres: Whether the home's runs and models were in PostgreSQL, so that there is a dump.
         files: SHA-256 by name, `home/…` or the dump.
-        left_out: What of the home no backup holds: sockets, pipes, devices, and files whose names mean something to SQLite or as
-            a lock, and that are neither.
+        left_out: Entries of the home that backups leave out: sockets, pipes, devices, and files whose names mean something
+            to SQLite or as a lock, and that are neither.
     """
 
     made: str
@@ -97,7 +97,7 @@ def problem_of(name: str) -> str:
     >>> problem_of("home/raw/2026-10/money.csv")
     ''
     >>> problem_of("home/../.ssh/authorized_keys")
-    'a name has a component «..»'
+    'a name has the component «..»'
     """
     if name == DUMP:
         return ""
@@ -107,17 +107,17 @@ def problem_of(name: str) -> str:
     if parts[0] != HOME or len(parts) == 1:
         return f"a name is neither below {HOME}/ nor {DUMP}"
     if parts[1] == STAGING or name.endswith(PASSING):
-        return "a name is of a file that no backup holds"
+        return "a name is that of a file which backups leave out"
     return ""
 
 
 def refusal(file: Path, problem: str, value: object = None) -> BadInputError:
-    """What to tell of a folder that is no backup of ours."""
+    """The error for a folder that is not one of our backups."""
     return BadInputError(
-        f"it is no backup of ours: {problem}",
+        f"it is not one of our backups: {problem}",
         file=str(file),
         value=None if value is None else ascii(value)[:200],  # no control character reaches a terminal
-        remedy="give a folder as `oneclick backup` made it; nothing was written",
+        remedy="give an unchanged folder made by `oneclick backup`; nothing was written",
     )
 
 
@@ -130,7 +130,7 @@ def opened(folder: Path, name: str) -> Iterator[int]:
 
     Raises:
         OSError: If it cannot be opened, or it or a folder on the way is a link.
-        BadInputError: If it is something else than a plain file.
+        BadInputError: If it is not a plain file.
     """
     *above, last = name.split("/")
     here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -139,7 +139,7 @@ def opened(folder: Path, name: str) -> Iterator[int]:
             below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
             os.close(here)
             here = below
-        file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)  # a pipe must not make us wait
+        file = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)  # opening a pipe must not block
     finally:
         os.close(here)
     try:
@@ -171,16 +171,16 @@ def _parsed(text: bytes, folder: Path) -> object:
 
 
 def _no_backup(folder: Path, error: Exception) -> BadInputError:
-    """What to tell of a folder without a manifest."""
-    remedy = "give a folder that `oneclick backup` made"
-    return BadInputError("it is no backup", file=str(folder), value=ascii(str(error))[:200], remedy=remedy)
+    """The error for a folder without a manifest."""
+    remedy = "give a folder made by `oneclick backup`"
+    return BadInputError("it is not a backup", file=str(folder), value=ascii(str(error))[:200], remedy=remedy)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a key that stands twice would hide a value from whoever reads the other one."""
+    """A JSON object; a key that appears twice would hide a value from a reader of the other one."""
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return content
 
 
@@ -206,16 +206,16 @@ def problem_of_path(name: str) -> str:
     try:
         encoded = os.fsencode(name)
     except UnicodeEncodeError:
-        return "a name is none that a file can have"
+        return "a name is not a possible file name"
     if len(encoded) > _PATH_LENGTH or any(len(part) > _NAME_LENGTH for part in encoded.split(b"/")):
         return "a name is too long"
     if "\\" in name or _has_control(name):
         return "a name has a backslash or a control character"
-    return next((f"a name has a component «{part}»" for part in name.split("/") if part in ("", ".", "..")), "")
+    return next((f"a name has the component «{part}»" for part in name.split("/") if part in ("", ".", "..")), "")
 
 
 def _check_files(files: dict[str, object], file: Path) -> None:
-    """Refuse names that a backup does not hold, and what is no SHA-256."""
+    """Refuse names that a backup does not hold, and anything that is not a SHA-256."""
     for name, sha256 in files.items():
         if problem := problem_of(name):
             raise refusal(file, problem, name)
@@ -223,11 +223,11 @@ def _check_files(files: dict[str, object], file: Path) -> None:
             raise refusal(file, f"the SHA-256 of {name} is not 64 hexadecimal digits", sha256)
     folders = {parent.as_posix() for name in files for parent in Path(name).parents}
     if both := sorted(folders & files.keys()):
-        raise refusal(file, "a file has the name of a folder", both[0])
+        raise refusal(file, "a file has the same name as a folder", both[0])
 
 
 def _has_control(text: str) -> bool:
-    """Whether a text has a character that a terminal would obey."""
+    """Whether a text has a control character."""
     return any(unicodedata.category(character) == "Cc" for character in text)
 
 

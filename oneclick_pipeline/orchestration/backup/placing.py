@@ -1,6 +1,6 @@
-"""How a restored home gets into its place: whole, in one rename, or not at all.
+"""How a restored home is put in place: as a whole, in one rename, or not at all.
 
-    .NAME.restoring/           beside a home that is not there or an empty folder: its `home/` is renamed to the home
+    .NAME.restoring/           beside a home that does not exist or is an empty folder: its `home/` is renamed to the home
     HOME/staging/restoring/    in a home that cannot be renamed over: a mount point, one that holds its configuration
     HOME/staging/restored/     the same once it is complete: its entries are being moved into the home
 
@@ -42,7 +42,7 @@ class Place:
 
     Attributes:
         home: The home, links resolved.
-        stage: The folder that it is made ready in, on the same disk.
+        stage: The staging folder, on the same disk.
         inside: Whether that is in the home itself.
     """
 
@@ -55,7 +55,7 @@ class Place:
         """Where a home is restored to; nothing is written.
 
         Raises:
-            BadInputError: If there is something else than an empty folder.
+            BadInputError: If there is anything but an empty folder.
         """
         home = home.resolve()
         refuse_occupied(home)
@@ -70,12 +70,12 @@ class Place:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Be the only one who restores this home; an empty scratch folder is staged in.
+        """Be the only process that restores this home, with an empty scratch folder for staging.
 
         What is left of it is removed at the end, and by the next one if we are killed.
         """
         if self.inside:
-            permissions.prepare(self.home)  # a link that somebody puts there meanwhile would lead what is restored elsewhere
+            permissions.prepare(self.home)  # a link that someone puts there meanwhile would redirect the restored files
         self.stage.parent.mkdir(parents=True, exist_ok=True)
         try:
             with locks.held(self.stage.with_name(self.stage.name + ".lock")):
@@ -100,7 +100,7 @@ class Place:
             copies.settle_folder(self.home.parent)
 
     def finish(self) -> None:
-        """Move what is left of a complete folder into the home; one that was killed at it goes on where it ended."""
+        """Move what is left of a complete folder into the home; a killed move is continued where it ended."""
         _merge(self.ready / HOME, self.home, self.home / KEPT)
         copies.settle(self.home)
         self.ready.rename(self.stage)  # scratch from here on: what is half removed must not look unfinished
@@ -123,7 +123,7 @@ class Place:
 def refuse_occupied(home: Path) -> None:
     """Refuse a home that holds anything but real folders, locks, scratch and its configuration.
 
-    A link would lead what is restored elsewhere, and SQLite would play a journal that was left back into a database. Another
+    A link would redirect the restored files, and SQLite would replay a left-over journal into a database. Another
     user's folder would be that user's to change afterwards.
 
     Raises:
@@ -138,11 +138,11 @@ def refuse_occupied(home: Path) -> None:
     waiting, owners = [home], {0, os.geteuid(), home.stat().st_uid}
     while waiting:
         for path in sorted(waiting.pop().iterdir()):
-            found = path.lstat()
-            mode = found.st_mode
-            if found.st_uid not in owners:
-                remedy = "find out who put it there and remove it, or choose another --home"
-                raise BadInputError(f"this belongs to another user, {found.st_uid}", file=str(path), remedy=remedy)
+            status = path.lstat()
+            mode = status.st_mode
+            if status.st_uid not in owners:
+                remedy = "find out who put it there, and remove it, or choose another --home"
+                raise BadInputError(f"this belongs to another user, {status.st_uid}", file=str(path), remedy=remedy)
             if stat.S_ISDIR(mode):
                 if path != home / STAGING:
                     waiting.append(path)
@@ -155,7 +155,7 @@ def _merge(source: Path, target: Path, kept: Path) -> None:
     """Move the entries of a folder into another one; what both have is a folder, or the configuration, which stays.
 
     Raises:
-        BadInputError: If something else is there, as a link: it came while we were at work.
+        BadInputError: If something else is there, such as a link that appeared meanwhile.
     """
     for path in sorted(source.iterdir()):
         there = target / path.name
@@ -164,8 +164,8 @@ def _merge(source: Path, target: Path, kept: Path) -> None:
         elif stat.S_ISDIR(there.lstat().st_mode) and stat.S_ISDIR(path.lstat().st_mode):
             _merge(path, there, kept)
         elif there != kept:
-            remedy = "find out who put it there and remove it; then restore again: it goes on from there"
-            raise BadInputError("this came into the home while it was restored", file=str(there), remedy=remedy)
+            remedy = "find out who put it there, and remove it; then restore again: it continues from there"
+            raise BadInputError("this appeared in the home while it was restored", file=str(there), remedy=remedy)
 
 
 def _remove(folder: Path) -> None:

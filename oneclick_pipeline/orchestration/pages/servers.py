@@ -48,12 +48,14 @@ _NEEDS = {
 
 
 def _check_free(port: int, option: str) -> None:
-    """Refuse a port that somebody listens on."""
+    """Refuse a port that is in use."""
     try:
         with sockets.listening(LOOPBACK, port):
             pass
     except BadInputError as error:
-        raise BadInputError(f"port {port} is taken", remedy=f"choose another with {option}, or stop what uses it") from error
+        raise BadInputError(
+            f"port {port} is taken", remedy=f"choose another with {option}, or stop the program that uses it"
+        ) from error
 
 
 def _answers(url: str) -> bool:
@@ -69,7 +71,7 @@ def _answers(url: str) -> bool:
 def _is_ready(path: str) -> bool:
     """Whether a code server listens on its socket, which it does once it has loaded the graph.
 
-    Not asked by a client of gRPC: one that is interrupted leaves a thread that holds the exit of the interpreter for good.
+    Not asked by a client of gRPC: one that is interrupted leaves a thread that blocks the exit of the interpreter for ever.
     """
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(path) == 0
@@ -83,7 +85,7 @@ def _wait(servers: Sequence[tuple[str, subprocess.Popen[bytes]]]) -> None:
             if process.poll() is not None:
                 raise BadInputError(f"the server for {url} ended with code {process.returncode}", remedy="see its messages above")
             if time.monotonic() > deadline:
-                raise BadInputError(f"{url} does not answer after {_PATIENCE_SECONDS:.0f} s", remedy="see the messages above")
+                raise BadInputError(f"{url} has not answered within {_PATIENCE_SECONDS:.0f} s", remedy="see the messages above")
             time.sleep(0.2)  # between two looks at a server that is starting
 
 
@@ -101,8 +103,8 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
         The two addresses, once both answer.
 
     Raises:
-        BadInputError: If a port is taken, a server does not start, the database cannot be used, or a daemon works on the home
-            already.
+        BadInputError: If a port is taken, a server does not start, the database cannot be used, or a daemon already works on the
+            home.
     """
     if group is None:
         with Group() as own, serve(home, dagster_port, mlflow_port, own) as addresses:
@@ -127,7 +129,7 @@ def serve(home: Path, dagster_port: int, mlflow_port: int, group: Group | None =
     workspace.write_text(_WORKSPACE.format(socket=code), encoding="utf-8")
     pages = ["-h", LOOPBACK, "-p", str(dagster_port), "-w", str(workspace)]
     start("mlflow", mlflow, "oneclick_pipeline.tracking.server", "--host", LOOPBACK, "--port", str(mlflow_port))
-    # With -d: it looks for the module in its current folder first where it is not told another.
+    # With -d: it looks for the module in its current folder first unless it is told otherwise.
     start("code", f"unix:{code}", "dagster", "api", "grpc", "-s", str(code), "-m", _LOCATION, "-d", str(_INSTALLED))
     _wait(servers[1:])
     start("daemon", "", "oneclick_pipeline.orchestration.automation.daemon", "-w", str(workspace))

@@ -2,12 +2,12 @@
 
     python -P -m oneclick_pipeline.orchestration.pages.webserver ARGUMENTS
 
-is `dagster-webserver`, which has no password and no check of who asks (1.13): a web site could have a visitor's browser start
-runs here, by a link (`GET /graphql?query=mutation…`), a form or a WebSocket. Every request passes `guard` first. Then:
+is `dagster-webserver`, which has no password and no check of the requester (1.13): a web site could have a visitor's browser
+start runs here, by a link (`GET /graphql?query=mutation…`), a form or a WebSocket. Every request passes `guard` first. Then:
 
     ALLOWED, REFUSED   routes of Dagster's server, by what we made of them; one that is in neither list is refused as well
-    MUTATIONS          what the pages may change; what starts a run is looked into, see `launches`
-    /graphql           POST with a JSON object; a WebSocket may subscribe, and nothing else
+    MUTATIONS          what the pages may change; what starts a run is checked, see `launches`
+    /graphql           POST with a JSON object; a WebSocket may only subscribe
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ REFUSED = {
     "/dagit_info": "an older name of /server_info",
     "/notebook": "reads files of the code server; there are no notebooks here",
     "/dagit/notebook": "an older name of /notebook",
-    "/report_asset_materialization/{asset_key:path}": "would say that a table was made that was not",
-    "/report_asset_check/{asset_key:path}": "would say that a check has passed that was not run",
-    "/report_asset_observation/{asset_key:path}": "would say what nobody has seen",
+    "/report_asset_materialization/{asset_key:path}": "would report a table as made that was not",
+    "/report_asset_check/{asset_key:path}": "would report a check as passed that was not run",
+    "/report_asset_observation/{asset_key:path}": "would report what was never observed",
 }
 _NO_PAGES = ("graphql", "logs", "download_debug", "server_info", "dagit_info", "notebook", "dagit")
 MUTATIONS = frozenset({
@@ -63,24 +63,24 @@ MUTATIONS = frozenset({
     "reloadRepositoryLocation", "reloadWorkspace",
 })  # fmt: skip
 REFUSED_MUTATIONS = {
-    "setSensorCursor": "a sensor goes by what it remembers; with anything else it fails, or stays silent",
-    "deletePipelineRun": "the record of runs is what sensors and alerts go by",
-    "deleteRun": "the record of runs is what sensors and alerts go by",
-    "wipeAssets": "the record of tables is what sensors and alerts go by",
-    "reportRunlessAssetEvents": "would say that a table was made that was not",
-    "reportAssetCheckEvaluations": "would say that a check has passed that was not run",
+    "setSensorCursor": "a sensor relies on its cursor; with any other it fails, or stays silent",
+    "deletePipelineRun": "sensors and alerts rely on the record of runs",
+    "deleteRun": "sensors and alerts rely on the record of runs",
+    "wipeAssets": "sensors and alerts rely on the record of tables",
+    "reportRunlessAssetEvents": "would report a table as made that was not",
+    "reportAssetCheckEvaluations": "would report a check as passed that was not run",
     "shutdownRepositoryLocation": "ends the code server, and the runs in it",
-    "addDynamicPartition": "months are not made by hand",
-    "deleteDynamicPartitions": "months are not made by hand",
+    "addDynamicPartition": "months are not added manually",
+    "deleteDynamicPartitions": "months are not added manually",
     "setAppManagedComponent": "writes code; there are no such components here",
     "deleteAppManagedComponent": "writes code; there are no such components here",
     "refreshComponentState": "runs code of components; there are none here",
     "setAutoMaterializePaused": "schedules and sensors start the runs here",
-    "setConcurrencyLimit": "limits stand in dagster.yaml",
-    "deleteConcurrencyLimit": "limits stand in dagster.yaml",
+    "setConcurrencyLimit": "limits are set in dagster.yaml",
+    "deleteConcurrencyLimit": "limits are set in dagster.yaml",
     "freeConcurrencySlotsForRun": "there are no pools here",
     "freeConcurrencySlots": "there are no pools here",
-    "logTelemetry": "nothing about the use of the pages is kept",
+    "logTelemetry": "the use of the pages is not recorded",
     "setNuxSeen": "Dagster's greeting is switched off",
 }
 
@@ -106,14 +106,14 @@ class GuardedWebserver(DagsterWebserver):
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
         """Answer a query, or a mutation, that comes as a JSON object."""
-        if request.method != "POST":  # a link, an image or a form may be anybody's
-            return PlainTextResponse("GraphQL is asked by POST\n", status_code=405, headers={"Allow": "POST"})
+        if request.method != "POST":  # a link, an image or a form may come from anywhere
+            return PlainTextResponse("GraphQL takes POST requests only\n", status_code=405, headers={"Allow": "POST"})
         try:
             is_object = isinstance(await request.json(), dict)
         except (ValueError, RecursionError):
             is_object = False
         if not is_object:
-            return PlainTextResponse("GraphQL is asked with one JSON object\n", status_code=400)
+            return PlainTextResponse("GraphQL takes one JSON object\n", status_code=400)
         answer: Response = await super().graphql_http_endpoint(request)
         return answer
 
@@ -126,7 +126,7 @@ class GuardedWebserver(DagsterWebserver):
         except GraphQLError as error:
             return None, error.formatted
         if any(one.operation is not OperationType.SUBSCRIPTION for one in operations):
-            return None, GraphQLError("a WebSocket may subscribe, and nothing else").formatted
+            return None, GraphQLError("a WebSocket may only subscribe").formatted
         return await super().execute_graphql_subscription(websocket, operation_id, query, variables, operation_name)
 
 

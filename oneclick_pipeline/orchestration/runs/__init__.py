@@ -1,4 +1,4 @@
-"""Runs of the graph: those at work, what a launch may ask for, where they are recorded.
+"""Runs of the graph: active ones, what a launch may ask for, where they are recorded.
 
 In come Dagster's runs and the locks of a home. Open active.py first.
 

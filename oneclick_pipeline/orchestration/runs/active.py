@@ -1,9 +1,9 @@
-"""Runs at work: one at a time on a month, and those that were killed are said to have failed.
+"""Active runs: one at a time on a month; those that were killed are marked as failed.
 
 Dagster learns that a run has ended from the run itself. One that is killed would be "started" for ever: its default
 launcher has no way to ask. A run of ours holds a lock while it works, so the next one, and the daemon, can tell. The command
 holds it from before the run exists. A run that the daemon starts holds it from its first step on; if it is killed before, no
-lock says so, and `settle_lost` gives it up.
+lock shows it, and `settle_lost` marks it as failed.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 _PARTITION = "dagster/partition"
 _SILENCE = timedelta(minutes=5)
-"""How long nothing may be heard of a run that no process is known to work on; it starts within seconds."""
+"""How long a run without a known process may be silent; it starts within seconds."""
 _SECONDS_TO_ANSWER = 5
 
 _FROM_OUTSIDE = {
     "This run has been marked as failed from outside the execution context.": "its process was killed, or could not be started"
 }
-"""What Dagster says of a run that could not say itself why it ended, and what that means."""
+"""Dagster's message for a run that could not report why it ended, and what that means."""
 
 _STARTING = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 _STARTED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -74,7 +74,7 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         instance: The Dagster instance that keeps it.
 
     Raises:
-        BadInputError: If the run was given up meanwhile, see `settle_lost`; if its id or its month is none: both name a file.
+        BadInputError: If the run was abandoned meanwhile, see `settle_lost`; if its id or its month is none: both name a file.
     """
     check_run_id(run.run_id)
     month = run.tags.get(_PARTITION)
@@ -82,9 +82,9 @@ def at_work(root: Path, run: dg.DagsterRun, instance: dg.DagsterInstance) -> Ite
         kept = instance.get_run_by_id(run.run_id)
         # One that has succeeded is opened again by `dagster job execute`, which looks at its outputs.
         if kept is not None and kept.is_finished and not kept.is_success:
-            raise BadInputError("the run was given up because it had not started", remedy="run the month again")
+            raise BadInputError("the run was abandoned because it had not started", remedy="run the month again")
         settle(root, instance)
-        if month is None:  # a run of many months or of none: its steps will say what they make of that
+        if month is None:  # a run of many months or of none: its steps will deal with that
             yield
             return
         with locks.month(root, check_month(month), lambda: _say_waiting(instance, run, month)):
@@ -107,10 +107,11 @@ def settle(root: Path, instance: dg.DagsterInstance) -> list[str]:
 
 
 def settle_lost(root: Path, instance: dg.DagsterInstance, now: datetime) -> list[str]:
-    """Mark as failed every run that was launched and never came so far as to hold its lock.
+    """Mark as failed every run that was launched and never got as far as holding its lock.
 
-    A run is left alone while it is queued, while its code server knows its process, however slow that is, and until nothing was
-    heard of it for some minutes. Its lock is taken meanwhile: a process that comes too late finds the run given up, and ends.
+    A run is left alone while it is queued, while its code server knows its process, however slow that is, and until it has
+    been silent for some minutes. Its lock is taken meanwhile: a process that comes too late finds that the run was
+    abandoned, and ends.
 
     Args:
         root: The home.
@@ -124,9 +125,9 @@ def settle_lost(root: Path, instance: dg.DagsterInstance, now: datetime) -> list
     for record in instance.get_run_records(dg.RunsFilter(statuses=[*_STARTING, *_STARTED])):
         run, mark = record.dagster_run, _mark(root, record.dagster_run.run_id)
         by_server = GRPC_INFO_TAG in run.tags
-        if mark.exists() or (run.status in _STARTED and not by_server):  # one in a process of its own, which is not ours to judge
+        if mark.exists() or (run.status in _STARTED and not by_server):  # one in its own process, which we cannot check
             continue
-        # heard of later than now: by a clock that was ahead, so that was not just now
+        # an event later than now: by a clock that was ahead, so not a recent one
         if abs(now - _heard(instance, record)) < _SILENCE or (by_server and _is_known(run)):
             continue
         mark.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +146,7 @@ def settle_lost(root: Path, instance: dg.DagsterInstance, now: datetime) -> list
 
 
 def _heard(instance: dg.DagsterInstance, record: dg.RunRecord) -> datetime:
-    """When something was last heard of a run."""
+    """Time of the last event of a run."""
     last = instance.event_log_storage.get_logs_for_run(record.dagster_run.run_id, limit=1, ascending=False)
     heard = [record.create_timestamp, record.update_timestamp, *(datetime.fromtimestamp(entry.timestamp, UTC) for entry in last)]
     return max(time if time.tzinfo else time.replace(tzinfo=UTC) for time in heard)
@@ -165,11 +166,11 @@ def _is_known(run: dg.DagsterRun) -> bool:
 
 
 def reason(event: dg.DagsterEvent) -> str:
-    """Why a step or a run failed, in its own words, or what it raised; empty for an event that does not say."""
+    """Why a step or a run failed, in its own words, or what it raised; empty for an event without a reason."""
     data = event.event_specific_data
-    told, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
-    if told is not None and told.description:
-        return str(told.description)
+    failure, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
+    if failure is not None and failure.description:
+        return str(failure.description)
     if error is None:
         return ""
     while error.cause is not None and error.cls_name != dg.Failure.__name__:
@@ -183,17 +184,17 @@ def reason(event: dg.DagsterEvent) -> str:
 
 
 def cause(event: dg.DagsterEvent) -> Cause:
-    """Why a step or a run failed, in words that may leave the house: no value of the data is among them."""
+    """Why a step or a run failed, in words that may leave the company: no value of the data is among them."""
     data, step = event.event_specific_data, event.step_key or "run"
-    told, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
-    if told is not None:
-        facts = {name: value.value for name, value in told.metadata.items()}
-        said = rule(str(facts.get("problem", told.description or "")))
-        return Cause(step, said or UNKNOWN, place(facts))
+    failure, error = getattr(data, "user_failure_data", None), getattr(data, "error", None)
+    if failure is not None:
+        facts = {name: value.value for name, value in failure.metadata.items()}
+        sentence = rule(str(facts.get("problem", failure.description or "")))
+        return Cause(step, sentence or UNKNOWN, place(facts))
     while error is not None and error.cause is not None:
         error = error.cause
-    said = _FROM_OUTSIDE.get(event.message or "") or rule(event.message or "")
-    return Cause(step, said or (f"an error of the kind {error.cls_name}" if error is not None else "no reason was given"))
+    sentence = _FROM_OUTSIDE.get(event.message or "") or rule(event.message or "")
+    return Cause(step, sentence or (f"an error of the kind {error.cls_name}" if error is not None else "no reason was given"))
 
 
 def _mark(root: Path, run_id: str) -> Path:
@@ -201,4 +202,4 @@ def _mark(root: Path, run_id: str) -> Path:
 
 
 def _say_waiting(instance: dg.DagsterInstance, run: dg.DagsterRun, month: str) -> None:
-    instance.report_engine_event(f"Another run works on {month}: this one waits until it has ended.", run)
+    instance.report_engine_event(f"Another run works on {month}: this one waits for it to end.", run)

@@ -1,4 +1,4 @@
-"""Events of a run on the terminal of whoever runs it."""
+"""Events of a run on the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 _COLOURED = dg.colored_console_logger
 
 
-@dg.logger(config_schema=_COLOURED.config_schema, description="Dagster's own console, where no value commands the terminal.")
+@dg.logger(
+    config_schema=_COLOURED.config_schema, description="Dagster's own console, in which no value can control the terminal."
+)
 def console(context: dg.InitLoggerContext) -> logging.Logger:
     """Dagster's logger, with plain messages."""
     made: logging.Logger = _COLOURED.logger_fn(context)

@@ -1,4 +1,4 @@
-"""Events of a home's runs, read where they lie: a database of hundreds of megabytes is not copied to be asked a few questions."""
+"""Events of a home's runs, read in place: a database of hundreds of megabytes is not copied for a few queries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EventsReader(SqliteEventLogStorage):
-    """Events of a home for a reader: those of all runs where they lie, for they are large; those of a run from a copy.
+    """Events of a home for a reader: those of all runs in place, because they are large; those of a run from a copy.
 
     The database must be at rest, see `database_copies.at_rest`.
     """

@@ -1,6 +1,6 @@
-"""What a launch may set: the settings of its run, and no place, address, program or secret.
+"""What a launch may set: the settings of its run, and no folder, address, program or secret.
 
-Whoever starts a run, by the pages, a re-execution or Dagster's API, hands over configuration and tags. Dagster would take much
+Whatever starts a run (the pages, a re-execution, Dagster's API) passes configuration and tags. Dagster would take much
 more than a run needs: another folder for its outputs, the value of any environment variable (`{env: NAME}`), steps that go on
 after a failure, a run id or a month that is a path. What is not listed here is refused: by the pages before the run exists, and
 by the run itself before its first step.
@@ -55,7 +55,7 @@ _RUNS = frozenset({"dagster/parent_run_id", "dagster/root_run_id"})
 _OURS = re.compile(r"(?!dagster)[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+)?")  # none of Dagster's, hidden or of a launcher (`dagster-k8s/`)
 _REMEDY = (
     "a launch may set resources.home.config.run_settings, ops.offers_export.config.replan and the log_level of a logger, each as "
-    "a plain value; the folder and the engine are those of the process, see ONECLICK_HOME and ONECLICK_ENGINE"
+    "a plain value; folder and engine are those of the process, see ONECLICK_HOME and ONECLICK_ENGINE"
 )
 
 
@@ -74,7 +74,7 @@ def check_config(config: object) -> None:
 
 
 def _leaves(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
-    """What is set, by path: an entry that may be set, a list or a scalar elsewhere, or whatever lies deeper than any entry."""
+    """What is set, by path: an entry that may be set, a list or a scalar elsewhere, or whatever is deeper than any entry."""
     if value is None or (isinstance(value, Mapping | list | str) and not value):
         return
     if path in _MAY_SET or not isinstance(value, Mapping) or len(path) == _DEPTH:
@@ -92,7 +92,7 @@ def _is_plain(value: object) -> bool:
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
-    """Refuse a tag that would make Dagster do more than start the run, and a month or run that is none.
+    """Refuse a tag that would make Dagster do more than start the run, and an invalid month or run id.
 
     Args:
         tags: Tags that the launch gives, value by key.
@@ -111,7 +111,7 @@ def check_tags(tags: Mapping[str, str]) -> None:
 
 
 def check_run_id(value: str) -> None:
-    """Refuse an id of a run that is none: files are named after it.
+    """Refuse an invalid run id: files are named after it.
 
     Raises:
         BadInputError: If it is none.
@@ -121,11 +121,11 @@ def check_run_id(value: str) -> None:
     except ValueError:
         same = False
     if not same:
-        raise BadInputError("this is not the id of a run", value=value, remedy="leave it out: Dagster gives one")
+        raise BadInputError("this is not the id of a run", value=value, remedy="leave it out: Dagster assigns one")
 
 
 def check_launch(arguments: object) -> None:
-    """Refuse a launch by what stands in its arguments, however deep.
+    """Refuse a launch because of its arguments, at any depth.
 
     Args:
         arguments: Arguments of a mutation of Dagster's GraphQL API that starts runs: mappings, lists and scalars.
@@ -153,4 +153,4 @@ def _parsed(config: Any) -> object:  # noqa: ANN401 - text or mapping, as the cl
     try:
         return load_run_config_yaml(config) if isinstance(config, str) else config
     except (yaml.YAMLError, RecursionError) as error:
-        raise BadInputError("the configuration is not valid YAML", remedy="correct it in the launchpad") from error
+        raise BadInputError("the configuration is not valid YAML", remedy="fix it in the launchpad") from error

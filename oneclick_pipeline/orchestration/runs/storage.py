@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class PingedPool(CreateEnginePlugin):
     """Try a pooled connection before it is used: one from before a restart of the server is replaced, and no request sees it.
 
-    Dagster's pages keep a pool without such a test, and there is no option for it; a plugin goes by the address.
+    Dagster's pages keep a pool without such a test, and there is no option for it; a plugin is configured by the address.
     """
 
     NAME = "oneclick_pinged_pool"
@@ -37,9 +37,9 @@ plugins.register(PingedPool.NAME, __name__, PingedPool.__name__)
 
 
 class PostgresStorage(DagsterPostgresStorage):
-    """dagster-postgres, where a plain `postgresql:` address is enough, and which tells in plain words that none answers.
+    """dagster-postgres, where a plain `postgresql:` address is enough, and which says in plain words that no server answers.
 
-    The tables are made under a lock: the pages, the daemon and a run may come first together.
+    The tables are made under a lock: the pages, the daemon and a run may all start at once.
     """
 
     @classmethod

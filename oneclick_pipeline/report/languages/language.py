@@ -136,10 +136,10 @@ class Language:
         """A number with so many decimals.
 
         Raises:
-            ValueError: If it is none: what is not known is told in words.
+            ValueError: If it is not finite: unknown values are expressed in words.
         """
         if not math.isfinite(x):
-            raise ValueError(f"{x} is no number for people")
+            raise ValueError(f"{x} cannot be shown as a number")
         text = f"{abs(x):,.{digits}f}".replace(",", "\0").replace(".", self.point).replace("\0", self.thousands)
         zero = not text.strip(f"0{self.point}{self.thousands}")
         sign = "" if zero else MINUS if x < 0 else "+" if signed else ""
@@ -170,7 +170,7 @@ class _Formatter(Formatter):
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    r"""A foreign text on one line, not longer than a page bears.
+    r"""A foreign text on one line, no longer than a page can show.
 
     >>> cut("a\n b"), cut("x" * 99, 4)
     ('a b', 'xxx…')

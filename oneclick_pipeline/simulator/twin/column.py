@@ -71,7 +71,7 @@ class ColumnProfile:
 
     @cached_property
     def log_ratio(self) -> Floats:
-        """Log of declined share over stable share, one a cell."""
+        """Log of declined share over stable share, one per cell."""
         stable, declined = self.shares
         ratio: Floats = np.log(declined / stable)
         return ratio

@@ -34,7 +34,7 @@ def chunks(customers: int, seed: int) -> Iterator[tuple[int, int, np.random.Gene
     if customers < 1:
         raise BadInputError("the twin needs at least one customer", value=str(customers), remedy="ask for 1 or more")
     if seed < 0:
-        raise BadInputError("a seed is never negative", value=str(seed), remedy="give 0 or a positive integer")
+        raise BadInputError("a seed must not be negative", value=str(seed), remedy="give 0 or a positive integer")
     starts = range(0, customers, CHUNK)
     for start, sequence in zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True):
         yield start, min(start + CHUNK, customers), np.random.Generator(np.random.PCG64(sequence))
@@ -58,7 +58,7 @@ def behave(profile: Profile, declined: npt.NDArray[np.bool_], normal: Floats) ->
 def draw_activity(profile: Profile, codes: Codes, rng: np.random.Generator) -> Codes:
     """The truth in millionths and the class drawn with it (1 declined), shape (rows, 2).
 
-    The class that the features were drawn for is forgotten and drawn anew from the features alone. So
+    The class that the features were drawn for is forgotten and drawn again from the features alone. So
     P(declined | x) is `probability_of_codes` exactly, whatever the profile approximates.
     """
     truth = np.rint(probability_of_codes(profile, codes) * 1e6).astype(np.int32)

@@ -32,7 +32,7 @@ SMALLEST_CLASS = 100
 LARGEST_FIT = 20_000
 """Customers above which a random sample of so many is fitted: it leaves less noise than the model has error."""
 SMALLEST_CELL = 5
-"""Customers a cell of a numeric column holds at least, so that no cell tells of a single one."""
+"""Customers a cell of a numeric column holds at least, so that no cell reveals a single one."""
 _PER_UNIT = (1, 2, 10, 20, 100, 1000)
 _LEVELS = 64
 _STEPS = 30
@@ -47,7 +47,7 @@ class Regularisation:
     Measured on the real export (997 customers, 5 folds grouped by copies, truth of a profile fitted on the others):
     without shrinkage AUC 0.908 and log loss 0.303; with 0.3 0.910 and 0.291; with 0.6 0.909 and 0.287; with 1 0.906
     and 0.286. A smoothing of 20 gives twins of Bayes AUC 0.899, one of 60 0.907 to 0.909; real models reach 0.904 to
-    0.914. So the defaults stand in the flat middle, where the twin is about as hard as the store.
+    0.914. So the defaults are in the flat middle, where the twin is about as hard as the store.
 
     Attributes:
         smoothing: Customers of the pooled distribution added to each class before its shares are taken.

@@ -42,19 +42,19 @@ CARRIED = ("tenure_days", "revenue_m0", "revenue_m1", "revenue_m2", "minutes_m1"
 """Columns that follow from the months before, not from the copula."""
 STATIC = ("service_level", "marketing_consent", "favourite_category")
 REDRAWN = 0.02
-"""Chance a month that a static column is set anew; most such draws give what was there."""
+"""Chance per month that a static column is set again; most such draws give what was there."""
 FALL = 0.8
 BACK = 0.5
 NOISE = 0.05
 """Standard deviation of the logarithm of a month's revenue."""
 USUAL = 1.2
-"""A usual month over the profile's revenue_m2: declines lie under it, so the mean over all months is near the profile's."""
+"""A usual month over the profile's revenue_m2: declines are below it, so the mean over all months is near the profile's."""
 LEAST = 0.15
 """Smallest month of a customer who is there, as a share of a usual one."""
 LEAVE = 0.1
-"""Chance a month that a customer who declines in every running horizon leaves for good."""
+"""Chance per month that a customer who declines in every running horizon leaves permanently."""
 JOIN = 0.0165
-"""Customers that join a month, as a share of those at the beginning: about as many as leave when nobody is treated."""
+"""Customers that join a month, as a share of those at the beginning: about as many as leave if no one is treated."""
 
 _AT = {name: place for place, name in enumerate(COLUMN_NAMES)}
 _STATIC = [_AT[name] for name in STATIC]
@@ -66,8 +66,8 @@ def uncoupled(profile: Profile) -> Profile:
     """The profile of a panel: `CARRIED` columns are independent of all others within a class.
 
     Their dependence is that of the panel's own months (revenue_m0 becomes revenue_m1), not that of the copula, and
-    evidence of a dependence that is not there would be noise: with it a logistic regression of 5,000 customers lies 0.06
-    under the truth's ROC-AUC, without it 0.02 (*measured*), as in the store.
+    evidence of a dependence that is not there would be noise: with it a logistic regression of 5,000 customers is 0.06
+    below the truth's ROC-AUC, without it 0.02 (*measured*), as in the store.
     """
     free = np.array([name not in CARRIED for name in COLUMN_NAMES])
     kept = np.outer(free, free) | np.eye(len(free), dtype=bool)
@@ -96,7 +96,7 @@ class Luck(_Rows):
         normal: News of the latent normals, shape (rows, 17).
         noise: Standard normal: the month's revenue.
         fading: Uniform, like all that follow: whether they look like a decliner from now on.
-        redrawn: Whether a static column is set anew, shape (rows, 3).
+        redrawn: Whether a static column is set again, shape (rows, 3).
         declines: The class of the coming horizon.
         leaves: Whether they leave after the month.
         day: Day of the month on which they join, as a share of it.
@@ -125,7 +125,7 @@ class Luck(_Rows):
 
 @dataclass(frozen=True)
 class Customers(_Rows):
-    """The customers of a month; rows stand in the order in which they joined.
+    """The customers of a month; rows are in the order in which they joined.
 
     Attributes:
         number: How many customers the store had before them; never given twice.

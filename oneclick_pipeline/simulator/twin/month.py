@@ -45,10 +45,10 @@ def write_month(
         customers: Rows of market_file.csv.
         seed: Same seed, size and quirks: same bytes.
         truth: Parquet file for the known truth, columns customer_id and p_decline; none is written without it.
-            It must not lie in `folder`: a store does not deliver it.
+            It must not be in `folder`: a store does not deliver it.
         quirks: What is wrong with the export; by default everything that is wrong with the real one.
         overwrite: Whether an existing month is replaced.
-        progress: Called with steps done and steps in all (two a customer) after every chunk.
+        progress: Called with steps done and steps in all (two per customer) after every chunk.
 
     Raises:
         BadInputError: If the month exists and `overwrite` is false, or there are no customers.
@@ -68,10 +68,10 @@ def whole(folder: Path, truth: Path | None, *, overwrite: bool) -> Iterator[tupl
     The file is written in any case; without `truth` it is thrown away.
 
     Raises:
-        BadInputError: If either exists and `overwrite` is false, or `truth` lies in `folder`.
+        BadInputError: If either exists and `overwrite` is false, or `truth` is in `folder`.
     """
     if truth is not None and truth.is_relative_to(folder):
-        raise BadInputError("the truth may not lie in the month's folder", file=str(truth), remedy="choose a file elsewhere")
+        raise BadInputError("the truth must not be in the month's folder", file=str(truth), remedy="choose a file elsewhere")
     for path in (folder, truth):
         if path is not None and path.exists() and not overwrite:
             raise BadInputError("this month exists already", file=str(path), remedy="choose another month, or allow overwriting")

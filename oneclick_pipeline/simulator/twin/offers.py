@@ -2,8 +2,8 @@
 
 The effect of an offer is the change of a customer's P(decline), negative where it helps. It is a mean, a part that
 follows from what the store sees of the customer (`DRIVERS`; a model can learn it), and a small part that is the
-customer's own (`OWN`; nobody can). Two of the drivers make targeting by risk alone go wrong: customers who were about
-to stay and are reminded of leaving (`asleep`), and those for whom everything comes too late (`lost`).
+customer's own (`OWN`; which no model can learn). Two of the drivers make targeting by risk alone go wrong: customers who
+were about to stay and are reminded of leaving (`asleep`), and those for whom any offer comes too late (`lost`).
 
 Some offers do what the bundled catalogue expects of them, some less, one more; one is harmful on average. An offer that
 the twin has no entry for gets an effect drawn from its id: mean −0.03 ± 0.03, a weight of 0.015 either way for every
@@ -104,7 +104,7 @@ def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int) -> Floats
 
     Returns:
         Shape (n, len(offers)); p_decline plus any of them lies in `EDGE`…1 − `EDGE` (an effect never takes p_decline
-        beyond an edge, and is 0 at most where it is there already).
+        beyond an edge, and is 0 at most where it already exists).
     """
     risk = _risk(customers)
     drivers = {name: drive(customers) for name, drive in DRIVERS.items()}
@@ -122,7 +122,7 @@ def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int) -> Floats
 
 
 def _own(customers: npt.NDArray[np.uint64], offer: str, seed: int) -> Floats:
-    """A standard normal number per customer, the same in every month and whoever else is there.
+    """A standard normal number per customer, the same in every month and whichever others there are.
 
     SplitMix64 (Steele, Lea and Flood 2014) of the customer's id from a start that seed and offer give.
     """

@@ -35,9 +35,9 @@ BURN_IN = 12
 
 PERSISTENT = Quirks(non_regular=0.0, copies=0.0, customers_per_error=0)
 """What is wrong with the exports of a panel: everything but copies and wrong revenues, which would contradict the
-months around them. Who has just joined has not bought in all three months: nobody need be made not regular."""
+months around them. Who has just joined has not bought in all three months: so none need be made non-regular."""
 
-_LIFE, _EXPORT = 0, 1  # random streams of a month: writing it changes nobody's life
+_LIFE, _EXPORT = 0, 1  # random streams of a month: writing an export changes no customer's life
 
 
 class Panel:
@@ -45,12 +45,12 @@ class Panel:
 
     Snapshot *t* shows features x_t. The class of the three months after it, D_t, is drawn with
     P(decline | x_t) = `probability_of_codes(profile, x_t)` plus the effect of what was done to the customer in month *t*, and
-    stands in snapshot *t+3* as the activity. Whoever leaves has declined in every horizon still running, so that "in
+    appears in snapshot *t+3* as the activity. A customer who leaves has declined in every horizon still running, so that "in
     no file any more" means declined without exception.
 
     All luck depends on seed, month and customer alone: run twice with other effects, the store has the same customers
     joining, the same news and the same draws. An effect changes the class of the customers it is meant for and
-    whatever follows from that for them (revenue, profit, later probabilities, leaving), nobody else.
+    whatever follows from that for them (revenue, profit, later probabilities, leaving), no one else.
 
     Attributes:
         profile: The store, as `life.uncoupled` makes it; the truth is `probability` of this profile.
@@ -83,10 +83,10 @@ class Panel:
         if customers < 1:
             raise BadInputError("the twin needs at least one customer", value=str(customers), remedy="ask for 1 or more")
         if seed < 0:
-            raise BadInputError("a seed is never negative", value=str(seed), remedy="give 0 or a positive integer")
+            raise BadInputError("a seed must not be negative", value=str(seed), remedy="give 0 or a positive integer")
         if quirks.copies or quirks.non_regular or quirks.customers_per_error:
             raise BadInputError(
-                "customers of a panel persist: they cannot be copies, wrong in one month, or not regular by chance",
+                "customers of a panel persist: they cannot be copies, wrong in a single month, or non-regular by chance",
                 remedy="set the quirks copies, non_regular and customers_per_error to 0",
             )
         panel = cls(profile, customers=customers, seed=seed, month=check_month(month), quirks=quirks)
@@ -100,7 +100,7 @@ class Panel:
         Returns:
             One row per customer, in the order in which they joined: customer_id, the columns of `contracts.customers.FEATURES`,
             profit, activity (declined, stable, or missing for who was not there three months ago), and p_decline, the
-            probability that they decline in the next three months if nobody does anything.
+            probability that they decline in the next three months if nothing is done.
         """
         import pandas as pd
 
@@ -119,12 +119,12 @@ class Panel:
         Args:
             folder: Folder of the month, for example HOME/raw/2026-10; it appears whole or not at all.
             truth: Parquet file for the known truth, none is written without it: customer_id, p_decline, declines
-                (the class that stands in the snapshot three months later if nobody is treated), activity (the class
-                that stands in this one).
+                (the class shown in the snapshot three months later if no one is treated), activity (the class
+                shown in this one).
             overwrite: Whether an existing month is replaced.
 
         Raises:
-            BadInputError: If the month exists and `overwrite` is false, or `truth` lies in `folder`.
+            BadInputError: If the month exists and `overwrite` is false, or `truth` is in `folder`.
         """
         with whole(folder, truth, overwrite=overwrite) as (out, truth_out):
             table = self._table()
@@ -143,7 +143,7 @@ class Panel:
 
         Returns:
             One row per row of `snapshot`: customer_id, p_decline (untreated), p_treated, declines_untreated (the class
-            without the effect, by the same luck), declines (the class that is drawn, and stands in snapshot t+3),
+            without the effect, by the same luck), declines (the class that is drawn, and appears in snapshot t+3),
             leaves (this was the customer's last snapshot).
 
         Raises:
@@ -157,7 +157,7 @@ class Panel:
             raise BadInputError(
                 f"the effect must be one finite number per customer, {len(p)} in all",
                 value=f"shape {change.shape}",
-                remedy="give the effects in the order of snapshot(), 0 for who is not treated",
+                remedy="give the effects in the order of snapshot(), 0 for customers who are not treated",
             )
         treated, uniform = np.clip(p + change, 0, 1), self._luck_of_all.declines
         outcome = pd.DataFrame(
@@ -216,7 +216,7 @@ class Panel:
         return leaving
 
     def _prepare(self) -> None:
-        """A month of the burn-in: nobody grows older, and who would leave passes for another, stable customer."""
+        """A month of the burn-in: no one ages, and a customer who would leave is treated as another, stable one."""
         customers = self._with_class(self._luck_of_all.declines < self._p_decline)
         leaving = self._leaving(customers)
         customers.revenue[leaving] = customers.usual[leaving, None]
@@ -277,12 +277,12 @@ def write_months(
         How many months were written.
 
     Raises:
-        BadInputError: If a month exists and `overwrite` is false, before anything is written; if a month is none, or
-            `last` lies before `first`; or as `Panel.open`.
+        BadInputError: If a month exists and `overwrite` is false, before anything is written; if a month is invalid, or
+            `last` is before `first`; or as `Panel.open`.
     """
     span = np.arange(np.datetime64(check_month(first)), np.datetime64(check_month(last)) + 1)
     if not len(span):
-        raise BadInputError(f"the last month {last} lies before the first, {first}", remedy="give an earlier first month")
+        raise BadInputError(f"the last month {last} is before the first, {first}", remedy="give an earlier first month")
     places = {str(month): (raw_folder(home, str(month)), truth_file(home, str(month))) for month in span}
     for path in (path for place in places.values() for path in place):
         if path.exists() and not overwrite:

@@ -102,16 +102,16 @@ class Profile:
         """Read what `to_json` wrote.
 
         Raises:
-            BadInputError: If the text is no JSON, of another version, or not a sound profile.
+            BadInputError: If the text is not JSON, of another version, or not a sound profile.
         """
         try:
             content = json.loads(text)
             version = content.pop("version")
-            _check(version == VERSION, f"the profile has version {version}, this program reads {VERSION}")
+            _check(version == VERSION, f"the profile has version {version}, but this program reads {VERSION}")
             columns = tuple(ColumnProfile(**_tuples(column)) for column in content.pop("columns"))
             return cls(columns=columns, **_tuples(content))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadInputError("this is no profile of a store", value=str(error), remedy=_REMEDY) from error
+            raise BadInputError("this is not a profile of a store", value=str(error), remedy=_REMEDY) from error
 
 
 _REMEDY = "make a profile with: oneclick twin fit --from DIR"

@@ -25,10 +25,10 @@ MISSPELT_CATEGORY = {"Косметика и аксессуары": "Космет
 MISSPELT_PERIOD = {"предыдущий_месяц": "предыдцщий_месяц"}
 
 BLOCKS = ((1, 0.820), (0, 0.058), (1, 0.094), (0, 0.066), (1, 0.086), (0, 0.876))
-"""The file in runs of one class: class (1 declined) and share of the class that stands in the run."""
+"""The file in runs of one class: class (1 declined) and share of the class that is in the run."""
 
 REVENUE_ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
-"""Orders in which a customer's three revenue rows may stand; 0 is the snapshot month."""
+"""Orders in which a customer's three revenue rows may appear; 0 is the snapshot month."""
 REVENUE_ORDER_SHARES = ((0.139, 0.204, 0.177, 0.140, 0.128, 0.212), (0.050, 0.287, 0.303, 0.052, 0.042, 0.266))
 """How often, by class (stable, declined): the order gives the class away."""
 MINUTES_ORDERS = ((0, 1), (1, 0))
@@ -51,7 +51,7 @@ class Quirks:
         customers_per_error: One revenue of the snapshot month in so many customers, and always at least one, is
             an error; 0 for none.
         wrong_revenue: That error, in roubles.
-        sorted_by_label: Whether the file stands in `BLOCKS`, so that id and row order give the class away.
+        sorted_by_label: Whether the file is ordered in `BLOCKS`, so that id and row order give the class away.
         leaking_periods: Whether the order of a customer's rows in the long files depends on the class.
         first_id: Id of the first row; ids grow by one.
     """
@@ -127,11 +127,11 @@ def draw_export(
 
 
 def draw_disorder(declined: Codes, rng: np.random.Generator, quirks: Quirks) -> dict[str, Codes]:
-    """The marks of customers' lines: the order of their periods, misspellings, the block they stand in.
+    """The marks of customers' lines: the order of their periods, misspellings, the block they are in.
 
     Args:
         declined: Class of each customer, 1 declined, 0 stable, shape (rows,). Negative where there is none yet: they
-            are ordered like stable ones and stand behind all blocks.
+            are ordered like stable ones and come after all blocks.
         rng: Random stream.
         quirks: What is wrong with the export.
     """
@@ -166,7 +166,7 @@ def _by_class(shares: tuple[tuple[float, ...], ...], declined: Codes, rng: np.ra
 
 
 def _blocks(declined: Codes, rng: np.random.Generator) -> Codes:
-    """The run of `BLOCKS` in which each customer stands, one of those of their class."""
+    """The run of `BLOCKS` in which each customer is, one of those of their class."""
     numbers: list[npt.NDArray[np.int32]] = [
         np.array([n for n, (label, _) in enumerate(BLOCKS) if label == c], dtype=np.int32) for c in (0, 1)
     ]

@@ -21,7 +21,7 @@ def log_likelihood_ratio(profile: Profile, codes: Codes) -> Floats:
 
     Args:
         profile: The store.
-        codes: Codes of the columns, shape (rows, at least 16); those after the features are not looked at.
+        codes: Codes of the columns, shape (rows, at least 16); those after the features are ignored.
     """
     columns = profile.columns[: len(FEATURE_NAMES)]
     ratio = sum((c.log_ratio[c.cell(codes[:, k])] for k, c in enumerate(columns)), start=np.zeros(len(codes)))

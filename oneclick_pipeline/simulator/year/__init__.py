@@ -1,4 +1,4 @@
-"""The simulated year: the twin lives it under several policies, with the same luck, and what they earn is compared.
+"""The simulated year: the twin plays it under several policies, with the same luck, and what they earn is compared.
 
 In come a store, its catalogue and its settings; out come tables and a picture. Begin with `play`.
 
@@ -6,8 +6,8 @@ In come a store, its catalogue and its settings; out come tables and a picture. 
     play        play: one policy, month by month; Situation, Policy, Play
     policies    nobody, random, risk_profit, oracle: those that our policy is measured against
     our_policy  fast (the stages' functions on the twin's tables) and full (the real Dagster graph over a home)
-    report      what all of them earned, what was measured against what is true; tables and a picture
+    report      what all of them earned, measured effects compared with the truth; tables and a picture
 
-A year is so many months with offers, and the horizon after the last of them, in which nothing is sent and what was
-sent bears fruit. A policy's gain is its profit over all these months less that of nobody, less what its offers cost.
+A year is so many months with offers, and the horizon after the last of them, in which nothing is sent and the effects of
+what was sent appear. A policy's gain is its profit over all these months less that of nobody, less what its offers cost.
 """

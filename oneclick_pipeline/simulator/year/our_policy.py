@@ -32,7 +32,7 @@ class OurPolicy:
     """What both kinds have in common.
 
     Attributes:
-        truths: True effects by month: customer_id as index, a column per offer.
+        truths: True effects by month: customer_id as index, one column per offer.
         outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES` as of the newest month.
         effects: `contracts.campaigns.OFFER_EFFECTS` as of it.
         beliefs: `contracts.campaigns.OFFER_BELIEFS` by month.
@@ -129,7 +129,7 @@ class FullPolicy(OurPolicy):
         """
         super().__init__()
         if retrain_every < 1:
-            raise BadInputError("a model is trained every month at most", value=str(retrain_every), remedy="give 1 or more")
+            raise BadInputError("a model is trained at most once a month", value=str(retrain_every), remedy="give 1 or more")
         self._home, self._run, self._every = home, run, retrain_every
 
     def watch(self, now: Situation) -> None:
@@ -157,7 +157,7 @@ class FullPolicy(OurPolicy):
 
 
 def no_longer_planned(given: Mapping[str, Mapping[str, int]]) -> dict[str, str | None]:
-    """First month from which the plan gives an offer to nobody any more; None where it still does in the last month.
+    """First month from which the plan no longer gives an offer to anyone; None if it still does in the last month.
 
     >>> no_longer_planned({"2024-01": {"a": 3, "b": 1}, "2024-02": {"a": 0, "b": 1}})
     {'a': '2024-02', 'b': None}

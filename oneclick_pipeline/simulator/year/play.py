@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Flags = npt.NDArray[np.bool_]
 
 BUDGET = 0.03
-"""Budget a customer and month where a home has no settings, finance units: an offer for about every second customer."""
+"""Budget per customer and month if a home has no settings, finance units: an offer for about every second customer."""
 _ROUNDING = 1e-9
 
 
@@ -111,7 +111,7 @@ class Situation:
         panel: The store; not to be advanced.
         step: Months since the first with offers; below 0 before it.
         customers: What the store knows of its n customers, in the order of `Panel.snapshot`; p_decline is the truth, so
-            a policy that goes by it has the best score there can be.
+            a policy that uses it has the best score there can be.
         offers: Offers that may be sent this month, m of them.
     """
 
@@ -161,7 +161,7 @@ class Situation:
 
 
 class Policy(Protocol):
-    """Who gets what: one number of an offer a customer, -1 for none, shape (n,)."""
+    """Who gets what: one offer number per customer, -1 for none, shape (n,)."""
 
     def __call__(self, now: Situation) -> Choice:
         """Choose the month's offers."""
@@ -194,7 +194,7 @@ def play(
     progress: Callable[[str], None] | None = None,
     watch: Callable[[Situation], None] | None = None,
 ) -> Play:
-    """Live a year under a policy.
+    """Play a year under a policy.
 
     Args:
         year: The store and its rules.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def nobody(now: Situation) -> Choice:
-    """Nobody gets anything."""
+    """No one gets anything."""
     return np.full(len(now.customers), -1)
 
 
@@ -38,7 +38,7 @@ def risk_profit(now: Situation) -> Choice:
 def oracle(worth: Worth) -> Policy:
     """True effects and true worth, assigned by the solver that ours uses.
 
-    It is greedy by month and no clairvoyant: it knows what an offer changes on average, and nobody's luck.
+    It is greedy by month and no clairvoyant: it knows what an offer changes on average, but no customer's luck.
     """
 
     def choose(now: Situation) -> Choice:

@@ -1,4 +1,4 @@
-"""What the policies earned in the year, and what was measured against what is true."""
+"""What the policies earned in the year, and measured effects compared with the truth."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def compare(effects: pd.DataFrame, outcomes: pd.DataFrame, truths: Mapping[str, 
     Args:
         effects: `contracts.campaigns.OFFER_EFFECTS`.
         outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES` they were measured on.
-        truths: True effects by month: customer_id as index, a column per offer.
+        truths: True effects by month: customer_id as index, one column per offer.
 
     Returns:
         campaigns, offer_id, comparison, effect, effect_low, effect_high, true_effect, inside: the measured ones of single
@@ -124,7 +124,7 @@ def _true_parts(outcomes: pd.DataFrame, truths: Mapping[str, pd.DataFrame]) -> p
 
 
 def _truth(parts: pd.DataFrame, campaigns: str, offer: str, comparison: str) -> float:
-    """The true effect of a comparison; NaN where nobody was offered anything in it."""
+    """The true effect of a comparison; NaN if no one was offered anything in it."""
     mine = parts[parts["offer_id"] == offer]
     if campaigns != "all":
         mine = mine[mine["campaigns"] == campaigns]
@@ -134,7 +134,7 @@ def _truth(parts: pd.DataFrame, campaigns: str, offer: str, comparison: str) -> 
 
 
 def write(folder: Path, result: Report, beliefs: Mapping[str, pd.DataFrame]) -> Path:
-    """Write the tables (Parquet and CSV) and the picture into a folder; returns where the picture stands."""
+    """Write the tables (Parquet and CSV) and the picture into a folder; returns the path of the picture."""
     folder.mkdir(parents=True, exist_ok=True)
     believed = [table.assign(month=month) for month, table in beliefs.items() if len(table)]
     tables = {"policies": result.policies, "months": result.months, "effects": result.effects}
@@ -160,7 +160,7 @@ def picture(result: Report) -> Figure:
         # beside each other: without offers the share moves by chance alone, alike for all policies
         declines.plot(months["month"], 100 * months["declined"], color=colour if name != NOBODY else GREY, linewidth=width)
     gains.legend(frameon=False, fontsize=SMALL, labelcolor=INK)
-    _titled(gains, "Gain over nobody, less cost, so far, finance units")
+    _titled(gains, "Cumulative gain over no offers, less cost, finance units")
     _titled(declines, "Customers who decline in the next three months, %")
     for axes in (gains, declines):
         axes.tick_params(axis="x", labelrotation=90)
@@ -210,7 +210,7 @@ def render(result: Report) -> Table:
 
 
 def lines(result: Report, left: Mapping[str, str | None], control_share: float) -> Iterable[str]:
-    """What the tables come to, in sentences."""
+    """A summary of the tables, in sentences."""
     gain = result.policies.set_index("policy")["gain"]
     share = gain[OURS] / (gain[ORACLE] * (1 - control_share)) if gain[ORACLE] > 0 else float("nan")
     yield f"Our policy gained {share:.0%} of what the oracle gains, less the hold-out's share."

@@ -40,8 +40,8 @@ def monthly_profit(snapshot: pd.DataFrame) -> Floats:
 class Worth:
     """The true worth of one decline less: the profit that follows from it, as far as risk, profit and revenue show.
 
-    Measured on another store of the same profile, lived twice with the same luck: once everybody declines in its first
-    month, once nobody does. What differs afterwards is estimated from what was to be seen in that month. Another store, so
+    Measured on another store of the same profile, played twice with the same luck: once everyone declines in its first
+    month, once no one does. The later difference is estimated from what was visible in that month. Another store, so
     that the worth knows nothing of the luck of the year.
     """
 

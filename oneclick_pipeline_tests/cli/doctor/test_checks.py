@@ -14,9 +14,9 @@ def test_well_home_has_no_problem(home):
     findings = {f["check"]: f for f in json.loads(result.output)}
     assert result.exit_code == 0
     assert list(findings) == list(CHECKS)
-    assert {name: f["message"] for name, f in findings.items() if f["state"] != "ok"} == {"daemon": "no daemon was ever here"}
-    assert findings["last month"]["message"].startswith(f"{MONTH} is whole: ")
-    assert findings["champion"]["message"] == f"version 1 of {MONTH} loads and predicts"
+    assert {name: f["message"] for name, f in findings.items() if f["state"] != "ok"} == {"daemon": "no daemon has ever run here"}
+    assert findings["last month"]["message"].startswith(f"{MONTH} is complete: ")
+    assert findings["champion"]["message"] == f"version 1, trained for {MONTH}, loads and predicts"
 
 
 def test_problem_ends_with_code_1_and_says_what_to_do(tmp_path):

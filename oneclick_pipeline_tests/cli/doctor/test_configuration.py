@@ -18,7 +18,7 @@ def test_settings_and_catalogue_that_are_not_valid(findings, home, broken):
         ("", "ok", "ONECLICK_WEBHOOK is not set"),
         ("https://hooks.example.org/SECRET", "ok", "alerts are posted to https://hooks.example.org"),
         ("http://hooks.example.org/SECRET", "warning", "the webhook at hooks.example.org is not encrypted"),
-        ("http://user:SECRET@hooks.example.org/", "problem", "ONECLICK_WEBHOOK is no http or https address"),
+        ("http://user:SECRET@hooks.example.org/", "problem", "ONECLICK_WEBHOOK is not an http or https address"),
     ],
 )
 def test_webhook(findings, home, monkeypatch, address, state, message):

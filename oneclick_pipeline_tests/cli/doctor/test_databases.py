@@ -11,17 +11,17 @@ def test_tables_of_another_version(findings, home, broken):
         broken(database, database.read_bytes())
         execute_sql(database, "UPDATE alembic_version SET version_num = 'aaaaaaaaaaaa'")
     ((state, message),) = findings(home, "dagster")
-    assert (state, message.split(" make")[0]) == ("problem", "the tables of runs are of another version of Dagster")
+    assert (state, message.split(" make")[0]) == ("problem", "the tables of runs are from another version of Dagster")
     ((state, message),) = findings(home, "mlflow")
     assert state == "problem"
-    assert message.startswith("the tables of MLflow are of version aaaaaaaaaaaa, and ")
+    assert message.startswith("MLflow's tables are at version aaaaaaaaaaaa, but ")
 
 
 def test_variable_that_leads_mlflow_elsewhere_is_warned_of_without_its_value(findings, home, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:SECRET@mlflow.example.org")
     state, message = findings(home, "mlflow")[0]
     assert state == "warning"
-    assert message.startswith("MLFLOW_TRACKING_URI is set, and not followed")
+    assert message.startswith("MLFLOW_TRACKING_URI is set, and ignored")
     assert "SECRET" not in message
 
 

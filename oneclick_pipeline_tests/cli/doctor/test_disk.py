@@ -19,7 +19,9 @@ def test_disk_without_inodes_is_a_problem_although_it_has_room(findings, home, m
     there = Left(read_only=False, free=2**40, files=7, room=0.9, inodes=0.0)
     monkeypatch.setattr(disk, "left", lambda _: there)
     assert [
-        state for state, message in findings(home, "disk") if message.startswith("7 more files can be made, a month needs 1000")
+        state
+        for state, message in findings(home, "disk")
+        if message.startswith("7 more files can be created, a month needs 1000")
     ] == ["problem"]
 
 

@@ -19,7 +19,7 @@ def test_link_that_leads_out(findings, home, tmp_path):
     inside.symlink_to(home / "raw" / MONTH)
     outside.symlink_to(tmp_path)
     try:
-        assert findings(home, "home")[0][1].startswith("links that lead out of the home: raw/2026-11 put")
+        assert findings(home, "home")[0][1].startswith("links that point outside the home: raw/2026-11 put")
     finally:
         inside.unlink()
         outside.unlink()
@@ -31,7 +31,7 @@ def test_home_on_a_read_only_file_system_is_not_put_down_to_its_rights(findings,
     monkeypatch.setattr(folder, "left", lambda _: Left(read_only=True, free=2**40, files=None, room=0.9, inodes=1.0))
     ((state, message),) = findings(home, "home")
     assert state == "problem"
-    assert message.startswith(f"{home} is on a file system that is read-only find out why")
+    assert message.startswith(f"{home} is on a read-only file system find out why")
 
 
 def test_leftovers_of_killed_steps(findings, tmp_path):

@@ -25,4 +25,4 @@ def test_packages(findings, home, monkeypatch):
     monkeypatch.setattr(installation, "version", installed)
     ((state, message),) = findings(home, "packages")
     assert state == "problem"
-    assert message.startswith("polars is 1.9, and <3,>=2.0 is needed; no-such-package is not installed install what is locked")
+    assert message.startswith("polars is 1.9, but <3,>=2.0 is needed; no-such-package is not installed install what is locked")

@@ -1,4 +1,4 @@
-"""A newest month that is not whole, or not what its run wrote."""
+"""A newest month that is not whole, or changed since its run."""
 
 import os
 
@@ -13,7 +13,7 @@ def test_month_that_is_not_whole(findings, home, broken):
     ((state, message),) = findings(home, "last month")
     assert (state, message) == (
         "problem",
-        f"{MONTH} is not whole, there is no offer_plan run it: oneclick run --job refresh --month {MONTH}",
+        f"{MONTH} is incomplete, it lacks offer_plan run it: oneclick run --job refresh --month {MONTH}",
     )
 
 
@@ -23,7 +23,7 @@ def test_table_that_is_corrupt_or_is_not_what_its_run_wrote(findings, home, brok
     broken(path, path.read_bytes()[:-100])
     assert findings(home, "last month")[0][1].startswith(f"a table of {MONTH} cannot be read: ")
     frame.with_columns(value_at_risk=pl.col("value_at_risk") + 1).write_parquet(path)
-    assert f"{MONTH}: not what its run wrote: customer_scores" in findings(home, "last month")[0][1]
+    assert f"{MONTH}: changed since its run: customer_scores" in findings(home, "last month")[0][1]
     frame.with_columns(p_decline=pl.col("p_decline") + 1).write_parquet(path)
     assert "customer_scores breaks its contract" in findings(home, "last month")[0][1]
 
@@ -34,6 +34,6 @@ def test_exports_that_came_after_the_run(findings, home):
     export.touch()
     try:
         ((state, message),) = findings(home, "last month")
-        assert (state, message.split(" run it")[0]) == ("warning", f"{MONTH}: exports that came after its run: money.csv")
+        assert (state, message.split(" run it")[0]) == ("warning", f"{MONTH}: exports that arrived after its run: money.csv")
     finally:
         os.utime(export, ns=(times.st_atime_ns, times.st_mtime_ns))

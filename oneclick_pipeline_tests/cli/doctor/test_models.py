@@ -14,7 +14,7 @@ def test_champion_that_was_changed_is_gone_or_is_nobody(findings, home, broken):
     broken(path, path.read_bytes() + b" ")
     assert "is not the one that was registered" in findings(home, "champion")[0][1]
     path.unlink()
-    assert "what belongs to model version 1 is gone" in findings(home, "champion")[0][1]
+    assert "a file of model version 1 is missing" in findings(home, "champion")[0][1]
     database = home / "mlflow" / "mlflow.db"
     broken(database, database.read_bytes())
     execute_sql(database, "DELETE FROM registered_model_aliases")
@@ -49,4 +49,4 @@ def test_champion_that_predicts_nonsense(findings, home, monkeypatch):
     monkeypatch.setattr(model, "predict", lambda _, rows: np.full(len(rows), 1.5))
     ((state, message),) = findings(home, "champion")
     assert state == "problem"
-    assert "for odd customers go back to the one before: oneclick model rollback" in message
+    assert "for unusual customers go back to the previous one: oneclick model rollback" in message

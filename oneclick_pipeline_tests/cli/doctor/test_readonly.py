@@ -70,7 +70,7 @@ def test_empty_folder(tmp_path):
 def test_new_home(tmp_path):
     found = examined(new_home(tmp_path / "home"))
     assert found["dagster"].state == "ok"
-    assert found["mlflow"].message == "no model was trained yet"
+    assert found["mlflow"].message == "no model has been trained yet"
 
 
 def test_home_that_was_used_settles_no_run(tmp_path):
@@ -174,7 +174,7 @@ def test_models_whose_writer_was_killed_are_seen_whole_and_left_so(tmp_path):
         for end in ("", "-wal"):
             shutil.copyfile(f"{aside}{end}", f"{database}{end}")
     aside.unlink()
-    assert "of another version" in examined(home)["mlflow"].message
+    assert "from another version" in examined(home)["mlflow"].message
 
 
 DATABASES = ["dagster/history/runs.db", "dagster/history/runs/index.db", "mlflow/mlflow.db"]
@@ -205,7 +205,7 @@ def test_pipe_for_a_table_is_a_problem_and_nobody_waits(tmp_path, table):
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
     found = examined(home).values()
-    assert [finding for finding in found if finding.state == "problem" and "neither file nor folder" in finding.message]
+    assert [finding for finding in found if finding.state == "problem" and "neither a file nor a folder" in finding.message]
 
 
 def test_pipe_for_the_lock_of_a_step_makes_nobody_wait(tmp_path):

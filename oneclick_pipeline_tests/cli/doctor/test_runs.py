@@ -28,7 +28,7 @@ def test_daemon_that_fell_silent(findings, tmp_path, monkeypatch):
     now = datetime.now(UTC)
     with instance_of(tmp_path) as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(now.timestamp(), "SENSOR", None))
-    assert findings(tmp_path, "daemon", now + timedelta(seconds=9)) == [("ok", "heard of 9 s ago")]
+    assert findings(tmp_path, "daemon", now + timedelta(seconds=9)) == [("ok", "last sign of life 9 s ago")]
     assert findings(tmp_path, "daemon", now + timedelta(hours=1))[0][0] == "warning"
     examined = Home(tmp_path, now + timedelta(hours=1))
     assert examined.health.heartbeat is not None
@@ -43,5 +43,5 @@ def test_daemon_whose_time_is_yet_to_come(findings, tmp_path):
         instance.add_daemon_heartbeat(DaemonHeartbeat(now.timestamp(), "SENSOR", None))
     ((state, message),) = findings(tmp_path, "daemon", now - timedelta(days=400))
     assert state == "warning"
-    assert "which is yet to come: the clock was set back since set the clock right; start it" in message
-    assert findings(tmp_path, "daemon", now - timedelta(seconds=9)) == [("ok", "heard of 0 s ago")]
+    assert "which is in the future: the clock has been set back since set the clock right; start it" in message
+    assert findings(tmp_path, "daemon", now - timedelta(seconds=9)) == [("ok", "last sign of life 0 s ago")]

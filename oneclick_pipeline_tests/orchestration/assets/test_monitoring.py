@@ -129,7 +129,7 @@ def test_scores_of_the_month_before_are_held_against_its_classes(shifted):
 
 def test_pictures_are_inside_the_metadata(shifted):
     events = {e.asset_key.to_user_string(): e.materialization.metadata for e in shifted[1].get_asset_materialization_events()}
-    for asset, entry in (("drift", "drift over months"), ("model_health", "promised and observed")):
+    for asset, entry in (("drift", "drift over months"), ("model_health", "predicted and observed")):
         assert "data:image/png;base64,iVBOR" in events[asset][entry].value
     assert events["drift"]["PSI pages_per_visit"].value > 0.25
 
@@ -142,13 +142,13 @@ def test_shifted_month_makes_the_sensor_request_a_retrain_once(shifted):
 
 
 def test_sensor_asks_for_nothing_where_nobody_watches_or_scores(finished, tmp_path):
-    assert look(tmp_path) == ([], "no month was watched yet")
-    assert look(finished.home) == ([], f"version 1 was trained on {MONTH} or later already")
+    assert look(tmp_path) == ([], "no month has been monitored yet")
+    assert look(finished.home) == ([], f"version 1 was already trained on {MONTH} or later")
     (tmp_path / "raw" / MONTH).mkdir(parents=True)
     path = table_file(tmp_path, "drift", MONTH)
     path.parent.mkdir(parents=True)
     shutil.copyfile(table_file(finished.home, "drift", MONTH), path)
-    assert look(tmp_path) == ([], "there is no champion to be replaced")
+    assert look(tmp_path) == ([], "there is no champion to replace")
     assert not (tmp_path / "mlflow").exists()
 
 
@@ -196,7 +196,7 @@ def test_drift_against_another_champion_says_nothing(calm):
 def test_month_that_is_not_over_is_not_requested(calm, monkeypatch):
     monkeypatch.setattr(Home, "months", lambda *_: ["2024-01"])
     (calm / "settings.yaml").write_text("monitoring: {retrain_months: 1}\n", encoding="utf-8")
-    assert look(calm) == ([], "no month was watched yet")
+    assert look(calm) == ([], "no month has been monitored yet")
 
 
 def test_who_got_no_offer_is_told_by_the_ledger_and_of_all_others_by_the_plan(finished):

@@ -70,7 +70,7 @@ def test_of_run_tells_month_asset_check_and_page(broken, instance):
     (alert,) = alerts.of_run(instance, failed, URL)
     assert (alert.event, alert.month, alert.asset) == (f"run-{failed.run_id}", MONTH, "profit")
     assert alert.link == f"{URL}/runs/{failed.run_id}"
-    rule = "rejected_share: More rows were rejected than the settings allow, or none is left"
+    rule = "rejected_share: More rows were rejected than the settings allow, or none are left"
     assert alert.reason.startswith("the run failed: clean: too many rows were rejected (limit …): …")
     assert alert.reason.endswith(f"; profit: {rule}")
     assert "0.375" not in alert.reason
@@ -92,7 +92,7 @@ def test_of_run_tells_a_refused_challenger_without_figures(instance):
 
 def test_of_run_tells_both_where_the_run_failed_as_well(instance):
     failure, refused = alerts.of_run(instance, refusing(instance, fails=True), URL)
-    assert failure.reason == "the run failed: activity_model: it cannot go on, and the page says why"
+    assert failure.reason == "the run failed: activity_model: it cannot continue; the page says why"
     assert refused.event.startswith("refused-")
 
 
@@ -146,7 +146,7 @@ def test_sensor_tells_every_event_once(broken, instance, receiver, capsys):
     left_behind(broken, a_run(instance, 7))
     capsys.readouterr()
     cursor, said = look(broken, instance)
-    assert said == "all there is to tell is told"
+    assert said == "there is nothing new to report"
     for again in (cursor, None):  # also where the cursor is lost
         look(broken, instance, again)
     told = {body["event"]: body for _, _, body in receiver.got}
@@ -162,7 +162,7 @@ def test_sensor_tries_again_what_the_webhook_refused(broken, instance, receiver)
     receiver.answers = [500]
     cursor, said = look(broken, instance)
     assert said.endswith("the webhook at 127.0.0.1 answered 500")
-    assert look(broken, instance, cursor)[1] == "all there is to tell is told"
+    assert look(broken, instance, cursor)[1] == "there is nothing new to report"
     assert len(receiver.got) == 2
 
 
@@ -187,7 +187,7 @@ def test_sensor_says_once_that_a_file_is_broken_and_goes_on(tmp_path, instance, 
     assert f"({name}, line " in body["reason"]
     assert capsys.readouterr().err.count("ALERT ") == 1
     (home / name).unlink()
-    assert look(home, instance, cursor)[1] == "all there is to tell is told"
+    assert look(home, instance, cursor)[1] == "there is nothing new to report"
     assert len(receiver.got) == 1
 
 
@@ -197,11 +197,11 @@ def test_sensor_says_that_the_address_is_none_and_posts_once_it_is_one(broken, i
     capsys.readouterr()
     monkeypatch.setenv(WEBHOOK, "http://user:SECRET@a/")
     cursor, said = look(broken, instance)
-    assert said.startswith("ONECLICK_WEBHOOK is no http or https address")
+    assert said.startswith("ONECLICK_WEBHOOK is not an http or https address")
     assert "SECRET" not in said + cursor
     assert capsys.readouterr().err.count("ALERT ") == 1
     monkeypatch.setenv(WEBHOOK, address)
-    assert look(broken, instance, cursor)[1] == "all there is to tell is told"
+    assert look(broken, instance, cursor)[1] == "there is nothing new to report"
     assert len(receiver.got) == 1
 
 
@@ -234,7 +234,7 @@ def test_command_warns_of_a_variable_that_leads_mlflow_elsewhere(tmp_path, monke
     with environment_kept():
         outcome = execution.execute(build(str(home)).resolve_job_def("prepare"), MONTH, home, lambda *_: None)
     (warning,) = [text for text in outcome.warnings if "MLFLOW" in text]
-    assert warning.startswith("MLFLOW_TRACKING_URI is set, and not followed: runs and models are kept in the home's own MLflow")
+    assert warning.startswith("MLFLOW_TRACKING_URI is set, and ignored: runs and models are kept in the home's own MLflow")
     assert "SECRET" not in warning
 
 

@@ -1,4 +1,4 @@
-"""The daemon of a home: it begins anew when the clock was set back, and is the only one."""
+"""The daemon of a home: it starts over when the clock was set back, and is the only one."""
 
 import os
 import signal

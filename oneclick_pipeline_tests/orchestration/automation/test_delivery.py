@@ -145,7 +145,7 @@ def test_deliver_sends_again_what_was_not_answered(tmp_path, receiver, capsys):
 
 def test_deliver_refuses_what_is_no_web_address_and_does_not_tell_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(WEBHOOK, "http://user:SECRET@a/")
-    with pytest.raises(BadInputError, match=r"^ONECLICK_WEBHOOK is no http or https address") as caught:
+    with pytest.raises(BadInputError, match=r"^ONECLICK_WEBHOOK is not an http or https address") as caught:
         deliver(tmp_path, ALERT)
     assert "SECRET" not in str(caught.value)
     assert "ALERT 2026-10" in capsys.readouterr().err
@@ -203,14 +203,14 @@ def test_dead_webhook_costs_one_deadline_however_many_wait_and_lets_all_have_the
     there, begin = webhook.given(), time.monotonic()
     backlog, problems = post_waiting(tmp_path, MANY, there, Backlog(), 1000)
     assert time.monotonic() - begin < 3
-    assert problems == ["run-0: the webhook at 127.0.0.1 has not answered in time", "49 more wait for the next look"]
+    assert problems == ["run-0: the webhook at 127.0.0.1 did not answer in time", "49 more wait for the next tick"]
     assert backlog == Backlog(("run-0",), 1, 1000)  # the next look tries again at once
     backlog, problems = post_waiting(tmp_path, MANY, there, backlog, 1000)
     assert problems[0].startswith("run-1: ")
     assert backlog == Backlog(("run-0", "run-1"), 2, 1060)
     assert post_waiting(tmp_path, MANY, there, backlog, 1059) == (
         backlog,
-        ["50 wait: the webhook at 127.0.0.1 is tried again at 00:17 UTC"],
+        ["50 wait: the webhook at 127.0.0.1 will be tried again at 00:17 UTC"],
     )
     receiver.held.set()
     receiver.held = None

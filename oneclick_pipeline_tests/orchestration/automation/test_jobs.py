@@ -118,7 +118,7 @@ def test_sensor_requests_one_month_after_another(home):
         "retrain", run_id="1", status=STARTED, tags={"dagster/sensor_name": "new_snapshot", "dagster/partition": "2026-09"}
     )
     requested, cursor, skipped = look(home, cursor, [busy])
-    assert (requested, skipped) == ({}, f"{MONTH} waits: a run of 2026-09 is under way")
+    assert (requested, skipped) == ({}, f"{MONTH} waits: a run of 2026-09 is in progress")
     others = [dg.DagsterRun("retrain", run_id="2", status=STARTED), busy.with_status(dg.DagsterRunStatus.FAILURE)]
     second, cursor, _ = look(home, cursor, others)
     assert second.keys() == {MONTH}
@@ -185,7 +185,7 @@ def test_schedule_refreshes_the_month_before(finished):
 def test_schedule_skips_a_month_that_has_not_come(tmp_path, now, month):
     skipped = tick(tmp_path, now)
     assert skipped.run_requests == []
-    assert skipped.skip_message.startswith(f"the snapshot of {month} is not whole: market_file.csv, market_money.csv")
+    assert skipped.skip_message.startswith(f"the snapshot of {month} is incomplete: market_file.csv, market_money.csv")
 
 
 def test_schedule_skips_a_home_without_a_model(home):
@@ -239,7 +239,7 @@ def test_retrain_looks_at_months_that_are_over_and_at_nothing_else(finished, tmp
     for name in ("2099-01", "2026-13", "２０２６-11", "9999-12", f"{dt.datetime.now(dt.UTC):%Y-%m}"):
         (home / "raw" / name).mkdir()
         shutil.copyfile(drift, drift.with_stem(name))
-    assert retrain_look(home) == f"version 1 was trained on {MONTH} or later already"
+    assert retrain_look(home) == f"version 1 was already trained on {MONTH} or later"
 
 
 def test_sensor_is_not_held_up_by_an_export_that_cannot_be_read(home, monkeypatch):

@@ -253,7 +253,7 @@ def test_named_versions_are_those_of_tables_and_ledgers_of_any_month(tmp_path):
     pd.DataFrame({"model_version": [7]}).to_parquet(log.with_name("2024-04.replaced-1.parquet"))
     assert pruning.named(tmp_path) == {3, 5, 7}
     log.write_bytes(b"no table")
-    with pytest.raises(BadInputError, match="which model it names cannot be read"):
+    with pytest.raises(BadInputError, match="the model to which it refers cannot be read"):
         pruning.named(tmp_path)
 
 

@@ -163,7 +163,7 @@ def test_what_is_no_address_is_refused_by_the_variables_name_alone(monkeypatch, 
         monkeypatch.setenv(webhook.VARIABLE, address)
         with pytest.raises(BadInputError):
             webhook.given()
-    with pytest.raises(BadInputError, match=r"^ONECLICK_WEBHOOK is no http or https address") as caught:
+    with pytest.raises(BadInputError, match=r"^ONECLICK_WEBHOOK is not an http or https address") as caught:
         parse(address)
     assert "SECRET" not in str(caught.value)
 
@@ -320,7 +320,7 @@ def test_whole_exchange_has_one_deadline(talk, scheme):
 def test_receiver_that_never_reads_holds_nobody():
     with socket.create_server(("127.0.0.1", 0)) as listener:  # the system accepts, and keeps what it has room for
         begin = time.monotonic()
-        with pytest.raises(NotDeliveredError, match="has not answered in time"):
+        with pytest.raises(NotDeliveredError, match="did not answer in time"):
             post(hook(listener.getsockname()[1]), b"x" * (64 << 20), 0.5)
         assert time.monotonic() - begin < 3
 
@@ -338,7 +338,7 @@ def test_exchange_that_was_given_up_leaves_no_thread():
 
 def test_deadline_that_has_passed_sends_nothing():
     with server(answering(OK)) as (port, got):
-        with pytest.raises(NotDeliveredError, match="has not answered in time"):
+        with pytest.raises(NotDeliveredError, match="did not answer in time"):
             post(hook(port), b"{}", -1)
         assert got == []
 
@@ -353,7 +353,7 @@ def test_resolver_that_hangs_holds_nobody_and_nothing_is_sent_afterwards(monkeyp
     with server(answering(OK)) as (port, got):
         monkeypatch.setattr(socket, "getaddrinfo", hangs)
         before = set(threading.enumerate())
-        with pytest.raises(NotDeliveredError, match="has not answered in time"):
+        with pytest.raises(NotDeliveredError, match="did not answer in time"):
             post(hook(port), b"{}", 0.2)
         (left,) = set(threading.enumerate()) - before
         resolved.set()

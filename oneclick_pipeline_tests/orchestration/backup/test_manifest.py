@@ -45,7 +45,7 @@ def test_what_backup_writes_is_accepted(tmp_path, content):
         ({"files": {"home/a": SHA256.replace("0", "A")}}, "is not 64 hexadecimal digits"),
         ({"files": {"home/a": SHA256 + "\n"}}, "is not 64 hexadecimal digits"),
         ({"files": {"home/a": 5}}, "is not 64 hexadecimal digits"),
-        ({"files": {"home/a": SHA256, "home/a/b": SHA256}}, "a file has the name of a folder"),
+        ({"files": {"home/a": SHA256, "home/a/b": SHA256}}, "a file has the same name as a folder"),
         ({"left_out": "home/a"}, "«left_out» is not a list of names"),
         ({"left_out": ["../a"]}, "«left_out» is not a list of names"),
     ],
@@ -59,7 +59,7 @@ def test_shape_that_is_not_ours_is_refused(tmp_path, changed, problem):
 
 @pytest.mark.parametrize("content", [None, 7, [], "text", {}, {"files": {}}])
 def test_what_is_no_manifest_at_all_is_refused(tmp_path, content):
-    with pytest.raises(BadInputError, match="it is no backup of ours"):
+    with pytest.raises(BadInputError, match="it is not one of our backups"):
         manifest.checked(content, tmp_path)
 
 
@@ -148,7 +148,7 @@ def test_read_gives_the_manifest_and_its_bytes(folder):
 )
 def test_text_that_is_no_manifest_is_refused(folder, text):
     write(folder, text)
-    with pytest.raises(BadInputError, match="it is no backup"):
+    with pytest.raises(BadInputError, match="it is not a backup"):
         manifest.read(folder)
 
 
@@ -161,7 +161,7 @@ def test_manifest_that_is_larger_than_any_is_refused(folder, monkeypatch):
 def test_manifest_that_is_a_pipe_or_a_link_is_refused_at_once(folder):
     (folder / "manifest.json").rename(folder.parent / "elsewhere.json")
     (folder / "manifest.json").symlink_to(folder.parent / "elsewhere.json")
-    with pytest.raises(BadInputError, match="it is no backup"):
+    with pytest.raises(BadInputError, match="it is not a backup"):
         manifest.read(folder)
     (folder / "manifest.json").unlink()
     os.mkfifo(folder / "manifest.json")

@@ -91,7 +91,7 @@ def test_at_work_says_in_the_run_that_it_waits(tmp_path, instance, monkeypatch):
         with active.at_work(tmp_path, run, instance):
             assert (tmp_path / "locks" / f"run-{run.run_id}.lock").exists()
     messages = [record.dagster_event.message for record in instance.all_logs(run.run_id)]
-    assert messages == [f"Another run works on {MONTH}: this one waits until it has ended."]
+    assert messages == [f"Another run works on {MONTH}: this one waits for it to end."]
     assert sorted(p.name for p in (tmp_path / "locks").iterdir()) == [f"{MONTH}.lock"]
 
 
@@ -234,7 +234,7 @@ def test_run_of_the_daemon_that_is_killed_before_it_works_has_failed_and_a_slow_
         assert instance.get_run_by_id(run.run_id).status is FAILURE
         (alert,) = alerts.of_run(instance, instance.get_run_by_id(run.run_id), "http://127.0.0.1:3000")
         assert (alert.month, "did not start" in alert.reason) == (MONTH, True)
-        with pytest.raises(BadInputError, match="was given up"), active.at_work(home, run, instance):
+        with pytest.raises(BadInputError, match="was abandoned"), active.at_work(home, run, instance):
             pass
     assert [p.name for p in (home / "locks").iterdir()] == []
 

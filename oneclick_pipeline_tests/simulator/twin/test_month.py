@@ -75,7 +75,7 @@ def test_write_month_refuses_to_overwrite_unless_asked(profile, tmp_path):
 
 
 def test_write_month_refuses_a_truth_inside_the_month(profile, tmp_path):
-    with pytest.raises(BadInputError, match="may not lie"):
+    with pytest.raises(BadInputError, match="must not be in"):
         write_month(profile, tmp_path / "m", customers=20, seed=1, truth=tmp_path / "m/t.parquet")
 
 

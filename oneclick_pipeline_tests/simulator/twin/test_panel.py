@@ -359,7 +359,7 @@ def test_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
     assert month_module.export_tables is not fails
 
 
-@pytest.mark.parametrize(("first", "last", "told"), [("2026-05", "2026-04", "lies before"), ("2026-5", "2026-06", "no")])
+@pytest.mark.parametrize(("first", "last", "told"), [("2026-05", "2026-04", "is before"), ("2026-5", "2026-06", "no")])
 def test_write_months_refuses_impossible_months(tmp_path, first, last, told):
     with pytest.raises(BadInputError, match=told):
         write_months(PROFILE, tmp_path, first=first, last=last, customers=20, seed=1)

@@ -59,7 +59,7 @@ def test_full_exports_the_history_and_prepares_it(year, tmp_path):
 
 
 def test_full_refuses_to_train_never(tmp_path):
-    with pytest.raises(BadInputError, match="trained every month at most"):
+    with pytest.raises(BadInputError, match="at most once a month"):
         FullPolicy(tmp_path, print, retrain_every=0)
 
 
