@@ -13,6 +13,7 @@ from oneclick_pipeline.contracts.exports import PROFIT
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches, in_order
+from oneclick_pipeline.engine.content_digest import digest
 from oneclick_pipeline.errors import BadInputError
 
 SEGMENTS = TABLES["customer_segments"]
@@ -106,7 +107,7 @@ def test_what_is_written_in_batches_is_what_an_engine_writes(tmp_path, rows):
     parts[0] = parts[0].astype({"segment": "category"})
     files.write_batches(parts, tmp_path / "batches.parquet", SEGMENTS)
     engine.get("pandas").write(nw.from_native(frame, eager_only=True).lazy(), tmp_path / "whole.parquet", SEGMENTS)
-    assert engine.digest(tmp_path / "batches.parquet") == engine.digest(tmp_path / "whole.parquet")
+    assert digest(tmp_path / "batches.parquet") == digest(tmp_path / "whole.parquet")
     engine.verify(tmp_path / "batches.parquet", SEGMENTS)
     assert pl.read_parquet(tmp_path / "batches.parquet")["profit"].null_count() == 15
 

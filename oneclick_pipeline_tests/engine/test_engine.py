@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oneclick_pipeline import engine
 from oneclick_pipeline.contracts.clean import CORRECTIONS
 from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE
-from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine import content_digest, files
 from oneclick_pipeline.engine.content_digest import digest
 from oneclick_pipeline.engine.verification import verify
 from oneclick_pipeline.errors import BadInputError
@@ -88,7 +88,7 @@ def test_digest_is_the_same_for_both_engines(tmp_path):
     for name in HERE:
         path = tmp_path / f"{name}.parquet"
         engine.get(name).write(engine.get(name).scan(source), path)
-        found.add(engine.digest(path))
+        found.add(digest(path))
     assert len(found) == 1
 
 
@@ -159,7 +159,7 @@ def test_validate_refuses_a_bad_table(tmp_path, bad, told):
 
 
 def test_validate_looks_at_every_batch(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(content_digest, "_BATCH_ROWS", 2)
     verify(written(tmp_path, GOOD), REVENUE)
     for bad in (
         GOOD.with_columns(revenue=pl.Series([1.0, 2.0, -1.0])),

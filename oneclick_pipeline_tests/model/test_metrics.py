@@ -5,7 +5,7 @@ import sklearn.metrics as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneclick_pipeline.model import metrics
+from oneclick_pipeline.model import metric_intervals, metrics
 from oneclick_pipeline.model.metric_intervals import corrected_interval, intervals
 
 PAIRS = {
@@ -61,7 +61,7 @@ def test_intervals_hold_every_metric():
 
 def test_pseudo_values_of_a_mean_are_the_scores_of_the_folds(monkeypatch):
     rows = predictions(np.random.default_rng(2))
-    monkeypatch.setattr(metrics, "ece", metrics.brier)
+    monkeypatch.setattr(metric_intervals, "ece", metrics.brier)
     got = intervals(rows)
     assert (got["ece"].estimate, got["ece"].low, got["ece"].high) == pytest.approx(
         (got["brier"].estimate, got["brier"].low, got["brier"].high)

@@ -10,7 +10,7 @@ import pytest
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.home.paths import table_file
-from oneclick_pipeline.orchestration.automation import jobs, snapshots
+from oneclick_pipeline.orchestration.automation import sensors, snapshots
 from oneclick_pipeline.orchestration.automation.sensors import new_snapshot, retrain_due
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline_tests.conftest import export_text
@@ -321,7 +321,7 @@ def test_sensor_remembers_a_month_through_a_time_at_which_it_is_not_over(home, m
     requested, cursor, _ = second_look(home)
     assert requested.keys() == {MONTH}
     with monkeypatch.context() as patch:
-        patch.setattr(jobs, "datetime", Before)
+        patch.setattr(sensors, "datetime", Before)
         none, cursor, said = look(home, cursor)
         assert (none, said) == ({}, "no new snapshot")
     assert look(home, cursor)[0] == {}
