@@ -3,7 +3,7 @@
 import pandas as pd
 
 
-def test_what_was_result_out_about_a_version_is_read_back(logged, two_families):
+def test_what_was_learned_about_a_version_is_read_back(logged, two_families):
     tracking, version = logged
     result = tracking.evaluation(version.version)
     is_recognition = two_families.feature_months == two_families.label_months
