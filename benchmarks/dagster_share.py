@@ -112,7 +112,7 @@ def main() -> None:
 
 def digests(home: Path) -> dict[str, str]:
     """Digest of every table of the month."""
-    from oneclick_pipeline.engine import digest
+    from oneclick_pipeline.engine.content_digest import digest
 
     found = sorted(home.glob(f"tables/*/*/{MONTH}.parquet"))
     return {path.parent.name: digest(path) for path in found}

@@ -22,6 +22,8 @@ from oneclick_pipeline.orchestration.assets import (
     segments,
 )
 from oneclick_pipeline.orchestration.automation import alerts, jobs, pruning
+from oneclick_pipeline.orchestration.automation.schedules import monthly_refresh
+from oneclick_pipeline.orchestration.automation.sensors import new_snapshot, retrain_due
 from oneclick_pipeline.orchestration.execution import events_logger
 from oneclick_pipeline.orchestration.partitions import by_month, first_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
@@ -48,10 +50,9 @@ def build(home: str, engine: str = "polars", spark_master: str = "") -> dg.Defin
     return dg.Definitions(
         assets=by_month((asset for stage in STAGES for asset in stage.ASSETS), first),
         jobs=jobs.JOBS,
-        schedules=[jobs.monthly_refresh],
-        sensors=[jobs.new_snapshot, jobs.retrain_due, alerts.alerts, pruning.pruning_sensor],
-        # The third holds what is not a table, for no reader; Dagster's own would pickle it into a folder that a launch may
-        # choose.
+        schedules=[monthly_refresh],
+        sensors=[new_snapshot, retrain_due, alerts.alerts, pruning.pruning_sensor],
+        # The third holds what is no table, for nobody; Dagster's own would pickle it into a folder that a launch may choose.
         resources={"home": place, "tables": TableIO(home=place), "io_manager": dg.mem_io_manager},
         executor=dg.in_process_executor,  # a process per step costs five seconds of imports each
         loggers={"console": console, "events": events_logger},

@@ -1,22 +1,23 @@
 """Engines behind one interface: what holds the tables while the stages work on them.
 
 In: a lazy Narwhals frame, or the path of a table. Out: Parquet files, the same whichever engine wrote them, so that their
-`digest` is the same too. Stages write table work once; `get` chooses the engine. Open this file first: `Engine` is what each
+digest is the same too. Stages write table work once; `get` chooses the engine. Open this file first: `Engine` is what each
 of them can do.
 
-    polars.py   lazy, streaming, the default
-    pandas.py   whole tables in memory
-    spark.py    an existing cluster
-    files.py    tables as Parquet files: form, contract, digest, publication
-    batches.py  tables that are never in memory as a whole
-    threads.py  threads that each work on one core
+    polars.py          lazy, streaming, the default
+    pandas.py          whole tables in memory
+    spark.py           an existing cluster
+    files.py           tables as Parquet files: form, publication
+    content_digest.py  the hash of a table's content
+    verification.py    a table checked against its contract, and damaged files
+    batches.py         tables that are never held whole
+    threads.py         threads that each work on one core
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from oneclick_pipeline.engine.files import digest, verify
 from oneclick_pipeline.engine.pandas import PandasEngine
 from oneclick_pipeline.engine.polars import PolarsEngine
 from oneclick_pipeline.engine.spark import SparkEngine
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     _Out = TypeVar("_Out")
 
-__all__ = ["ENGINES", "Engine", "digest", "get", "verify"]
+__all__ = ["ENGINES", "Engine", "get"]
 
 ENGINES = ("polars", "pandas", "spark")
 

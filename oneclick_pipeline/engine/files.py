@@ -7,29 +7,23 @@ pandas and Spark read either by the same path.
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import shutil
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.errors import BadInputError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pandas as pd
-    import polars as pl
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from oneclick_pipeline.contracts.schema import Column, Table
 
-_BATCH_ROWS = 500_000
+
 _ONE_FILE_BYTES = 64 << 20
 _TICK_NS = 1_000_000
 
@@ -118,46 +112,6 @@ def _arrow(values: pd.Series, kind: pa.DataType) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), words)
 
 
-class _Digest:
-    """Sums over the rows, batch by batch: the same for the same rows in any order.
-
-    One hash of 64 bits per row; its sum and the sum of its squares, modulo 2**64, with the row count and the columns.
-    """
-
-    def __init__(self) -> None:
-        self._sum, self._squares, self._rows = 0, 0, 0
-        self._columns: list[object] = []
-
-    def add(self, batch: pl.DataFrame) -> None:
-        """Count a batch in."""
-        hashes = batch.hash_rows().to_numpy()
-        self._sum += int(hashes.sum(dtype="uint64"))
-        self._squares += int((hashes * hashes).sum(dtype="uint64"))
-        self._rows += len(batch)
-        self._columns = list(batch.schema.items())
-
-    def text(self) -> str:
-        """The digest of all that was counted in."""
-        content = self._columns, self._rows, self._sum % 2**64, self._squares % 2**64
-        return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
-
-
-def _batches(path: Path) -> Iterator[pl.DataFrame]:
-    """The table in batches of rows, at least one."""
-    import polars as pl
-
-    for start in range(0, max(rows(path), 1), _BATCH_ROWS):
-        yield pl.scan_parquet(path, glob=False).slice(start, _BATCH_ROWS).collect()
-
-
-def digest(path: Path) -> str:
-    """Hash of a table's content: the same for the same rows in any order, from any engine."""
-    digest_of_rows = _Digest()
-    for batch in _batches(path):
-        digest_of_rows.add(batch)
-    return digest_of_rows.text()
-
-
 def parts(path: Path) -> list[Path]:
     """The Parquet files that a table consists of: itself, or those of its folder."""
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
@@ -235,90 +189,3 @@ def rows(path: Path) -> int:
     import pyarrow.parquet as pq
 
     return sum(int(pq.read_metadata(part).num_rows) for part in parts(path))
-
-
-def damage(path: Path) -> str | None:
-    """Why a table cannot be read from its first row to its last; None if it can, or is not there.
-
-    A value that was changed on the disk, can be read, and is legal, is not noticed: the digest, which Dagster keeps, shows it.
-
-    Args:
-        path: The table, `table/month.parquet`.
-    """
-    import polars as pl
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not path.exists():
-        return None
-    if not parts(path):
-        return "the folder holds no table"
-    try:
-        for part in parts(path):  # pyarrow first, then Polars: either may be content with what the other refuses
-            for _ in pq.ParquetFile(part).iter_batches():
-                pass
-        verify(path, TABLES[path.parent.name])
-    except BadInputError as error:
-        return error.problem
-    except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        return str(error).splitlines()[0]
-    return None
-
-
-def damaged(path: Path, why: str) -> BadInputError:
-    """The error for a table, `table/month.parquet`, that cannot be read."""
-    return BadInputError(
-        "the table is damaged and cannot be read",
-        file=str(path),
-        value=why,
-        remedy=f"materialize {path.parent.name} again for {path.stem}, or run that month again",
-    )
-
-
-@contextmanager
-def whole(paths: Iterable[Path]) -> Iterator[None]:
-    """Look for a damaged table where a block that reads some has failed: a reader's own error seldom names the file.
-
-    Args:
-        paths: The tables, `table/month.parquet`; checked when the block fails.
-
-    Raises:
-        BadInputError: If one of them cannot be read; whatever the block raised if all can.
-    """
-    try:
-        yield
-    except BadInputError:
-        raise
-    except Exception as error:
-        for path in paths:
-            if why := damage(path):
-                raise damaged(path, why) from error
-        raise
-
-
-def verify(path: Path, table: Table) -> str:
-    """Check a written table against its contract, batch by batch, and its key over the whole; return its digest.
-
-    Raises:
-        BadInputError: If a value breaks the contract. That is a bug in the pipeline, not an error in its input:
-            the table is not published.
-    """
-    import pandera.errors
-    import polars as pl
-
-    contract, rows_digest, keys = table.contract(), _Digest(), []
-    remedy = "this is a bug in the pipeline: please report it with this message"
-    for batch in _batches(path):
-        try:
-            contract.validate(batch, lazy=True)
-        except pandera.errors.SchemaErrors as error:
-            cases = error.failure_cases.select("column", "check", "failure_case").head(3)
-            raise BadInputError(f"{table.name} breaks its contract: {cases.rows()}", file=str(path), remedy=remedy) from error
-        rows_digest.add(batch)
-        if table.key:
-            keys.append(batch[table.key[0]] if len(table.key) == 1 else batch.select(table.key).hash_rows())
-    if keys and stands_twice(pl.concat(keys).to_numpy()):  # different hashes: different keys
-        twice = pl.scan_parquet(path, glob=False).group_by(table.key).len().filter(pl.col("len") > 1)
-        if n := twice.select(pl.len()).collect(engine="streaming").item():
-            raise BadInputError(f"{table.name}: {n} keys {table.key} appear twice", file=str(path), remedy=remedy)
-    return rows_digest.text()

@@ -13,8 +13,9 @@ package is cheap: scikit-learn is imported when something is trained or drawn. O
                          search.py         trials, the best of every family, votes
                          calibration.py    calibrated probabilities
     its evaluation       evaluation.py     nested cross-validation
-                         out_of_time.py    evaluation on months later than those learned from
-                         metrics.py        ROC-AUC, log loss, Brier, ECE, with intervals
+                         out_of_time.py    later months than those learnt from
+                         metrics.py        ROC-AUC, log loss, Brier, ECE
+                         metric_intervals.py  their confidence intervals
                          slices.py         the same by groups of customers
                          training.py       `train`: all of the above, and the fitted pipeline; `predict`
                          results.py        what training returns

@@ -13,7 +13,8 @@ from oneclick_pipeline.contracts.model import MODEL_EXPLANATION
 from oneclick_pipeline.model.attribution import CONTRIBUTION
 from oneclick_pipeline.model.curves import NumberCurve
 from oneclick_pipeline.model.folds import fold_numbers, splits
-from oneclick_pipeline.model.metrics import corrected_interval, log_loss, roc_auc
+from oneclick_pipeline.model.metric_intervals import corrected_interval
+from oneclick_pipeline.model.metrics import log_loss, roc_auc
 from oneclick_pipeline.model.training_set import TEXTS, in_canonical_order, inputs, sample
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def model_explanation(
     In every grouped outer fold a copy of the pipeline learns from the other folds and predicts the fold as it is,
     and again with one feature shuffled among its customers; the importance is what the shuffle costs. Evaluated on its
     training rows, a model would seem to need whatever it has memorised. Source: Breiman (2001), Random forests;
-    intervals as in `metrics.corrected_interval`. A feature that others can replace seems less important than it
+    intervals as in `model.metric_intervals`. A feature that others can replace seems less important than it
     is: read it beside the correlations. With many customers a stratified sample of 3,000 is used.
 
     Args:

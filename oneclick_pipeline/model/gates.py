@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.model import metrics
+from oneclick_pipeline.model.metric_intervals import corrected_interval
 from oneclick_pipeline.model.training import predict
 from oneclick_pipeline.model.training_set import NUMBERS, TEXTS, inputs
 
@@ -218,7 +219,7 @@ def paired(trained: TrainedModel, champion: Standing | None, settings: Gates) ->
         score = metrics.BY_FOLD[name]
         scores = np.array([[score(declined[f], p[f]) for p in (own, champion.p_decline)] for f in folds])
         challenger, standing_champion = (float(m) for m in scores.mean(axis=0))
-        difference = metrics.corrected_interval(scores[:, 0] - scores[:, 1], folds=number, bounds=(-float("inf"), float("inf")))
+        difference = corrected_interval(scores[:, 0] - scores[:, 1], folds=number, bounds=(-float("inf"), float("inf")))
         text = (
             f"{_NAMES[name]} {challenger:.3f} against {standing_champion:.3f} of version {champion.version} on the same "
             f"{len(folds)} folds ({champion.unseen} of {len(own)} customers it had not seen); "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.model.metrics import BINS, METRICS, half_widths, intervals
+from oneclick_pipeline.model.metric_intervals import half_widths, intervals
+from oneclick_pipeline.model.metrics import BINS, METRICS
 from oneclick_pipeline.pictures import DECLINED, GREY, INK, PALE, SMALL, STABLE, TEXT, TITLE, figure, png, tidy
 from oneclick_pipeline.stats import Z_95
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.model.metrics import BOUNDS, BY_FOLD, ece, jackknife_interval
+from oneclick_pipeline.model.metric_intervals import jackknife_interval
+from oneclick_pipeline.model.metrics import BOUNDS, BY_FOLD, ece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from oneclick_pipeline.model import metrics
 from oneclick_pipeline.model.calibration import ISOTONIC, NONE, keep_from_certainty
 from oneclick_pipeline.model.candidates import draw, preprocessor
 from oneclick_pipeline.model.evaluation import CHOSEN, Learner, inner_folds, nested_predictions, search_all
+from oneclick_pipeline.model.metric_intervals import fold_scores, intervals
 from oneclick_pipeline.model.out_of_time import out_of_time
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
 from oneclick_pipeline.model.search import RULE, VOTE, VOTE_LABEL, Trial, Vote, choose, classifier, matrices, stratified
@@ -68,8 +68,8 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
         pipeline=pipeline,
         family=search.chosen.name,
         parameters=search.chosen.parameters,
-        metrics=metrics.intervals(judged),
-        fold_scores=metrics.fold_scores(judged),
+        metrics=intervals(judged),
+        fold_scores=fold_scores(judged),
         predictions=judged,
         slices=slices(rows, judged),
         out_of_time=later,
@@ -174,8 +174,8 @@ def _family_result(best: Trial, search: SearchResult, predictions: pd.DataFrame,
         name=family.name,
         label=family.label,
         parameters=best.parameters,
-        metrics=metrics.intervals(predictions),
-        fold_scores=metrics.fold_scores(predictions),
+        metrics=intervals(predictions),
+        fold_scores=fold_scores(predictions),
         predictions=predictions,
         trials=_trial_table(trials, best),
         rows=min(rows, best.candidate.max_rows),
@@ -189,8 +189,8 @@ def _vote_result(search: SearchResult, predictions: pd.DataFrame, rows: int) -> 
         name=VOTE,
         label=VOTE_LABEL,
         parameters=best.parameters,
-        metrics=metrics.intervals(predictions),
-        fold_scores=metrics.fold_scores(predictions),
+        metrics=intervals(predictions),
+        fold_scores=fold_scores(predictions),
         predictions=predictions,
         trials=_trial_table(search.votes, best),
         rows=min(rows, max(m.candidate.max_rows for m in best.members)),

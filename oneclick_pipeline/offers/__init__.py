@@ -4,6 +4,7 @@ In come the scored and segmented customers, the catalogue's offers and what is b
 `offer_plan`, the file for the CRM, and rows of a store's database. Open `plan` first.
 
     plan                 who gets which offer: `Planner` batch by batch, `offer_plan` at once
+    month_plan           the same with all that it rests on: lessons of campaigns, worth of a customer
     candidates           the customers of a plan, what they may get and what it is expected to gain
     policy               what the policy gives within what exploration has left of the limits
     assignment           the most expected gain under a budget and capacities; `assignment_*` are its steps
@@ -12,6 +13,6 @@ In come the scored and segmented customers, the catalogue's offers and what is b
     plan_summary         the plan in figures
     backtest             what the plan's assignment would have earned on earlier campaigns
     export               offers.csv for the CRM
-    publication          how a month's ledger differs from its current tables
-    database, targets    the plan in a store's database, and which addresses may be written to
+    publication          how a month's ledger differs from its tables of today
+    database             the plan in a store's database; database_address: which addresses may be written to
 """

@@ -12,7 +12,7 @@ from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month
-from oneclick_pipeline.offers import targets
+from oneclick_pipeline.offers import database_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame, ho
     import sqlalchemy as sa
 
     month = check_month(month)
-    database = targets.target(url, home)
+    database = database_address.target(url, home)
     shown = _shown(database)
     metadata = sa.MetaData()
     tables = {name: _table(name, table, metadata) for name, table in NAMES.items()}
@@ -77,11 +77,11 @@ def publish(url: str, month: str, plan: pd.DataFrame, segments: pd.DataFrame, ho
         with _engine(database).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-            targets.refuse_own(connection, database)
+            database_address.refuse_own(connection, database)
             for table in tables.values():
                 _adapt(connection, table)
             metadata.create_all(connection)
-            targets.refuse_passing(connection, tables)
+            database_address.refuse_passing(connection, tables)
             for name, frame in frames.items():
                 for batch in _batches(frame[NAMES[name].names], month):
                     connection.execute(_upsert(tables[name], database.get_backend_name()), batch)

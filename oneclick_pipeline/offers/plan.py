@@ -34,7 +34,7 @@ from oneclick_pipeline.offers.decision import NOTHING_PLANNED, Decision, code
 from oneclick_pipeline.offers.plan_summary import summary
 from oneclick_pipeline.offers.plan_table import DecidedPlan
 from oneclick_pipeline.offers.policy import policy_choice
-from oneclick_pipeline.scores.profit import value_of
+from oneclick_pipeline.scores.treatment import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.verification import whole
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.home.months import is_month
 from oneclick_pipeline.home.paths import mlflow_database, table_folder
@@ -25,7 +25,7 @@ def in_plain_words(home: Path, tables: Iterable[Path] = ()) -> Iterator[None]:
         dagster.Failure: If the input is wrong, the disk full, MLflow's database unusable, or one of the tables damaged.
     """
     try:
-        with files.whole(tables):
+        with whole(tables):
             yield
     except dg.Failure:
         raise

@@ -15,7 +15,8 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.databases import copies, postgres
-from oneclick_pipeline.engine import digest, files
+from oneclick_pipeline.engine.content_digest import digest
+from oneclick_pipeline.engine.verification import damage
 from oneclick_pipeline.errors import BadInputError, of_the_machine
 from oneclick_pipeline.home.paths import DAGSTER_CONFIG, dagster_config, dagster_folder, table_file
 from oneclick_pipeline.orchestration.instance import check_storage
@@ -208,4 +209,4 @@ def _was_run_again(instance: dg.DagsterInstance, home: Path, month: str) -> bool
         if event is None or not path.exists() or path.stat().st_mtime <= records[0].timestamp + _LATER_SECONDS:
             return False
         digests[path] = event.metadata["digest"].value if "digest" in event.metadata else None
-    return any(files.damage(path) is None and digest(path) != before for path, before in digests.items())
+    return any(damage(path) is None and digest(path) != before for path, before in digests.items())

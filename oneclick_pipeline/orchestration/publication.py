@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.campaigns import ledger
-from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.verification import whole
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks
 from oneclick_pipeline.home.months import check_month
 from oneclick_pipeline.home.paths import ledger_file, table_file
-from oneclick_pipeline.offers import database, publication, targets
+from oneclick_pipeline.offers import database, database_address, publication
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def publish(home: Path, month: str, url: str, waiting: Callable[[], None]) -> Ha
         BadInputError: If nothing of the month was published, a table is missing, or the database may not be used or refuses.
     """
     check_month(month)
-    targets.target(url, home)  # before a lock is made: an address that cannot be used changes nothing
+    database_address.target(url, home)  # before a lock is made: an address that cannot be used changes nothing
     if not home.is_dir():
         raise BadInputError("the home does not exist", file=str(home), remedy="give the --home in which the month was run")
     with locks.month(home, month, waiting):
@@ -92,5 +92,5 @@ def _table(home: Path, name: str, month: str) -> pd.DataFrame | None:
     path = table_file(home, name, month)
     if not path.exists():
         return None
-    with files.whole([path]):
+    with whole([path]):
         return pd.read_parquet(path)

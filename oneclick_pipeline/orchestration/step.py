@@ -20,6 +20,7 @@ from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.engine.polars import PolarsEngine
+from oneclick_pipeline.engine.verification import verify
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.figures import rounded
 from oneclick_pipeline.home import locks
@@ -127,7 +128,7 @@ class Step:
 
     def _verified(self, table: str) -> Staged:
         path = self._path(table)
-        digest = files.verify(path, TABLES[table])
+        digest = verify(path, TABLES[table])
         return Staged(table, path, files.rows(path), digest)
 
     def report(self, checks: Iterable[Check], why: str = "") -> Iterator[dg.AssetCheckResult]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.verification import damaged
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw import dialect, header, lines
 from oneclick_pipeline.raw.encoding import Encoding, has_byte_order_mark
@@ -121,4 +121,4 @@ def read_facts(table: Path) -> FileFacts:
     try:
         return FileFacts.from_json(pl.read_parquet_metadata(table)[KEY])
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        raise files.damaged(table, str(error)) from error
+        raise damaged(table, str(error)) from error

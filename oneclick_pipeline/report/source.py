@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches
+from oneclick_pipeline.engine.verification import whole
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
@@ -102,7 +102,7 @@ def read(home: Path, month: str) -> Month:
     Raises:
         BadInputError: If one of its tables is missing or damaged.
     """
-    with files.whole(table_file(home, name, m) for m in (month, add_months(month, -1)) for name in TABLES):
+    with whole(table_file(home, name, m) for m in (month, add_months(month, -1)) for name in TABLES):
         return _read(home, month)
 
 

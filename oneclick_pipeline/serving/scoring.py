@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oneclick_pipeline import model, scores
 from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.contracts.exports import CUSTOMER_ID
-from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.verification import whole
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import check_month, is_month, is_over
 from oneclick_pipeline.home.paths import table_file, table_folder
@@ -55,7 +55,7 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
     import pandas as pd
 
     path = _features_file(home, month)
-    with files.whole([path]):
+    with whole([path]):
         features = pd.read_parquet(path, filters=[("customer_id", "==", customer)])
     if features.empty:
         raise BadInputError(

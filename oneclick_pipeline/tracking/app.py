@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from oneclick_pipeline import terminal
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import permissions
-from oneclick_pipeline.tracking import allow_list
+from oneclick_pipeline.tracking import allowed_requests
 from oneclick_pipeline.tracking.home import Tracking
 from oneclick_pipeline.tracking.logs import quiet_mlflow
 from oneclick_pipeline.web.guard import Guard, Rules, refuse
@@ -68,13 +68,13 @@ class Pages:
             await refuse(scope, send, "the pages do not use WebSockets")
         elif scope["path"] == HEALTH and scope["method"] in {"GET", "HEAD"}:
             await self._health(send)
-        elif constant := allow_list.CONSTANT.get((scope["method"], scope["path"], scope["query_string"])):
+        elif constant := allowed_requests.CONSTANT.get((scope["method"], scope["path"], scope["query_string"])):
             await _answer(send, 200, constant)
         else:
             try:
-                rule = allow_list.rule(scope["method"], scope["path"])
+                rule = allowed_requests.rule(scope["method"], scope["path"])
                 body = rule.body(await _body(receive) if rule.methods.isdisjoint({"GET"}) else b"")
-            except allow_list.RefusedError as refusal:
+            except allowed_requests.RefusedError as refusal:
                 await _answer(send, 403, _error("PERMISSION_DENIED", str(refusal)))
             else:
                 await self._mlflow(_with_length(scope, len(body)), _replay(body), _with_policy(scope["path"], send))
@@ -142,7 +142,7 @@ async def _body(receive: Receive) -> bytes:
         content += message.get("body", b"")
         more = message.get("more_body", False)
         if len(content) > _MOST_BYTES:
-            raise allow_list.RefusedError("the body is larger than 1 MiB", remedy=allow_list.INSTEAD)
+            raise allowed_requests.RefusedError("the body is larger than 1 MiB", remedy=allowed_requests.INSTEAD)
     return content
 
 
@@ -159,7 +159,7 @@ def _with_length(scope: Scope, length: int) -> Scope:
 
 
 def _with_policy(path: str, send: Send) -> Send:
-    policy = _FILE_POLICY if allow_list.is_artifact(path) else _PAGE_POLICY
+    policy = _FILE_POLICY if allowed_requests.is_artifact(path) else _PAGE_POLICY
     own = [(b"content-security-policy", policy)]
     if policy is _FILE_POLICY:
         own.append((b"content-disposition", b"attachment"))

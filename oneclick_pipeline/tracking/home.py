@@ -19,6 +19,7 @@ from oneclick_pipeline.tracking import acceptance, evaluation, files, isolated, 
 from oneclick_pipeline.tracking import aliases as choices
 from oneclick_pipeline.tracking.logs import quiet_mlflow
 from oneclick_pipeline.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, Registry
+from oneclick_pipeline.tracking.trusted_types import load
 from oneclick_pipeline.tracking.versions import Family, Version
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class Tracking(Registry):
         Raises:
             BadInputError: If a file of it is gone or is not the one that was registered, or it holds types that we do not trust.
         """
-        return files.load(self.folder, version)
+        return load(self.folder, version)
 
     def shipped(self, version: Version) -> files.Shipped:
         """The fitted pipeline of a version as bytes, for the processes of a cluster; called, it predicts.

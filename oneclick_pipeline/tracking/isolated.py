@@ -22,7 +22,8 @@ from oneclick_pipeline.home.paths import mlflow_folder
 from oneclick_pipeline.model import inputs, predict
 from oneclick_pipeline.model.gates import Reopened
 from oneclick_pipeline.processes.group import variables_of
-from oneclick_pipeline.tracking import files, versions
+from oneclick_pipeline.tracking import versions
+from oneclick_pipeline.tracking.trusted_types import UntrustedTypesError, load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,8 +74,8 @@ def main(home: str, version: str) -> dict[str, object]:
     rows = inputs(pd.DataFrame(json.load(sys.stdin)))
     try:
         mlflow = mlflow_folder(Path(home))
-        pipeline = files.load(mlflow, versions.read(mlflow, int(version)))
-    except files.UntrustedTypesError as error:
+        pipeline = load(mlflow, versions.read(mlflow, int(version)))
+    except UntrustedTypesError as error:
         return {"foreign": str(error.value).split(", "), "error": str(error)}
     except BadInputError as error:
         return {"foreign": [], "error": str(error)}

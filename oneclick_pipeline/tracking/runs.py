@@ -13,7 +13,8 @@ from oneclick_pipeline.model import pictures
 from oneclick_pipeline.model.card import card, label_rule
 from oneclick_pipeline.model.example import invented_customers
 from oneclick_pipeline.model.training_set import inputs
-from oneclick_pipeline.tracking import files, versions
+from oneclick_pipeline.tracking import versions
+from oneclick_pipeline.tracking.trusted_types import TRUSTED_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -226,7 +227,7 @@ def log_model(client: MlflowClient, experiment: str, run_id: str, trained: Train
                 run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id, artifact_path=logged.artifact_location
             ),
             serialization_format="skops",
-            skops_trusted_types=list(files.TRUSTED_TYPES),
+            skops_trusted_types=list(TRUSTED_TYPES),
             signature=infer_signature(example, trained.pipeline.predict_proba(example)),
             input_example=example,
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],

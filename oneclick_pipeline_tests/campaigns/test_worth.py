@@ -8,7 +8,7 @@ from oneclick_pipeline.campaigns import worth
 from oneclick_pipeline.campaigns.worth import learn
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.decline import REVENUES
-from oneclick_pipeline.scores.profit import value_of
+from oneclick_pipeline.scores.treatment import value_of
 from oneclick_pipeline.settings import Settings, Value
 from oneclick_pipeline.simulator.twin.panel import Panel
 from oneclick_pipeline.simulator.twin.profile import Profile

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from oneclick_pipeline.cli import app
+from oneclick_pipeline.processes.group import Group
 from oneclick_pipeline_tests.orchestration.homes import environment_kept
 
 
@@ -13,6 +14,7 @@ def oneclick(capsys, monkeypatch):
     """Run the command as the shell does: exit code, standard output, standard error."""
     monkeypatch.delenv("ONECLICK_HOME", raising=False)
     monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(Group, "ended", False)  # `oneclick ui` in an earlier test: the command would end this process
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["oneclick", *map(str, arguments)])

@@ -19,6 +19,7 @@ from oneclick_pipeline.orchestration.backup import home_backup
 from oneclick_pipeline.orchestration.instance import _STORAGE, _STORAGE_LINE, prepare_instance
 from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
+from oneclick_pipeline.processes.group import Group
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
@@ -34,6 +35,7 @@ def _own_process(monkeypatch):
     from oneclick_pipeline.tracking import database
 
     database._prepare_postgres.cache_clear()
+    monkeypatch.setattr(Group, "ended", False)  # `oneclick ui` sets it: later commands would end the process of the tests
     with environment_kept():
         yield
 

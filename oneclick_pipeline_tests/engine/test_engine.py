@@ -14,6 +14,8 @@ from oneclick_pipeline import engine
 from oneclick_pipeline.contracts.clean import CORRECTIONS
 from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE
 from oneclick_pipeline.engine import files
+from oneclick_pipeline.engine.content_digest import digest
+from oneclick_pipeline.engine.verification import verify
 from oneclick_pipeline.errors import BadInputError
 
 HERE = ("polars", "pandas")  # test_spark.py has the one that needs a cluster
@@ -67,8 +69,8 @@ def test_words_are_written_once_and_read_as_texts(tmp_path, chosen):
         assert chosen.scan(path).collect_schema()["period"] == nw.String
         assert pq.read_schema(path).field("period").type in (pa.string(), pa.large_string())
         assert pd.api.types.is_string_dtype(pd.read_parquet(path)["period"])
-        files.verify(path, REVENUE)
-    assert files.digest(paths[0]) == files.digest(paths[1]) == files.digest(written(tmp_path, GOOD, "good"))
+        verify(path, REVENUE)
+    assert digest(paths[0]) == digest(paths[1]) == digest(written(tmp_path, GOOD, "good"))
 
 
 def test_path_with_glob_characters_is_one_file(tmp_path, chosen):
@@ -77,7 +79,7 @@ def test_path_with_glob_characters_is_one_file(tmp_path, chosen):
     folder.mkdir()
     path = written(folder, FRAME)
     assert chosen.scan(path).collect().shape == FRAME.shape
-    assert files.digest(path) == files.digest(written(tmp_path, FRAME))
+    assert digest(path) == digest(written(tmp_path, FRAME))
 
 
 def test_digest_is_the_same_for_both_engines(tmp_path):
@@ -91,7 +93,7 @@ def test_digest_is_the_same_for_both_engines(tmp_path):
 
 
 def test_digest_does_not_depend_on_the_order_of_rows(tmp_path):
-    assert files.digest(written(tmp_path, FRAME)) == files.digest(written(tmp_path, FRAME.reverse(), "reversed"))
+    assert digest(written(tmp_path, FRAME)) == digest(written(tmp_path, FRAME.reverse(), "reversed"))
 
 
 @pytest.mark.parametrize(
@@ -113,17 +115,17 @@ def test_digest_does_not_depend_on_the_order_of_rows(tmp_path):
     ],
 )
 def test_digest_tells_any_other_table(tmp_path, other):
-    assert files.digest(written(tmp_path, FRAME)) != files.digest(written(tmp_path, other, "other"))
+    assert digest(written(tmp_path, FRAME)) != digest(written(tmp_path, other, "other"))
 
 
 def test_digest_counts_copies_of_rows(tmp_path):
     twice = pl.concat([FRAME.head(1)] * 2)
     thrice = pl.concat([FRAME.head(1)] * 3)
-    assert files.digest(written(tmp_path, twice)) != files.digest(written(tmp_path, thrice, "thrice"))
+    assert digest(written(tmp_path, twice)) != digest(written(tmp_path, thrice, "thrice"))
 
 
 def test_digest_of_a_known_table_does_not_drift(tmp_path):
-    first, second = (files.digest(written(tmp_path, FRAME, name)) for name in "ab")
+    first, second = (digest(written(tmp_path, FRAME, name)) for name in "ab")
     assert first == second
     assert len(first) == 32
 
@@ -132,8 +134,8 @@ GOOD = pl.DataFrame({"customer_id": [1, 1, 2], "period": ["m0", "m1", "m0"], "re
 
 
 def test_validate_takes_a_good_table(tmp_path):
-    files.verify(written(tmp_path, GOOD), REVENUE)
-    files.verify(written(tmp_path, GOOD.head(0)), REVENUE)
+    verify(written(tmp_path, GOOD), REVENUE)
+    verify(written(tmp_path, GOOD.head(0)), REVENUE)
 
 
 @pytest.mark.parametrize(
@@ -151,26 +153,26 @@ def test_validate_takes_a_good_table(tmp_path):
 def test_validate_refuses_a_bad_table(tmp_path, bad, told):
     path = written(tmp_path, bad)
     with pytest.raises(BadInputError, match=told) as error:
-        files.verify(path, REVENUE)
+        verify(path, REVENUE)
     assert str(path) in str(error.value)
     assert "bug in the pipeline" in str(error.value)
 
 
 def test_validate_looks_at_every_batch(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_BATCH_ROWS", 2)
-    files.verify(written(tmp_path, GOOD), REVENUE)
+    verify(written(tmp_path, GOOD), REVENUE)
     for bad in (
         GOOD.with_columns(revenue=pl.Series([1.0, 2.0, -1.0])),
         GOOD.with_columns(customer_id=1, period=pl.Series(["m0", "m1", "m0"])),
     ):
         with pytest.raises(BadInputError):
-            files.verify(written(tmp_path, bad, "bad"), REVENUE)
+            verify(written(tmp_path, bad, "bad"), REVENUE)
 
 
 def test_validate_lets_rows_without_identity_repeat(tmp_path):
     row = {"file": "money", "line": 2, "column": None, "old": "1", "new": None, "rule": "exact_duplicate"}
     schema = dict.fromkeys(row, pl.String) | {"line": pl.Int64}
-    files.verify(written(tmp_path, pl.DataFrame([row, row], schema=schema)), CORRECTIONS)
+    verify(written(tmp_path, pl.DataFrame([row, row], schema=schema)), CORRECTIONS)
 
 
 def test_conform_selects_orders_and_casts():
@@ -240,7 +242,7 @@ def test_gather_leaves_a_large_table_in_its_folder(large):
 
 def test_folder_is_read_as_one_table(tmp_path, large, chosen):
     assert files.rows(large) == 3
-    assert files.digest(large) == files.digest(written(tmp_path, FRAME))
+    assert digest(large) == digest(written(tmp_path, FRAME))
     assert sorted(chosen.scan(large).collect()["i"].drop_nulls().to_list()) == [1, 2]
     assert len(pd.read_parquet(large, columns=["s"], filters=[("i", "==", 2)])) == 1
 
@@ -249,10 +251,10 @@ def test_validate_looks_into_every_part(tmp_path):
     folder = tmp_path / "revenue.parquet"
     folder.mkdir()
     GOOD.write_parquet(folder / "part-0.parquet")
-    files.verify(folder, REVENUE)
+    verify(folder, REVENUE)
     GOOD.head(1).write_parquet(folder / "part-1.parquet")
     with pytest.raises(BadInputError, match=r"1 keys \('customer_id', 'period'\) appear twice"):
-        files.verify(folder, REVENUE)
+        verify(folder, REVENUE)
 
 
 @pytest.mark.parametrize("before", ["nothing", "file", "folder"])
@@ -265,5 +267,5 @@ def test_publish_puts_a_table_in_the_place_of_another(tmp_path, before, now):
         made[before]("old").rename(target)
     files.publish(made[now]("new"), target)
     assert target.is_dir() == (now == "folder")
-    assert files.digest(target) == files.digest(written(tmp_path, FRAME, "again"))
+    assert digest(target) == digest(written(tmp_path, FRAME, "again"))
     assert [p.name for p in target.parent.iterdir()] == ["table.parquet"]

@@ -16,6 +16,8 @@ from oneclick_pipeline.contracts.exports import REVENUE
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files, spark
 from oneclick_pipeline.engine.batches import Batches
+from oneclick_pipeline.engine.content_digest import digest
+from oneclick_pipeline.engine.verification import verify
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.resources import Step
@@ -163,7 +165,7 @@ def test_spark_survives_a_process_killed_in_a_stage(tmp_path, running, on_spark,
         (tmp_path / "go").touch()
         written.result(timeout=120)
     assert len(held()) > 2, "the task of the dead executor was done again"
-    assert files.digest(target) == files.digest(source)
+    assert digest(target) == digest(source)
     if victim_of is worker:
         running.start_worker()
 
@@ -181,7 +183,7 @@ def test_spark_works_on_rows_where_they_are_and_by_their_key(tmp_path, on_spark)
         return some.assign(profit=some["profit"] + 1000 * (os.getpid() != driver))
 
     on_spark.apply(rows, elsewhere, tmp_path / "out.parquet", TABLES["profit"])
-    files.verify(tmp_path / "out.parquet", TABLES["profit"])
+    verify(tmp_path / "out.parquet", TABLES["profit"])
     assert pl.read_parquet(tmp_path / "out.parquet").rows() == [(i, 1000 + i / 7) for i in range(50)]
     found = list(on_spark.map(rows, lambda some: (os.getpid() != driver, some["customer_id"].tolist())))
     assert len(found) >= 50 / ROWS
@@ -203,8 +205,8 @@ def test_spark_makes_an_empty_table_of_an_empty_one(tmp_path, on_spark):
     path = tmp_path / "none.parquet"
     files.write_batches([], path, TABLES["profit"])
     on_spark.apply(Batches("profit", path), lambda some: some, tmp_path / "out.parquet", TABLES["profit"])
-    files.verify(tmp_path / "out.parquet", TABLES["profit"])
-    assert files.digest(tmp_path / "out.parquet") == files.digest(path)
+    verify(tmp_path / "out.parquet", TABLES["profit"])
+    assert digest(tmp_path / "out.parquet") == digest(path)
 
 
 @needs_spark
@@ -217,7 +219,7 @@ def test_spark_reads_what_it_wrote_from_paths_that_look_like_patterns(tmp_path, 
     on_spark.write(on_spark.scan(folder / "in.parquet"), folder / "out.parquet")
     assert (folder / "out.parquet").is_dir()
     on_spark.write(on_spark.scan(folder / "out.parquet").head(0), folder / "none.parquet")
-    assert files.digest(folder / "out.parquet") == files.digest(folder / "in.parquet")
+    assert digest(folder / "out.parquet") == digest(folder / "in.parquet")
     assert pl.read_parquet(folder / "none.parquet", glob=False).equals(frame.head(0))
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from oneclick_pipeline.contracts.exports import RAW
 from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.engine.files import damage
+from oneclick_pipeline.engine.verification import damage
 from oneclick_pipeline.home.paths import ledger_file, offers_file, table_file
 from oneclick_pipeline.orchestration.assets import (
     campaigns,

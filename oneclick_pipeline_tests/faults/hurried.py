@@ -20,11 +20,12 @@ def _job(name, selection, **options):
 
 with mock.patch.object(dg, "define_asset_job", _job):
     from oneclick_pipeline import definitions
-    from oneclick_pipeline.orchestration.automation import alerts, jobs
+    from oneclick_pipeline.orchestration.automation import alerts
+    from oneclick_pipeline.orchestration.automation.sensors import new_snapshot, retrain_due
     from oneclick_pipeline.orchestration.runs import active
 
 active._SILENCE = timedelta(seconds=20)
-for _sensor in (jobs.new_snapshot, jobs.retrain_due, alerts.alerts):
+for _sensor in (new_snapshot, retrain_due, alerts.alerts):
     _sensor._min_interval = 1
 
 defs = definitions.build(os.environ["ONECLICK_HOME"])

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from oneclick_pipeline import serving
-from oneclick_pipeline.engine.files import damage
+from oneclick_pipeline.engine.verification import damage
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.report import files as pages

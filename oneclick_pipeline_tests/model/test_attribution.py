@@ -18,9 +18,9 @@ from oneclick_pipeline.model.candidates import preprocessor
 from oneclick_pipeline.model.contributions import CLOSED_FORM, CURVES
 from oneclick_pipeline.model.training_set import NUMBERS, inputs
 from oneclick_pipeline.settings import Model
-from oneclick_pipeline.simulator.twin.draw import sample
 from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline.simulator.twin.truth import probability
+from oneclick_pipeline_tests.simulator.twin.conftest import sample
 
 SETTINGS = Model()
 

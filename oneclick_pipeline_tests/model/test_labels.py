@@ -13,8 +13,8 @@ from oneclick_pipeline.model.decline import REVENUES
 from oneclick_pipeline.model.labels import agreement, labels, pairs, rule_in_words
 from oneclick_pipeline.model.training_set import digest, training_set
 from oneclick_pipeline.settings import Labels
-from oneclick_pipeline.simulator.twin.draw import sample
 from oneclick_pipeline.simulator.twin.profile import Profile
+from oneclick_pipeline_tests.simulator.twin.conftest import sample
 
 MONTHS = ["2026-04", "2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10"]
 CUSTOMERS = 60

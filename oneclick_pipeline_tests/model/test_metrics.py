@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneclick_pipeline.model import metrics
+from oneclick_pipeline.model.metric_intervals import corrected_interval, intervals
 
 PAIRS = {
     "roc_auc": reference.roc_auc_score,
@@ -32,14 +33,14 @@ def test_ece_of_honest_and_of_dishonest_probabilities():
 
 def test_corrected_interval_by_hand():
     # mean 0.5, s² = 0.02, J = 2, 1/J + 1/(folds − 1) = 1.5, t(0.975; 1) = 12.7062
-    got = metrics.corrected_interval([0.4, 0.6], folds=2, bounds=(-9, 9))
+    got = corrected_interval([0.4, 0.6], folds=2, bounds=(-9, 9))
     half = 12.7062 * np.sqrt(1.5 * 0.02)
     assert (got.estimate, got.low, got.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half), rel=1e-5)
 
 
 def test_corrected_interval_is_wider_than_the_naive_one_and_stays_in_bounds():
     values = np.linspace(0.95, 1.0, 10)
-    got = metrics.corrected_interval(values, folds=5, bounds=(0, 0.98))
+    got = corrected_interval(values, folds=5, bounds=(0, 0.98))
     naive = 2.262 * values.std(ddof=1) / np.sqrt(10)
     assert got.estimate - got.low > 1.5 * naive
     assert got.high == 0.98
@@ -53,7 +54,7 @@ def predictions(rng):
 
 
 def test_intervals_hold_every_metric():
-    got = metrics.intervals(predictions(np.random.default_rng(1)))
+    got = intervals(predictions(np.random.default_rng(1)))
     assert tuple(got) == metrics.METRICS
     assert all(m.low <= m.estimate <= m.high for m in got.values())
 
@@ -61,7 +62,7 @@ def test_intervals_hold_every_metric():
 def test_pseudo_values_of_a_mean_are_the_scores_of_the_folds(monkeypatch):
     rows = predictions(np.random.default_rng(2))
     monkeypatch.setattr(metrics, "ece", metrics.brier)
-    got = metrics.intervals(rows)
+    got = intervals(rows)
     assert (got["ece"].estimate, got["ece"].low, got["ece"].high) == pytest.approx(
         (got["brier"].estimate, got["brier"].low, got["brier"].high)
     )

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from oneclick_pipeline.model.metrics import METRICS, intervals
+from oneclick_pipeline.model.metric_intervals import intervals
+from oneclick_pipeline.model.metrics import METRICS
 from oneclick_pipeline.model.slices import ENOUGH, slices
 
 

@@ -9,7 +9,7 @@ from oneclick_pipeline.contracts.monitoring import MODEL_HEALTH
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.metrics import ece
-from oneclick_pipeline.monitoring import ModelVersion, model_health
+from oneclick_pipeline.monitoring import ModelVersion, health
 from oneclick_pipeline.monitoring.health import ALL, Outcomes, measured
 from oneclick_pipeline.settings import Labels, Monitoring
 
@@ -46,7 +46,7 @@ def tables(p, declined, month=FIRST, version=1, basis="model", horizon=3):
 
 
 def judged(scores, features, drawn=None, versions=None, month=LAST, **changes):
-    table = model_health(
+    table = health(
         scores,
         features,
         drawn or {},

@@ -18,7 +18,7 @@ from filelock import FileLock
 from oneclick_pipeline.contracts.exports import RAW, SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.definitions import build
-from oneclick_pipeline.engine import digest
+from oneclick_pipeline.engine.content_digest import digest
 from oneclick_pipeline.home.paths import raw_file, table_file
 from oneclick_pipeline.orchestration import execution
 from oneclick_pipeline.orchestration.assets import clean, features, raw

@@ -8,7 +8,7 @@ import pytest
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.orchestration import execution
-from oneclick_pipeline.orchestration.automation.jobs import new_snapshot
+from oneclick_pipeline.orchestration.automation.sensors import new_snapshot
 from oneclick_pipeline.orchestration.partitions import FIRST, first_month
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline_tests.conftest import export_text

@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from oneclick_pipeline.engine import digest
+from oneclick_pipeline.engine.content_digest import digest
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.checks import PROMISES, Promise, check
 from oneclick_pipeline.orchestration.resources import Home

@@ -13,7 +13,7 @@ from oneclick_pipeline.cli import summary
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.engine import verify
+from oneclick_pipeline.engine.verification import verify
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model.gates import GATES
 from oneclick_pipeline.model.search import VOTE

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from oneclick_pipeline.tracking import app
-from oneclick_pipeline.tracking.allow_list import CONSTANT
+from oneclick_pipeline.tracking.allowed_requests import CONSTANT
 
 GONE = "postgresql://store:s3cr3t@db:5432/oneclick"
 

@@ -21,7 +21,7 @@ def look(home: Home) -> Iterator[Finding]:
     import polars as pl
     import pyarrow as pa
 
-    from oneclick_pipeline.engine import files
+    from oneclick_pipeline.engine.verification import verify
 
     if not home.months:
         yield Finding("last month", WARNING, "no month has been run yet", "run one: oneclick run --month YYYY-MM")
@@ -33,8 +33,8 @@ def look(home: Home) -> Iterator[Finding]:
     if missing:
         yield Finding("last month", PROBLEM, f"{month} is incomplete, it lacks {', '.join(missing)}", f"run it: {again}")
     try:
-        digests = {name: files.verify(path, TABLES[name]) for name, path in tables.items()}
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:  # a file that is not Parquet
+        digests = {name: verify(path, TABLES[name]) for name, path in tables.items()}
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:  # a file that is no Parquet
         raise BadInputError(
             f"a table of {month} cannot be read: {str(error).splitlines()[0]}", remedy=f"run it: {again}"
         ) from error

@@ -2,8 +2,10 @@
 
 In come the files of a home and Dagster's record, out come runs and alerts. Open jobs.py first.
 
-    jobs.py            the jobs, the monthly schedule, the sensors that start runs
-    snapshots.py       which months have been delivered completely, and have been run
+    jobs.py            the jobs: what a run materializes
+    schedules.py       the monthly schedule
+    sensors.py         a run for every new month, and a training when monitoring asks for one
+    snapshots.py       which months have been delivered, whole, and already run
     configuration.py   whether settings and catalogue can be read
     alerts.py          what needs attention
     delivery.py        delivery of alerts, at least once each

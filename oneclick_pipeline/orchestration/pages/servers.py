@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import oneclick_pipeline
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import permissions
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = sockets.LOOPBACK
 _LOCATION = "oneclick_pipeline.definitions"
-_INSTALLED = Path(__file__).parents[2]
-"""The folder of this package: as trusted as the package itself."""
+_INSTALLED = Path(oneclick_pipeline.__file__).parents[1]
+"""Where this package lies: as trusted as the package is."""
 _WORKSPACE = f"load_from: [{{{{grpc_server: {{{{socket: {{socket}}, location_name: {_LOCATION}}}}}}}}}]\n"
 _PATIENCE_SECONDS = 120.0
 

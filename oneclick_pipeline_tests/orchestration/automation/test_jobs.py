@@ -11,7 +11,7 @@ from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.automation import jobs, snapshots
-from oneclick_pipeline.orchestration.automation.jobs import new_snapshot, retrain_due
+from oneclick_pipeline.orchestration.automation.sensors import new_snapshot, retrain_due
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, new_home

@@ -57,6 +57,11 @@ def refused(url, host):
             return error.code
 
 
+def test_code_server_works_where_the_package_lies_and_not_within_it():
+    """Within the package `yaml` would be ours and not PyYAML."""
+    assert (servers._INSTALLED / "oneclick_pipeline" / "definitions.py").is_file()
+
+
 @pytest.mark.soak  # the pages' own tests start them, too
 def test_serve_answers_on_loopback_and_ends_every_process(tmp_path, ports):
     before = {process.pid for process in psutil.Process().children(recursive=True)}

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import oneclick_pipeline
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.exports import CUSTOMERS, PERIODS_OF_REVENUE
 from oneclick_pipeline.simulator.twin.draw import chunks, draw_activity, draw_codes
@@ -12,7 +13,7 @@ from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline.simulator.twin.quirks import Quirks
 from oneclick_pipeline.simulator.twin.truth import probability_of_codes
 
-STORE = Path(__file__).resolve().parents[2] / "../shared/data/store"
+STORE = Path(oneclick_pipeline.__file__).parents[2] / "shared/data/store"
 
 
 def sample(profile, customers, seed):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneclick_pipeline.tracking import Tracking, allow_list
+from oneclick_pipeline.tracking import Tracking, allowed_requests
 
 A2, A3 = "/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow"
 
@@ -25,7 +25,7 @@ A2, A3 = "/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow"
     ],
 )
 def test_what_the_pages_need_has_a_rule(method, path):
-    assert method in allow_list.rule(method, path).methods
+    assert method in allowed_requests.rule(method, path).methods
 
 
 REFUSED = [
@@ -73,8 +73,8 @@ SPELLINGS = [
 
 @pytest.mark.parametrize(("method", "path"), REFUSED + [("POST", path) for path in SPELLINGS])
 def test_everything_else_is_refused_and_said(method, path):
-    with pytest.raises(allow_list.RefusedError, match="MLflow's pages do not offer this here"):
-        allow_list.rule(method, path)
+    with pytest.raises(allowed_requests.RefusedError, match="MLflow's pages do not offer this here"):
+        allowed_requests.rule(method, path)
 
 
 OUTSIDE = ["../../etc/passwd", "..", ".env", "a//b", "a/", "a/../b", "%2e%2e/b", "/etc/passwd", "a\\b", "a\x00"]
@@ -82,19 +82,19 @@ OUTSIDE = ["../../etc/passwd", "..", ".env", "a//b", "a/", "a/../b", "%2e%2e/b",
 
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_static_files_are_below_their_folder(path):
-    with pytest.raises(allow_list.RefusedError):
-        allow_list.rule("GET", f"/static-files/{path}")
+    with pytest.raises(allowed_requests.RefusedError):
+        allowed_requests.rule("GET", f"/static-files/{path}")
 
 
 @given(st.text(), st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"]))
 def test_refusal_of_any_path_is_one_printable_line(path, method):
-    with pytest.raises(allow_list.RefusedError) as refusal:
-        allow_list.rule(method, f"/x{path}")
+    with pytest.raises(allowed_requests.RefusedError) as refusal:
+        allowed_requests.rule(method, f"/x{path}")
     assert str(refusal.value).isprintable()
 
 
 def body(method, path, said):
-    return json.loads(allow_list.rule(method, path).body(json.dumps(said).encode()))
+    return json.loads(allowed_requests.rule(method, path).body(json.dumps(said).encode()))
 
 
 EDITS = [
@@ -134,26 +134,26 @@ def test_edit_of_the_pages_is_passed_on(method, path, said):
     ],
 )
 def test_edit_that_can_do_more_than_the_pages_is_refused(method, path, said):
-    with pytest.raises(allow_list.RefusedError):
+    with pytest.raises(allowed_requests.RefusedError):
         body(method, f"{A2}/{path}", said)
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b'"{}"', b"{", b"\xff", b"[" * 100_000])
 def test_body_that_is_no_object_is_refused(content):
     for path in ("runs/search", "runs/set-tag"):
-        with pytest.raises(allow_list.RefusedError, match="not a JSON object"):
-            allow_list.rule("POST", f"{A2}/{path}").body(content)
+        with pytest.raises(allowed_requests.RefusedError, match="not a JSON object"):
+            allowed_requests.rule("POST", f"{A2}/{path}").body(content)
 
 
 def test_field_that_is_said_twice_is_passed_on_as_it_was_checked():
     twice = b'{"run_id": "1", "key": "mlflow.user", "value": "x", "key": "mine"}'
-    passed = allow_list.rule("POST", f"{A2}/runs/set-tag").body(twice)
+    passed = allowed_requests.rule("POST", f"{A2}/runs/set-tag").body(twice)
     assert passed.count(b'"key"') == 1
     assert b"mlflow.user" not in passed
 
 
 def test_text_of_graphql_that_would_take_long_to_read_is_refused():
-    with pytest.raises(allow_list.RefusedError, match="not a GraphQL query"):
+    with pytest.raises(allowed_requests.RefusedError, match="not a GraphQL query"):
         body("POST", "/graphql", {"query": "{" + " a" * 20_000 + "}"})
     assert body("POST", "/graphql", {"query": "{" + " a" * 900 + "}"})
 
@@ -161,18 +161,18 @@ def test_text_of_graphql_that_would_take_long_to_read_is_refused():
 def test_graphql_may_only_read():
     assert body("POST", "/graphql", {"query": "query Q { test(inputString: 1) { output } }"})
     for text in ("mutation { x }", "query Q { x } mutation M { x }", "subscription { x }", "{", "", None, 1, "{" * 5000):
-        with pytest.raises(allow_list.RefusedError, match="not a GraphQL query"):
+        with pytest.raises(allowed_requests.RefusedError, match="not a GraphQL query"):
             body("POST", "/graphql", {"query": text})
 
 
 def test_body_of_a_read_is_dropped():
-    assert allow_list.rule("GET", f"{A2}/runs/get").body(b'{"run_id": "1"}') == b""
+    assert allowed_requests.rule("GET", f"{A2}/runs/get").body(b'{"run_id": "1"}') == b""
 
 
 def editable(key):
     try:
-        allow_list._require_editable(key)
-    except allow_list.RefusedError:
+        allowed_requests._require_editable(key)
+    except allowed_requests.RefusedError:
         return False
     return True
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline import pictures
 from oneclick_pipeline.contracts.scores import PROFIT_CURVE
-from oneclick_pipeline.scores import profit_curve, profit_picture
-from oneclick_pipeline.scores.profit import break_even, gain, value_of
+from oneclick_pipeline.scores import profit_picture, treatment
+from oneclick_pipeline.scores.treatment import break_even, gain, value_of
 from oneclick_pipeline.settings import Value
 
 OFFER = Value(offer_cost=1.0, saved_share=0.5, horizon_months=2)
@@ -28,7 +28,7 @@ def customers(rows):
 
 
 def curve(rows, settings=OFFER):
-    return profit_curve(*customers(rows), settings)
+    return treatment(*customers(rows), settings)
 
 
 def at(found, share):
@@ -201,8 +201,8 @@ def test_profit_is_in_the_unit_of_profit_and_cost(rows, settings, unit):
 def test_order_of_the_rows_does_not_matter(rows, settings, random):
     scores, classes = customers(rows)
     order = random.sample(range(len(rows)), len(rows))
-    found = profit_curve(scores, classes, settings)
-    shuffled = profit_curve(scores.iloc[order], classes.iloc[order[::-1]], settings)
+    found = treatment(scores, classes, settings)
+    shuffled = treatment(scores.iloc[order], classes.iloc[order[::-1]], settings)
     pd.testing.assert_frame_equal(shuffled.table, found.table, check_exact=True)
 
 
@@ -216,7 +216,7 @@ def test_ties_are_not_treated_in_the_order_of_the_ids():
 
 def test_customers_without_score_or_profit_and_irregular_ones_are_left_out_and_counted():
     scores, classes = customers([*FOUR, (None, 5, "declined"), (0.5, None, "declined"), (0.9, 9, "declined")])
-    found = profit_curve(scores.assign(regular=[True] * 6 + [False]), classes, OFFER)
+    found = treatment(scores.assign(regular=[True] * 6 + [False]), classes, OFFER)
     assert (found.customers, found.left_out) == (4, 3)
     pd.testing.assert_frame_equal(found.table, curve(FOUR).table)
 
@@ -232,7 +232,7 @@ def test_nobody_on_the_curve():
 def test_realised_profit_counts_known_classes_and_out_of_fold_scores_only():
     scores, classes = customers(FOUR)
     scores["score_basis"] = ["out_of_fold", "model", "out_of_fold", "out_of_fold"]
-    found = profit_curve(scores, classes.iloc[:3], OFFER)  # the last has no class at all
+    found = treatment(scores, classes.iloc[:3], OFFER)  # the last has no class at all
     assert at(found, 1.0)["realised_customers"] == 2
     rows = at(found, [0.25, 0.5, 0.75, 1.0])
     assert rows["realised_profit"].tolist() == pytest.approx([9, 9, 10, 10])
@@ -242,7 +242,7 @@ def test_realised_profit_counts_known_classes_and_out_of_fold_scores_only():
 @pytest.mark.parametrize("classes", [slice(0, 0), slice(0, 4)], ids=["no class", "scores of the model"])
 def test_nothing_is_realised_where_no_comparison_is_honest(classes):
     scores, known = customers(FOUR)
-    found = profit_curve(scores.assign(score_basis="model"), known.iloc[classes], OFFER)
+    found = treatment(scores.assign(score_basis="model"), known.iloc[classes], OFFER)
     assert found.table[REALISED].isna().all(axis=None)
     assert found.table["realised_customers"].tolist() == [0] * 101
     assert np.isnan(found.best.realised)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.offers import database, targets
+from oneclick_pipeline.offers import database, database_address
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.offers.test_database import MONTH, plan, segments
 
@@ -97,12 +97,12 @@ def test_databases_and_folders_of_the_home_are_refused_by_whatever_path(home, tm
 def test_home_that_is_given_by_a_link_is_the_same_home(home, tmp_path):
     (tmp_path / "alias").symlink_to(home)
     with pytest.raises(BadInputError, match="belongs to the home"):
-        targets.target(f"sqlite:///{home}/mlflow/mlflow.db", tmp_path / "alias")
+        database_address.target(f"sqlite:///{home}/mlflow/mlflow.db", tmp_path / "alias")
 
 
 @pytest.mark.parametrize("name", ["store.db", "../store.db", "../a b%23.db"])
 def test_database_of_the_store_is_accepted(home, name):
-    assert targets.target(f"sqlite:///{name}", home).database == str((home / name.replace("%23", "#")).resolve())
+    assert database_address.target(f"sqlite:///{name}", home).database == str((home / name.replace("%23", "#")).resolve())
 
 
 def test_new_database_is_its_owners_alone(tmp_path):
@@ -132,7 +132,7 @@ def test_file_that_can_be_no_database_is_refused(home, tmp_path, name, problem):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(BadInputError, match=problem):
-        targets.target(f"sqlite:///{name}", home)
+        database_address.target(f"sqlite:///{name}", home)
 
 
 @given(st.text(max_size=30))
@@ -142,7 +142,7 @@ def test_file_that_can_be_no_database_is_refused(home, tmp_path, name, problem):
 @example("a" * 5000)
 def test_accepted_sqlite_address_is_one_plain_absolute_file(text):
     try:
-        url = targets.target(f"sqlite:///{text}")
+        url = database_address.target(f"sqlite:///{text}")
     except BadInputError:
         return
     assert url.drivername == "sqlite+pysqlite"
@@ -156,7 +156,7 @@ def test_accepted_sqlite_address_is_one_plain_absolute_file(text):
 @example("sqlite+x://a@/b")
 def test_whatever_the_address_is_it_is_understood_or_refused_in_plain_words(text):
     try:
-        targets.target(text)
+        database_address.target(text)
     except BadInputError as error:
         assert error.remedy  # noqa: PT017 - either is right
 
@@ -180,7 +180,7 @@ def server():
 def test_postgresql_of_the_home_is_refused_without_asking_it(monkeypatch, own, text):
     monkeypatch.setenv(postgres.VARIABLE, own)
     with pytest.raises(BadInputError, match="is the one of ONECLICK_POSTGRES") as error:
-        targets.target(text)
+        database_address.target(text)
     assert "s3cr3t" not in str(error.value)
 
 
