@@ -19,8 +19,7 @@ from oneclick_pipeline.model.contributions import CLOSED_FORM, CURVES
 from oneclick_pipeline.model.training_set import NUMBERS, inputs
 from oneclick_pipeline.settings import Model
 from oneclick_pipeline.simulator.twin.profile import Profile
-from oneclick_pipeline.simulator.twin.truth import probability
-from oneclick_pipeline_tests.simulator.twin.conftest import sample
+from oneclick_pipeline_tests.simulator.twin.conftest import probability, sample
 
 SETTINGS = Model()
 
