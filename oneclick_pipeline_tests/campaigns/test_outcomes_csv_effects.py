@@ -108,7 +108,11 @@ def test_command_says_that_few_are_too_few(write, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [(["--ratio", "voucher"], "OFFER=NUMBER"), (["--ratio", "other=1"], "other=1"), (["--month", "2026-10"], "was not run")],
+    [
+        (["--ratio", "voucher"], "OFFER=NUMBER"),
+        (["--ratio", "other=1"], "other=1"),
+        (["--month", "2026-10"], "no run of the month"),
+    ],
 )
 def test_command_refuses_what_it_cannot_use(write, tmp_path, arguments, word):
     result = run(write(GOOD), *arguments, home=tmp_path)

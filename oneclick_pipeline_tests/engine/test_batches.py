@@ -14,6 +14,7 @@ from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.engine.batches import Batches, in_order
 from oneclick_pipeline.engine.content_digest import digest
+from oneclick_pipeline.engine.verification import verify
 from oneclick_pipeline.errors import BadInputError
 
 SEGMENTS = TABLES["customer_segments"]
@@ -108,13 +109,13 @@ def test_what_is_written_in_batches_is_what_an_engine_writes(tmp_path, rows):
     files.write_batches(parts, tmp_path / "batches.parquet", SEGMENTS)
     engine.get("pandas").write(nw.from_native(frame, eager_only=True).lazy(), tmp_path / "whole.parquet", SEGMENTS)
     assert digest(tmp_path / "batches.parquet") == digest(tmp_path / "whole.parquet")
-    engine.verify(tmp_path / "batches.parquet", SEGMENTS)
+    verify(tmp_path / "batches.parquet", SEGMENTS)
     assert pl.read_parquet(tmp_path / "batches.parquet")["profit"].null_count() == 15
 
 
 def test_no_batch_makes_an_empty_table(tmp_path):
     files.write_batches([], tmp_path / "x.parquet", PROFIT)
-    engine.verify(tmp_path / "x.parquet", PROFIT)
+    verify(tmp_path / "x.parquet", PROFIT)
     assert files.rows(tmp_path / "x.parquet") == 0
 
 

@@ -22,7 +22,7 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from oneclick_pipeline.orchestration.automation import alerts, clock, jobs
+from oneclick_pipeline.orchestration.automation import alerts, clock, sensors
 from oneclick_pipeline.orchestration.instance import prepare_instance
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, new_home
@@ -40,7 +40,7 @@ class Daemon:
     def __init__(self, home, workspace, monkeypatch):
         self.home, self.workspace, self.now = home, workspace, RIGHT
         ours = SimpleNamespace(now=lambda _: self.now, fromisoformat=dt.datetime.fromisoformat)
-        for module in (jobs, alerts):
+        for module in (sensors, alerts):
             monkeypatch.setattr(module, "datetime", ours)
 
     @property

@@ -102,7 +102,7 @@ def test_failed_warning_lets_the_table_pass(home, monkeypatch):
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (TWICE, "('customer_id',) stand"),
+        (TWICE, "('customer_id',) appear"),
         (NEW.with_columns(customer_id=-pl.col("customer_id")), "profit breaks its contract"),
         (NEW.with_columns(profit=None), "profit breaks its contract"),
     ],

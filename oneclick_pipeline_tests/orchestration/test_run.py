@@ -219,7 +219,7 @@ def test_an_offer_that_is_not_worth_its_cost_is_warned_of(finished, tmp_path):
     found = {e.check_name: e for e in result.get_asset_check_evaluations()}
     assert {name: e.passed for name, e in found.items()} == {"worth_treating": False, "beats_random": True}
     assert found["worth_treating"].severity is dg.AssetCheckSeverity.WARN
-    assert found["worth_treating"].metadata["best"].value.startswith("nobody")
+    assert found["worth_treating"].metadata["best"].value.startswith("no one")
 
 
 def test_every_customer_is_in_exactly_one_segment(finished):

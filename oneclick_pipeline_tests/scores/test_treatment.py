@@ -69,7 +69,7 @@ def test_best_treatment_is_everybody_above_break_even():
     assert str(found.best) == "2 customers (50%), profit 11.0 (-2.0 to 34.0)"  # at worst nobody is kept, at best both
     dear = curve(FOUR, Value(offer_cost=50, saved_share=0.5, horizon_months=2))  # costs more than it keeps
     assert (dear.best.customers, dear.best.share, dear.best.profit, dear.best.low, dear.best.high) == (0, 0, 0, 0, 0)
-    assert str(dear.best).startswith("nobody")
+    assert str(dear.best).startswith("no one")
     assert (dear.table["expected_profit"].iloc[1:] <= 0).all()
     whole_steps = at(curve(FOUR[:3]), [0.16, 0.17, 0.49, 0.5, 0.83, 0.84])
     assert whole_steps["customers"].tolist() == [0, 1, 1, 2, 2, 3]

@@ -11,7 +11,7 @@ def test_folder_that_cannot_be_written(findings, home, monkeypatch):
     real = folder.os.access  # root may write everywhere
     monkeypatch.setattr(folder.os, "access", lambda path, mode: path.name != "mlflow" and real(path, mode))
     ((state, message),) = findings(home, "home")
-    assert (state, message.split(" correct")[0]) == ("problem", f"not writable: {home / 'mlflow'}")
+    assert (state, message.split(" fix the permissions")[0]) == ("problem", f"not writable: {home / 'mlflow'}")
 
 
 def test_link_that_leads_out(findings, home, tmp_path):

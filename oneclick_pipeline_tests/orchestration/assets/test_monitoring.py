@@ -137,7 +137,7 @@ def test_pictures_are_inside_the_metadata(shifted):
 def test_shifted_month_makes_the_sensor_request_a_retrain_once(shifted):
     (request,), skipped = look(shifted[0])
     assert (request.partition_key, request.run_key, skipped) == (MONTH, f"drift-{MONTH}-champion-1", None)
-    assert "pages_per_visit has moved" in request.tags["oneclick/why"]
+    assert "pages_per_visit has drifted" in request.tags["oneclick/why"]
     assert look(shifted[0])[0][0].run_key == request.run_key  # Dagster starts one run for a key
 
 
