@@ -52,7 +52,7 @@ def test_dagster_shows_the_graph_by_stage(pages, page):
 
 def test_dagster_asset_tells_schema_rows_and_origin(pages, page):
     page.goto(f"{pages[0]}/assets/customer_features")
-    page.get_by_text("One row a customer seen in any file").first.wait_for()
+    page.get_by_text("One row per customer seen in any file").first.wait_for()
     page.get_by_text("Days since the customer registered (days)").first.wait_for()
     page.goto(f"{pages[0]}/assets/customer_features?view=events")
     page.get_by_text("dagster/row_count").first.wait_for()
