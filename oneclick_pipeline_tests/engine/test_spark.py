@@ -105,11 +105,11 @@ def test_spark_quarantines_and_corrects_as_polars(tmp_path, on_spark):
     export = open_export(path, "market_money", tmp_path)
     results = []
     for chosen in (engine.get("polars"), on_spark):
-        step = Step(homes.MONTH, chosen, tmp_path / chosen.name)
+        step = Step("clean_tables", homes.MONTH, chosen, tmp_path / chosen.name)
         step.folder.mkdir()
         cleaned = clean_export(step.take(export), REVENUE, Cleaning(), step.compute)
         parts = {"revenue": cleaned.table, "rejected_rows": cleaned.rejected, "corrections": cleaned.corrections}
-        found = [pl.read_parquet(step.stage(n, part).path).sort(pl.all()).rows() for n, part in parts.items()]
+        found = [pl.read_parquet(step.stage(part, n).path).sort(pl.all()).rows() for n, part in parts.items()]
         results.append(((cleaned.rows, cleaned.rejected_rows, cleaned.duplicates), *found))
     assert results[1] == results[0]
     assert results[0][0] == (len(good) + len(BAD), 11, 1)
