@@ -9,7 +9,7 @@ In come the scored and segmented customers, the catalogue's offers and what is b
     policy               what the policy gives within what exploration has left of the limits
     assignment           the most expected gain under a budget and capacities; `assignment_*` are its steps
     decision             the decision for every candidate: arm, assignment, reason
-    plan_table           the decided plan as the table, and its digest
+    plan_table           the decided plan as the table
     plan_summary         the plan in figures
     backtest             what the plan's assignment would have earned on earlier campaigns
     export               offers.csv for the CRM

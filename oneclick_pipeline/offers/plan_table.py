@@ -1,4 +1,4 @@
-"""A decided plan as the table `contracts.offers.OFFER_PLAN`, batch by batch, and the digest of such a table."""
+"""A decided plan as the table `contracts.offers.OFFER_PLAN`, batch by batch."""
 
 from __future__ import annotations
 

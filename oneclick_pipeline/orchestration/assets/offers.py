@@ -108,7 +108,9 @@ def _facts_of_plan(made: month_plan.MonthPlan, settings: Settings) -> dict[str, 
         "expected gain without limits and controls": summary.without_limits,
         "smallest change of the share of decliners that this plan can show": summary.detectable_effect,
         **{
-            f"expected gain of {offer} alone": "too few controls" if math.isnan(least) else least
+            f"smallest change of the share of decliners that {offer} alone can show": "too few controls"
+            if math.isnan(least)
+            else least
             for offer, least in summary.detectable_effects.items()
         },
         "price of a unit of budget": summary.price_of_budget,

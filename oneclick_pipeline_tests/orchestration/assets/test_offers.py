@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections import Counter
+from types import SimpleNamespace
 
 import dagster as dg
 import polars as pl
@@ -157,3 +158,15 @@ def test_declines_are_those_of_the_twin(year):
         both = outcomes.filter(pl.col("campaign_month") == month).join(truth, on="customer_id", how="left", suffix="_true")
         assert both.height == pl.read_parquet(ledger_file(year, month)).height
         assert (both["declined"] == both["declines"].cast(pl.Int64)).all()
+
+
+def test_facts_of_a_plan_call_the_smallest_effect_of_an_offer_what_it_is():
+    figures = dict.fromkeys(("cost", "budget", "expected_gain", "expected_gain_low", "expected_gain_high", "by_risk"), 1.0)
+    figures |= {"without_limits": 1.0, "detectable_effect": 0.1, "price_of_budget": 0.0, "arms": {}, "given": {}}
+    summary = SimpleNamespace(**figures, detectable_effects={"voucher": 0.2, "bundle": float("nan")})
+    lessons = SimpleNamespace(response=None, learner=None)
+    made = SimpleNamespace(decided=SimpleNamespace(summary=summary), lessons=lessons, worth=None, ways=[])
+    facts = offers._facts_of_plan(made, Settings())
+    assert facts["smallest change of the share of decliners that voucher alone can show"] == 0.2
+    assert facts["smallest change of the share of decliners that bundle alone can show"] == "too few controls"
+    assert [name for name in facts if name.startswith("expected gain of")] == []
