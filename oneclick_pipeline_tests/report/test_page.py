@@ -164,7 +164,7 @@ def watched(case, code):
          ("among 300 customers without offers, the model predicted that 40.0% would decline on average; 41.0% did (35.0% to "
          "47.0%)")),
         ("usual", ("Обещания сдержаны. Не в счёт 40 клиентов с "
-        "предложением"), "The predictions were right. Not counted: 40 customers"),
+        "предложением"), "That is no further apart than chance allows. Not counted: 40 customers"),
         ("usual", "Сообщения разрешили 75,0 % клиентов, в июле 2026 — 70,0 %; изменение +5,0 п. п. (от +1,0 п. п. до +9,0 п. п.)",
          "75.0% of the customers allow messages; in July 2026 it was 70.0%, a change of +5.0 pp (+1.0 pp to +9.0 pp)"),
         ("moved", ("С июля 2026 заметно сдвинулись 2 показателя из 4. Сдвиг "
