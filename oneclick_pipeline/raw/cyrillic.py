@@ -22,8 +22,8 @@ _PER_10_000 = {  # letters of Russian texts
     "й": 121, "х": 97, "ж": 94, "ш": 73, "ю": 64, "ц": 48, "щ": 36, "э": 32, "ф": 26, "ё": 20, "ъ": 4,
 }  # fmt: skip
 _LOG = {letter: math.log(times / 10_000) for letter, times in _PER_10_000.items()}
-_SIGNS = set("\xa0№«»—–…“”„’°§±€₽")
-_TITLE, _UPPER, _SIGN, _LATIN, _STRANGE, _SWITCH = -1.0, -2.0, -6.0, -4.0, -12.0, -6.0
+_BESIDE_WORDS, _ALONE = set("\xa0«»—–…“”„’"), set("№°§±€")
+_TITLE, _UPPER, _SIGN, _LATIN, _STRANGE, _SWITCH = -1.0, -2.0, -5.0, -4.0, -12.0, -10.0
 """Logarithms of how likely it is: a capital at the beginning, a word of capitals, a sign, a Latin letter in a Cyrillic word, a
 character that does not belong, a capital after a small letter."""
 _CERTAIN = 7.0
@@ -66,4 +66,5 @@ def _likelihood(word: str) -> float:
         total += sum(_LOG.get(c, _LATIN if c.isascii() else _STRANGE) for c in run.lower())
         switches = sum(a.islower() and b.isupper() for a, b in pairwise(run))
         total += _SWITCH * switches if switches else 0.0 if run.islower() else _TITLE if run.istitle() else _UPPER
-    return total + sum(_SIGN if c in _SIGNS else _STRANGE for c in word if not c.isalnum())
+    usual = _BESIDE_WORDS if total else _BESIDE_WORDS | _ALONE
+    return total + sum(_SIGN if c in usual else _STRANGE for c in word if not c.isalnum())

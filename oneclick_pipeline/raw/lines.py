@@ -14,7 +14,7 @@ from oneclick_pipeline.raw.dialect import is_open
 from oneclick_pipeline.raw.encoding import is_utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MAX_LINE_BYTES = 65_536
 """A longer line cannot be a row of the export."""
@@ -41,6 +41,11 @@ class Shape:
     width: int
     id_place: int
     empty_tail: int = 0
+
+    def fits(self, fields: Sequence[str]) -> bool:
+        """Whether some fields are as many as a row has, with or without the empty ones at its end."""
+        named = self.width - self.empty_tail
+        return len(fields) in (named, self.width) and not any(field.strip() for field in fields[named:])
 
     def looks_like_row(self, line: str) -> bool:
         """Whether a line has the width of a row and a number as id."""

@@ -13,7 +13,9 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from oneclick_pipeline.raw.lines import MAX_LINE_BYTES, pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from oneclick_pipeline.raw.lines import Shape
 
 NOT_CLOSED = "a quote is not closed on the line"
 ENCLOSED = "the line looks like a row and is inside the quotes of a line before: one of the two is wrong"
@@ -104,13 +106,13 @@ def _tidy(text: str) -> str:
     return text if "\r" not in text else text.replace("\r", LINE_BREAK if '"' in text else "\ufffd")
 
 
-def records(blocks: Iterable[Block], delimiter: str, is_row: Callable[[str], bool]) -> Iterator[Record]:
+def records(blocks: Iterable[Block], delimiter: str, shape: Shape | None = None) -> Iterator[Record]:
     """The records of some lines.
 
     Args:
         blocks: The lines.
         delimiter: Character between fields.
-        is_row: Whether a physical line looks like a row by itself.
+        shape: What rows look like, where that is known.
     """
     lines = _Lines(iter(blocks))
     while block := lines.next_block():
@@ -123,7 +125,7 @@ def records(blocks: Iterable[Block], delimiter: str, is_row: Callable[[str], boo
                 yield Record(number, 1, text, fields)
         else:
             lines.put_back(block)
-            yield from _careful(lines, delimiter, is_row)
+            yield from _careful(lines, delimiter, shape)
 
 
 class _Lines:
@@ -164,7 +166,7 @@ class _Lines:
         return line[1] + "\n"
 
 
-def _careful(lines: _Lines, delimiter: str, is_row: Callable[[str], bool]) -> Iterator[Record]:
+def _careful(lines: _Lines, delimiter: str, shape: Shape | None) -> Iterator[Record]:
     """The records of lines of which one at least is no record by itself."""
     while lines.waiting:
         lines.begin()
@@ -175,12 +177,12 @@ def _careful(lines: _Lines, delimiter: str, is_row: Callable[[str], bool]) -> It
         try:
             fields = next(csv.reader(lines, delimiter=delimiter, strict=True))
         except csv.Error:
-            lines.give_back()
-            number, text, _ = lines.taken[0]
-            yield Record(number, 1, text, None, NOT_CLOSED)
-            continue
+            fields = None
         (number, text, _), *others = lines.taken
-        if any(is_row(line) for _, line, _ in others):
+        if fields is None or (others and shape and not shape.fits(fields)):
+            lines.give_back()
+            yield Record(number, 1, text, None, NOT_CLOSED)
+        elif shape and any(shape.looks_like_row(line) for _, line, _ in others):
             yield Record(number, 1, text, None, NOT_CLOSED)
             yield from (Record(n, 1, line, None, ENCLOSED) for n, line, _ in others)
         else:

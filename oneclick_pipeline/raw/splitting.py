@@ -31,6 +31,7 @@ def _rewritten(found: Iterable[Record], seen: Inspection, aside: SetAside) -> It
     One that cannot be split begins with U+001E, followed by the problem, U+001F and the line's beginning.
     """
     shape, header, tail = seen.shape, seen.text.header.delivered, seen.shape.empty_tail
+    padding = [""] * tail
     for record in found:
         fields, problem = record.fields, record.problem
         skipped = "\n" * (record.lines - 1)  # the further lines of a record, so that line numbers hold
@@ -39,18 +40,11 @@ def _rewritten(found: Iterable[Record], seen: Inspection, aside: SetAside) -> It
                 count(aside, kind, record.line)
                 yield skipped
                 continue
-            fields = _of_width(fields, shape.width, tail)
+            fields = [*fields, *padding][: shape.width] if shape.fits(fields) else None
         if fields is None:
             yield f"{PROBLEM}{problem or WRONG_WIDTH}{FIELD}{record.text[:_EXCERPT]}" + skipped
         else:
             yield FIELD.join(fields) + skipped
-
-
-def _of_width(fields: list[str], width: int, tail: int) -> list[str] | None:
-    """The fields of a row, with or without the empty ones at its end; None if there are more, or fewer."""
-    if len(fields) == width and not any(field.strip() for field in fields[width - tail :]):
-        return fields
-    return [*fields, *[""] * tail] if tail and len(fields) == width - tail else None
 
 
 def split(seen: Inspection, table: Table, scratch: Path) -> tuple[pl.LazyFrame, SetAside]:
@@ -72,13 +66,13 @@ def split(seen: Inspection, table: Table, scratch: Path) -> tuple[pl.LazyFrame, 
         target = scratch / f"{facts.file}.txt"
         with seen.text.path.open("rb") as source, target.open("w", encoding="utf-8", newline="") as out:
             source.seek(seen.text.header_bytes)
-            found = records(blocks(source, first), facts.delimiter, seen.shape.looks_like_row)
+            found = records(blocks(source, first), facts.delimiter, seen.shape)
             out.writelines(line + "\n" for line in _rewritten(found, seen, aside))
         lines = pl.scan_lines(target, name="text", row_index_name="line", row_index_offset=first, glob=False)
     else:
         long = frozenset(i for i, line in enumerate(seen.odd.values()) if len(line) > MAX_LINE_BYTES)
         block = Block(list(seen.odd), [text_of(line) for line in seen.odd.values()], long)
-        texts = list(_rewritten(records([block], facts.delimiter, seen.shape.looks_like_row), seen, aside))
+        texts = list(_rewritten(records([block], facts.delimiter, seen.shape), seen, aside))
         lines = pl.LazyFrame({"line": list(seen.odd), "text": texts}, schema={"line": pl.Int64, "text": pl.String})
     return _split(lines, table, facts), aside
 

@@ -83,7 +83,8 @@ def prepare(path: Path, table: Table, scratch: Path, *, encoding: Encoding | Non
     if plain and _is_plain(head[:header_bytes], found):
         return Text(path, True, kind, used, bool(mark_bytes), old_mac, found, mark_bytes + header_bytes)  # noqa: FBT003
     copy = scratch / f"{table.file}.utf8"
-    first = "\n" * (found.lines - 1) + found.delimiter.join(map(str, range(len(found.names)))) + "\n"
+    end = "\r\n" if beginning.partition("\n")[0].endswith("\r") else "\n"
+    first = end * (found.lines - 1) + found.delimiter.join(map(str, range(len(found.names)))) + end
     with container.opened(path) as (_, file):
         file.read(mark_bytes)
         texts = decoded(iter(lambda: file.read(_CHUNK), b""), used, old_mac=old_mac)
