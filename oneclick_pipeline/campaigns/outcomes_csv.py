@@ -24,7 +24,7 @@ from oneclick_pipeline.raw.export import unchanged
 from oneclick_pipeline.raw.facts import FileFacts, inspect
 from oneclick_pipeline.raw.header import split_header
 from oneclick_pipeline.raw.lines import first_line
-from oneclick_pipeline.raw.numbers import NUMBER
+from oneclick_pipeline.raw.numbers import LIKE_A_NUMBER
 from oneclick_pipeline.raw.splitting import split_lines
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _usable(texts: pl.DataFrame, columns: list[tuple[str, str]]) -> tuple[dict[s
     used, ignored = {}, {}
     for name, header in columns:
         values = texts[name].drop_nulls()
-        numbers = values.str.contains(NUMBER).sum()
+        numbers = values.str.contains(LIKE_A_NUMBER).sum()
         if header in KEYS:
             used[header] = name
         elif not header:

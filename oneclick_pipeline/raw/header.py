@@ -32,7 +32,8 @@ def read(
     """
     line, expected = first_line(path), {c.header for c in table.columns}
     encodings, delimiters = (encoding,) if encoding else ENCODINGS, (delimiter,) if delimiter else DELIMITERS
-    most, best = -1, (encodings[0], delimiters[0], ())
+    header: tuple[str, ...] = ()
+    most, best = -1, (encodings[0], delimiters[0], header)
     for one in encodings:
         for mark in delimiters:
             columns = split_header(line, one, mark)

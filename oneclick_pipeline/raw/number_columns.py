@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.raw.number_formats import MARKS, RARE, Ambiguity, NumberFormat, Shape, decide, is_shown_throughout
-from oneclick_pipeline.raw.numbers import APOSTROPHES, BLANKS, LIKE_A_NUMBER, bare, unsigned
+from oneclick_pipeline.raw.number_formats import MARKS, RARE, NumberFormat, Shape, decide, is_shown_throughout
+from oneclick_pipeline.raw.numbers import APOSTROPHES, BLANKS, LIKE_A_NUMBER, number, unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from oneclick_pipeline.contracts.schema import Column, Table
-    from oneclick_pipeline.settings import ColumnFormat
+    from oneclick_pipeline.formats import ColumnFormat
 
 FIRST_ROWS = 20_000
 
@@ -85,14 +85,14 @@ def of_all_rows(rows: nw.LazyFrame, table: Table, column: Column, file: str = ""
     decision = decide(shapes(rows, column.name), whole=column.kind == "int")
     if isinstance(decision, NumberFormat):
         return decision
-    value = rows.filter(nw.col("line") == decision.line).select(column.name).collect()[column.name][0]
-    readings = [reading(value, one) for one in decision.formats]
+    value = rows.filter(nw.col("line") == decision.line).select(column.name).collect()[column.name].item()
+    readings = [reading(value.strip(), one) for one in decision.formats]
     remedy = "; ".join(
         f"if it is {text}, add to settings.yaml: {_setting(table.file, column.header, one)}"
         for text, one in zip(readings, decision.formats, strict=True)
     )
     raise BadInputError(
-        f"the number can be read as {' or as '.join(readings)}, and the column does not show which",
+        f"it can be read as {' or '.join(readings)}, and the other values of the column do not show which is meant",
         file=file or f"{table.file}.csv",
         line=decision.line,
         column=column.header,
@@ -125,17 +125,13 @@ def shapes(rows: nw.LazyFrame, name: str) -> list[Shape]:
 
 
 def reading(text: str, format: NumberFormat) -> str:  # noqa: A002 - the word for it
-    """What a number is under a format, in plain digits with a point.
+    """What a number is under a format, in digits with a point.
 
-    >>> [reading("4,810", NumberFormat(*marks)) for marks in ((".", ","), (",", ""))]
-    ['4810', '4.81']
+    >>> [reading("4,810", NumberFormat(*marks)) for marks in ((".", ","), (",", ""), (".", ""))]
+    ['4810', '4.81', 'no number']
     """
-    sign = "-" if any(mark in text for mark in "-\u2010\u2011\u2012\u2013\u2212(") else ""
-    frame = nw.from_dict({"text": [text]}, backend="polars").select(bare(nw.col("text")))
-    digits = str(frame["text"][0]).replace(format.grouping or "\0", "")
-    whole, _, fraction = digits.replace(format.decimal or "\0", ".").partition(".")
-    fraction = fraction.rstrip("0")
-    return sign + whole + (f".{fraction}" if fraction else "")
+    value: float | None = nw.from_dict({"text": [text]}, backend="polars").select(number(nw.col("text"), format))["text"][0]
+    return "no number" if value is None else f"{value:.15g}"
 
 
 def _setting(file: str, header: str, format: NumberFormat) -> str:  # noqa: A002 - the word for it

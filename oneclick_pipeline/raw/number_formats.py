@@ -1,8 +1,8 @@
 """How the numbers of a column are written: decimal mark and grouping, decided on all of its values.
 
-A value by itself may be readable in two ways: `4,810` is 4810 or 4.81. What other values of its column show settles it: `1,250.50`
-and `1,250,000` that the comma groups, `0,5` that it is the decimal mark. Where nothing settles it, there is no decision but an
-`Ambiguity`. Values are given by their `Shape`, so that few of them stand for a whole column.
+A value by itself may have two readings: `4,810` is 4810 or 4.81. What the other values of its column show settles it: `1,250.50`
+that the comma groups, `0,5` that it is the decimal mark. Where nothing settles it, the outcome is an `Ambiguity`. Values are
+given by their `Shape`, so that few of them stand for a whole column.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def meaning(shape: Shape, *, whole: bool) -> _Meaning | None:
     digits = re.split("[., ']", mantissa)
     marks = re.findall("[., ']", mantissa)
     if not marks:
-        return _Meaning(ungrouped=len(mantissa) > 3 and not shape.zero)
+        return _Meaning(ungrouped=mantissa.startswith("9999") and not shape.zero)
     last, others = marks[-1], set(marks[:-1])
     if len(marks) == 1 and last in MARKS:
         if exponent or shape.zero or not 1 <= len(digits[0]) <= 3 or len(digits[1]) != 3:  # noqa: PLR2004 - thousands
@@ -181,7 +181,7 @@ def decide(shapes: Sequence[Shape], *, whole: bool) -> NumberFormat | Ambiguity:
         line = min(column.lines[m] for m in (*column.certain(), *opens) if _role(m, best) != _role(m, rivals[0]))
         return Ambiguity(line, (best, rivals[0]))
     evidence = column.fitting(best) + sum(column.values[m] for m in column.values if m.ungrouped)
-    for one in sorted(opens, key=column.lines.__getitem__):
+    for one in sorted(opens, key=lambda m: column.lines[m]):
         shown = sum(column.values[m] for m in fits if one.open in (m.decimal, m.grouping))
         if column.values[one] > (RARE * shown if one.fits(best) else evidence):
             return Ambiguity(column.lines[one], _readings(one.open, best))

@@ -78,11 +78,6 @@ def _integer_pattern(decimal: str, grouping: str) -> str:
     return f"^{_written(f'(?:0*[0-9]{_FEW}{grouped}){fraction}', _CURRENCY)}$"
 
 
-def bare(text: nw.Expr) -> nw.Expr:
-    """A number without sign, currency and percent sign, and without the blanks and apostrophes in it."""
-    return unsigned(text).str.replace_all(f"[{BLANKS}{APOSTROPHES}]", "")
-
-
 def unsigned(text: nw.Expr) -> nw.Expr:
     """A number without sign, currency and percent sign, and without the blanks around them."""
     inner = text.str.replace_all(f"{_CURRENCY}|[()%]", "")
@@ -91,7 +86,7 @@ def unsigned(text: nw.Expr) -> nw.Expr:
 
 def _digits(text: nw.Expr, format: NumberFormat) -> nw.Expr:  # noqa: A002 - the word for it
     """Digits and a decimal point: what engines read."""
-    digits = bare(text)
+    digits = unsigned(text).str.replace_all(f"[{BLANKS}{APOSTROPHES}]", "")
     if format.grouping in (".", ","):
         digits = digits.str.replace_all(format.grouping, "", literal=True)
     return digits.str.replace_all(",", ".", literal=True) if format.decimal == "," else digits
