@@ -21,7 +21,7 @@ from oneclick_pipeline.contracts.schema import Column, Table
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw.export import all_rows, unchanged
 from oneclick_pipeline.raw.facts import inspect
-from oneclick_pipeline.raw.numbers import NUMBER
+from oneclick_pipeline.raw.numbers import LIKE_A_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -136,7 +136,7 @@ def _usable(texts: pl.DataFrame, columns: list[tuple[str, str]]) -> tuple[dict[s
     used, ignored = {}, {}
     for name, header in columns:
         values = texts[name].drop_nulls()
-        numbers = values.str.contains(NUMBER).sum()
+        numbers = values.str.contains(LIKE_A_NUMBER).sum()
         if header in KEYS:
             used[header] = name
         elif not header:

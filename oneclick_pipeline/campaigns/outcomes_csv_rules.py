@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import narwhals as nw
 import polars as pl
 
+from oneclick_pipeline.contracts.schema import Column, Table
+from oneclick_pipeline.raw import number_columns
 from oneclick_pipeline.raw.numbers import number
 
 if TYPE_CHECKING:
@@ -68,7 +70,11 @@ def split(
     customer, offer = pl.col("=customer_id"), pl.col("=offer_id")
     customer_id = pl.when(customer.str.contains(_INTEGER)).then(customer).cast(pl.Int64)
     arm = pl.when(offer.str.to_lowercase() == CONTROL).then(pl.lit(CONTROL)).otherwise(offer)
-    values = [number(nw.col(f"={h}")).alias(f"#{h}") for h in (*outcomes, *covariates)]
+    columns = [Column(f"={h}", "float", "", header=h) for h in (*outcomes, *covariates)]
+    formats = number_columns.of_rows(
+        nw.from_native(texts.lazy()), Table("campaign", "campaigns", "", tuple(columns), file="campaign")
+    )
+    values = [number(nw.col(c.name), formats[c.name]).alias(f"#{c.header}") for c in columns]
     rows = nw.from_native(texts).with_columns(values).to_native()
     rows = rows.with_columns(customer_id.alias("customer_id"), arm.alias("offer_id"))
     rows = rows.with_columns(pl.len().over("customer_id").alias("times"))

@@ -36,7 +36,6 @@ class Header:
         misspelt: Headers that were delivered in another spelling -> the contract's.
         empty_tail: How many those are: fields that must be empty.
         lines: Lines up to the first row.
-        sample: Fields of the first rows.
         set_aside: Lines above the header, by kind.
     """
 
@@ -46,7 +45,6 @@ class Header:
     misspelt: dict[str, str]
     empty_tail: int
     lines: int
-    sample: tuple[list[str], ...]
     set_aside: SetAside
 
 
@@ -94,9 +92,8 @@ def read(head: str, table: Table, path: Path, delimiter: str | None) -> Header:
     rows = [r.fields for r in _records(head, mark, lines, _SAMPLE_LINES) if r.fields and any(r.fields)]
     required = [c.header for c in table.columns if not c.nullable]
     names, tail = _with_tail(names, rows, mark, required)
-    sample = tuple(row for row in rows if len(row) == len(names))
     misspelt = {old: new for old, new in matched.items() if old != new}
-    return Header(mark, delivered, names, misspelt, tail, lines, sample, above)
+    return Header(mark, delivered, names, misspelt, tail, lines, above)
 
 
 def _records(head: str, delimiter: str, after: int, most: int) -> list[Record]:
