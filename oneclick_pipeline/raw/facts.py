@@ -126,7 +126,7 @@ def inspect(
     found, names = text.header, text.header.names
     shape = Shape(found.delimiter, len(names), names.index(table.columns[0].header), found.empty_tail)
     with text.path.open("rb") as file:
-        scan = lines.scan(file, shape, header_bytes=text.header_bytes, header_lines=found.lines)
+        scan = lines.scan(file, shape, header_bytes=text.header_bytes, header_lines=found.lines, whole=text.quoted)
     plain = 0 if scan.whole else scan.lines - found.lines - len(scan.odd)
     expected = {c.header for c in table.columns}
     facts = FileFacts(

@@ -99,7 +99,7 @@ def read(head: str, table: Table, path: Path, delimiter: str | None) -> Header:
 def _records(head: str, delimiter: str, after: int, most: int) -> list[Record]:
     """The records of some lines at the beginning of a file."""
     lines = [line.rstrip("\r") for line in head.split("\n", after + most)[after : after + most]]
-    return list(records([Block(range(after + 1, after + len(lines) + 1), lines)], delimiter))
+    return [Record(*found) for found in records([Block(range(after + 1, after + len(lines) + 1), lines)], delimiter)]
 
 
 def _first_record(head: str, delimiter: str | None, expected: Collection[str]) -> tuple[str, Record | None, SetAside]:

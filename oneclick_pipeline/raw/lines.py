@@ -21,6 +21,8 @@ MAX_LINE_BYTES = 65_536
 
 MAX_ODD_LINES, MAX_ODD_BYTES = 100_000, 32 << 20
 """With more odd lines, or longer ones, every line of a file is read as an odd one."""
+_MANY = 1_000
+"""The same with more than these, where most lines are odd."""
 
 _CHUNK = 256 << 10
 _DIGITS = 10
@@ -79,8 +81,9 @@ class Scan:
     def count(self, block: bytes) -> None:
         """Count the lines of a block and their ends."""
         self.lf += block.count(b"\n")
-        self.cr += block.count(b"\r")
-        self.crlf += block.count(b"\r\n")
+        if b"\r" in block:
+            self.cr += block.count(b"\r")
+            self.crlf += block.count(b"\r\n")
 
     def look(self, block: bytes, marks: _Marks) -> None:
         """Count the lines of a block of whole lines and keep the odd ones."""
@@ -99,7 +102,8 @@ class Scan:
                 self.odd_bytes += len(self.odd[self.lines])
                 self.whole |= marks.is_open(line)
         self.count(block)
-        self.whole |= len(self.odd) > MAX_ODD_LINES or self.odd_bytes > MAX_ODD_BYTES
+        many = len(self.odd) > MAX_ODD_LINES or len(self.odd) > max(_MANY, self.lines // 2)
+        self.whole |= many or self.odd_bytes > MAX_ODD_BYTES
 
 
 class _Marks:
@@ -166,7 +170,7 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece if piece.endswith(b"\n") else piece + file.readline(MAX_LINE_BYTES + 1)
 
 
-def scan(file: IO[bytes], shape: Shape, *, header_bytes: int, header_lines: int) -> Scan:
+def scan(file: IO[bytes], shape: Shape, *, header_bytes: int, header_lines: int, whole: bool = False) -> Scan:
     """Read a file once, in pieces.
 
     Args:
@@ -174,9 +178,10 @@ def scan(file: IO[bytes], shape: Shape, *, header_bytes: int, header_lines: int)
         shape: What its rows look like.
         header_bytes: Where the rows begin.
         header_lines: Lines before them.
+        whole: Whether they need not be looked at one by one.
     """
     header = file.read(header_bytes)
-    found, marks, digest = Scan(lines=header_lines), _Marks(shape), hashlib.sha256(header)
+    found, marks, digest = Scan(lines=header_lines, whole=whole), _Marks(shape), hashlib.sha256(header)
     found.count(header)
     for piece in pieces(file):
         digest.update(piece)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections import deque
 from dataclasses import dataclass
+from itertools import repeat
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from oneclick_pipeline.raw.lines import MAX_LINE_BYTES, pieces
@@ -45,6 +46,10 @@ class Record(NamedTuple):
     text: str
     fields: list[str] | None
     problem: str | None = None
+
+
+RecordFields = tuple[int, int, str, list[str] | None, str | None]
+"""The fields of a `Record`; a million named tuples would take as long as splitting as many lines."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,8 @@ def _tidy(text: str) -> str:
     return text if "\r" not in text else text.replace("\r", LINE_BREAK if '"' in text else "\ufffd")
 
 
-def records(blocks: Iterable[Block], delimiter: str, shape: Shape | None = None) -> Iterator[Record]:
-    """The records of some lines.
+def records(blocks: Iterable[Block], delimiter: str, shape: Shape | None = None) -> Iterator[RecordFields]:
+    """The records of some lines, each as the fields of a `Record`.
 
     Args:
         blocks: The lines.
@@ -121,8 +126,7 @@ def records(blocks: Iterable[Block], delimiter: str, shape: Shape | None = None)
         except csv.Error:
             split = []
         if len(split) == len(block.texts):  # every record is on one line
-            for number, text, fields in zip(block.numbers, block.texts, split, strict=True):
-                yield Record(number, 1, text, fields)
+            yield from zip(block.numbers, repeat(1), block.texts, split, repeat(None))
         else:
             lines.put_back(block)
             yield from _careful(lines, delimiter, shape)
@@ -166,7 +170,7 @@ class _Lines:
         return line[1] + "\n"
 
 
-def _careful(lines: _Lines, delimiter: str, shape: Shape | None) -> Iterator[Record]:
+def _careful(lines: _Lines, delimiter: str, shape: Shape | None) -> Iterator[RecordFields]:
     """The records of lines of which one at least is no record by itself."""
     while lines.waiting:
         lines.begin()

@@ -19,32 +19,31 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.contracts.schema import Table
     from oneclick_pipeline.raw.facts import FileFacts, Inspection
-    from oneclick_pipeline.raw.records import Record
+    from oneclick_pipeline.raw.records import RecordFields
 
 WRONG_WIDTH = "the line has a different number of fields from the header"
 _EXCERPT = 200
 
 
-def _rewritten(found: Iterable[Record], seen: Inspection, aside: SetAside) -> Iterator[str]:
+def _rewritten(found: Iterable[RecordFields], seen: Inspection, aside: SetAside) -> Iterator[str]:
     """Each record as a line whose fields are separated by U+001F; an empty one where it is no row.
 
-    One that cannot be split begins with U+001E, followed by the problem, U+001F and the line's beginning.
+    One that cannot be split begins with U+001E, followed by the problem, U+001F and the line's beginning. Further lines of a
+    record become empty ones, so that line numbers hold.
     """
-    shape, header, tail = seen.shape, seen.text.header.delivered, seen.shape.empty_tail
-    padding = [""] * tail
-    for record in found:
-        fields, problem = record.fields, record.problem
-        skipped = "\n" * (record.lines - 1)  # the further lines of a record, so that line numbers hold
-        if fields is not None and not (len(fields) == shape.width and fields[shape.id_place][:1].isdecimal() and not tail):
-            if kind := kind_of(fields, header, shape.id_place):
-                count(aside, kind, record.line)
-                yield skipped
-                continue
-            fields = [*fields, *padding][: shape.width] if shape.fits(fields) else None
-        if fields is None:
-            yield f"{PROBLEM}{problem or WRONG_WIDTH}{FIELD}{record.text[:_EXCERPT]}" + skipped
+    header, shape = seen.text.header.delivered, seen.shape
+    width, place, padding = shape.width, shape.id_place, [""] * shape.empty_tail
+    for number, lines, text, fields, problem in found:
+        line = ""
+        if fields is not None and len(fields) == width and fields[place][:1].isdecimal() and not padding:
+            line = FIELD.join(fields)
+        elif fields is not None and (kind := kind_of(fields, header, place)):
+            count(aside, kind, number)
+        elif fields is not None and shape.fits(fields):
+            line = FIELD.join([*fields, *padding][:width])
         else:
-            yield FIELD.join(fields) + skipped
+            line = f"{PROBLEM}{problem or WRONG_WIDTH}{FIELD}{text[:_EXCERPT]}"
+        yield line if lines == 1 else line + "\n" * (lines - 1)
 
 
 def split(seen: Inspection, table: Table, scratch: Path) -> tuple[pl.LazyFrame, SetAside]:

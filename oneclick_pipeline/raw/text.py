@@ -38,6 +38,7 @@ class Text:
         old_mac: Whether its lines end with CR alone, as delivered.
         header: What its first lines say.
         header_bytes: Where its rows begin.
+        quoted: Whether the header has quotes: rows will have them, too.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Text:
     old_mac: bool
     header: header.Header
     header_bytes: int
+    quoted: bool
 
 
 def prepare(path: Path, table: Table, scratch: Path, *, encoding: Encoding | None = None, delimiter: str | None = None) -> Text:
@@ -79,9 +81,12 @@ def prepare(path: Path, table: Table, scratch: Path, *, encoding: Encoding | Non
             beginning = beginning.replace("\n", "\u2028").replace("\r", "\n")
         found = header.read(beginning, table, path, delimiter)
     header_bytes = _end(head, found.lines)
-    plain = kind == container.PLAIN and used == "utf-8" and not old_mac
-    if plain and _is_plain(head[:header_bytes], found):
-        return Text(path, True, kind, used, bool(mark_bytes), old_mac, found, mark_bytes + header_bytes)  # noqa: FBT003
+    line = head[:header_bytes].removesuffix(b"\n").rsplit(b"\n", 1)[-1]
+    quoted = b'"' in line
+    plain = quoted or (line.count(found.delimiter.encode()) == len(found.names) - 1 and is_utf8(line))
+    of_file = (kind, used, bool(mark_bytes), old_mac, found)
+    if plain and kind == container.PLAIN and used == "utf-8" and not old_mac:
+        return Text(path, True, *of_file, mark_bytes + header_bytes, quoted)  # noqa: FBT003
     copy = scratch / f"{table.file}.utf8"
     end = "\r\n" if beginning.partition("\n")[0].endswith("\r") else "\n"
     first = end * (found.lines - 1) + found.delimiter.join(map(str, range(len(found.names)))) + end
@@ -89,7 +94,7 @@ def prepare(path: Path, table: Table, scratch: Path, *, encoding: Encoding | Non
         file.read(mark_bytes)
         texts = decoded(iter(lambda: file.read(_CHUNK), b""), used, old_mac=old_mac)
         container.write((text.encode("utf-8", errors="replace") for text in _below(texts, found.lines, first)), copy, path)
-    return Text(copy, False, kind, used, bool(mark_bytes), old_mac, found, len(first.encode()))  # noqa: FBT003
+    return Text(copy, False, *of_file, len(first.encode()), quoted)  # noqa: FBT003
 
 
 def _check_mark(named: Encoding | None, encoding: Encoding | None, path: Path) -> None:
@@ -156,12 +161,6 @@ def _end(head: bytes, lines: int) -> int:
     for _ in range(lines):
         end = head.find(b"\n", end) + 1 or len(head)
     return end
-
-
-def _is_plain(lines: bytes, found: header.Header) -> bool:
-    """Whether the last of some lines, the header, can be skipped by a reader that splits lines at every delimiter."""
-    line = lines.removesuffix(b"\n").rsplit(b"\n", 1)[-1]
-    return b'"' not in line and line.count(found.delimiter.encode()) == len(found.names) - 1 and is_utf8(line)
 
 
 def _below(texts: Iterable[str], lines: int, first: str) -> Iterator[str]:

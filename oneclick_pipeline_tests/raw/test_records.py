@@ -16,7 +16,7 @@ SHAPE = Shape(";", 3, 0)
 
 def split(content, shape=SHAPE):
     found = records(blocks(io.BytesIO(content.encode()), 2), shape.delimiter, shape)
-    return [(record.line, record.problem or record.fields) for record in found]
+    return [(line, problem or fields) for line, _, _, fields, problem in found]
 
 
 @pytest.mark.parametrize(
