@@ -50,7 +50,8 @@ def broken_rules(column: Column, formats: Formats) -> list[tuple[nw.Expr, nw.Exp
     if column.values:
         return [*rules, (nw.lit(f"is not {column.rule}"), ~empty & value.is_null())]
     if column.type.is_number:
-        rules.append((_no_number(column, formats[column.name]), ~empty & value.is_null()))
+        no_number = value.is_null() if column.kind == "int" else value.is_null() | ~value.is_finite()  # 1e400 is infinite
+        rules.append((_no_number(column, formats[column.name]), ~empty & no_number))
     if column.minimum is not None:
         rules.append((nw.lit(f"is not {column.rule}"), (value < column.minimum).fill_null(value=False)))
     if column.maximum is not None:
