@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oneclick_pipeline.contracts.schema import Table
+
+
+@dataclass
+class HeaderError(BadInputError):
+    """A header that lacks a column.
+
+    Attributes:
+        columns: The columns that are there.
+    """
+
+    columns: tuple[str, ...] = ()
 
 
 def split_header(line: bytes, encoding: Encoding, delimiter: str) -> tuple[str, ...] | None:
@@ -29,13 +41,14 @@ def read(path: Path, table: Table) -> tuple[Encoding, str, tuple[str, ...]]:
         BadInputError: If a column is missing or appears twice.
     """
     line, expected = first_line(path), {c.header for c in table.columns}
-    most, encoding, delimiter = -1, ENCODINGS[0], DELIMITERS[0]
+    most, encoding, delimiter = (-1, 0), ENCODINGS[0], DELIMITERS[0]
     header: tuple[str, ...] = ()
     for one in ENCODINGS:
         for mark in DELIMITERS:
             columns = split_header(line, one, mark)
-            if columns is not None and len(expected.intersection(columns)) > most:
-                most, encoding, delimiter, header = len(expected.intersection(columns)), one, mark, columns
+            if columns is not None and (len(expected.intersection(columns)), len(columns)) > most:
+                most = len(expected.intersection(columns)), len(columns)
+                encoding, delimiter, header = one, mark, columns
     _check(header, table, path, line)
     return encoding, delimiter, header
 
@@ -44,24 +57,26 @@ def _check(header: tuple[str, ...], table: Table, path: Path, line: bytes) -> No
     """Refuse a header that lacks a column or has one twice, naming the nearest match."""
     expected = [c.header for c in table.columns]
     if not set(expected) & set(header):
-        raise BadInputError(
+        raise HeaderError(
             "this is not an export of the store: the first line has none of its columns"
             + (" (the file looks binary)" if b"\0" in line else ""),
             file=str(path),
             line=1,
             value=line[:80].decode("utf-8", errors="replace"),
             remedy=f"export it again as CSV with the columns {', '.join(expected)}",
+            columns=header,
         )
     for column in expected:
         if header.count(column) > 1:
             raise BadInputError("the column appears twice", file=str(path), line=1, column=column, remedy="remove one of them")
         if column not in header:
             near = difflib.get_close_matches(column, [h for h in header if h not in expected], n=1, cutoff=0.6)
-            raise BadInputError(
+            raise HeaderError(
                 "the column is missing" + (f" (has «{near[0]}» taken its place?)" if near else ""),
                 file=str(path),
                 line=1,
                 column=column,
                 value=",".join(header),
                 remedy=f"name it «{column}» in the export",
+                columns=header,
             )

@@ -17,6 +17,9 @@ from .conftest import GOOD
         ("x,voucher,1,1,0", "customer_id", "not a customer number"),
         ("-9,voucher,1,1,0", "customer_id", "not a customer number"),
         (",voucher,1,1,0", "customer_id", "not a customer number"),
+        ("1000.5,voucher,1,1,0", "customer_id", "not a customer number"),
+        ("1e5,voucher,1,1,0", "customer_id", "not a customer number"),
+        ('"1,000",voucher,1,1,0', "customer_id", "not a customer number"),
         ("9,,1,1,0", "offer_id", "offer is missing"),
         (f"9,{'v' * 201},1,1,0", "offer_id", "too long"),
         ("9,voucher,,1,0", "revenue", "outcome is missing"),
@@ -49,6 +52,13 @@ def test_names_of_the_machinery_may_be_outcomes(write):
     found = read(write("customer_id,offer_id,line,problem,excerpt,times,broken\n1,control,1,2,3,4,5\n2,a,6,7,8,9,10\n"))
     assert found.outcomes == ("line", "problem", "excerpt", "times", "broken")
     assert found.table.iloc[1, 2:].tolist() == [6, 7, 8, 9, 10]
+
+
+def test_customer_numbers_with_a_fraction_of_zeros_are_whole(write):
+    """pandas writes a column of whole numbers that has a gap so."""
+    found = read(write("customer_id,offer_id,x\n1000.0,a,1\n2000.00,a,2\n1000,a,3\n70000000000000001.0,control,4\n"))
+    assert found.table["customer_id"].tolist() == [2000, 70000000000000001]
+    assert {(row.line, row.value) for row in found.rejected} == {(2, "1000.0"), (4, "1000")}  # one customer, on two lines
 
 
 def test_unknown_customers_are_left_out(write):
