@@ -100,7 +100,7 @@ def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
             remedy="add a numeric column for every outcome, for example revenue, and revenue_before beside it",
         )
     good, rejected = split(texts, used, outcomes, known)
-    binary = tuple(h for h in outcomes if used[h].words or h == DECLINED or set(good[h]) == {0.0, 1.0})
+    binary = tuple(h for h in outcomes if used[h].words or h == DECLINED or {*good[h].unique()} == {0.0, 1.0})
     campaign = OutcomesFile(str(path), len(texts), outcomes, binary, good.to_pandas(), rejected, ignored)
     _check_arms(campaign)
     return campaign

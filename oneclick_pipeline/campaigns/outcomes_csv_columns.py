@@ -79,14 +79,14 @@ def _reading(name: str, values: pl.Series) -> Reading | None:
     """How a column is read: as numbers, or as yes and no where more of its values are words than numbers above 1."""
     lower = values.str.to_lowercase()
     numbers = nw.from_native(values.to_frame("text")).select(number(nw.col("text"))).to_native()["text"]
-    words = _words(set(lower))
+    words = _words({*lower.unique()})
     as_words, others = lower.is_in(list(words)).sum(), (~numbers.is_in([0.0, 1.0])).sum()
     if as_words <= others:
         return Reading(name) if 2 * numbers.count() >= len(values) else None
     return Reading(name, words) if 2 * (numbers.count() + as_words) >= len(values) else None
 
 
-def _words(texts: Collection[str]) -> dict[str, float]:
+def _words(texts: set[str]) -> dict[str, float]:
     """Words that stand for 1 and 0 where a column has these texts.
 
     >>> _words({"yes", "n", "1"})
@@ -94,6 +94,6 @@ def _words(texts: Collection[str]) -> dict[str, float]:
     >>> _words({"y", "n"})
     {'y': 1.0, 'n': 0.0}
     """
-    pairs = [(yes, no) for yes, no in _YES_NO if len(yes) > 1 or {yes, no} <= set(texts)]
+    pairs = [(yes, no) for yes, no in _YES_NO if len(yes) > 1 or texts >= {yes, no}]
     values = {yes: 1.0 for yes, _ in pairs} | {no: 0.0 for _, no in pairs}
     return {word: value for word, value in values.items() if word in texts}
