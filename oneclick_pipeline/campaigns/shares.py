@@ -73,7 +73,7 @@ def exact_difference(offered: Count, controls: Count) -> Difference:
     The p-value is below 0.05 exactly where the interval does not hold 0.
 
     >>> print("{0:.2f} ({1:.4f} to {2:.4f})".format(*exact_difference(Count(100, 100), Count(0, 100))))
-    1.00 (0.9635 to 1.0000)
+    1.00 (0.9634 to 1.0000)
     >>> print("{0:.2f} ({1:.4f} to {2:.4f}), p = {3:.3f}".format(*exact_difference(Count(0, 100), Count(5, 100))))
     -0.05 (-0.1133 to -0.0046), p = 0.040
     """
