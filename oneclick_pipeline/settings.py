@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from oneclick_pipeline import yaml
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.formats import Formats
 from oneclick_pipeline.home.paths import SETTINGS, settings_file
 
 if TYPE_CHECKING:
@@ -325,6 +326,7 @@ class Settings(_Section):
     """All settings of a home."""
 
     cleaning: Cleaning = Cleaning()
+    formats: Formats = Formats()
     value: Value = Value()
     exploration: Exploration = Exploration()
     labels: Labels = Labels()

@@ -21,6 +21,7 @@ from oneclick_pipeline.campaigns.outcomes_csv_columns import KEYS, is_covariate,
 from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL, DECLINED, RejectedRow, split
 from oneclick_pipeline.contracts.schema import Column, Table
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.formats import FileFormat
 from oneclick_pipeline.raw.encoding import of_content
 from oneclick_pipeline.raw.export import unchanged
 from oneclick_pipeline.raw.facts import FileFacts, inspect
@@ -66,21 +67,24 @@ class OutcomesFile:
         return str(BadInputError(rejected.problem, self.file, rejected.line, rejected.column, rejected.value, rejected.remedy))
 
 
-def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
+def read(path: Path, *, known: Collection[int] | None = None, written: FileFormat | None = None) -> OutcomesFile:
     """Read and check a file of outcomes.
 
     Args:
         path: The CSV.
         known: Customers that exist; None: not checked.
+        written: How the file is written, as far as that is known, see `Settings.formats`.
 
     Raises:
         BadInputError: If the file is missing, empty, lacks a column, has one twice, has no outcome, no row that can be
-            used, no control, or only controls.
+            used, no control, or only controls; if its numbers can be read in two ways.
     """
+    written = written or FileFormat()
     keys = _layout([(name, name) for name in KEYS])
     with unchanged(path), tempfile.TemporaryDirectory() as scratch:
         try:
-            facts = _with_encoding(inspect(path, keys)[0], path)
+            facts, _ = inspect(path, keys, encoding=written.encoding, delimiter=written.delimiter)
+            facts = facts if written.encoding else _with_encoding(facts, path)
         except HeaderError as error:
             raise outcomes_csv_header.foreign(error.columns, path) from error
         outcomes_csv_header.check(facts.header, path)
@@ -89,7 +93,7 @@ def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
     if texts.is_empty():
         raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
     texts = texts.with_columns(pl.col([name for name, _ in columns]).str.strip_chars().replace("", None))
-    used, ignored = usable(texts, columns)
+    used, ignored = usable(texts, columns, written.columns, str(path))
     outcomes = tuple(h for h in used if h not in KEYS and not is_covariate(h, used))
     if not outcomes:
         raise BadInputError(

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 CONTROL = "control"
 DECLINED = "declined"
-_INTEGER = r"^[+]?[0-9]{1,18}([.]0+)?$"
-_NO_FRACTION = r"[.]0+$"
 _LARGEST = 1e15  # beyond it a float no longer holds every whole number, and its square loses what is added
 _LONGEST_OFFER = 200
 
@@ -48,13 +46,13 @@ class _Rule(NamedTuple):
     Attributes:
         column: Header of the column at fault.
         broken: True of the rows that break the rule.
-        problem: What is wrong with them.
+        problem: What is wrong with them; None: see `Reading.why_none`.
         remedy: What to do.
     """
 
     column: str
     broken: pl.Expr
-    problem: str
+    problem: str | None
     remedy: str
 
 
@@ -70,10 +68,13 @@ def split(
             covariates, which may be empty.
         known: Customers that exist; None: not checked.
     """
-    values = {h: reading for h, reading in used.items() if h not in KEYS}
-    # a header may be any text: behind a `=` stands its text, behind a `#` its value
-    rows = texts.select("line", "problem", "excerpt", *(pl.col(reading.name).alias(f"={h}") for h, reading in used.items()))
-    read = [reading.value(nw.col(f"={h}")).alias(f"#{h}") for h, reading in values.items()]
+    numbers = {h: reading for h, reading in used.items() if h != "offer_id"}
+    values = {h: reading for h, reading in numbers.items() if h not in KEYS}
+    # a header may be any text: behind a `=` stands its text, behind a `#` its value, behind a `?` why it has none
+    rows = texts.select(
+        "line", "problem", "excerpt", *(pl.col(reading.column.name).alias(f"={h}") for h, reading in used.items())
+    )
+    read = [reading.value(nw.col(f"={h}")).alias(f"#{h}") for h, reading in numbers.items()]
     rows = nw.from_native(rows).with_columns(read).to_native().with_columns(*_keys())
     rows = rows.with_columns(pl.len().over("customer_id").alias("times"))
     rules = [
@@ -85,15 +86,17 @@ def split(
         first = first.when(rule.broken.fill_null(value=False)).then(i)
     rows = rows.with_columns(first.otherwise(None).cast(pl.Int32).alias("broken"))
     good = rows.filter(pl.col("broken").is_null())
-    bad = rows.filter(pl.col("broken").is_not_null()).iter_rows(named=True)
+    bad = rows.filter(pl.col("broken").is_not_null())
+    why = [reading.why_none(nw.col(f"={h}")).alias(f"?{h}") for h, reading in values.items()]
+    bad = nw.from_native(bad).with_columns(why).to_native()
     renamed = [pl.col(f"#{h}").alias(h) for h in (*outcomes, *(h for h in values if h not in outcomes))]
-    return good.select("customer_id", "offer_id", *renamed), tuple(_rejected(row, rules) for row in bad)
+    return good.select("customer_id", "offer_id", *renamed), tuple(_rejected(row, rules) for row in bad.iter_rows(named=True))
 
 
 def _keys() -> tuple[pl.Expr, pl.Expr]:
-    """customer_id and offer_id of their texts."""
-    customer, offer = pl.col("=customer_id"), pl.col("=offer_id")
-    customer_id = pl.when(customer.str.contains(_INTEGER)).then(customer.str.replace(_NO_FRACTION, "")).cast(pl.Int64)
+    """customer_id and offer_id: a number that is not negative, and a text."""
+    customer, offer = pl.col("#customer_id"), pl.col("=offer_id")
+    customer_id = pl.when(customer >= 0).then(customer)
     arm = pl.when(offer.str.to_lowercase() == CONTROL).then(pl.lit(CONTROL)).otherwise(offer)
     return customer_id.alias("customer_id"), arm.alias("offer_id")
 
@@ -121,11 +124,8 @@ def _rules_of_value(header: str, reading: Reading, outcome: bool) -> Iterator[_R
     if outcome:
         remedy = "write 0 for customers who did nothing; no customer may be left out"
         yield _Rule(header, cell.is_null(), "the outcome is missing", remedy)
-    unread = cell.is_not_null() & value.is_null()
-    if reading.words:
-        words = ", ".join(reading.words)
-        yield _Rule(header, unread, f"is neither 1 nor 0 nor one of the column's words ({words})", "write one of them")
-    yield _Rule(header, unread, "is not a number", "write digits, with a point or comma before the fraction")
+    remedy = "write one of them" if reading.words else "write it as the other numbers of the column are written"
+    yield _Rule(header, cell.is_not_null() & value.is_null(), None, remedy)
     remedy = f"write a number from -{_LARGEST:g} to {_LARGEST:g}"
     yield _Rule(header, value.abs() > _LARGEST, "is not a possible value", remedy)
     if header == DECLINED:
@@ -137,4 +137,5 @@ def _rejected(row: dict[str, Any], rules: list[_Rule]) -> RejectedRow:
     if row["broken"] < 0:
         return RejectedRow(row["line"], None, row["excerpt"], row["problem"], "fix the line")
     rule = rules[row["broken"]]
-    return RejectedRow(row["line"], rule.column, row[f"={rule.column}"] or "", rule.problem, rule.remedy)
+    problem = rule.problem or row[f"?{rule.column}"]
+    return RejectedRow(row["line"], rule.column, row[f"={rule.column}"] or "", problem, rule.remedy)

@@ -15,13 +15,18 @@ from oneclick_pipeline.clean.duplicates import same_keys
 from oneclick_pipeline.clean.lists import listing, whole_lines
 from oneclick_pipeline.clean.quarantine import CONFLICT
 from oneclick_pipeline.clean.quick import read_quickly
-from oneclick_pipeline.clean.reading import read_carefully
+from oneclick_pipeline.clean.reading import read_carefully, read_plainly
 from oneclick_pipeline.clean.texts import stripped
 from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
+from oneclick_pipeline.raw import number_columns
 
 if TYPE_CHECKING:
-    from oneclick_pipeline.clean.reading import Compute
+    from collections.abc import Mapping
+
+    from oneclick_pipeline.clean.reading import Compute, Reading
+    from oneclick_pipeline.clean.rules import Formats
     from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline.raw.number_formats import NumberFormat
     from oneclick_pipeline.settings import Cleaning
 
 
@@ -56,8 +61,21 @@ def _without(frame: nw.LazyFrame, lines: list[int]) -> nw.LazyFrame:
     return frame.filter(~nw.col("line").is_in(lines)) if lines else frame
 
 
+def _read(raw: nw.LazyFrame, table: Table, formats: Formats, compute: Compute) -> list[Reading]:
+    """Read all rows: the cheap way, and those with care that may be read wrongly that way."""
+    quick = read_quickly(raw, table, formats, compute)
+    first, doubts = read_plainly(raw, table, formats, compute) if quick is None else quick
+    if not doubts:
+        return [first]
+    return [first, read_carefully(compute(raw.filter(nw.col("line").is_in(doubts))), table, formats, compute)]
+
+
 def clean_export(
-    raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute = lambda frame: frame.collect().lazy()
+    raw: nw.LazyFrame,
+    table: Table,
+    settings: Cleaning,
+    compute: Compute = lambda frame: frame.collect().lazy(),
+    formats: Mapping[str, NumberFormat] | None = None,
 ) -> Cleaned:
     """Clean one export.
 
@@ -67,17 +85,20 @@ def clean_export(
         settings: Limits.
         compute: Computes a frame once and returns it ready to be read several times: in memory by default;
             runs pass the engine's own.
+        formats: How the numbers of a column are written, by its name, see `Export.facts`; the other columns show it.
 
     Returns:
         The clean table, what was rejected and corrected, and the counts.
+
+    Raises:
+        BadInputError: If the numbers of a column can be read in two ways.
     """
-    quick = read_quickly(raw, table, compute)
-    if quick is None:
-        parts = [read_carefully(raw, table, compute)]
-    else:
-        parts, doubts = [quick[0]], quick[1]
-        if doubts:
-            parts.append(read_carefully(compute(raw.filter(nw.col("line").is_in(doubts))), table, compute))
+    formats = number_columns.of_rows(raw, table, formats)
+    parts = _read(raw, table, formats, compute)
+    if otherwise := [name for part in parts for name in part.otherwise]:
+        decided = formats | {name: number_columns.of_all_rows(raw, table, table[name]) for name in otherwise}
+        if any(decided[name].marks != formats[name].marks for name in otherwise):
+            parts, formats = _read(raw, table, decided, compute), decided
     repairable = [c for c in table.columns if c.repairable]
     names = ["line", "bad", *table.names, *(f"text_{c.name}" for c in repairable)]
     types = parts[0].frame.collect_schema()  # words may be categories

@@ -9,9 +9,11 @@ read.
     export.py     an export that was read, its rows, and whether the file is still the same
     facts.py      what was detected about a file
     encoding.py   UTF-8, cp1251, and UTF-8 that was read as cp1251
-    dialect.py    delimiter, quotes, decimal mark
+    dialect.py    delimiter, quotes
     header.py     columns of the file and of the contract
     lines.py      one pass over the bytes: hash, line ends, lines that are not plain
     splitting.py  lines as rows of texts
     numbers.py    what counts as a number, for every reader of CSV files
+    number_formats.py  how the numbers of a column are written, decided on all of its values
+    number_columns.py  the columns of a file, and the messages where one can be read in two ways
 """

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-Encoding = Literal["utf-8", "utf-8 read as cp1251", "cp1251"]
+Encoding = Literal[
+    "utf-8",
+    "utf-8 read as cp1251",
+    "cp1251",
+    "cp866",
+    "koi8-r",
+    "mac-cyrillic",
+    "utf-16-le",
+    "utf-16-be",
+    "utf-32-le",
+    "utf-32-be",
+]
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-8 read as cp1251", "cp1251")
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8

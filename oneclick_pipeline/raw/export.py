@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import narwhals as nw
@@ -12,16 +12,19 @@ import narwhals as nw
 from oneclick_pipeline.contracts.exports import RAW, SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw import number_columns
 from oneclick_pipeline.raw.facts import FileFacts, inspect, read_facts
 from oneclick_pipeline.raw.splitting import plain_rows, split_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
 
     from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline.raw.encoding import Encoding
+    from oneclick_pipeline.raw.number_formats import NumberFormat
 
 
 @dataclass(frozen=True)
@@ -85,23 +88,36 @@ def _source(file: str) -> Table:
     return next(t for t in SOURCES if t.file == file)
 
 
-def open_export(path: Path, file: str, scratch: Path) -> Export:
+def open_export(
+    path: Path,
+    file: str,
+    scratch: Path,
+    *,
+    encoding: Encoding | None = None,
+    delimiter: str | None = None,
+    formats: Mapping[str, NumberFormat] | None = None,
+) -> Export:
     """Read one export.
 
     Args:
         path: The CSV file.
         file: Which export it is: `market_file`, `market_money`, `market_time` or `money`.
         scratch: Existing folder where a rewritten copy may be put; it must live as long as the export's frames.
+        encoding: Encoding of the file, where that is known.
+        delimiter: Its delimiter, where that is known.
+        formats: How its numbers are written, by the column's name, where that is known.
 
     Raises:
-        BadInputError: See `facts.inspect`; also when no row follows the header.
+        BadInputError: See `facts.inspect` and `number_columns.of_rows`; also when no row follows the header.
     """
     table = _source(file)
-    facts, odd = inspect(path, table)
+    facts, odd = inspect(path, table, encoding=encoding, delimiter=delimiter)
     odd_rows = split_lines(path, table, facts, odd, scratch).select(RAW[file].names)
     if not facts.plain_rows and odd_rows.head(1).collect().is_empty():
         raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
-    return Export(path, facts, odd_rows)
+    export = Export(path, facts, odd_rows)
+    decided = number_columns.of_rows(nw.from_native(export.lines()), table, formats, str(path))
+    return replace(export, facts=replace(facts, formats=decided))
 
 
 def read(path: Path, file: str, scratch: Path) -> tuple[nw.LazyFrame, FileFacts]:

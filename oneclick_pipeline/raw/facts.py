@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.engine.verification import damaged
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.raw import dialect, header, lines
+from oneclick_pipeline.raw import header, lines
 from oneclick_pipeline.raw.encoding import Encoding, has_byte_order_mark
+from oneclick_pipeline.raw.number_formats import NumberFormat
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,6 @@ class FileFacts:
         encoding: Encoding; `utf-8 read as cp1251` is UTF-8 that was decoded as cp1251 and encoded again.
         byte_order_mark: Whether the file begins with one.
         delimiter: Character between fields.
-        decimal_mark: `,` or `.`; `none` where the sampled numbers have no fraction.
         line_end: `LF`, `CRLF`, `CR` or `mixed`.
         header: Columns as delivered, in order.
         extra_columns: Columns that the contract does not know; they are ignored.
@@ -40,6 +40,7 @@ class FileFacts:
         not_plain: Numbers of the lines between those: odd ones, and blank ones, which do not count as rows.
         modified_ns: When the file was last written to, nanoseconds since 1970; a program that copies a file may set it.
         changed_ns: When anything about the file last changed; it cannot be set. 0: not recorded.
+        formats: How the numbers of a column are written, by the column's name; empty: not recorded.
     """
 
     file: str
@@ -48,7 +49,6 @@ class FileFacts:
     encoding: Encoding
     byte_order_mark: bool
     delimiter: str
-    decimal_mark: str
     line_end: str
     header: tuple[str, ...]
     extra_columns: tuple[str, ...]
@@ -57,6 +57,7 @@ class FileFacts:
     not_plain: tuple[int, ...]
     modified_ns: int
     changed_ns: int = 0
+    formats: dict[str, NumberFormat] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The facts as text, to be kept with the raw table."""
@@ -66,11 +67,21 @@ class FileFacts:
     def from_json(cls, text: str) -> FileFacts:
         """The facts that `to_json` wrote."""
         fields = json.loads(text)
+        fields.pop("decimal_mark", None)  # of the previous version, which knew no grouping
+        fields["formats"] = {name: NumberFormat(**one) for name, one in fields.get("formats", {}).items()}
         return cls(**fields | {name: tuple(fields[name]) for name in ("header", "extra_columns", "not_plain")})
 
 
-def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
+def inspect(
+    path: Path, table: Table, *, encoding: Encoding | None = None, delimiter: str | None = None
+) -> tuple[FileFacts, dict[int, bytes]]:
     """Look at the export of `table` at `path`.
+
+    Args:
+        path: The file.
+        table: Table that it is cleaned into.
+        encoding: Its encoding, where that is known.
+        delimiter: Its delimiter, where that is known.
 
     Returns:
         What was detected, and the odd lines by their number (none where the file is rewritten).
@@ -82,14 +93,13 @@ def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
         raise BadInputError("the file is missing", file=str(path), remedy=f"deliver {path.name} for the month into {path.parent}")
     if not path.stat().st_size:
         raise BadInputError("the file is empty", file=str(path), remedy="export it again")
-    encoding, delimiter, names = header.read(path, table)
+    encoding, delimiter, names = header.read(path, table, encoding, delimiter)
     with path.open("rb", buffering=0) as file:
         scan = lines.scan(file, delimiter, len(names))
         # where the delimiter is a blank itself, a blank line may have the right width
         rewritten = encoding != "utf-8" or scan.whole or 1 in scan.odd or delimiter.isspace()
         file.seek(0)
         line_end = (lines.count_line_ends(file) if scan.whole else scan).line_end
-    fractions = [names.index(c.header) for c in table.columns if c.kind == "float"]
     facts = FileFacts(
         file=table.file,
         size=path.stat().st_size,
@@ -97,7 +107,6 @@ def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
         encoding=encoding,
         byte_order_mark=has_byte_order_mark(path),
         delimiter=delimiter,
-        decimal_mark=dialect.decimal_mark(path, encoding, delimiter, len(names), fractions),
         line_end=line_end,
         header=names,
         extra_columns=tuple(h for h in names if h not in {c.header for c in table.columns}),

@@ -34,23 +34,25 @@ def split_header(line: bytes, encoding: Encoding, delimiter: str) -> tuple[str, 
     return None if fields is None else tuple(field.strip() for field in fields)
 
 
-def read(path: Path, table: Table) -> tuple[Encoding, str, tuple[str, ...]]:
+def read(
+    path: Path, table: Table, encoding: Encoding | None = None, delimiter: str | None = None
+) -> tuple[Encoding, str, tuple[str, ...]]:
     """Encoding, delimiter and columns: the combination under which most of the known headers appear.
 
     Raises:
         BadInputError: If a column is missing or appears twice.
     """
     line, expected = first_line(path), {c.header for c in table.columns}
-    most, encoding, delimiter = (-1, 0), ENCODINGS[0], DELIMITERS[0]
+    encodings, delimiters = (encoding,) if encoding else ENCODINGS, (delimiter,) if delimiter else DELIMITERS
     header: tuple[str, ...] = ()
-    for one in ENCODINGS:
-        for mark in DELIMITERS:
+    most, best = (-1, 0), (encodings[0], delimiters[0], header)
+    for one in encodings:
+        for mark in delimiters:
             columns = split_header(line, one, mark)
-            if columns is not None and (len(expected.intersection(columns)), len(columns)) > most:
-                most = len(expected.intersection(columns)), len(columns)
-                encoding, delimiter, header = one, mark, columns
-    _check(header, table, path, line)
-    return encoding, delimiter, header
+            if columns is not None and (matches := (len(expected.intersection(columns)), len(columns))) > most:
+                most, best = matches, (one, mark, columns)
+    _check(best[2], table, path, line)
+    return best
 
 
 def _check(header: tuple[str, ...], table: Table, path: Path, line: bytes) -> None:

@@ -15,6 +15,7 @@ from oneclick_pipeline.orchestration.asset_specs import code_version, table_spec
 from oneclick_pipeline.orchestration.checks import CHECKS, Check, check
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.raw.export import Export, side_by_side
+from oneclick_pipeline.raw.number_columns import of_settings
 
 _CODE = code_version(clean, raw, contracts)
 _LISTS = ("rejected_rows", "corrections")
@@ -61,9 +62,11 @@ def clean_tables(
     exports = {export.facts.file: export for export in (market_file, market_money, market_time, money)}
     with home.step(context) as step:
         settings = home.settings().cleaning
+        given = {s.file: of_settings(home.settings().formats.of(s.file).columns, s) for s in SOURCES}
+        formats = {file: export.facts.formats | given[file] for file, export in exports.items()}
         with side_by_side(exports.values()):
             lines = {file: step.take(export) for file, export in exports.items()}
-            cleaned = {s.name: clean_export(lines[s.file], s, settings, step.compute) for s in SOURCES}
+            cleaned = {s.name: clean_export(lines[s.file], s, settings, step.compute, formats[s.file]) for s in SOURCES}
             lists = [
                 step.stage(nw.concat([c.rejected for c in cleaned.values()]), "rejected_rows"),
                 step.stage(nw.concat([c.corrections for c in cleaned.values()]), "corrections"),
