@@ -3,6 +3,8 @@
 import pytest
 
 from oneclick_pipeline.campaigns.outcomes_csv import read
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.formats import ColumnFormat, FileFormat
 
 
 def campaign(write, *values):
@@ -64,3 +66,57 @@ def test_what_was_before_may_be_yes_and_no(write):
 def test_shares_are_what_can_only_be_0_or_1(write):
     found = read(write("customer_id,offer_id,a,b,c,declined\n1,control,0,0,0,0\n2,mail,1,0,2,0\n"))
     assert found.binary == ("a", "declined")
+
+
+def read_as(write, header, *values, written=None):
+    """A column of a file as it was read: the numbers, and the texts of the rejected rows."""
+    ids = [str(i) for i in range(len(values))] if header == "x" else values
+    outcomes = values if header == "x" else ["1"] * len(values)
+    rows = [f"{one};{'mail' if i % 2 else 'control'};{x}" for i, (one, x) in enumerate(zip(ids, outcomes, strict=True))]
+    found = read(write("\n".join(["customer_id;offer_id;x", *rows]) + "\n"), written=written)
+    return found.table[header].tolist(), [row.value for row in found.rejected]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "rejected"),
+    [
+        (["4,810.50", "2,500", "7"], [4810.5, 2500, 7], []),
+        (["4 810,50", "2\u202f500 ₽", "1\u00a0234"], [4810.5, 2500, 1234], []),
+        (["1'250.5", "−3", "(0.5)", "$4", "3-"], [1250.5, -3, -0.5, 4, -3], []),
+        (["0,5", "2,25", "5,230"], [0.5, 2.25, 5.23], []),
+        (["4810.50", "3000", "12", "5,230"], [4810.5, 3000, 12], ["5,230"]),
+    ],
+)
+def test_numbers_are_read_as_those_of_the_exports(write, values, expected, rejected):
+    assert read_as(write, "x", *values) == (expected, rejected)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "rejected"),
+    [
+        (["1000.0", "1001.0", "1001.5", "1e5"], [1000, 1001], ["1001.5", "1e5"]),
+        (["1,000", "1,064"], [1000, 1064], []),
+        (["1000", "1064", "1,000", "7"], [1000, 1064, 7], ["1,000"]),
+        (["1", "+2", "-3"], [1, 2], ["-3"]),
+    ],
+)
+def test_customer_numbers_never_lose_digits(write, values, expected, rejected):
+    assert read_as(write, "customer_id", *values) == (expected, rejected)
+
+
+@pytest.mark.parametrize("header", ["customer_id", "x"])
+def test_column_with_two_readings_stops_the_import_and_names_both(write, header):
+    with pytest.raises(BadInputError) as error:
+        read_as(write, header, "1", "2", "1,000", "3,000")
+    message = str(error.value)
+    assert "line 4" in message
+    assert f"«{header}»" in message
+    assert "1000 or 1" in message
+    for marks in ('{decimal: ".", grouping: ","}', '{decimal: ",", grouping: ""}'):
+        assert f'formats: {{campaign: {{columns: {{"{header}": {marks}}}}}}}' in message
+
+
+@pytest.mark.parametrize(("marks", "expected"), [((".", ","), [1, 1000, 3000]), ((",", ""), [1, 1, 3])])
+def test_settings_say_which_reading_is_meant(write, marks, expected):
+    written = FileFormat(columns={"x": ColumnFormat(decimal=marks[0], grouping=marks[1])})
+    assert read_as(write, "x", "1", "1,000", "3,000", written=written) == (expected, [])

@@ -7,6 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns.outcomes_csv import read
+from oneclick_pipeline.errors import BadInputError
 
 from .conftest import GOOD
 
@@ -19,14 +20,13 @@ from .conftest import GOOD
         (",voucher,1,1,0", "customer_id", "not a customer number"),
         ("1000.5,voucher,1,1,0", "customer_id", "not a customer number"),
         ("1e5,voucher,1,1,0", "customer_id", "not a customer number"),
-        ('"1,000",voucher,1,1,0', "customer_id", "not a customer number"),
         ("9,,1,1,0", "offer_id", "offer is missing"),
         (f"9,{'v' * 201},1,1,0", "offer_id", "too long"),
         ("9,voucher,,1,0", "revenue", "outcome is missing"),
         ("9,voucher,abc,1,0", "revenue", "not a number"),
         ("9,voucher,inf,1,0", "revenue", "not a number"),
         ("9,voucher,nan,1,0", "revenue", "not a number"),
-        ("9,voucher,1e999,1,0", "revenue", "not a possible value"),
+        ("9,voucher,1e999,1,0", "revenue", "not a number"),
         ("9,voucher,1,-1e16,0", "revenue_before", "not a possible value"),
         ("9,voucher,1,?,0", "revenue_before", "not a number"),
         ("9,voucher,1,1,2", "declined", "neither 0 nor 1"),
@@ -77,7 +77,13 @@ def test_every_row_is_used_or_named_whatever_it_holds(write, rows, delimiter):
     good = [["901", "control", "1.5"], ["902", "a", "2"], ["903", "a", "3"], ["904", "control", "3"]]
     filler = [[str(910 + i), "a", "1"] for i in range(8)]  # most of the outcomes are numbers, so that the column is one
     lines = [delimiter.join(row) for row in [["customer_id", "offer_id", "x"], *good, *filler, *rows]]
-    found = read(write("\n".join(lines) + "\n"))
+    path = write("\n".join(lines) + "\n")
+    try:
+        found = read(path)
+    except BadInputError:  # the numbers can be read in two ways
+        with pytest.raises(BadInputError, match=r"line \d+, .*can be read as .*formats"):
+            read(path)
+        return
     written = sum(line.strip() != "" for line in lines[1:])
     assert found.rows_read == written == len(found.table) + len(found.rejected)
     assert not found.table["customer_id"].duplicated().any()
