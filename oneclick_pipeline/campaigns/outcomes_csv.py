@@ -47,6 +47,9 @@ class OutcomesFile:
         table: customer_id, offer_id, the outcomes and their covariates: the rows that are used.
         rejected: The rows that are not.
         ignored: Columns that are not used, each with the reason.
+        encoding: Encoding of the file.
+        delimiter: Character between its fields.
+        formats: How numbers, or yes and no, are written, by column; digits alone are left out.
     """
 
     file: str
@@ -56,6 +59,9 @@ class OutcomesFile:
     table: pd.DataFrame
     rejected: tuple[RejectedRow, ...]
     ignored: dict[str, str]
+    encoding: str
+    delimiter: str
+    formats: dict[str, str]
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -105,7 +111,18 @@ def read(path: Path, *, known: Collection[int] | None = None, written: FileForma
         )
     good, rejected = split(texts, used, outcomes, known)
     binary = tuple(h for h in outcomes if used[h].words or h == DECLINED or {*good[h].unique()} == {0.0, 1.0})
-    campaign = OutcomesFile(str(path), len(texts), outcomes, binary, good.to_pandas(), rejected, ignored)
+    campaign = OutcomesFile(
+        file=str(path),
+        rows_read=len(texts),
+        outcomes=outcomes,
+        binary=binary,
+        table=good.to_pandas(),
+        rejected=rejected,
+        ignored=ignored,
+        encoding=facts.encoding,
+        delimiter=facts.delimiter,
+        formats={h: str(reading) for h, reading in used.items() if reading.words or any(reading.format.marks)},
+    )
     _check_arms(campaign)
     return campaign
 

@@ -41,6 +41,10 @@ class Reading:
     format: NumberFormat = field(default_factory=NumberFormat)
     words: dict[str, float] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """How it is written, in words."""
+        return " and ".join(self.words) if self.words else str(self.format)
+
     def value(self, text: nw.Expr) -> nw.Expr:
         """The value of a text, null where it has none."""
         if self.column.kind == "int":

@@ -102,6 +102,7 @@ def render(campaign: OutcomesFile, table: pd.DataFrame) -> Group:
     """The effects as a table for a terminal, below what was read."""
     facts = Text(
         f"{campaign.rows_read:,} rows read: {len(campaign.table):,} used, {len(campaign.rejected):,} left out\n"
+        f"Written in {_written(campaign)}\n"
         f"Customers: {', '.join(f'{plain(offer)} {size:,}' for offer, size in campaign.sizes.items())}\n" + _split(table)
     )
     grid = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
@@ -123,6 +124,13 @@ def render(campaign: OutcomesFile, table: pd.DataFrame) -> Group:
         )
     exact = _EXACT if (table["method"] == "exact").any() else ""
     return Group(facts, grid, Text(_NOTE + exact, "dim"))
+
+
+def _written(campaign: OutcomesFile) -> str:
+    """How the file is written, in one line."""
+    delimiter = {"\t": "tabs"}.get(campaign.delimiter, f"«{campaign.delimiter}»")
+    columns = [f"{plain(header)} with {one}" for header, one in campaign.formats.items()]
+    return "; ".join([f"{campaign.encoding}, {delimiter} between fields", *columns])
 
 
 def _split(table: pd.DataFrame) -> str:
@@ -163,6 +171,9 @@ def as_json(campaign: OutcomesFile, table: pd.DataFrame) -> dict[str, Any]:
         "rows_used": len(campaign.table),
         "rows_rejected": len(campaign.rejected),
         "sizes": campaign.sizes,
+        "encoding": campaign.encoding,
+        "delimiter": campaign.delimiter,
+        "formats": campaign.formats,
         "ignored_columns": campaign.ignored,
         "effects": records,
         "rejected": [asdict(row) for row in campaign.rejected],

@@ -98,6 +98,33 @@ def test_command_names_rows_left_out_and_ends_with_3(write, tmp_path):
     }
 
 
+def test_command_says_how_the_file_was_read(write, tmp_path):
+    text = "customer_id;offer_id;revenue;Купил\n1;control;1 250,5;да\n2;control;0,5;нет\n3;mail;7;да\n4;mail;8;нет\n"
+    result = run(write(text), "--json", tmp_path / "out.json", home=tmp_path)
+    content = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    formats = {"revenue": "decimal comma and blanks between thousands", "Купил": "да and нет"}
+    assert (content["encoding"], content["delimiter"], content["formats"]) == ("utf-8", ";", formats)
+    words = " ".join(result.output.split())
+    assert (
+        "Written in utf-8, «;» between fields; revenue with decimal comma and blanks between thousands; Купил with да and нет"
+        in words
+    )
+
+
+def test_settings_of_the_home_say_how_numbers_are_written(write, tmp_path):
+    path = write("customer_id;offer_id;x\n1;control;4,810\n2;mail;3,500\n")
+    stopped = run(path, home=tmp_path)
+    assert stopped.exit_code != 0
+    assert "4810 or 4.81" in str(stopped.exception)
+    (tmp_path / "settings.yaml").write_text(
+        'formats: {campaign: {columns: {"x": {decimal: ".", grouping: ","}}}}', encoding="utf-8"
+    )
+    result = run(path, "--json", tmp_path / "out.json", home=tmp_path)
+    assert result.exit_code == 0, result.output
+    content = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert content["effects"][0]["mean_controls"] == 4810
+
+
 def test_command_says_that_few_are_too_few(write, tmp_path):
     result = run(write(GOOD), "--json", "-", home=tmp_path)
     content = json.loads(result.stdout)
