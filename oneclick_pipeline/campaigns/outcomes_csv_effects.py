@@ -30,7 +30,7 @@ _NOTE = (
     "Effect: offer minus control; * adjusted for the value before (CUPED). Within chance, allowing for the number of\n"
     "offers, or too few customers; shows: the smallest effect that this many would show."
 )
-_EXACT = "\n† Difference of two shares with an exact interval, few customers having either outcome; not adjusted."
+_EXACT = "\n† Difference of two shares with an exact interval, not adjusted: few in a group have the outcome, or lack it."
 _SMALLEST_P = 0.0005
 _VERDICTS = {"sample_ratio_mismatch": "split broken", "nothing_varies": "nothing varies within the groups"}
 

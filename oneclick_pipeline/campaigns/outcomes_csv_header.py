@@ -36,9 +36,9 @@ def foreign(columns: Sequence[str], path: Path) -> BadInputError:
             near = _nearest(key, columns)
             missing.append(f"«{key}» is missing" + (f" (is it «{near}»?)" if near else ""))
     store = next((t.file for t in SOURCES if len({c.header for c in t.columns} & set(columns)) >= _STORE_COLUMNS), None)
-    what = (
-        f"this is an export of the store ({store}), not the file of a campaign" if store else "this is not the file of a campaign"
-    )
+    what = "this is not the file of a campaign" + (" (it looks binary)" if any("\0" in column for column in columns) else "")
+    if store:
+        what = f"this is an export of the store ({store}), not the file of a campaign"
     return BadInputError(f"{what}: {', '.join(missing)}", file=str(path), line=1, value=", ".join(columns), remedy=_NEEDS)
 
 

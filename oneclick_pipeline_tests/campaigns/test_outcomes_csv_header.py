@@ -16,6 +16,7 @@ from oneclick_pipeline.errors import BadInputError
         ("customerid|offerid|revenue", ["is it «customerid»?", "is it «offerid»?"]),
         ("a,b,c", ["«customer_id» is missing, «offer_id» is missing"]),
         ("id,Период,Выручка", ["an export of the store (market_money)", "is it «id»?"]),
+        ("P\0K\3\4", ["looks binary"]),
         ("id;Прибыль", ["an export of the store (money)"]),
     ],
 )
