@@ -116,15 +116,20 @@ def _reading(texts: pl.DataFrame, column: Column, given: Mapping[str, ColumnForm
     """How a column is read: as numbers, or as yes and no where more of its values are words than numbers above 1."""
     values = texts[column.name].drop_nulls()
     lower = values.str.to_lowercase()
-    words = _words({*lower.unique()})
+    words = _words({*lower.filter(lower.is_in([word for pair in _YES_NO for word in pair])).unique()})
     as_words, like_numbers = int(lower.is_in(list(words)).sum()), int(values.str.contains(LIKE_A_NUMBER).sum())
     if 2 * (as_words + like_numbers) < len(values):
         return None
     reading = Reading(column, _format(texts, column, given, file))
-    numbers = nw.from_native(values, series_only=True).to_frame().select(reading.value(nw.col(column.name)))[column.name]
-    if as_words > (~numbers.is_in([0.0, 1.0])).sum():
+    if words and as_words > _above_1(values, reading):
         return Reading(column, reading.format, words)
     return reading if 2 * like_numbers >= len(values) else None
+
+
+def _above_1(values: pl.Series, reading: Reading) -> int:
+    """How many values are numbers other than 0 and 1."""
+    numbers = nw.from_native(values.to_frame("text")).select(reading.value(nw.col("text")))["text"]
+    return int((~numbers.is_in([0.0, 1.0])).sum())
 
 
 def _words(texts: set[str]) -> dict[str, float]:
