@@ -6,6 +6,7 @@ unambiguous that way is left to `reading`, as all rows are on other engines: the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING
@@ -54,8 +55,8 @@ def read_quickly(raw: nw.LazyFrame, table: Table, formats: Formats, compute: Com
     native = raw.to_native()
     if not isinstance(native, pl.LazyFrame) or any(c.kind in ("str", "bool") and not is_word(c) for c in table.columns):
         return None
-    first = native.head(_FIRST_ROWS).collect()
-    texts = stripped(nw.from_native(first.lazy()), table)
+    vocabularies = replace(table, columns=tuple(c for c in table.columns if is_word(c)))
+    texts = stripped(nw.from_native(native.select(vocabularies.names).head(_FIRST_ROWS).collect().lazy()), vocabularies)
     columns: list[pl.Expr] = []
     words: dict[str, dict[int, tuple[str, str]]] = {}
     for c in table.columns:

@@ -50,7 +50,8 @@ def broken_rules(column: Column, formats: Formats) -> list[tuple[nw.Expr, nw.Exp
     if column.values:
         return [*rules, (nw.lit(f"is not {column.rule}"), ~empty & value.is_null())]
     if column.type.is_number:
-        rules.append((no_number(nw.col(column.name), column.kind, formats[column.name]), ~empty & value.is_null()))
+        unread = value.is_null() if column.kind == "int" else value.is_null() | ~value.is_finite()  # 1e400 is infinite
+        rules.append((no_number(nw.col(column.name), column.kind, formats[column.name]), ~empty & unread))
     if column.minimum is not None:
         rules.append((nw.lit(f"is not {column.rule}"), (value < column.minimum).fill_null(value=False)))
     if column.maximum is not None:

@@ -105,11 +105,11 @@ def fits(text: nw.Expr, format: NumberFormat) -> nw.Expr:  # noqa: A002 - the wo
 
 
 def number(text: nw.Expr, format: NumberFormat) -> nw.Expr:  # noqa: A002 - the word for it
-    """A text as a number, null where it is none in this format, or so large or small that a float is infinite or 0."""
+    """A text as a number, null where it is none in this format, or so small that a float is 0; one too large is infinite."""
     digits = _digits(nw.when(fits(text, format)).then(text), format)
     shifted = nw.concat_str(digits, nw.lit("e-2"))  # exact, as a division is not
     value = nw.when(text.str.contains("%", literal=True)).then(shifted).otherwise(digits).cast(nw.Float64())
-    kept = value.is_finite() & ((value != 0) | ~digits.str.contains("^[^eE1-9]*[1-9]"))
+    kept = (value != 0) | ~digits.str.contains("^[^eE1-9]*[1-9]")
     return nw.when(kept & text.str.contains(_NEGATIVE)).then(-value).otherwise(nw.when(kept).then(value))
 
 
@@ -139,7 +139,6 @@ def quick_number(name: str, decimal: str) -> pl.Expr:
     text = pl.col(name)
     if not decimal:
         return text.cast(pl.Int64, strict=False).cast(pl.Float64)
-    if decimal == ",":
-        text = pl.when(~text.str.contains(".", literal=True)).then(text.str.replace(",", ".", literal=True))
-    value = text.cast(pl.Float64, strict=False)
-    return pl.when((value != 0) | (pl.col(name).str.len_bytes() < _SHORTEST_LOST)).then(value)
+    value = (text.str.replace(",", ".", literal=True) if decimal == "," else text).cast(pl.Float64, strict=False)
+    kept = (value != 0) | (text.str.len_bytes() < _SHORTEST_LOST)
+    return pl.when(kept & ~text.str.contains(".", literal=True) if decimal == "," else kept).then(value)

@@ -26,7 +26,7 @@ from .conftest import GOOD
         ("9,voucher,abc,1,0", "revenue", "not a number"),
         ("9,voucher,inf,1,0", "revenue", "not a number"),
         ("9,voucher,nan,1,0", "revenue", "not a number"),
-        ("9,voucher,1e999,1,0", "revenue", "not a number"),
+        ("9,voucher,1e999,1,0", "revenue", "not a possible value"),
         ("9,voucher,1,-1e16,0", "revenue_before", "not a possible value"),
         ("9,voucher,1,?,0", "revenue_before", "not a number"),
         ("9,voucher,1,1,2", "declined", "neither 0 nor 1"),

@@ -14,7 +14,9 @@ from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
 from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE, SITE_MINUTES, SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw import number_columns
 from oneclick_pipeline.raw.export import read
+from oneclick_pipeline.raw.number_formats import NumberFormat
 from oneclick_pipeline.raw.splitting import NOT_CLOSED
 from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
@@ -212,7 +214,7 @@ def test_clean_damaged_file_accounts_for_every_row(tmp_path, source, edits, copi
         try:
             frame, _ = read(path, source.file, tmp_path)
         except BadInputError:
-            return  # nothing but blank lines is left
+            return  # nothing but blank lines is left, or the numbers can be read in two ways
         results.append(stage.clean_export(backend(frame), source, Cleaning()))
     for result in results:
         assert result.rows == len(result.table.collect()) + result.rejected_rows + result.duplicates
@@ -278,7 +280,10 @@ def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, f
     frame = pl.DataFrame(texts, schema=dict.fromkeys(source.names, pl.String), orient="row").with_row_index("line", offset=2)
     nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
     lazy = nw.from_native(frame.with_columns(pl.col("line").cast(pl.Int64), *nothing).lazy())
-    cheap = stage.clean_export(lazy, source, Cleaning())
+    try:
+        cheap = stage.clean_export(lazy, source, Cleaning())
+    except BadInputError:
+        return  # the numbers can be read in two ways
     with monkeypatch.context() as patch:
         patch.setattr(stage, "read_quickly", lambda *_: None)
         careful = stage.clean_export(lazy, source, Cleaning())
@@ -294,3 +299,112 @@ def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, f
 def test_clean_of_good_rows_never_takes_the_careful_way(cleaned, monkeypatch):
     monkeypatch.setattr(stage, "read_carefully", None)
     assert [len(cleaned(s, TEXT[s.file]).table.collect()) for s in SOURCES] == [4, 12, 8, 4]
+
+
+WAYS = {
+    "quick": lambda frame, _: frame,
+    "plain": lambda frame, patch: patch.setattr(stage, "read_quickly", lambda *_: None) or frame,
+    "pandas": lambda frame, _: to_pandas(frame),
+}
+
+
+@pytest.fixture(params=list(WAYS))
+def profits(request, tmp_path, monkeypatch):
+    """Clean the texts of a column of profit, of which the first three are the first rows: values by line, rejected."""
+
+    def run(*texts, table=PROFIT):
+        monkeypatch.setattr(number_columns, "FIRST_ROWS", 3)
+        path = tmp_path / f"{table.file}.csv"
+        header = "\t".join(c.header for c in table.columns)
+        path.write_text("\n".join([header, *(f"{i}\t{text}" for i, text in enumerate(texts, 2))]), encoding="utf-8")
+        frame, facts = read(path, table.file, tmp_path)
+        result = stage.clean_export(WAYS[request.param](frame, monkeypatch), table, Cleaning(), formats=facts.formats)
+        numbers = {row[0]: row[1] for row in in_polars(result.table, table).rows()}
+        return numbers, {row[1]: (row[3], row[4]) for row in rows(result.rejected)}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("late", "value", "rule"),
+    [
+        (["4.810"], None, "can be read as 4810 and as 4.81"),
+        (["4,810"], None, "can be read as 4810 and as 4.81"),
+        (["4.810", "0.5"], 4.81, None),
+        (["4.810", "1.234.567"], 4810, None),
+        (["4,810", "1,250.5"], 4810, None),
+        (["4 810", "0,5"], 4810, None),
+        (["\u22124\u202f810,25 ₽", "0,5"], -4810.25, None),
+        (["1e-9999"], None, "is not a number"),
+        (["0." + "0" * 400 + "1", "0.5"], None, "is not a number"),
+        (["1e400"], None, "is not a number"),
+        (["1e3"], 1000, None),
+        (["abc"], None, "is not a number"),
+    ],
+)
+def test_clean_number_that_the_first_rows_say_nothing_about_is_read_as_all_rows_show(profits, late, value, rule):
+    numbers, rejected = profits("3975", "4120", "940", *late)
+    assert numbers.pop(5, None) == value
+    assert rejected == ({} if rule is None else {5: (late[0][:200], rule)})
+    assert (numbers[2], numbers[3], numbers[4]) == (3975, 4120, 940)
+
+
+@pytest.mark.parametrize(
+    ("first", "late", "value", "rule"),
+    [
+        ("0,5", "4.810", None, "can be read as 4810 and as 4.81"),
+        ("0,5", "4.81", None, "is not a number with decimal comma"),
+        ("0,5", "4,810", 4.81, None),
+        ("0.5", "5,230", None, "can be read as 5230 and as 5.23"),
+        ("0.5", "5,2", None, "is not a number with decimal point"),
+        ("0.5", "4.810", 4.81, None),
+        ("4 810,5", "4.81", None, "is not a number with decimal comma and blanks between thousands"),
+        ("4 810,5", "5\u00a0230", 5230, None),
+        ("4,810.5", "5,230", 5230, None),
+    ],
+)
+def test_clean_late_number_is_not_read_by_another_mark_than_the_column_has(profits, first, late, value, rule):
+    numbers, rejected = profits(first, first, first, *[first] * 20, late)
+    assert numbers.get(25) == value
+    assert rejected == ({} if rule is None else {25: (late, rule)})
+    assert len(numbers) == 23 + (rule is None)
+
+
+def test_clean_late_majority_decides_and_the_first_rows_are_rejected(profits):
+    numbers, rejected = profits("0.5", "1.5", "2.5", *["3,5"] * 40)
+    assert set(numbers.values()) == {3.5}
+    assert set(rejected) == {2, 3, 4}
+
+
+def test_clean_late_numbers_with_two_readings_stop_the_run(profits):
+    with pytest.raises(BadInputError, match=r"line 5, column «Прибыль», value '4.810': it can be read as 4810 or 4.81"):
+        profits("5", "6", "7", "4.810", "5.230")
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("1,000", "1,064", "980"), [1000, 1064, 980]),
+        (("1.000", "1.064", "980"), [1000, 1064, 980]),
+        (("5", "6", "7", "1,000", "1,064"), [5, 6, 7, 1000, 1064]),
+        (("5", "6", "7", "1000.0", "8.0"), [5, 6, 7, 1000, 8]),
+        (("1000.0", "980.0", "1064.0"), [1000, 980, 1064]),
+        (("1 000", "1\u00a0064", "980"), [1000, 1064, 980]),
+        (("3975", "3976", "3977", "1,000"), [3975, 3976, 3977, None]),
+    ],
+)
+def test_clean_whole_numbers_are_grouped_or_not_all_alike(cleaned, texts, expected):
+    lines = [market_row(i, tenure_days="DAYS").replace(",", ";").replace("DAYS", text) for i, text in enumerate(texts)]
+    result = cleaned(CUSTOMERS, market(*lines).replace(HEADERS["market_file"], HEADERS["market_file"].replace(",", ";")))
+    found = dict(result.table.collect().select("customer_id", "tenure_days").iter_rows())
+    assert [found.get(i) for i in range(len(texts))] == expected
+
+
+def test_clean_keeps_to_the_format_of_the_settings(tmp_path):
+    path = tmp_path / "money.csv"
+    path.write_text("id;Прибыль\n1;4,810\n2;1234,5\n3;7,5\n", encoding="utf-8")
+    frame, _ = read(path, "money", tmp_path)
+    given = {"profit": NumberFormat(".", ",", final=True)}
+    result = stage.clean_export(frame, PROFIT, Cleaning(), formats=given)
+    assert rows(result.table) == [(1, 4810.0)]
+    assert [row[4] for row in rows(result.rejected)] == ["is not a number with decimal point and commas between thousands"] * 2

@@ -77,7 +77,10 @@ def test_spark_month_has_the_digests_of_polars(tmp_path, tmp_path_factory, worke
 
 PERIODS = list(dict.fromkeys(REVENUE["period"].values))
 BAD = [
-    "3;предыдцщий_месяц;1,5",
+    "3;предыдцщий_месяц;1.5",
+    "12;текущий_месяц;1,5",
+    "12;предыдущий_месяц;5,230",
+    "12;препредыдущий_месяц;\u22121.5 ₽",
     "3;\u2003текущий_месяц\xa0;2.50",
     "3;препредыдущий_месяц;5e1",
     "3;следующий_месяц;1",
@@ -112,7 +115,7 @@ def test_spark_quarantines_and_corrects_as_polars(tmp_path, on_spark):
         found = [pl.read_parquet(step.stage(part, n).path).sort(pl.all()).rows() for n, part in parts.items()]
         results.append(((cleaned.rows, cleaned.rejected_rows, cleaned.duplicates), *found))
     assert results[1] == results[0]
-    assert results[0][0] == (len(good) + len(BAD), 11, 1)
+    assert results[0][0] == (len(good) + len(BAD), 14, 1)
     assert {row[-1] for row in results[0][3]} == {"spelling", "exact_duplicate", "outlier"}
 
 

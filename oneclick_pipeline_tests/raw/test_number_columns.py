@@ -114,8 +114,7 @@ def read(texts, whole=False):
         decided = number_columns.of_rows(
             rows(texts, "tenure_days" if whole else "profit"), CUSTOMERS_OF_DAYS if whole else PROFIT
         )
-    except BadInputError as error:
-        assert "it can be read as" in error.problem
+    except BadInputError:
         return None
     if whole:
         expression = integer(nw.col("tenure_days"), decided["tenure_days"]).alias("value")

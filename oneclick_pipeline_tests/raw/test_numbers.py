@@ -18,7 +18,7 @@ ENGLISH, GERMAN, RUSSIAN, SWISS, PLAIN = (
 )
 NUMBERS = [
     ("5", PLAIN, 5.0), ("-5", PLAIN, -5.0), ("+5", PLAIN, 5.0), ("1e3", PLAIN, 1000.0), ("4,810", PLAIN, None),
-    ("4.810", PLAIN, None), ("0e999", PLAIN, 0.0), ("1e400", PLAIN, None), ("-1e400", PLAIN, None),
+    ("4.810", PLAIN, None), ("0e999", PLAIN, 0.0), ("1e400", PLAIN, math.inf), ("-1e400", PLAIN, -math.inf),
     ("1e-9999", PLAIN, None), ("-0", PLAIN, 0.0), ("nan", PLAIN, None), ("inf", PLAIN, None), ("", PLAIN, None),
     ("-", PLAIN, None), ("'", PLAIN, None), ("--5", PLAIN, None), ("(-5)", PLAIN, None), ("5-5", PLAIN, None),
     ("4,810", ENGLISH, 4810.0), ("4.810", ENGLISH, 4.81), ("1,234,567.5", ENGLISH, 1234567.5), ("1234.5", ENGLISH, 1234.5),
