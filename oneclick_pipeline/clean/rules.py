@@ -50,8 +50,8 @@ def broken_rules(column: Column, formats: Formats) -> list[tuple[nw.Expr, nw.Exp
     if column.values:
         return [*rules, (nw.lit(f"is not {column.rule}"), ~empty & value.is_null())]
     if column.type.is_number:
-        no_number = value.is_null() if column.kind == "int" else value.is_null() | ~value.is_finite()  # 1e400 is infinite
-        rules.append((_no_number(column, formats[column.name]), ~empty & no_number))
+        unread = value.is_null() if column.kind == "int" else value.is_null() | ~value.is_finite()  # 1e400 is infinite
+        rules.append((no_number(nw.col(column.name), column.kind, formats[column.name]), ~empty & unread))
     if column.minimum is not None:
         rules.append((nw.lit(f"is not {column.rule}"), (value < column.minimum).fill_null(value=False)))
     if column.maximum is not None:
@@ -65,9 +65,9 @@ def otherwise_written(column: Column) -> nw.Expr:
     return nw.col(f"value_{column.name}").is_null() & text.str.contains(LIKE_A_NUMBER).fill_null(value=False)
 
 
-def _no_number(column: Column, format: NumberFormat) -> nw.Expr:  # noqa: A002 - the word for it
-    """Why a text is no number of its column."""
-    text, whole = nw.col(column.name), column.kind == "int"
+def no_number(text: nw.Expr, kind: str, format: NumberFormat) -> nw.Expr:  # noqa: A002 - the word for it
+    """Why a text is no number of its column, of kind `int` or `float`."""
+    whole = kind == "int"
     reason = nw.lit("is not an integer" if whole else "is not a number")
     if format.decimal and not whole:
         otherwise = text.str.contains(LIKE_A_NUMBER) & ~fits(text, format)

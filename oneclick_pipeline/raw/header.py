@@ -25,6 +25,17 @@ _SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)?"?[,;\t|]*', re.IGNORECASE)
 _HEADER_LINES, _SAMPLE_LINES = 100, 400
 
 
+@dataclass
+class HeaderError(BadInputError):
+    """A header that lacks a column.
+
+    Attributes:
+        columns: The columns that are there.
+    """
+
+    columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Header:
     """What the first lines of an export say.
@@ -165,24 +176,26 @@ def _check(names: tuple[str, ...], delivered: tuple[str, ...], table: Table, pat
     expected = [c.header for c in table.columns]
     line, text = (record.line, record.text) if record else (1, "")
     if not set(expected) & set(names):
-        raise BadInputError(
+        raise HeaderError(
             "this is not an export of the store: the first line has none of its columns"
             + (" (the file looks binary)" if "\0" in text else ""),
             file=str(path),
             line=line,
             value=text[:80],
             remedy=f"export it again as CSV with the columns {', '.join(expected)}",
+            columns=delivered,
         )
     for column in expected:
         if names.count(column) > 1:
             raise BadInputError("the column appears twice", file=str(path), line=line, column=column, remedy="remove one of them")
         if column not in names:
             near = difflib.get_close_matches(column, [h for h in names if h not in expected], n=1, cutoff=0.6)
-            raise BadInputError(
+            raise HeaderError(
                 "the column is missing" + (f" (has «{near[0]}» taken its place?)" if near else ""),
                 file=str(path),
                 line=line,
                 column=column,
                 value=",".join(delivered),
                 remedy=f"name it «{column}» in the export",
+                columns=delivered,
             )
