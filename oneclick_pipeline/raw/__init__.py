@@ -13,5 +13,7 @@ read.
     header.py     columns of the file and of the contract
     lines.py      one pass over the bytes: hash, line ends, lines that are not plain
     splitting.py  lines as rows of texts
+    letters.py    letters that look alike, in headers and words
+    missing.py    what stands for a missing value
     numbers.py    what counts as a number, for every reader of CSV files
 """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.engine.verification import damaged
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw import dialect, header, lines
 from oneclick_pipeline.raw.encoding import Encoding, has_byte_order_mark
+from oneclick_pipeline.raw.letters import match_headers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,13 +34,14 @@ class FileFacts:
         delimiter: Character between fields.
         decimal_mark: `,` or `.`; `none` where the sampled numbers have no fraction.
         line_end: `LF`, `CRLF`, `CR` or `mixed`.
-        header: Columns as delivered, in order.
+        header: Columns in order; those of the contract as the contract writes them, the others as delivered.
         extra_columns: Columns that the contract does not know; they are ignored.
         rewritten: Whether the file had to be rewritten to be split: then none of its lines is plain.
         plain_rows: Rows that are scanned in place.
         not_plain: Numbers of the lines between those: odd ones, and blank ones, which do not count as rows.
         modified_ns: When the file was last written to, nanoseconds since 1970; a program that copies a file may set it.
         changed_ns: When anything about the file last changed; it cannot be set. 0: not recorded.
+        misspelt_headers: Headers that were delivered in another spelling -> the contract's.
     """
 
     file: str
@@ -57,6 +59,7 @@ class FileFacts:
     not_plain: tuple[int, ...]
     modified_ns: int
     changed_ns: int = 0
+    misspelt_headers: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The facts as text, to be kept with the raw table."""
@@ -82,7 +85,9 @@ def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
         raise BadInputError("the file is missing", file=str(path), remedy=f"deliver {path.name} for the month into {path.parent}")
     if not path.stat().st_size:
         raise BadInputError("the file is empty", file=str(path), remedy="export it again")
-    encoding, delimiter, names = header.read(path, table)
+    encoding, delimiter, delivered = header.read(path, table)
+    matched = match_headers(delivered, [c.header for c in table.columns])
+    names = tuple(matched.get(name, name) for name in delivered)
     with path.open("rb", buffering=0) as file:
         scan = lines.scan(file, delimiter, len(names))
         # where the delimiter is a blank itself, a blank line may have the right width
@@ -106,6 +111,7 @@ def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
         not_plain=() if rewritten else tuple(scan.odd),
         modified_ns=path.stat().st_mtime_ns,
         changed_ns=path.stat().st_ctime_ns,
+        misspelt_headers={old: new for old, new in matched.items() if old != new},
     )
     return facts, {} if rewritten else scan.odd
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw.dialect import DELIMITERS, split_quoted
 from oneclick_pipeline.raw.encoding import ENCODINGS, Encoding, decode
+from oneclick_pipeline.raw.letters import match_headers, missing_header
 from oneclick_pipeline.raw.lines import first_line
 
 if TYPE_CHECKING:
@@ -23,19 +23,20 @@ def split_header(line: bytes, encoding: Encoding, delimiter: str) -> tuple[str, 
 
 
 def read(path: Path, table: Table) -> tuple[Encoding, str, tuple[str, ...]]:
-    """Encoding, delimiter and columns: the combination under which most of the known headers appear.
+    """Encoding, delimiter and columns as delivered: the combination under which most of the known headers appear.
 
     Raises:
         BadInputError: If a column is missing or appears twice.
     """
-    line, expected = first_line(path), {c.header for c in table.columns}
+    line, expected = first_line(path), [c.header for c in table.columns]
     most, encoding, delimiter = -1, ENCODINGS[0], DELIMITERS[0]
     header: tuple[str, ...] = ()
     for one in ENCODINGS:
         for mark in DELIMITERS:
             columns = split_header(line, one, mark)
-            if columns is not None and len(expected.intersection(columns)) > most:
-                most, encoding, delimiter, header = len(expected.intersection(columns)), one, mark, columns
+            matches = 0 if columns is None else len(set(match_headers(columns, expected).values()))
+            if columns is not None and matches > most:
+                most, encoding, delimiter, header = matches, one, mark, columns
     _check(header, table, path, line)
     return encoding, delimiter, header
 
@@ -43,7 +44,8 @@ def read(path: Path, table: Table) -> tuple[Encoding, str, tuple[str, ...]]:
 def _check(header: tuple[str, ...], table: Table, path: Path, line: bytes) -> None:
     """Refuse a header that lacks a column or has one twice, naming the nearest match."""
     expected = [c.header for c in table.columns]
-    if not set(expected) & set(header):
+    matched = match_headers(header, expected)
+    if not matched:
         raise BadInputError(
             "this is not an export of the store: the first line has none of its columns"
             + (" (the file looks binary)" if b"\0" in line else ""),
@@ -53,12 +55,11 @@ def _check(header: tuple[str, ...], table: Table, path: Path, line: bytes) -> No
             remedy=f"export it again as CSV with the columns {', '.join(expected)}",
         )
     for column in expected:
-        if header.count(column) > 1:
+        if [matched.get(h) for h in header].count(column) > 1:
             raise BadInputError("the column appears twice", file=str(path), line=1, column=column, remedy="remove one of them")
-        if column not in header:
-            near = difflib.get_close_matches(column, [h for h in header if h not in expected], n=1, cutoff=0.6)
+        if column not in matched.values():
             raise BadInputError(
-                "the column is missing" + (f" (has «{near[0]}» taken its place?)" if near else ""),
+                missing_header(column, [h for h in header if h not in matched]),
                 file=str(path),
                 line=1,
                 column=column,
