@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from oneclick_pipeline.clean.reading import Reading
-from oneclick_pipeline.clean.texts import stripped
+from oneclick_pipeline.clean.texts import is_kept, stripped
 from oneclick_pipeline.clean.words import is_word, right_spellings
 from oneclick_pipeline.raw.numbers import INTEGERS_END, quick_integer, quick_number
 
@@ -56,16 +56,16 @@ def read_quickly(raw: nw.LazyFrame, table: Table, compute: Compute) -> tuple[Rea
     first = native.head(_FIRST_ROWS).collect()
     texts = stripped(nw.from_native(first.lazy()), table)
     columns: list[pl.Expr] = []
-    words: dict[str, dict[int, tuple[str, str]]] = {}
+    words: dict[str, dict[int, tuple[str, str | None]]] = {}
     for c in table.columns:
         if is_word(c):
-            right = {word: word for word in (*c.values, *c.known)} | right_spellings(texts, c)
+            right = {**{word: word for word in (*c.values, *c.known)}, **right_spellings(texts, c)}
             words[c.name] = dict(enumerate(right.items()))
             columns.append(_place(c.name, list(right), nullable=c.nullable).alias(f"word_{c.name}"))
         else:
             comma = c.kind == "float" and bool(first[c.name].str.contains(",", literal=True).any())
             columns.append(quick_integer(c.name) if c.kind == "int" else quick_number(c.name, decimal_comma=comma))
-            columns += [pl.col(c.name).alias(f"text_{c.name}")] if c.repairable else []
+            columns += [pl.col(c.name).alias(f"text_{c.name}")] if is_kept(c) else []
     doubtful = reduce(or_, (doubt.fill_null(value=True) for c in table.columns for doubt in _doubts(c)))
     values = [_meaning(table[name], [word for _, word in known.values()]) for name, known in words.items()]
     read = compute(
@@ -85,11 +85,11 @@ def _place(name: str, texts: list[str], *, nullable: bool) -> pl.Expr:
     return pl.col(name).cast(places, strict=False).to_physical()
 
 
-def _meaning(column: Column, words: list[str]) -> pl.Expr:
+def _meaning(column: Column, words: list[str | None]) -> pl.Expr:
     """The value of the word at a place; texts as categories, which are cheaper to carry and to write."""
     import polars as pl
 
-    values = [column.values.get(word, word) for word in words]
+    values = [word if word is None else column.values.get(word, word) for word in words]
     meant = pl.Series(values, dtype=pl.Boolean if column.kind == "bool" else pl.Categorical)
     places = pl.col(f"word_{column.name}")
     position = pl.when(places < len(values)).then(places)  # an allowed blank comes after them

@@ -11,7 +11,7 @@ import narwhals as nw
 
 from oneclick_pipeline.clean.quarantine import broken
 from oneclick_pipeline.clean.rules import broken_rules, value_of
-from oneclick_pipeline.clean.texts import stripped
+from oneclick_pipeline.clean.texts import is_kept, stripped
 from oneclick_pipeline.clean.words import is_word, right_spellings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Reading:
     """Rows that were read.
 
     Attributes:
-        frame: Columns line, bad, the values under their names, the texts of repairable columns under `text_<name>`,
+        frame: Columns line, bad, the values under their names, the texts of columns that keep them under `text_<name>`,
             and the words under `word_<name>`: themselves, or numbers that denote them.
         words: What `word_<name>` holds.
         bad: Lines of bad rows.
@@ -52,7 +52,7 @@ def read_carefully(raw: nw.LazyFrame, table: Table, compute: Compute) -> Reading
             "line",
             (~nw.col("problem").is_null() | breaks).alias("bad"),
             *(nw.col(f"value_{c.name}").alias(c.name) for c in table.columns),
-            *(nw.col(c.name).alias(f"text_{c.name}") for c in table.columns if c.repairable),
+            *(nw.col(c.name).alias(f"text_{c.name}") for c in table.columns if is_kept(c)),
             *(nw.col(name).alias(f"word_{name}") for name in spellings),
         )
     )

@@ -8,19 +8,23 @@ import narwhals as nw
 
 from oneclick_pipeline.clean.words import chosen, is_word
 from oneclick_pipeline.engine.files import dtype
+from oneclick_pipeline.raw.missing import is_marker
 from oneclick_pipeline.raw.numbers import integer, number
 
 if TYPE_CHECKING:
     from oneclick_pipeline.contracts.schema import Column
 
+MISSING = "is missing"
 
-def value_of(column: Column, spellings: dict[str, str]) -> nw.Expr:
+
+def value_of(column: Column, spellings: dict[str, str | None]) -> nw.Expr:
     """The value of the text, null where it has none."""
     text = nw.col(column.name)
     if is_word(column):
-        return chosen(text, {text: column.values.get(word, word) for text, word in spellings.items()}, dtype(column))
+        values = {text: column.values.get(word, word) for text, word in spellings.items() if word is not None}
+        return chosen(text, values, dtype(column))
     if column.kind == "str":
-        return text
+        return nw.when(~is_marker(text)).then(text)
     return integer(text) if column.kind == "int" else number(text)
 
 
@@ -29,8 +33,9 @@ def broken_rules(column: Column) -> list[tuple[str, nw.Expr]]:
 
     The expressions see the texts under the columns' names and the values under `value_<name>`.
     """
-    empty, value = nw.col(column.name).is_null(), nw.col(f"value_{column.name}")
-    rules = [] if column.nullable else [("is missing", empty)]
+    text, value = nw.col(column.name), nw.col(f"value_{column.name}")
+    empty = text.is_null() | is_marker(text)
+    rules = [] if column.nullable else [(MISSING, empty)]
     if column.values:
         return [*rules, (f"is not {column.rule}", ~empty & value.is_null())]
     if column.type.is_number:

@@ -11,6 +11,7 @@ import difflib
 import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _TO_CYRILLIC = str.maketrans(_LATIN, _CYRILLIC)
 _TO_LATIN = str.maketrans(_CYRILLIC + _FOREIGN_CYRILLIC, _LATIN + _FOREIGN_LATIN)
 # Letters alike in either case are alike, since programs change the case: «HET» becomes "het".
 _SAME = str.maketrans("abcehkmoptxyëё" + "іјѕԁ", "авсенкмортхуее" + "ijsd")
+_UNSEEN = dict.fromkeys(map(ord, INVISIBLE))
 _RUN_OF_LETTERS = re.compile(r"[^\W\d_]+")
 _RUN_OF_BLANKS = re.compile(f"[{BLANKS}]+")
 _CLOSE = 0.6
@@ -38,10 +40,10 @@ def plain(text: str) -> str:
     >>> plain("Тип\u00a0 сервиса\u200b")
     'Тип сервиса'
     """
-    visible = unicodedata.normalize("NFC", text.translate(dict.fromkeys(map(ord, INVISIBLE))))
-    return _RUN_OF_BLANKS.sub(" ", visible).strip(" ")
+    return _RUN_OF_BLANKS.sub(" ", unicodedata.normalize("NFC", text.translate(_UNSEEN))).strip(" ")
 
 
+@lru_cache(1024)  # the words that texts are compared with come again and again
 def folded(text: str) -> str:
     """The text for comparison: as a reader sees it, and neither case, «ё» nor the alphabet of a letter counts.
 
@@ -78,19 +80,19 @@ def in_one_alphabet(text: str) -> str:
     return _RUN_OF_LETTERS.sub(lambda word: _of_one_alphabet(word[0]), plain(text))
 
 
-def _alphabet(letter: str) -> str:
+def alphabet(letter: str) -> str:
     """`Latin`, `Cyrillic`, or the first word of another letter's name; empty for what is no letter."""
     return unicodedata.name(letter, "").partition(" ")[0].capitalize() if letter.isalpha() else ""
 
 
 def _of_one_alphabet(word: str) -> str:
     """A word in the alphabet of most of its letters that all can be in; Cyrillic where they are as many."""
-    count = Counter(map(_alphabet, word))
+    count = Counter(map(alphabet, word))
     if len(count) == 1:
         return word
     forms = {"Cyrillic": word.translate(_TO_CYRILLIC), "Latin": word.translate(_TO_LATIN)}
-    possible = [alphabet for alphabet, form in forms.items() if {*map(_alphabet, form)} == {alphabet}]
-    return forms[max(possible, key=lambda alphabet: count[alphabet])] if possible else word
+    possible = [name for name, form in forms.items() if {*map(alphabet, form)} == {name}]
+    return forms[max(possible, key=lambda name: count[name])] if possible else word
 
 
 def difference(text: str, expected: str) -> str:
@@ -120,7 +122,7 @@ def _place(character: str, index: int) -> str:
 def _named(character: str) -> str:
     """A character as a message names it: with its alphabet, or by name where it cannot be seen."""
     name = unicodedata.name(character, "control character").lower()
-    shown = f"{_alphabet(character)} {character}".strip() if character.isprintable() and character != " " else name
+    shown = f"{alphabet(character)} {character}".strip() if character.isprintable() and character != " " else name
     return f"{shown} (U+{ord(character):04X})"
 
 

@@ -14,6 +14,7 @@ _SPELLINGS = (
     "null", "(null)", "<null>", "[null]", "none", "nil", "nan", "+nan", "-nan", "nat", "<na>", "na", "\\n", "undefined",
     # people
     "n/a", "n.a.", "н/д", "н.д.", "нд", "нет данных", "no data", "(пусто)", "(blank)", "(empty)",
+    "n/а", "#n/а", "h/д", "#h/д",  # with a letter of the other alphabet
     # Excel's errors, in English and in Russian
     "#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#getting_data", "#spill!", "#calc!",
     "#н/д", "#пусто!", "#дел/0!", "#знач!", "#ссылка!", "#имя?", "#число!",
