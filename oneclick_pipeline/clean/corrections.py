@@ -68,8 +68,8 @@ def _changes(rows: nw.LazyFrame, column: Column, old: nw.Expr, new: nw.Expr, rul
 
 def _median(frame: nw.LazyFrame, value: nw.Expr) -> float | None:
     """Median of a value; None where there are no rows."""
-    median: float | None = frame.select(value.median().alias("median")).collect()["median"].item()
-    return median
+    median: list[float] = frame.select(value.median().alias("median")).collect()["median"].drop_nulls().to_list()
+    return median[0] if median else None  # pandas has its own word for no value
 
 
 def _outlier_limit(values: nw.LazyFrame, column: Column, limit: float) -> tuple[float, float] | None:

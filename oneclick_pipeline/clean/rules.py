@@ -21,8 +21,8 @@ def value_of(column: Column, spellings: dict[str, str | None]) -> nw.Expr:
     """The value of the text, null where it has none."""
     text = nw.col(column.name)
     if is_word(column):
-        values = {text: column.values.get(word, word) for text, word in spellings.items() if word is not None}
-        return chosen(text, values, dtype(column))
+        spelt = {text: column.values.get(word, word) for text, word in spellings.items() if word is not None}
+        return chosen(text, {**column.values, **spelt}, dtype(column))  # pandas would make false of nothing but nulls
     if column.kind == "str":
         return nw.when(~is_marker(text)).then(text)
     return integer(text) if column.kind == "int" else number(text)

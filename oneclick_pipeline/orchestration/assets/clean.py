@@ -32,16 +32,19 @@ def worst_rules(rejected: pd.DataFrame) -> str:
 
     >>> import pandas as pd
     >>> row = {"file": "money", "line": 3, "column": "Прибыль", "value": "abc", "rule": "is not a number"}
-    >>> print(worst_rules(pd.DataFrame([row])))
+    >>> print(worst_rules(pd.DataFrame([row, row | {"line": 4, "value": None, "rule": "is missing"}])))
     1 x money.csv, column «Прибыль»: is not a number
         line 3: 'abc'
+    1 x money.csv, column «Прибыль»: is missing
+        line 4: empty
     """
     lines = []
-    groups = rejected.fillna({"column": ""}).groupby(["file", "column", "rule"], sort=False)
+    groups = rejected.fillna({"column": "", "value": ""}).groupby(["file", "column", "rule"], sort=False)
     for (file, column, rule), rows in sorted(groups, key=lambda g: -len(g[1]))[:_EXAMPLES]:
         where = f"{file}.csv" + (f", column «{column}»" if column else "")
         lines.append(f"{len(rows)} x {where}: {rule}")
-        lines += [f"    line {row.line}: {str(row.value)[:80]!r}" for row in rows.head(_EXAMPLES).itertuples()]
+        shown = ((row.line, repr(str(row.value)[:80]) if row.value else "empty") for row in rows.head(_EXAMPLES).itertuples())
+        lines += [f"    line {line}: {value}" for line, value in shown]
     return "\n".join(lines)
 
 
@@ -63,7 +66,7 @@ def clean_tables(
         settings = home.settings().cleaning
         with side_by_side(exports.values()):
             lines = {file: step.take(export) for file, export in exports.items()}
-            cleaned = {s.name: clean_export(lines[s.file], s, settings, step.compute) for s in SOURCES}
+            cleaned = {s.name: clean_export(lines[s.file], s, settings, step.compute, exports[s.file].facts) for s in SOURCES}
             lists = [
                 step.stage(nw.concat([c.rejected for c in cleaned.values()]), "rejected_rows"),
                 step.stage(nw.concat([c.corrections for c in cleaned.values()]), "corrections"),
@@ -91,6 +94,7 @@ def clean_tables(
             [result for name, c in cleaned.items() for result in _checks(name, c, _rows(staged, name), name not in too_many)],
             metadata={
                 name: {"rows read": c.rows, "rows rejected": c.rejected_rows, "exact copies dropped": c.duplicates}
+                | {f"missing value written as «{marker}»": count for marker, count in c.missing_markers.items()}
                 for name, c in cleaned.items()
             },
             why=_too_many(cleaned, too_many, settings.max_rejected_share, worst) if too_many else "",
