@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import narwhals as nw
-from rapidfuzz.distance import OSA, Postfix, Prefix
+from rapidfuzz.distance import OSA, Prefix
 
 from oneclick_pipeline.raw.letters import alphabet, folded, in_one_alphabet, mended, plain
 from oneclick_pipeline.raw.missing import MARKERS
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     """By column and key: the text and its right spelling; None where the text stands for a missing value."""
 
 _SHORTEST_REPAIR = 6  # in shorter words one letter may be the whole difference: «да», «на»
-_SEPARATORS = " _-"
-_WITHOUT_SEPARATORS = str.maketrans("", "", _SEPARATORS)
+_SEPARATORS = re.compile("[ _-]+")
 
 
 def nearest(text: str, words: Iterable[str]) -> str | None:
     """The one word that `text` is a misspelling of: it looks like it (`letters.folded`), or is one edit away.
 
-    An edit is a letter or a separator more, less, exchanged or moved: a digit or another sign makes another word.
+    An edit is a letter more, less, exchanged or moved, or a separator more or less; space, `_` and `-` are one separator. A digit
+    or another sign makes another word.
 
     >>> nearest("предыдцщий_месяц", ["предыдущий_месяц", "препредыдущий_месяц"])
     'предыдущий_месяц'
@@ -45,23 +46,17 @@ def nearest(text: str, words: Iterable[str]) -> str | None:
 
 
 def _one_edit_away(text: str, word: str) -> bool:
-    """Whether one edit of letters, or one of separators between them, makes `word` of `text`."""
-    mine, theirs = folded(text), folded(word)
+    """Whether one edit of letters, or one separator more or less between them, makes `word` of `text`."""
+    shown = _SEPARATORS.sub("_", plain(text))
+    mine, theirs = folded(shown), folded(_SEPARATORS.sub("_", word))
     if OSA.distance(mine, theirs, score_cutoff=1) > 1:
         return False
-    if mine.translate(_WITHOUT_SEPARATORS) == theirs.translate(_WITHOUT_SEPARATORS):
-        return mine[0] not in _SEPARATORS and mine[-1] not in _SEPARATORS
+    if mine.replace("_", "") == theirs.replace("_", ""):
+        return mine.strip("_") == mine
     if [c for c in mine if not c.isalpha()] != [c for c in theirs if not c.isalpha()]:
         return False
-    return {*map(alphabet, _edited(plain(text), mine, theirs))} <= {*map(alphabet, word)}  # «премиумS» has a letter of its own
-
-
-def _edited(shown: str, mine: str, theirs: str) -> str:
-    """What of a text, which is `mine` when folded, differs from `theirs`; all of it where folding changes its length."""
-    if len(shown) != len(mine):
-        return shown
-    start = Prefix.similarity(mine, theirs)
-    return shown[start : len(shown) - Postfix.similarity(mine[start:], theirs[start:])]
+    place = Prefix.similarity(mine, theirs)
+    return len(mine) <= len(theirs) or alphabet(shown[place : place + 1]) in map(alphabet, word)  # «премиумS» is no misspelling
 
 
 def is_word(column: Column) -> bool:

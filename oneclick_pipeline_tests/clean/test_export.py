@@ -100,6 +100,7 @@ def test_clean_line_that_could_not_be_split_is_rejected(cleaned):
         ("marketing_consent", "дa", "да", True),
         ("marketing_consent", "HET", "нет", False),
         ("favourite_category", "Кyхоннaя посуда", "Кухонная посуда", "Кухонная посуда"),
+        ("favourite_category", "Товары_для_детей", "Товары для детей", "Товары для детей"),
     ],
 )
 def test_clean_misspelt_word_is_repaired_and_listed(cleaned, column, old, new, value):

@@ -30,6 +30,7 @@ VOCABULARIES = [list(c.values) or list(c.known) for s in SOURCES for c in s.colu
         ("стандарт2", None),
         ("ст4ндарт", None),
         ("стандарт№", None),
+        ("станqарт", "стандарт"),  # a Latin letter for another
         ("стандартS", None),  # a Latin letter more
         ("стандартT", None),  # one that looks like a Cyrillic letter
         ("стандарт S", None),
@@ -46,7 +47,10 @@ def test_nearest_is_at_most_one_edit_of_letters_away(text, word):
         ("текущий-месяц", "текущий_месяц"),
         ("текущиймесяц", "текущий_месяц"),
         ("текущий__месяц", "текущий_месяц"),
+        ("текущий - месяц", "текущий_месяц"),
+        ("текщий-месяц", "текущий_месяц"),  # and a letter less
         ("текущий_месяц_", None),
+        ("текущий_месяц -", None),
         ("текущий+месяц", None),
         ("текущий.месяц", None),
     ],
