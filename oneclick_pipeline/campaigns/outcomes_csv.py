@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,9 @@ import polars as pl
 from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL, RejectedRow, split
 from oneclick_pipeline.contracts.schema import Column, Table
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.raw.encoding import of_content
-from oneclick_pipeline.raw.export import unchanged
-from oneclick_pipeline.raw.facts import FileFacts, inspect
-from oneclick_pipeline.raw.header import split_header
-from oneclick_pipeline.raw.lines import first_line
+from oneclick_pipeline.raw.export import all_rows, unchanged
+from oneclick_pipeline.raw.facts import inspect
 from oneclick_pipeline.raw.numbers import NUMBER
-from oneclick_pipeline.raw.splitting import split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -79,10 +75,11 @@ def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
     """
     keys = _layout([(name, name) for name in KEYS])
     with unchanged(path), tempfile.TemporaryDirectory() as scratch:
-        facts = _with_encoding(inspect(path, keys)[0], path)
-        _check_header(facts.header, path)
-        columns = [(f"c{i}", header) for i, header in enumerate(facts.header)]  # a header may be any text
-        texts = split_lines(path, _layout(columns), replace(facts, rewritten=True), {}, Path(scratch)).collect()
+        seen = inspect(path, keys, Path(scratch))
+        header = seen.facts.header
+        _check_header(header, path)
+        columns = [(f"c{i}", header) for i, header in enumerate(header)]  # a header may be any text
+        texts = all_rows(seen, _layout(columns), Path(scratch))[0].sort("line").collect()
     if texts.is_empty():
         raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
     texts = texts.with_columns(pl.col([name for name, _ in columns]).str.strip_chars().replace("", None))
@@ -93,7 +90,7 @@ def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
             "there is no outcome: no column other than the keys holds numbers",
             file=str(path),
             line=1,
-            value=", ".join(facts.header),
+            value=", ".join(header),
             remedy="add a numeric column for every outcome, for example revenue, and revenue_before beside it",
         )
     named = texts.select("line", "problem", "excerpt", *(pl.col(used[h]).alias(f"={h}") for h in used))
@@ -105,16 +102,9 @@ def read(path: Path, *, known: Collection[int] | None = None) -> OutcomesFile:
 
 def _layout(columns: list[tuple[str, str]]) -> Table:
     """Columns (name, header) of texts, as the raw stage takes them."""
-    return Table("outcomes", "campaigns", "", tuple(Column(name, "str", "", header=header) for name, header in columns))
-
-
-def _with_encoding(facts: FileFacts, path: Path) -> FileFacts:
-    """The facts under the encoding of the content: the keys in the header are ASCII and do not reveal it."""
-    encoding = of_content(path)
-    if encoding == facts.encoding:
-        return facts
-    header = split_header(first_line(path), encoding, facts.delimiter) or ()
-    return replace(facts, encoding=encoding, header=header, rewritten=True)
+    return Table(
+        "outcomes", "campaigns", "", tuple(Column(name, "str", "", header=header) for name, header in columns), file="campaign"
+    )
 
 
 def _is_covariate(header: str, columns: Collection[str]) -> bool:

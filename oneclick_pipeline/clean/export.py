@@ -106,7 +106,7 @@ def clean_export(
     markers = [frame for rows_of_part, words in kept for frame in missing_markers(rows_of_part, table, words)]
     corrections = [*markers, *(frame for rows_of_part, words in kept for frame in misspelt(rows_of_part, table, words))]
     if facts:
-        corrections += misspelt_headers(judged, facts.misspelt_headers, 1)
+        corrections += misspelt_headers(judged, facts.misspelt_headers, facts.header_lines)
     if copies:
         corrections.append(whole_lines(stripped(raw, table), copies, table, value="old", rule="exact_duplicate"))
     for column in repairable:

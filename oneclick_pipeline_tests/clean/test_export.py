@@ -17,7 +17,7 @@ from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE, SITE
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw.export import read
-from oneclick_pipeline.raw.splitting import NOT_CLOSED
+from oneclick_pipeline.raw.records import NOT_CLOSED
 from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
 

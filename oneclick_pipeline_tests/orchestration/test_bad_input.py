@@ -14,7 +14,8 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
 from oneclick_pipeline.orchestration.instance import prepare_instance
-from oneclick_pipeline.raw.splitting import NOT_CLOSED, TOO_LONG, WRONG_WIDTH
+from oneclick_pipeline.raw.records import NOT_CLOSED, TOO_LONG
+from oneclick_pipeline.raw.splitting import WRONG_WIDTH
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
 from oneclick_pipeline_tests.orchestration.homes import (
     FROM_RAW_TO_FEATURES,

@@ -14,9 +14,10 @@ from oneclick_pipeline.contracts.exports import PROFIT
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw import export as stage
 from oneclick_pipeline.raw import lines as scanning
-from oneclick_pipeline.raw.facts import FileFacts
+from oneclick_pipeline.raw.facts import FileFacts, inspect
 from oneclick_pipeline.raw.lines import MAX_LINE_BYTES
-from oneclick_pipeline.raw.splitting import NOT_CLOSED, TOO_LONG, WRONG_WIDTH, split_lines
+from oneclick_pipeline.raw.records import NOT_CLOSED, TOO_LONG
+from oneclick_pipeline.raw.splitting import WRONG_WIDTH, split
 from oneclick_pipeline_tests.conftest import export_text, market_row
 
 TEXT = export_text()
@@ -229,9 +230,11 @@ def test_read_plain_lines_where_they_lie_is_reading_all_by_hand(tmp_path, monkey
     except BadInputError as error:
         assert "a header but no rows" in str(error)  # noqa: PT017 # nothing but blank lines
         return
-    facts = dataclasses.replace(export.facts, rewritten=True)
-    by_hand = split_lines(path, PROFIT, facts, {}, tmp_path).with_columns(pl.col("profit").str.replace("\x1f", "\ufffd"))
-    whole = export.lines().with_columns(pl.col("profit").str.replace("\x1f", "\ufffd")).sort("line").collect()
+    seen = inspect(path, PROFIT, tmp_path)
+    by_hand = split(dataclasses.replace(seen, odd=None), PROFIT, tmp_path)[0].with_columns(
+        pl.col("profit").str.replace("\x1a", "\x1f")
+    )
+    whole = export.lines().with_columns(pl.col("profit").str.replace("\x1a", "\x1f")).sort("line").collect()
     assert whole.equals(by_hand.select(whole.columns).collect())
     assert export.facts.plain_rows + len(export.odd_rows.collect()) == len(whole)
 

@@ -10,7 +10,7 @@ from oneclick_pipeline import contracts, raw
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.schema import Table
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.paths import raw_file, raw_months
+from oneclick_pipeline.home.paths import raw_file, raw_files, raw_months
 from oneclick_pipeline.orchestration.asset_specs import code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home
@@ -18,7 +18,7 @@ from oneclick_pipeline.raw.export import open_export, reopen, rows, unchanged
 
 
 def _delivered(home: Path, month: str, file: str) -> Path:
-    """The export's path; an error that lists the existing months if the month has no folder."""
+    """The export's path; an error if there are two, or one that lists the existing months if the month has no folder."""
     path = raw_file(home, month, file)
     if not path.parent.is_dir():
         months = raw_months(home)
@@ -26,6 +26,12 @@ def _delivered(home: Path, month: str, file: str) -> Path:
             f"there is no folder for the month {month}",
             file=str(path.parent),
             remedy="deliver the four exports there" + (f"; there are: {', '.join(months)}" if months else ""),
+        )
+    if len(several := raw_files(home, month, file)) > 1:
+        raise BadInputError(
+            f"the export was delivered twice: {' and '.join(one.name for one in several)}",
+            file=str(path.parent),
+            remedy="keep the right one and remove the other",
         )
     return path
 
@@ -56,11 +62,15 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                     "bytes": facts.size,
                     "rows of the file": lines,
                     "rows that are not plain (in this table)": staged.rows,
+                    "container": facts.container,
                     "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
                     "delimiter": facts.delimiter,
                     "decimal mark": facts.decimal_mark,
                     "line end": facts.line_end,
                     "rewritten before splitting": facts.rewritten,
+                    "lines that are no rows": "; ".join(
+                        f"{kind}: {times}, the first is line {first}" for kind, (times, first) in facts.set_aside.items()
+                    ),
                     "columns": ", ".join(facts.header),
                 },
                 data_version=facts.sha256,
