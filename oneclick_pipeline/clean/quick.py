@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from oneclick_pipeline.clean.reading import Reading
-from oneclick_pipeline.clean.texts import stripped
+from oneclick_pipeline.clean.texts import is_kept, stripped
 from oneclick_pipeline.clean.words import is_word, right_spellings
 from oneclick_pipeline.raw.numbers import INTEGERS_END, integer, number, quick_integer, quick_number
 
@@ -58,14 +58,14 @@ def read_quickly(raw: nw.LazyFrame, table: Table, formats: Formats, compute: Com
     vocabularies = replace(table, columns=tuple(c for c in table.columns if is_word(c)))
     texts = stripped(nw.from_native(native.select(vocabularies.names).head(_FIRST_ROWS).collect().lazy()), vocabularies)
     columns: list[pl.Expr] = []
-    words: dict[str, dict[int, tuple[str, str]]] = {}
+    words: dict[str, dict[int, tuple[str, str | None]]] = {}
     for c in table.columns:
         if is_word(c):
-            right = {word: word for word in (*c.values, *c.known)} | right_spellings(texts, c)
+            right = {**{word: word for word in (*c.values, *c.known)}, **right_spellings(texts, c)}
             words[c.name] = dict(enumerate(right.items()))
             columns.append(_place(c.name, list(right), nullable=c.nullable).alias(f"word_{c.name}"))
         else:
-            columns += [_number(c, formats[c.name]), *([pl.col(c.name).alias(f"text_{c.name}")] if c.repairable else [])]
+            columns += [_number(c, formats[c.name]), *([pl.col(c.name).alias(f"text_{c.name}")] if is_kept(c) else [])]
     doubtful = reduce(or_, (doubt.fill_null(value=True) for c in table.columns for doubt in _doubts(c)))
     grouped = [(c, formats[c.name]) for c in table.columns if c.name in formats and formats[c.name].grouping]
     values = [_meaning(table[name], [word for _, word in known.values()]) for name, known in words.items()]
@@ -96,11 +96,11 @@ def _place(name: str, texts: list[str], *, nullable: bool) -> pl.Expr:
     return pl.col(name).cast(places, strict=False).to_physical()
 
 
-def _meaning(column: Column, words: list[str]) -> pl.Expr:
+def _meaning(column: Column, words: list[str | None]) -> pl.Expr:
     """The value of the word at a place; texts as categories, which are cheaper to carry and to write."""
     import polars as pl
 
-    values = [column.values.get(word, word) for word in words]
+    values = [word if word is None else column.values.get(word, word) for word in words]
     meant = pl.Series(values, dtype=pl.Boolean if column.kind == "bool" else pl.Categorical)
     places = pl.col(f"word_{column.name}")
     position = pl.when(places < len(values)).then(places)  # an allowed blank comes after them

@@ -15,7 +15,7 @@ import narwhals as nw
 
 from oneclick_pipeline.clean.quarantine import broken
 from oneclick_pipeline.clean.rules import broken_rules, otherwise_written, value_of
-from oneclick_pipeline.clean.texts import stripped
+from oneclick_pipeline.clean.texts import is_kept, stripped
 from oneclick_pipeline.clean.words import is_word, right_spellings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Reading:
     """Rows that were read.
 
     Attributes:
-        frame: Columns line, bad, the values under their names, the texts of repairable columns under `text_<name>`,
+        frame: Columns line, bad, the values under their names, the texts of columns that keep them under `text_<name>`,
             and the words under `word_<name>`: themselves, or numbers that denote them.
         words: What `word_<name>` holds.
         bad: Lines of bad rows.
@@ -67,7 +67,9 @@ def read_carefully(raw: nw.LazyFrame, table: Table, formats: Formats, compute: C
     return Reading(judged, _words(spellings), bad, broken(wrong, table, formats), _otherwise(wrong, table, formats))
 
 
-def _valued(raw: nw.LazyFrame, table: Table, formats: Formats, *, plain: bool) -> tuple[nw.LazyFrame, dict[str, dict[str, str]]]:
+def _valued(
+    raw: nw.LazyFrame, table: Table, formats: Formats, *, plain: bool
+) -> tuple[nw.LazyFrame, dict[str, dict[str, str | None]]]:
     """The texts and under `value_<name>` their values, and the spellings of words by column."""
     texts = stripped(raw, table)
     spellings = {c.name: right_spellings(texts, c) for c in table.columns if is_word(c)}
@@ -82,7 +84,7 @@ def _judged(valued: nw.LazyFrame, table: Table, formats: Formats, words: Collect
         "line",
         (~nw.col("problem").is_null() | breaks).alias("bad"),
         *(nw.col(f"value_{c.name}").alias(c.name) for c in table.columns),
-        *(nw.col(c.name).alias(f"text_{c.name}") for c in table.columns if c.repairable),
+        *(nw.col(c.name).alias(f"text_{c.name}") for c in table.columns if is_kept(c)),
         *(nw.col(name).alias(f"word_{name}") for name in words),
     )
 
@@ -93,7 +95,7 @@ def _bad(judged: nw.LazyFrame) -> list[int]:
     return lines
 
 
-def _words(spellings: Mapping[str, Mapping[str, str]]) -> Words:
+def _words(spellings: Mapping[str, Mapping[str, str | None]]) -> Words:
     return {name: {text: (text, word) for text, word in right.items()} for name, right in spellings.items()}
 
 

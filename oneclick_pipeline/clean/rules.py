@@ -8,6 +8,7 @@ import narwhals as nw
 
 from oneclick_pipeline.clean.words import chosen, is_word
 from oneclick_pipeline.engine.files import dtype
+from oneclick_pipeline.raw.missing import is_marker
 from oneclick_pipeline.raw.numbers import LIKE_A_NUMBER, OPEN, OPEN_WHOLE, fits, integer, number, plain_integer, plain_number
 
 if TYPE_CHECKING:
@@ -19,21 +20,24 @@ if TYPE_CHECKING:
     Formats = Mapping[str, NumberFormat]
     """How the numbers of a column are written, by the column's name."""
 
+MISSING = "is missing"
 
-def value_of(column: Column, spellings: dict[str, str], formats: Formats, *, plain: bool) -> nw.Expr:
+
+def value_of(column: Column, spellings: dict[str, str | None], formats: Formats, *, plain: bool) -> nw.Expr:
     """The value of the text, null where it has none.
 
     Args:
         column: The column.
-        spellings: Texts of a vocabulary -> their right spelling.
+        spellings: Texts of a vocabulary -> their right spelling, None for a missing value.
         formats: How numbers are written.
         plain: Whether only numbers without sign, grouping and such are read; the others are null.
     """
     text = nw.col(column.name)
     if is_word(column):
-        return chosen(text, {text: column.values.get(word, word) for text, word in spellings.items()}, dtype(column))
+        spelt = {text: column.values.get(word, word) for text, word in spellings.items() if word is not None}
+        return chosen(text, {**column.values, **spelt}, dtype(column))  # pandas would make false of nothing but nulls
     if column.kind == "str":
-        return text
+        return nw.when(~is_marker(text)).then(text)
     one = formats[column.name]
     if plain and not one.grouping:
         return plain_integer(text) if column.kind == "int" else plain_number(text, one.decimal)
@@ -45,8 +49,9 @@ def broken_rules(column: Column, formats: Formats) -> list[tuple[nw.Expr, nw.Exp
 
     The expressions see the texts under the columns' names and the values under `value_<name>`.
     """
-    empty, value = nw.col(column.name).is_null(), nw.col(f"value_{column.name}")
-    rules = [] if column.nullable else [(nw.lit("is missing"), empty)]
+    text, value = nw.col(column.name), nw.col(f"value_{column.name}")
+    empty = text.is_null() | is_marker(text)
+    rules = [] if column.nullable else [(nw.lit(MISSING), empty)]
     if column.values:
         return [*rules, (nw.lit(f"is not {column.rule}"), ~empty & value.is_null())]
     if column.type.is_number:

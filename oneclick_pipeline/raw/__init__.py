@@ -19,6 +19,8 @@ the same way.
     records.py    lines as records: quotes, and those that are not closed
     set_aside.py  lines that are no rows: blank ones, totals, repeated headers
     splitting.py  records as rows of texts
+    letters.py    letters that look alike, in headers and words
+    missing.py    what stands for a missing value
     numbers.py    what counts as a number, for every reader of CSV files
     number_formats.py  how the numbers of a column are written, decided on all of its values
     number_columns.py  the columns of a file, and the messages where one can be read in two ways

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw.dialect import DELIMITERS
 from oneclick_pipeline.raw.encoding import CYRILLIC, DOUBLE, Encoding, decode
+from oneclick_pipeline.raw.letters import match_headers, missing_header
 from oneclick_pipeline.raw.records import Block, Record, records
 from oneclick_pipeline.raw.set_aside import SEPARATOR, SetAside, count, kind_of
 
@@ -140,17 +139,6 @@ def _matches(record: Record | None, expected: Collection[str]) -> int:
     return len(set(match_headers(fields, expected).values()))
 
 
-def match_headers(columns: Collection[str], expected: Collection[str]) -> dict[str, str]:
-    """Delivered header -> the expected one that it is but for case, blanks and composed letters; others are left out."""
-    others = {_folded(header): header for header in expected if header not in columns}
-    matched = {column: column if column in expected else others.get(_folded(column)) for column in columns}
-    return {column: header for column, header in matched.items() if header is not None}
-
-
-def _folded(header: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", header).split()).casefold()
-
-
 def _with_tail(
     names: tuple[str, ...], rows: list[list[str]], delimiter: str, required: Collection[str]
 ) -> tuple[tuple[str, ...], int]:
@@ -189,9 +177,8 @@ def _check(names: tuple[str, ...], delivered: tuple[str, ...], table: Table, pat
         if names.count(column) > 1:
             raise BadInputError("the column appears twice", file=str(path), line=line, column=column, remedy="remove one of them")
         if column not in names:
-            near = difflib.get_close_matches(column, [h for h in names if h not in expected], n=1, cutoff=0.6)
             raise HeaderError(
-                "the column is missing" + (f" (has «{near[0]}» taken its place?)" if near else ""),
+                missing_header(column, [h for h in names if h and h not in expected]),
                 file=str(path),
                 line=line,
                 column=column,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import narwhals as nw
 import pandas as pd
 import polars as pl
@@ -54,7 +56,11 @@ def test_clean_empty_activity_is_kept(cleaned):
         ("service_level", "базовый", "is not one of «стандарт», «премиум»"),
         ("marketing_consent", "на", "is not one of «да», «нет»"),
         ("contacts_month", "4.5", "is not an integer"),
-        ("contacts_6m", "nan", "is not a number"),
+        ("contacts_6m", "nan", "is missing"),
+        ("contacts_month", "NULL", "is missing"),
+        ("customer_id", "#Н/Д", "is missing"),
+        ("service_level", "-", "is missing"),
+        ("favourite_category", "—", "is missing"),
         ("contacts_6m", "1e400", "is not a number"),
         ("tenure_days", "99999999999999999999", "is not an integer"),
         ("tenure_days", "1000000000000000000", "is not an integer"),
@@ -91,6 +97,12 @@ def test_clean_line_that_could_not_be_split_is_rejected(cleaned):
         ("favourite_category", "Косметика и аксесуары", "Косметика и аксессуары", "Косметика и аксессуары"),
         ("marketing_consent", "ДА", "да", True),
         ("activity", "снизилась", "Снизилась", "declined"),
+        ("activity", "Прежнии\u0306\u00a0уровень", "Прежний уровень", "stable"),
+        ("activity", "Прежний_уровень", "Прежний уровень", "stable"),
+        ("marketing_consent", "дa", "да", True),
+        ("marketing_consent", "HET", "нет", False),
+        ("favourite_category", "Кyхоннaя посуда", "Кухонная посуда", "Кухонная посуда"),
+        ("favourite_category", "Товары_для_детей", "Товары для детей", "Товары для детей"),
     ],
 )
 def test_clean_misspelt_word_is_repaired_and_listed(cleaned, column, old, new, value):
@@ -98,6 +110,89 @@ def test_clean_misspelt_word_is_repaired_and_listed(cleaned, column, old, new, v
     assert result.table.collect()[column].to_list()[1] == value
     assert rows(result.corrections) == [("market_file", 3, CUSTOMERS[column].header, old, new, "spelling")]
     assert result.rejected_rows == 0
+
+
+@pytest.mark.parametrize("marker", ["-", "NULL", "#N/A", "—", " NaN ", "н/д"])
+def test_clean_marker_of_a_missing_value_is_an_empty_cell_and_listed(cleaned, marker):
+    result = cleaned(CUSTOMERS, market(market_row(1), market_row(2, activity=marker)))
+    header, written = CUSTOMERS["activity"].header, marker.strip()
+    assert result.table.collect()["activity"].to_list() == ["declined", None]
+    assert rows(result.corrections) == [("market_file", 3, header, written, None, "missing_marker")]
+    assert result.missing_markers == {f"{header}: {written}": 1}
+
+
+def test_clean_counts_markers_in_rejected_rows_too_but_no_empty_cells(cleaned):
+    result = cleaned(PROFIT, "id;Прибыль\n1;NULL\n2;NULL\n-;3\n4;\n5;6\n")
+    assert rows(result.table) == [(5, 6.0)]
+    assert result.missing_markers == {"id: -": 1, "Прибыль: NULL": 2}
+    assert [r[3:] for r in rows(result.rejected.sort("line"))] == [
+        ("NULL", "is missing"),
+        ("NULL", "is missing"),
+        ("-", "is missing"),
+        (None, "is missing"),
+    ]
+
+
+@pytest.mark.parametrize("backend", [nw.LazyFrame.lazy, lambda f: to_pandas(f.lazy())], ids=["polars", "pandas"])
+def test_clean_marker_in_a_number_that_may_be_missing_is_listed(backend):
+    columns = (PROFIT["customer_id"], replace(PROFIT["profit"], nullable=True))
+    texts = {"line": [2, 3, 4], "customer_id": ["1", "2", "3"], "profit": ["1.5", "N/A", None]}
+    result = stage.clean_export(backend(raw_frame(texts)), replace(PROFIT, columns=columns), Cleaning())
+    assert result.table.collect()["profit"].to_list()[0] == 1.5
+    assert in_polars(result.table, PROFIT)["profit"].to_list() == [1.5, None, None]
+    assert in_polars(result.corrections, CORRECTIONS).rows() == [("money", 3, "Прибыль", "N/A", None, "missing_marker")]
+    assert result.missing_markers == {"Прибыль: N/A": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "rule"),
+    [
+        ("service_level", "премиум+", "is not one of «стандарт», «премиум»"),
+        ("service_level", "премиум2", "is not one of «стандарт», «премиум»"),
+        ("service_level", "стандарт*", "is not one of «стандарт», «премиум»"),
+        ("marketing_consent", "да!", "is not one of «да», «нет»"),
+    ],
+)
+def test_clean_word_with_a_digit_or_sign_more_is_another_word(cleaned, column, text, rule):
+    result = cleaned(CUSTOMERS, market(market_row(1), market_row(2, **{column: text})))
+    assert rows(result.rejected) == [("market_file", 3, CUSTOMERS[column].header, text, rule)]
+    assert rows(result.corrections) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "categories"),
+    [
+        (["Книги", "Книги", "книги", "Kниги"], ["Книги"] * 4),  # Latin K
+        (["книги", "Книги", "Книги"], ["Книги"] * 3),
+        (["книги", "Книги"], ["книги"] * 2),  # as many: the first
+        (["Kниги"], ["Книги"]),
+        (["Щетки", "Щётки", "Щётки"], ["Щётки"] * 3),
+        (["Чаи\u0306\u00a0и кофе", "\u200bЧай  и кофе"], ["Чай и кофе"] * 2),
+        (["SPA", "SPА"], ["SPA"] * 2),  # Cyrillic А
+        (["Apple техника"], ["Apple техника"]),
+        (["Кухонная посуда+", "Кухонная посуда 2"], ["Кухонная посуда+", "Кухонная посуда 2"]),
+    ],
+)
+@pytest.mark.parametrize("first", [1, 100])
+def test_clean_new_category_has_one_spelling(cleaned, monkeypatch, texts, categories, first):
+    monkeypatch.setattr(quick, "_FIRST_ROWS", first)
+    lines = [market_row(i, favourite_category=text) for i, text in enumerate(texts)]
+    result = cleaned(CUSTOMERS, market(*lines))
+    assert result.table.sort("customer_id").collect()["favourite_category"].to_list() == categories
+    changed = [(old, new) for old, new in zip(texts, categories, strict=True) if old != new]
+    listed = rows(result.corrections.sort("line").select("column", "new", "rule"))
+    assert listed == [("Популярная_категория", new, "spelling") for _, new in changed]
+
+
+def test_clean_lists_misspelt_headers(tmp_path):
+    (tmp_path / "money.csv").write_text("ID;Пpибыль\n1;2\n", encoding="utf-8")
+    frame, facts = read(tmp_path / "money.csv", "money", tmp_path)
+    for backend in (lambda f: f, to_pandas):
+        result = stage.clean_export(backend(frame), PROFIT, Cleaning(), facts=facts)
+        assert in_polars(result.corrections, CORRECTIONS).rows() == [
+            ("money", 1, "id", "ID", "id", "spelling"),
+            ("money", 1, "Прибыль", "Пpибыль", "Прибыль", "spelling"),
+        ]
 
 
 def test_clean_new_category_passes(cleaned):
@@ -149,6 +244,24 @@ def test_clean_zero_revenue_and_a_big_spender_are_no_errors(cleaned):
     lines = [f"{i},текущий_месяц,{r}" for i, r in enumerate((0, 4000, 4500, 5000, 5500, 6000, 15000), 1)]
     result = cleaned(REVENUE, "\n".join([HEADERS["market_money"], *lines]))
     assert rows(result.corrections) == []
+
+
+def test_clean_period_without_revenue_has_no_error_on_pandas():
+    texts = {"line": [2, 3], "customer_id": ["1", "2"], "period": ["текущий_месяц"] * 2, "revenue": ["5", "0"]}
+    result = stage.clean_export(to_pandas(raw_frame(texts)), REVENUE, Cleaning())
+    assert in_polars(result.table, REVENUE).rows() == [(1, "m0", 5.0), (2, "m0", 0.0)]
+
+
+def test_clean_answer_that_is_none_anywhere_is_rejected_on_pandas():
+    good = dict(zip(CUSTOMERS.names, market_row(1, marketing_consent="наверное").split(","), strict=True))
+    result = stage.clean_export(to_pandas(raw_frame({"line": [2]} | {k: [v] for k, v in good.items()})), CUSTOMERS, Cleaning())
+    assert [(r[3], r[4]) for r in rows(result.rejected)] == [("наверное", "is not one of «да», «нет»")]
+
+
+def raw_frame(texts):
+    """A raw table of texts, all of which could be split."""
+    nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
+    return nw.from_native(pl.LazyFrame(texts).with_columns(nothing))
 
 
 @pytest.mark.parametrize(
@@ -244,11 +357,12 @@ NUMBERS = [
     "5", "+5", "-5", "007", "5.0", "5,0", "5.5", "5,5", " 5", "5 ", "", "  ", "\u2009", "1 000", "1\u2009000", "1_000",
     "1e3", "1E+3", "1e400", "1e-400", "0e999", "1e99999999999", "nan", "NaN", "inf", "-Infinity", "+", ".", ".5", "5.",
     "1,5,2", "1.234,5", "-0", "999999999999999999", "-999999999999999999", "9999999999999999999", "1000000000000000000",
-    "0000000000000000000000000000005", "5.00000", "0x10", "٥", "５", "x",
+    "0000000000000000000000000000005", "5.00000", "0x10", "٥", "５", "x", "-", "—", "NULL", "#Н/Д", " N/A ", "\u200b5", "\u200b",
 ]  # fmt: skip
 WORDS = [
     "Снизилась", "снизилась", " Снизилась", "Выросла", "", " ", "да", "ДА", "на", "стандартт", "премиум", "Книги",
-    "текущий_месяц", "предыдцщий_месяц", "следующий_месяц", "Косметика и аксесуары",
+    "текущий_месяц", "предыдцщий_месяц", "следующий_месяц", "Косметика и аксесуары", "дa", "премиум+", "Kниги", "книги", "КНИГИ",
+    "SPA", "SPА", "Apple техника", "-", "NULL", "#Н/Д", " — ", "Кyхоннaя\u00a0посуда", "Чаи\u0306", "Чай", "\u200b",
 ]  # fmt: skip
 
 
@@ -273,7 +387,12 @@ def raw_tables(draw):
 
 
 @given(month=raw_tables(), first=st.sampled_from([0, 1, 100]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=40,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, first):
     source, texts = month
     monkeypatch.setattr(quick, "_FIRST_ROWS", first)
@@ -287,13 +406,22 @@ def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, f
     with monkeypatch.context() as patch:
         patch.setattr(stage, "read_quickly", lambda *_: None)
         careful = stage.clean_export(lazy, source, Cleaning())
-    for mine, theirs, table in (
-        (cheap.table, careful.table, source),
-        (cheap.rejected, careful.rejected, REJECTED_ROWS),
-        (cheap.corrections, careful.corrections, CORRECTIONS),
-    ):
-        assert in_polars(mine, table).sort(pl.all()).equals(in_polars(theirs, table).sort(pl.all()))
-    assert (cheap.rows, cheap.rejected_rows, cheap.duplicates) == (careful.rows, careful.rejected_rows, careful.duplicates)
+    in_pandas = stage.clean_export(to_pandas(lazy), source, Cleaning())
+    for other in (careful, in_pandas):
+        assert same(cheap.table, other.table, source)
+        assert same(cheap.rejected, other.rejected, REJECTED_ROWS)
+        assert same(cheap.corrections, other.corrections, CORRECTIONS)
+        assert counts(cheap) == counts(other)
+
+
+def same(mine, theirs, table):
+    """Whether two frames hold the same rows, in any order."""
+    return in_polars(mine, table).sort(pl.all()).equals(in_polars(theirs, table).sort(pl.all()))
+
+
+def counts(result):
+    """What was counted while an export was cleaned."""
+    return result.rows, result.rejected_rows, result.duplicates, result.missing_markers
 
 
 def test_clean_of_good_rows_never_takes_the_careful_way(cleaned, monkeypatch):
@@ -318,7 +446,7 @@ def profits(request, tmp_path, monkeypatch):
         header = "\t".join(c.header for c in table.columns)
         path.write_text("\n".join([header, *(f"{i}\t{text}" for i, text in enumerate(texts, 2))]), encoding="utf-8")
         frame, facts = read(path, table.file, tmp_path)
-        result = stage.clean_export(WAYS[request.param](frame, monkeypatch), table, Cleaning(), formats=facts.formats)
+        result = stage.clean_export(WAYS[request.param](frame, monkeypatch), table, Cleaning(), facts=facts)
         numbers = {row[0]: row[1] for row in in_polars(result.table, table).rows()}
         return numbers, {row[1]: (row[3], row[4]) for row in rows(result.rejected)}
 
@@ -403,8 +531,8 @@ def test_clean_whole_numbers_are_grouped_or_not_all_alike(cleaned, texts, expect
 def test_clean_keeps_to_the_format_of_the_settings(tmp_path):
     path = tmp_path / "money.csv"
     path.write_text("id;Прибыль\n1;4,810\n2;1234,5\n3;7,5\n", encoding="utf-8")
-    frame, _ = read(path, "money", tmp_path)
-    given = {"profit": NumberFormat(".", ",", final=True)}
-    result = stage.clean_export(frame, PROFIT, Cleaning(), formats=given)
+    frame, facts = read(path, "money", tmp_path)
+    given = replace(facts, formats={"profit": NumberFormat(".", ",", final=True)})
+    result = stage.clean_export(frame, PROFIT, Cleaning(), facts=given)
     assert rows(result.table) == [(1, 4810.0)]
     assert [row[4] for row in rows(result.rejected)] == ["is not a number with decimal point and commas between thousands"] * 2

@@ -277,6 +277,7 @@ TEXTS = {
     "col_share_before": "Previous month",
     "corrected": "Corrected:",
     "corrected_spelling": "{n:misspelling|misspellings}",
+    "corrected_missing_marker": "{n:marker|markers} of a missing value (-, NULL, #N/A) in place of an empty cell",
     "corrected_exact_duplicate": "{n:repeated row|repeated rows}",
     "corrected_outlier": "{n:wrong revenue|wrong revenues} (replaced by the median of the month)",
     "corrected_none": "Nothing needed correction.",

@@ -75,7 +75,7 @@ def fit_exports(folder: Path) -> Profile:
         for table in SOURCES:
             frame, facts = read(folder / f"{table.file}.csv", table.file, Path(scratch))
             path = Path(scratch) / f"{table.name}.parquet"
-            polars.write(clean_export(frame, table, Settings().cleaning, formats=facts.formats).table, path, table)
+            polars.write(clean_export(frame, table, Settings().cleaning, facts=facts).table, path, table)
             tables[table.name] = polars.scan(path)
         return fit(features.customer_features(**tables).collect().to_pandas())
 
