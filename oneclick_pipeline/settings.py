@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from oneclick_pipeline import yaml
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import is_month
 from oneclick_pipeline.home.paths import SETTINGS, settings_file
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ class Cleaning(_Section):
         le=100,
         description="Robust standard deviations (log scale) beyond which a revenue is an error; its period's median replaces it",
     )
+    accept_scale: tuple[str, ...] = Field(
+        (), description='Months, as `["2024-05"]`, whose amounts may be of another scale than those of the month before'
+    )
+
+    @field_validator("accept_scale")
+    @classmethod
+    def _months(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [month for month in value if not is_month(month)]:
+            raise ValueError(f"{wrong[0]!r} is not a month; write it as YYYY-MM")
+        return value
 
 
 class Value(_Section):
