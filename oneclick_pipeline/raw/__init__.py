@@ -13,5 +13,6 @@ read.
     header.py     columns of the file and of the contract
     lines.py      one pass over the bytes: hash, line ends, lines that are not plain
     splitting.py  lines as rows of texts
+    number_formats.py  decimal mark and grouping of a column
     numbers.py    what counts as a number, for every reader of CSV files
 """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.engine.verification import damaged
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw import dialect, header, lines
 from oneclick_pipeline.raw.encoding import Encoding, has_byte_order_mark
+from oneclick_pipeline.raw.number_formats import NumberFormat
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,9 @@ class FileFacts:
         not_plain: Numbers of the lines between those: odd ones, and blank ones, which do not count as rows.
         modified_ns: When the file was last written to, nanoseconds since 1970; a program that copies a file may set it.
         changed_ns: When anything about the file last changed; it cannot be set. 0: not recorded.
+        formats: How the numbers of a column are written, by the column's name; empty: not recorded.
+        container: What the file is packed in: `plain`, `gzip` or `zip`.
+        set_aside: Lines that are no rows, by kind: how many there are, and the line of the first.
     """
 
     file: str
@@ -57,6 +61,9 @@ class FileFacts:
     not_plain: tuple[int, ...]
     modified_ns: int
     changed_ns: int = 0
+    formats: dict[str, NumberFormat] = field(default_factory=dict)
+    container: str = "plain"
+    set_aside: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The facts as text, to be kept with the raw table."""
@@ -66,6 +73,8 @@ class FileFacts:
     def from_json(cls, text: str) -> FileFacts:
         """The facts that `to_json` wrote."""
         fields = json.loads(text)
+        fields["formats"] = {name: NumberFormat(**one) for name, one in fields.get("formats", {}).items()}
+        fields["set_aside"] = {kind: tuple(lines) for kind, lines in fields.get("set_aside", {}).items()}
         return cls(**fields | {name: tuple(fields[name]) for name in ("header", "extra_columns", "not_plain")})
 
 

@@ -56,11 +56,15 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                     "bytes": facts.size,
                     "rows of the file": lines,
                     "rows that are not plain (in this table)": staged.rows,
+                    "container": facts.container,
                     "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
                     "delimiter": facts.delimiter,
                     "decimal mark": facts.decimal_mark,
                     "line end": facts.line_end,
                     "rewritten before splitting": facts.rewritten,
+                    "lines that are no rows": "; ".join(
+                        f"{count} {kind}, the first is line {line}" for kind, (count, line) in facts.set_aside.items()
+                    ),
                     "columns": ", ".join(facts.header),
                 },
                 data_version=facts.sha256,
