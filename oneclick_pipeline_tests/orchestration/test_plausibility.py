@@ -9,6 +9,8 @@ import shutil
 import pytest
 
 from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.simulator.twin.panel import write_months
+from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration.homes import digests, materialize, new_home, run, told
 
@@ -130,6 +132,17 @@ def test_nothing_is_scored_or_written_for_the_crm(home, text):
     assert {step for step, state in steps if state == "start"} == {*COLUMNS, "clean"}
     assert not list((home / "exports").rglob("*"))
     assert not list((home / "ledger").rglob("*.parquet"))
+
+
+def test_months_of_the_twin_are_of_one_scale(tmp_path):
+    write_months(Profile.load(), tmp_path, first="2026-09", last=MONTH, customers=300, seed=1)
+    for month in ("2026-09", MONTH):
+        result = materialize(tmp_path, month=month)
+        assert result.success, told(result)
+    found = [e.metadata for e in result.get_asset_check_evaluations() if e.check_name == "plausible_scale"]
+    ratios = [one["median"].value / one["other"].value for one in found]
+    assert len(ratios) == len(CLEAN)
+    assert all(1 / 1.5 < ratio < 1.5 for ratio in ratios)
 
 
 def test_engines_agree(home):

@@ -34,7 +34,7 @@ EXCEL = replace(
             EXCEL,
             {"-": 12},
             "UTF-16, разделитель — табуляция, числа вида 1 234,5; строк итогов: 1; повторов заголовка: 2; пропуски «-»: 12",
-            "UTF-16, delimited by tabs, numbers like 1 234,5; totals rows: 1; repeated headers: 2; missing values written as “-”: 12",
+            "UTF-16, delimited by tabs, numbers like 1 234,5; totals rows: 1; repeated headers: 2; missing values “-”: 12",
         ),
         (
             replace(MONEY, container="zip", encoding="utf-8 read as cp1251", formats={"customer_id": NumberFormat()}),

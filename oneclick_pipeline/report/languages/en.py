@@ -285,7 +285,7 @@ TEXTS = {
     "delivery_delimiter": "delimited by {mark}",
     "delivery_numbers": "numbers like {number}",
     "delivery_numbers_of": "numbers like {number} ({columns})",
-    "delivery_missing": "missing values written as “{marker}”: {n:n}",
+    "delivery_missing": "missing values “{marker}”: {n:n}",
     "corrected": "Corrected:",
     "corrected_spelling": "{n:misspelling|misspellings}",
     "corrected_exact_duplicate": "{n:repeated row|repeated rows}",
