@@ -15,4 +15,5 @@ that can be corrected safely is corrected and listed in `corrections`. Open `exp
     quarantine.py  what `rejected_rows` says of a broken rule
     corrections.py misspelt words and headers, markers of missing values, and values that are errors by a robust rule
     lists.py       the form of both lists
+    scale.py       absent periods, and amounts that are a thousand times those of the month before
 """

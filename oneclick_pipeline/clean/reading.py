@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from oneclick_pipeline.clean.words import Words
     from oneclick_pipeline.contracts.schema import Table
 
+    Spellings = dict[str, dict[str, str | None]]
+    """By column: a text of its vocabulary and the right spelling, None for a missing value."""
     Compute = Callable[[nw.LazyFrame], nw.LazyFrame]
 
 
@@ -67,9 +69,7 @@ def read_carefully(raw: nw.LazyFrame, table: Table, formats: Formats, compute: C
     return Reading(judged, _words(spellings), bad, broken(wrong, table, formats), _otherwise(wrong, table, formats))
 
 
-def _valued(
-    raw: nw.LazyFrame, table: Table, formats: Formats, *, plain: bool
-) -> tuple[nw.LazyFrame, dict[str, dict[str, str | None]]]:
+def _valued(raw: nw.LazyFrame, table: Table, formats: Formats, *, plain: bool) -> tuple[nw.LazyFrame, Spellings]:
     """The texts and under `value_<name>` their values, and the spellings of words by column."""
     texts = stripped(raw, table)
     spellings = {c.name: right_spellings(texts, c) for c in table.columns if is_word(c)}

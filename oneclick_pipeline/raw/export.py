@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from oneclick_pipeline.contracts.schema import Table
-    from oneclick_pipeline.raw.encoding import Encoding
+    from oneclick_pipeline.formats import Encoding
     from oneclick_pipeline.raw.facts import FileFacts, Inspection
     from oneclick_pipeline.raw.number_formats import NumberFormat
 

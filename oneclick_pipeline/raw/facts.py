@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oneclick_pipeline.contracts.schema import Table
-    from oneclick_pipeline.raw.encoding import Encoding
+    from oneclick_pipeline.formats import Encoding
     from oneclick_pipeline.raw.text import Text
 
 KEY = "oneclick"

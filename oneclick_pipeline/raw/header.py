@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw.dialect import DELIMITERS
-from oneclick_pipeline.raw.encoding import CYRILLIC, DOUBLE, Encoding, decode
+from oneclick_pipeline.raw.encoding import CYRILLIC, DOUBLE, decode
 from oneclick_pipeline.raw.letters import match_headers, missing_header
 from oneclick_pipeline.raw.records import Block, Record, records
 from oneclick_pipeline.raw.set_aside import SEPARATOR, SetAside, count, kind_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline.formats import Encoding
 
 _SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)?"?[,;\t|]*', re.IGNORECASE)
 _HEADER_LINES, _SAMPLE_LINES = 100, 400

@@ -13,6 +13,7 @@ from oneclick_pipeline.clean.export import Cleaned, clean_export
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.schema import Table
 from oneclick_pipeline.contracts.tables import TABLES
+from oneclick_pipeline.orchestration import plausibility
 from oneclick_pipeline.orchestration.asset_specs import code_version, table_spec
 from oneclick_pipeline.orchestration.checks import CHECKS, Check, check
 from oneclick_pipeline.orchestration.resources import Home
@@ -95,15 +96,21 @@ def clean_tables(
         too_many = [
             name for name, c in cleaned.items() if c.rejected_share > settings.max_rejected_share or not _rows(staged, name)
         ]
+        judged = plausibility.of_tables(step, home.root, [t for t in staged if t.table not in too_many], settings.accept_scale)
         yield from step.publish_all(
             staged,
-            [result for name, c in cleaned.items() for result in _checks(name, c, _rows(staged, name), name not in too_many)],
+            [
+                *(one for name, c in cleaned.items() for one in _checks(name, c, _rows(staged, name), name not in too_many)),
+                *judged.checks,
+            ],
             metadata={
                 name: {"rows read": c.rows, "rows rejected": c.rejected_rows, "exact copies dropped": c.duplicates}
                 | {f"missing value written as «{marker}»": count for marker, count in c.missing_markers.items()}
                 for name, c in cleaned.items()
             },
-            why=_too_many(cleaned, too_many, settings.max_rejected_share, worst) if too_many else "",
+            why=_too_many(cleaned, too_many, settings.max_rejected_share, worst)
+            if too_many
+            else "\n".join(map(str, judged.errors)),
         )
 
 
