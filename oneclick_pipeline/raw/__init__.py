@@ -1,10 +1,10 @@
 """Stage raw: an export as delivered, as a table of texts; nothing is validated yet.
 
-In: a CSV file of the store, perhaps packed. Out: an `Export`: facts about the file, and its rows as texts with their line numbers,
-as `contracts.exports.RAW` describes them. Open `export.py` first. Every row has the number of the line where it begins, so that
-every later message can name it; a line that cannot be split is kept with the reason in `problem`. Nothing is lost here, and nothing
-is repaired but the encoding. Plain lines are not copied: they are scanned in place, after making sure that the file is still the
-one that was read. What is packed, or not UTF-8, is copied as UTF-8 first; from there on all files go the same way.
+In: a CSV file of the store, perhaps packed. Out: an `Export`: facts about the file, and its rows as texts with their line
+numbers, as `contracts.exports.RAW` describes them. Open `export.py` first. Every row has the number of the line where it begins,
+so that every later message can name it; a line that cannot be split is kept with the reason in `problem`. Nothing is lost here,
+and nothing is repaired but the encoding. Plain lines are not copied: they are scanned in place, after making sure that the file
+is still the one that was read. What is packed, or not UTF-8, is copied as UTF-8 first; from there on all files go the same way.
 
     export.py     an export that was read, its rows, and whether the file is still the same
     facts.py      what was detected about a file

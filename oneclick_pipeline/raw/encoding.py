@@ -6,7 +6,7 @@ import codecs
 import re
 from encodings import cp1251
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +23,6 @@ Encoding = Literal[
     "utf-32-le",
     "utf-32-be",
 ]
-ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 DOUBLE: Encoding = "utf-8 read as cp1251"
 CYRILLIC: tuple[Encoding, ...] = ("cp1251", "cp866", "koi8-r", "mac-cyrillic")
 _MARKS: tuple[tuple[bytes, Encoding], ...] = (  # that of UTF-32 begins with that of UTF-16

@@ -1,11 +1,13 @@
 """Every encoding gives the same text; sound UTF-8 is never repaired."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.raw.encoding import DOUBLE, ENCODINGS, decode, is_double
+from oneclick_pipeline.raw.encoding import DOUBLE, Encoding, decode, is_double
 from oneclick_pipeline.raw.export import open_export, read
 from oneclick_pipeline_tests.conftest import export_text
 
@@ -31,7 +33,7 @@ def as_read(tmp_path, content, file, **known):
 
 
 @pytest.mark.parametrize("file", list(TEXT))
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("encoding", get_args(Encoding))
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
 def test_every_encoding_and_line_end_gives_the_same(tmp_path, file, encoding, end):
     plain, _ = as_read(tmp_path, TEXT[file].encode(), file)
