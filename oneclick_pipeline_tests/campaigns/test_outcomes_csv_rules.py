@@ -69,7 +69,9 @@ def test_every_row_is_used_or_named_whatever_it_holds(write, rows, delimiter):
     lines = [delimiter.join(row) for row in [["customer_id", "offer_id", "x"], *good, *filler, *rows]]
     found = read(write("\n".join(lines) + "\n"))
     written = sum(line.replace(delimiter, "").strip() != "" for line in lines[1:])  # lines of delimiters are no rows
-    assert found.rows_read == written == len(found.table) + len(found.rejected)
+    quotes = sum('"' in line for line in lines)  # two of them may make one row of two lines
+    assert written - quotes <= found.rows_read <= written
+    assert found.rows_read == len(found.table) + len(found.rejected)
     assert not found.table["customer_id"].duplicated().any()
     assert np.isfinite(found.table["x"]).all()
     assert len({row.line for row in found.rejected}) == len(found.rejected)
