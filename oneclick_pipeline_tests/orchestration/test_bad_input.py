@@ -1,5 +1,6 @@
 """Every kind of bad input: a message that says where and what to do, and no table half written."""
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -334,3 +335,24 @@ def test_scores_without_a_champion_say_to_retrain(copy):
     assert "no champion model yet" in told(result)
     assert "run retrain first" in told(result)
     assert shown(copy) == set(FROM_RAW_TO_FEATURES)
+
+
+def test_packed_exports_make_the_same_tables_and_two_of_one_export_stop_the_run(copy):
+    names = [*CLEAN, "customer_features"]
+    before = digests(copy, names)
+    folder = copy / "raw" / MONTH
+    for source in SOURCES:
+        path = folder / f"{source.file}.csv"
+        content = path.read_bytes()
+        path.with_suffix(".csv.gz").write_bytes(gzip.compress(content.decode().encode("utf-16")))
+        if source.file != "money":
+            path.unlink()
+    result = materialize(copy)
+    assert "the export was delivered twice: money.csv and money.csv.gz" in told(result)
+    (folder / "money.csv").unlink()
+    result = materialize(copy)
+    assert result.success, told(result)
+    assert digests(copy, names) == before
+    (event,) = result.asset_materializations_for_node("money")
+    assert event.metadata["container"].value == "gzip"
+    assert event.metadata["file"].value == str(folder / "money.csv.gz")

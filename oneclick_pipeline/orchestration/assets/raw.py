@@ -81,6 +81,7 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                         f"{kind}: {times}, the first is line {first}" for kind, (times, first) in facts.set_aside.items()
                     ),
                     "columns": ", ".join(facts.header),
+                    "columns in another spelling": ", ".join(facts.misspelt_headers),
                 },
                 data_version=facts.sha256,
             )
