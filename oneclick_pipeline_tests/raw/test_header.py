@@ -4,10 +4,9 @@ import unicodedata
 
 import pytest
 
-from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT
+from oneclick_pipeline.contracts.exports import CUSTOMERS
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw.export import read
-from oneclick_pipeline.raw.facts import inspect
 from oneclick_pipeline_tests.conftest import HEADERS, export_text
 
 
@@ -31,8 +30,8 @@ def write(tmp_path):
         ("\u200bid,При\u00adбыль\u00a0", {"\u200bid": "id", "При\u00adбыль": "Прибыль"}),
     ],
 )
-def test_header_that_looks_right_is_right_and_recorded(write, header, misspelt):
-    facts, _ = inspect(write("money", f"{header}\n1,2.5\n"), PROFIT)
+def test_header_that_looks_right_is_right_and_recorded(write, tmp_path, header, misspelt):
+    _, facts = read(write("money", f"{header}\n1,2.5\n"), "money", tmp_path)
     assert (facts.header, facts.misspelt_headers, facts.extra_columns) == (("id", "Прибыль"), misspelt, ())
 
 
@@ -48,17 +47,17 @@ def test_header_of_many_words_is_recognised(write, tmp_path, change):
     assert frame.select("customer_id", "activity").collect().rows()[0] == ("1", "Снизилась")
 
 
-def test_header_that_still_differs_is_named_with_the_letter_and_its_place(write):
+def test_header_that_still_differs_is_named_with_the_letter_and_its_place(write, tmp_path):
     path = write("money", "id,Пpибылъ\n1,2\n")
     with pytest.raises(BadInputError, match=r"In it, letter 7 is Cyrillic ъ \(U\+044A\), Cyrillic ь \(U\+044C\) was expected"):
-        inspect(path, PROFIT)
+        read(path, "money", tmp_path)
 
 
-def test_two_headers_that_look_like_the_same_column_are_refused(write):
+def test_two_headers_that_look_like_the_same_column_are_refused(write, tmp_path):
     with pytest.raises(BadInputError, match="appears twice"):
-        inspect(write("money", "ID,Id,Прибыль\n1,2,3\n"), PROFIT)
+        read(write("money", "ID,Id,Прибыль\n1,2,3\n"), "money", tmp_path)
 
 
-def test_column_beside_the_one_it_looks_like_is_an_extra_column(write):
-    facts, _ = inspect(write("money", "id,Прибыль,ПРИБЫЛЬ\n1,2,3\n"), PROFIT)
+def test_column_beside_the_one_it_looks_like_is_an_extra_column(write, tmp_path):
+    _, facts = read(write("money", "id,Прибыль,ПРИБЫЛЬ\n1,2,3\n"), "money", tmp_path)
     assert (facts.header, facts.extra_columns) == (("id", "Прибыль", "ПРИБЫЛЬ"), ("ПРИБЫЛЬ",))
