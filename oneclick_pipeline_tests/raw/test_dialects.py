@@ -1,0 +1,141 @@
+"""A month in any dialect is read as what it is, or stops with what is ambiguous: no number is ever read as another.
+
+A dialect that fails is run again by its number: `pytest -n 0 -m "soak or not soak" -k "[1234]" PATH`.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oneclick_pipeline.clean.export import clean_export
+from oneclick_pipeline.contracts.exports import RAW, SOURCES
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.export import read
+from oneclick_pipeline.settings import Cleaning
+from oneclick_pipeline_tests.raw import dialects, months
+from oneclick_pipeline_tests.raw.written_numbers import is_certain, is_open, readings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from oneclick_pipeline.clean.export import Cleaned
+    from oneclick_pipeline.contracts.schema import Column, Table
+    from oneclick_pipeline_tests.raw.dialects import Delivery, Dialect
+    from oneclick_pipeline_tests.raw.months import Value
+
+ALWAYS, SOAKED = 100, 2000
+
+
+def read_and_clean(path: Path, table: Table, scratch: Path, formats: dict[str, object] | None = None) -> Cleaned:
+    """The export as a run reads it."""
+    frame, _ = read(path, table.file, scratch)
+    return clean_export(frame.select(RAW[table.file].names), table, Cleaning(outlier_limit=100))
+
+
+def forced(table: Table, dialect: Dialect) -> dict[str, object]:
+    """The dialect as `formats:` of the settings say it."""
+    columns = {table[name].header: style.formats() for name, style in dialect.numbers.items()}
+    return {"encoding": dialect.encoding, "delimiter": dialect.delimiter, "columns": columns}
+
+
+def meant(column: Column, value: Value) -> float | int | str | bool | None:
+    """What a value must be read as."""
+    if value is None or isinstance(value, str):
+        return None if value is None else column.values.get(value, value)
+    return int(value) if column.kind == "int" else float(value)
+
+
+def wrong(table: Table, rows: list[dict[str, Value]], delivery: Delivery, cleaned: Cleaned) -> Iterator[str]:
+    """What was read as something else, lost without a word, or told with another place."""
+    read_rows = cleaned.table.collect().to_native().rows(named=True)
+    got = {tuple(row[k] for k in table.key): row for row in read_rows}
+    rejected = cleaned.rejected.collect().to_native().rows(named=True)
+    by_line = {row["line"]: row for row in rejected}
+    if cleaned.rows != len(rows) or len(read_rows) + cleaned.rejected_rows + cleaned.duplicates != cleaned.rows:
+        yield f"{len(rows)} rows were written and {cleaned.rows} read: {len(read_rows)} kept, {cleaned.rejected_rows} rejected"
+    for row in rows:
+        key = tuple(row[name] for name in table.key)
+        true = {c.name: meant(c, row[c.name]) for c in table.columns}
+        found = got.pop(tuple(true[name] for name in table.key), None)
+        if found is not None:
+            yield from (f"{key}, {n}: {found[n]!r} was read, {true[n]!r} is right" for n in true if found[n] != true[n])
+            if key in delivery.lost:
+                yield f"{key}: a row that lacks a number was kept"
+        elif delivery.lines[key] not in by_line:
+            yield f"{key}, line {delivery.lines[key]}: was neither kept nor rejected"
+        elif key not in delivery.lost and not may_be_rejected(table, by_line[delivery.lines[key]], delivery):
+            yield f"{key} was rejected: {by_line[delivery.lines[key]]}"
+    yield from (f"{key} was read and never written" for key in got)
+    other = cleaned.corrections.collect().to_native().filter(~_rule_is_mending()).rows()
+    yield from (f"was corrected: {row}" for row in other)
+
+
+def _rule_is_mending():
+    import polars as pl
+
+    return pl.col("rule").is_in(["spelling", "missing_marker"])
+
+
+def may_be_rejected(table: Table, rejection: dict[str, object], delivery: Delivery) -> bool:
+    """Whether a row was rejected because a number has two readings, which are both told."""
+    name = next((c.name for c in table.columns if c.header == rejection["column"]), "")
+    texts = [text for text in delivery.digits.get(name, []) if is_open(text)]
+    return any(all(reading in str(rejection["rule"]) for reading in readings(text)) for text in texts)
+
+
+def names_the_ambiguity(error: BadInputError, table: Table, dialect: Dialect, delivery: Delivery) -> bool:
+    """Whether a stop says of which file and column a number has which two readings, and what to write into the settings."""
+    text = str(error)
+    ambiguous = (
+        dialect.header[name] in text or table[name].header in text
+        for name, digits in delivery.digits.items()
+        if any(is_open(d) and all(reading in text for reading in readings(d)) for d in digits)
+    )
+    return table.file in text and "formats:" in text and any(ambiguous)
+
+
+def verdict(table: Table, rows: list[dict[str, Value]], dialect: Dialect, delivery: Delivery, scratch: Path) -> list[str]:
+    """What is wrong with how a delivery is read."""
+    path = scratch / delivery.name
+    path.write_bytes(delivery.content)
+    certain = all(
+        is_certain(digits, dialect.numbers[name], whole=table[name].kind == "int") for name, digits in delivery.digits.items()
+    )
+    try:
+        problems = list(wrong(table, rows, delivery, read_and_clean(path, table, scratch)))
+    except BadInputError as error:
+        stopped = certain or not names_the_ambiguity(error, table, dialect, delivery)
+        problems = [f"stopped, {'certain' if certain else 'not certain'}: {error}"] if stopped else []
+    else:
+        if certain and (kept := [p for p in problems if "rejected" in p]):
+            problems = kept + problems
+    try:
+        again = read_and_clean(path, table, scratch, {table.file: forced(table, dialect)})
+    except BadInputError as error:
+        problems.append(f"with its formats, stopped: {error}")
+    else:
+        problems += [f"with its formats, {p}" for p in wrong(table, rows, delivery, again)]
+    return problems
+
+
+def of_seed(seed: int) -> Iterator[tuple[Table, list[dict[str, Value]], Dialect, Delivery]]:
+    """A month with each of its exports in a dialect of its own."""
+    rng = random.Random(seed)
+    month = months.draw(rng)
+    for table in SOURCES:
+        rows = rng.sample(month.rows[table.file], len(month.rows[table.file]))
+        dialect = dialects.draw(rng, table)
+        yield table, rows, dialect, dialects.Writer(rng, table, dialect).deliver(rows)
+
+
+@pytest.mark.parametrize("seed", [*range(ALWAYS), *(pytest.param(i, marks=pytest.mark.soak) for i in range(ALWAYS, SOAKED))])
+def test_dialect(tmp_path, seed):
+    told = []
+    for table, rows, dialect, delivery in of_seed(seed):
+        if problems := verdict(table, rows, dialect, delivery, tmp_path):
+            told += [f"{table.file}, seed {seed}: {dialect}", *problems[:5], repr(delivery.content[:300])]
+    assert not told, "\n".join(told)
