@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from decimal import Decimal
 
 MARKS = (",", ".")
 BLANKS = (" ", "\u00a0", "\u202f", "\u2009")
@@ -72,14 +72,15 @@ def is_open(digits: str) -> bool:
     return re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", digits) is not None
 
 
-def readings(digits: str) -> tuple[str, str]:
+def readings(digits: str, *, percent: bool = False) -> tuple[str, str]:
     """Both readings of an open number.
 
-    >>> readings("4,810")
-    ('4810', '4.81')
+    >>> readings("4,810"), readings("45,250", percent=True)
+    (('4810', '4.81'), ('452.5', '0.4525'))
     """
     whole, fraction = re.split("[.,]", digits)
-    return whole + fraction, f"{whole}.{fraction}".rstrip("0").rstrip(".")
+    grouped, broken = (Decimal(text).scaleb(-2 if percent else 0) for text in (whole + fraction, f"{whole}.{fraction}"))
+    return f"{grouped.normalize():f}", f"{broken.normalize():f}"
 
 
 def is_certain(column: Iterable[str], style: NumberStyle, *, whole: bool) -> bool:
