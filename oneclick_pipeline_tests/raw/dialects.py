@@ -7,11 +7,11 @@ import io
 import re
 import unicodedata
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from oneclick_pipeline_tests.raw.written_numbers import APOSTROPHES, BLANKS, MINUSES, NumberStyle
+from oneclick_pipeline_tests.raw.written_numbers import APOSTROPHES, BLANKS, MARKS, MINUSES, NumberStyle, is_open
 
 if TYPE_CHECKING:
     import random
@@ -56,6 +56,7 @@ class Dialect:
         missing: Markers of missing values.
         words: What may be done to a word: `case`, `latin`, `blank`, `decomposed`.
         lost: Whether one row lacks a number that it must have.
+        foreign: How many numbers of a column may be written as in another locale.
     """
 
     encoding: str
@@ -73,6 +74,7 @@ class Dialect:
     trailing: str = ""
     interruptions: tuple[str, ...] = ()
     lost: bool = False
+    foreign: int = 0
     last_end: bool = True
 
 
@@ -83,9 +85,11 @@ class Delivery:
     Attributes:
         content: The bytes.
         name: Name of the file.
-        digits: The numbers of every column, without sign and currency.
+        digits: The numbers of every column, without sign and currency, but for those of another locale.
         lines: The physical line on which a row begins, by its key.
         lost: Keys of the rows that lack a number.
+        foreign_column: The column with numbers of another locale.
+        foreign: Keys of their rows.
         markers: How many rows that stay have a marker for a missing value.
     """
 
@@ -94,6 +98,8 @@ class Delivery:
     digits: dict[str, list[str]] = field(default_factory=dict)
     lines: dict[tuple[Value, ...], int] = field(default_factory=dict)
     lost: set[tuple[Value, ...]] = field(default_factory=set)
+    foreign_column: str = ""
+    foreign: set[tuple[Value, ...]] = field(default_factory=set)
     markers: int = 0
 
 
@@ -202,6 +208,7 @@ def draw(rng: random.Random, table: Table) -> Dialect:
         trailing=odd("rows", "rows and header", plain=""),
         interruptions=tuple(rng.choices(INTERRUPTIONS, k=odd(1, 3, plain=0))),
         lost=odd(True, plain=False),
+        foreign=odd(1, 2, 3, plain=0),
         last_end=odd(False, plain=True),
     )
 
@@ -210,16 +217,35 @@ class Writer:
     """Writes the rows of an export in a dialect."""
 
     def __init__(self, rng: random.Random, table: Table, dialect: Dialect) -> None:
-        self.rng, self.table, self.dialect = rng, table, dialect
+        self.rng, self.table, self.dialect, self.foreign = rng, table, dialect, dialect.numbers["customer_id"]
         self.delivery = Delivery(f"{table.file}.{dialect.container if 'named' not in dialect.container else 'csv'}")
 
-    def number(self, column: Column, value: Decimal) -> str:
+    def number(self, column: Column, value: Decimal, foreign: NumberStyle | None) -> str:
         """A number as it stands in the cell."""
-        style = self.dialect.numbers[column.name]
-        self.delivery.digits.setdefault(column.name, []).append(style.digits(value))
+        style = foreign or self.dialect.numbers[column.name]
+        if not foreign:
+            self.delivery.digits.setdefault(column.name, []).append(style.digits(value))
         return style.text(value)
 
-    def cell(self, column: Column, value: Value) -> str:
+    def abroad(self, rows: list[dict[str, Value]]) -> tuple[str, set[tuple[Value, ...]], NumberStyle]:
+        """A column, the keys of its numbers that are written in another locale, and how.
+
+        They are fewer than the column's own numbers that show what its marks mean, and show as clearly what theirs do.
+        """
+        column = self.rng.choice([c for c in self.table.columns if c.kind == "float"])
+        own = self.dialect.numbers[column.name]
+        grouping = self.rng.choice(("", own.decimal, " "))
+        foreign = replace(own, decimal=",.".replace(own.decimal, ""), grouping=grouping, places=self.rng.choice((None, 2)))
+
+        def shows(style: NumberStyle, row: dict[str, Value]) -> bool:
+            digits = style.digits(cast("Decimal", row[column.name]))
+            return not is_open(digits) and any(mark in digits for mark in MARKS)
+
+        most = min(self.dialect.foreign, sum(shows(own, row) for row in rows) - 1)
+        fit = [tuple(row[name] for name in self.table.key) for row in rows if shows(foreign, row)]
+        return column.name, set(self.rng.sample(fit, max(0, min(most, len(fit) - 1)))), foreign
+
+    def cell(self, column: Column, value: Value, foreign: NumberStyle | None = None) -> str:
         """A value as it stands in the cell."""
         if value is None:
             marker = self.rng.choice(self.dialect.missing)
@@ -228,7 +254,7 @@ class Writer:
         if isinstance(value, str):
             sound = self.rng.random() < 0.7 or (column.known and value not in column.known)
             return value if sound else disguised(self.rng, value, self.dialect.words, self.dialect.encoding)
-        return self.number(column, value)
+        return self.number(column, value, foreign)
 
     def record(self, fields: list[str], end: str) -> str:
         """A line of the file, with the fields in the order of the file."""
@@ -265,10 +291,11 @@ class Writer:
 
     def row(self, row: dict[str, Value], line: int) -> list[str]:
         """A row's fields; it is remembered where it stands."""
-        cells = {c.name: self.cell(c, row[c.name]) for c in self.table.columns}
         key = tuple(row[name] for name in self.table.key)
+        styles = {self.delivery.foreign_column: self.foreign} if key in self.delivery.foreign else {}
+        cells = {c.name: self.cell(c, row[c.name], styles.get(c.name)) for c in self.table.columns}
         self.delivery.lines[key] = line
-        if self.dialect.lost and not self.delivery.lost:
+        if self.dialect.lost and not self.delivery.lost and not styles:
             column = next(c for c in reversed(self.table.columns) if c.type.is_number)
             cells[column.name] = self.rng.choice(self.dialect.missing)
             self.delivery.digits[column.name].pop()
@@ -280,6 +307,8 @@ class Writer:
     def deliver(self, rows: list[dict[str, Value]]) -> Delivery:
         """The file."""
         d = self.dialect
+        if d.foreign:
+            self.delivery.foreign_column, self.delivery.foreign, self.foreign = self.abroad(rows)
         header = [d.header[name] for name in d.columns]
         parts = ([f"sep={d.delimiter}{d.line_end}"] if d.sep_line else []) + [
             self.record(header, (d.delimiter if d.trailing == "rows and header" else "") + d.line_end)

@@ -59,7 +59,14 @@ def meant(column: Column, value: Value) -> float | int | str | bool | None:
     return int(value) if column.kind == "int" else float(value)
 
 
-def wrong(table: Table, rows: list[dict[str, Value]], dialect: Dialect, delivery: Delivery, cleaned: Cleaned) -> Iterator[str]:
+def wrong(
+    table: Table,
+    rows: list[dict[str, Value]],
+    dialect: Dialect,
+    delivery: Delivery,
+    uncertain: dict[str, list[str]],
+    cleaned: Cleaned,
+) -> Iterator[str]:
     """What was read as something else, lost without a word, or told with another place."""
     read_rows = cleaned.table.collect().to_native().rows(named=True)
     got = {tuple(row[k] for k in table.key): row for row in read_rows}
@@ -77,8 +84,10 @@ def wrong(table: Table, rows: list[dict[str, Value]], dialect: Dialect, delivery
                 yield f"{key}: a row that lacks a number was kept"
         elif delivery.lines[key] not in by_line:
             yield f"{key}, line {delivery.lines[key]}: was neither kept nor rejected"
-        elif key not in delivery.lost and not may_be_rejected(table, by_line[delivery.lines[key]], dialect, delivery):
-            yield f"{key} was rejected: {by_line[delivery.lines[key]]}"
+        elif key not in delivery.lost | delivery.foreign:
+            rejection = by_line[delivery.lines[key]]
+            if not names_the_ambiguity(str(rejection["rule"]), str(rejection["column"]), table, dialect, uncertain):
+                yield f"{key} was rejected: {rejection}"
     yield from (f"{key} was read and never written" for key in got)
     other = cleaned.corrections.collect().to_native().filter(~_rule_is_mending()).rows()
     yield from (f"was corrected: {row}" for row in other)
@@ -95,43 +104,44 @@ def both_readings_told(text: str, digits: Iterable[str], style: NumberStyle) -> 
     return any(all(one in text for one in readings(d, percent=style.percent)) for d in digits if is_open(d))
 
 
-def may_be_rejected(table: Table, rejection: dict[str, object], dialect: Dialect, delivery: Delivery) -> bool:
-    """Whether a row was rejected because a number has two readings, which are both told."""
-    name = next((c.name for c in table.columns if c.header == rejection["column"]), "")
-    return name in delivery.digits and both_readings_told(str(rejection["rule"]), delivery.digits[name], dialect.numbers[name])
-
-
-def names_the_ambiguity(error: BadInputError, table: Table, dialect: Dialect, delivery: Delivery) -> bool:
-    """Whether a stop says of which file and column a number has which two readings, and what to write into the settings."""
-    text = str(error)
-    ambiguous = (
-        (dialect.header[name] in text or table[name].header in text) and both_readings_told(text, digits, dialect.numbers[name])
+def of_uncertain_columns(table: Table, dialect: Dialect, delivery: Delivery) -> dict[str, list[str]]:
+    """The numbers of those columns that the file itself does not allow to be read in one way only."""
+    return {
+        name: digits
         for name, digits in delivery.digits.items()
+        if not is_certain(digits, dialect.numbers[name], whole=table[name].kind == "int")
+        or (delivery.foreign and name == delivery.foreign_column and any(map(is_open, digits)))
+    }
+
+
+def names_the_ambiguity(text: str, column: str, table: Table, dialect: Dialect, uncertain: dict[str, list[str]]) -> bool:
+    """Whether a text about a column says both readings of one of its numbers."""
+    return any(
+        column in {table[name].header, dialect.header[name]} and both_readings_told(text, digits, dialect.numbers[name])
+        for name, digits in uncertain.items()
     )
-    return table.file in text and "formats:" in text and any(ambiguous)
 
 
 def verdict(table: Table, rows: list[dict[str, Value]], dialect: Dialect, delivery: Delivery, scratch: Path) -> list[str]:
     """What is wrong with how a delivery is read."""
     path = scratch / delivery.name
     path.write_bytes(delivery.content)
-    certain = all(
-        is_certain(digits, dialect.numbers[name], whole=table[name].kind == "int") for name, digits in delivery.digits.items()
-    )
+    uncertain = of_uncertain_columns(table, dialect, delivery)
     try:
-        problems = list(wrong(table, rows, dialect, delivery, read_and_clean(path, table, scratch)))
+        problems = list(wrong(table, rows, dialect, delivery, uncertain, read_and_clean(path, table, scratch)))
     except BadInputError as error:
-        stopped = certain or not names_the_ambiguity(error, table, dialect, delivery)
-        problems = [f"stopped, {'certain' if certain else 'not certain'}: {error}"] if stopped else []
-    else:
-        if certain and (kept := [p for p in problems if "rejected" in p]):
-            problems = kept + problems
+        text = str(error)
+        mixed = delivery.foreign_column in uncertain and error.column == table[delivery.foreign_column].header
+        sound = mixed or names_the_ambiguity(text, str(error.column), table, dialect, uncertain)
+        problems = (
+            [] if sound and table.file in text and "formats:" in text else [f"stopped, uncertain are {list(uncertain)}: {error}"]
+        )
     try:
         again = read_and_clean(path, table, scratch, dialect)
     except BadInputError as error:
         problems.append(f"with its formats, stopped: {error}")
     else:
-        problems += [f"with its formats, {p}" for p in wrong(table, rows, dialect, delivery, again)]
+        problems += [f"with its formats, {p}" for p in wrong(table, rows, dialect, delivery, {}, again)]
     return problems
 
 

@@ -253,7 +253,7 @@ LATE = {
     "an open one among small ones": (["5"], ["4,810"], None),
     "open ones only, of fractions": (["4.810"], ["5.230"], None),
 }
-"""The number of the first rows and those of the last ones of a long file, and what they are; None where the file has two readings."""
+"""The number of the first rows of a long file, those of the last ones, and what they are; None where there are two readings."""
 
 
 @pytest.mark.parametrize("case", LATE)
