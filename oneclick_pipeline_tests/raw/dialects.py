@@ -86,7 +86,7 @@ class Delivery:
         content: The bytes.
         name: Name of the file.
         digits: The numbers of every column, without sign and currency, but for those of another locale.
-        lines: The physical line on which a row begins, by its key.
+        lines: The line on which a row begins, by its key; a line break inside quotes begins one as well.
         lost: Keys of the rows that lack a number.
         foreign_column: The column with numbers of another locale.
         foreign: Keys of their rows.
@@ -241,7 +241,7 @@ class Writer:
             digits = style.digits(cast("Decimal", row[column.name]))
             return not is_open(digits) and any(mark in digits for mark in MARKS)
 
-        most = min(self.dialect.foreign, sum(shows(own, row) for row in rows) - 1)
+        most = min(self.dialect.foreign, (sum(shows(own, row) for row in rows) - 1) // 2)
         fit = [tuple(row[name] for name in self.table.key) for row in rows if shows(foreign, row)]
         return column.name, set(self.rng.sample(fit, max(0, min(most, len(fit) - 1)))), foreign
 
@@ -321,7 +321,7 @@ class Writer:
                 parts.append(self.interruption(places[i], header))
                 line += 1
             parts.append(self.record(self.row(row, line), end))
-            line += len(re.findall("\r\n|\r|\n", parts[-1]))
+            line += parts[-1].count(d.line_end[-1])
         parts += [self.interruption(kind, header) for place, kind in places.items() if place == len(rows)]
         text = "".join(parts)
         self.delivery.content = packed(encoded(text if d.last_end else text.removesuffix(d.line_end), d.encoding), d, self.table)
