@@ -1,9 +1,9 @@
 """Stage offers: one offer, or control, or nothing for every customer, under consent, budget, capacity and contact cap.
 
 In come the scored and segmented customers, the catalogue's offers and what is believed about them; out go the table
-`offer_plan`, the file for the CRM, and rows of a store's database. Open `plan` first.
+`offer_plan`, the file for the CRM, and rows of a store's database. Open `planner` first.
 
-    plan                 who gets which offer: `Planner` batch by batch, `offer_plan` at once
+    planner              who gets which offer: `Planner` batch by batch, `offer_plan` at once
     month_plan           the same with all that it rests on: lessons of campaigns, worth of a customer
     candidates           the customers of a plan, what they may get and what it is expected to gain
     policy               what the policy gives within what exploration has left of the limits

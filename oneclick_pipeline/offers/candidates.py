@@ -50,8 +50,8 @@ class OfferArrays:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """The inputs of the decision for n customers, k of whom may get an offer.
+class Everybody:
+    """What is known of all n customers of a plan, or of a batch of them.
 
     Attributes:
         ids: Their numbers, (n,).
@@ -60,12 +60,8 @@ class Batch:
         value: What it is worth to keep each, (n,).
         segments: Different segments.
         segment: Number of each one's segment among them, (n,).
-        reason: Number of the reason why they can get none, -1 for who can, (n,).
-        fits: Offers that fit, without harmful ones for those who may get one, (n, m).
-        gain: Expected gain of those k from each offer, -inf where the policy may not give it, (k, m); in single precision,
-            which no estimate of a gain deserves, since these are half of what a plan of millions holds in memory.
-        explorable: Offers that they may explore, (k, m).
-        effect: Effects on each of them, None where the segment says them, (k, m).
+        reason: Number of the reason why they can get none, -1 for who can, (n,); completed when the plan is decided.
+        fits: Offers that fit, without harmful ones for those who may get one, (n, m); completed like `reason`.
     """
 
     ids: NDArray[np.int64]
@@ -76,23 +72,22 @@ class Batch:
     segment: Choice
     reason: NDArray[np.int8]
     fits: Flags
-    gain: Gains
-    explorable: Flags
-    effect: Numbers | None
 
 
 @dataclass(frozen=True)
-class Everybody:
-    """All n customers of a plan; see `Batch`. `reason` and `fits` are completed when the plan is decided."""
+class Batch(Everybody):
+    """The inputs of the decision for n customers, k of whom may get an offer.
 
-    ids: NDArray[np.int64]
-    version: NDArray[np.int64]
-    p: Numbers
-    value: Numbers
-    segments: list[str]
-    segment: Choice
-    reason: NDArray[np.int8]
-    fits: Flags
+    Attributes:
+        gain: Expected gain of those k from each offer, -inf where the policy may not give it, (k, m); in single precision,
+            which no estimate of a gain deserves, since these are half of what a plan of millions holds in memory.
+        explorable: Offers that they may explore, (k, m).
+        effect: Effects on each of them, None where the segment says them, (k, m).
+    """
+
+    gain: Gains
+    explorable: Flags
+    effect: Numbers | None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.campaigns import evidence, worth
 from oneclick_pipeline.catalogue import eligibility
-from oneclick_pipeline.offers import plan
 from oneclick_pipeline.offers.backtest import compared
+from oneclick_pipeline.offers.planner import Planner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def plan_month(
     lessons = evidence.learn(past, settings)
     keeping = worth.learn(history, month=month, settings=settings)
     cuts, by_segment = eligibility.quantiles(offers, customers), lessons.response is None
-    planner = plan.Planner(offers, beliefs, settings, month=month, cuts=cuts, by_segment=by_segment)
+    planner = Planner(offers, beliefs, settings, month=month, cuts=cuts, by_segment=by_segment)
     for part in engine.map(
         customers, lambda some: planner.look(some, lessons.customer_effects(some), None if keeping is None else keeping.of(some))
     ):

@@ -171,7 +171,7 @@ class Campaigns:
 def plan(table: Columns, beliefs: pd.DataFrame, curve: pd.DataFrame, offers: Sequence[Offer], settings: Settings) -> Plan:
     """The plan in figures.
 
-    The interval of the gain is that of `offers.plan`: the belief about an offer may be wrong in the same way for all its
+    The interval of the gain is that of `offers.planner`: the belief about an offer may be wrong in the same way for all its
     customers, and independently between offers. It takes the standard deviations from `offer_beliefs`, by offer and segment.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dagster as dg
 import pytest
 import sqlalchemy as sa
 import yaml
@@ -14,16 +13,13 @@ from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model import train
-from oneclick_pipeline.orchestration.assets import raw
 from oneclick_pipeline.orchestration.backup import home_backup
 from oneclick_pipeline.orchestration.instance import _STORAGE, _STORAGE_LINE, prepare_instance
-from oneclick_pipeline.orchestration.partitions import by_month
-from oneclick_pipeline.orchestration.resources import Home, TableIO
 from oneclick_pipeline.processes.group import Group
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests import servers
 from oneclick_pipeline_tests.model.conftest import QUICK, make_training
-from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, instance_of, new_home
+from oneclick_pipeline_tests.orchestration.homes import MONTH, environment_kept, instance_of, materialize, new_home
 from oneclick_pipeline_tests.tracking.trainings import log
 
 CLOSED = f"postgresql://store:s3cr3t%2Fx@{servers.LOOPBACK}:1/oneclick"
@@ -51,21 +47,6 @@ def unreachable(monkeypatch):
     monkeypatch.setenv(postgres.VARIABLE, CLOSED)
 
 
-def materialize_raw(home):
-    """Read one export, with events in the home's instance."""
-    place = Home(path=str(home))
-    with instance_of(home) as instance:
-        result = dg.materialize(
-            by_month(raw.ASSETS),
-            selection=["money"],
-            partition_key=MONTH,
-            instance=instance,
-            resources={"home": place, "tables": TableIO(home=place)},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
-        return result, instance.info_str()
-
-
 def test_home_with_the_variable_lives_in_postgresql_and_moves(server, monkeypatch, tmp_path):
     """One test of many parts: the tables of MLflow take seconds to make."""
     home = new_home(tmp_path / "home")
@@ -74,7 +55,8 @@ def test_home_with_the_variable_lives_in_postgresql_and_moves(server, monkeypatc
     store = Tracking(home)
     assert not store.exists()
     prepare_instance(home)
-    result, info = materialize_raw(home)
+    with instance_of(home) as instance:
+        result, info = materialize(home, selection=["money"], instance=instance), instance.info_str()
     assert result.success
     assert store.champion() is None
     run = store._client().create_run("0", run_name="run")

@@ -72,14 +72,17 @@ def run(home: Path, job: str = "retrain", *, month: str = MONTH, engine: str = "
         return execution.execute(graph.resolve_job_def(job), month, home, progress or (lambda *_: None))
 
 
-def materialize(home: Path, *, selection=None, engine: str = "polars", spark_master: str = "", month: str = MONTH, assets=None):
-    """Run raw, clean and features (or `assets`) alone, without a Dagster instance on disk; failures come back."""
+def materialize(
+    home: Path, *, selection=None, engine: str = "polars", spark_master="", month: str = MONTH, assets=None, instance=None
+):
+    """Run raw, clean and features (or `assets`) alone, without a Dagster instance on disk but `instance`; failures come back."""
     place = Home(path=str(home), engine=engine, spark_master=spark_master)
     with environment_kept():
         return dg.materialize(
             by_month(assets or [*raw.ASSETS, *clean.ASSETS, *features.ASSETS], first_month(home)),
             selection=selection,
             partition_key=month,
+            instance=instance,
             resources={"home": place, "tables": TableIO(home=place)},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

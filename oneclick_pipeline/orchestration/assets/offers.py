@@ -55,7 +55,7 @@ def offer_plan(
     offer_beliefs: pd.DataFrame,
     campaign_outcomes: pd.DataFrame,
 ) -> Iterator[Any]:
-    """Give every customer one offer, or control, or nothing; see `offers.plan`."""
+    """Give every customer one offer, or control, or nothing; see `offers.planner`."""
     with home.step(context) as step:
         settings, catalogue = home.settings(), home.catalogue()
         valid, features = catalogue.valid_in(step.month), customer_features.batches(step.month)

@@ -96,6 +96,9 @@ class Place:
             copies.settle_folder(self.ready.parent)
             self.finish()
         else:
+            for path in self.stage.iterdir():
+                if path.name != HOME:  # a dump holds customers: killed after the rename, we leave an empty folder at most
+                    path.unlink()
             (self.stage / HOME).rename(self.home)
             copies.settle_folder(self.home.parent)
 

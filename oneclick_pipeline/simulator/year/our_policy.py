@@ -17,7 +17,7 @@ from oneclick_pipeline.campaigns.outcomes import campaign_outcomes, known_before
 from oneclick_pipeline.catalogue import reader
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import raw_folder, table_file, true_effects_file, truth_file
-from oneclick_pipeline.offers.plan import offer_plan
+from oneclick_pipeline.offers.planner import offer_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ from oneclick_pipeline.campaigns.outcomes import FOLDS
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.engine.files import read_metadata
 from oneclick_pipeline.home.paths import ledger_file, table_file
-from oneclick_pipeline.offers import plan
+from oneclick_pipeline.offers.planner import offer_plan
 from oneclick_pipeline.orchestration.assets import campaigns, clean, features, model, offers, raw, scores, segments
 from oneclick_pipeline.orchestration.partitions import by_month
 from oneclick_pipeline.orchestration.resources import Home, TableIO
@@ -129,7 +129,7 @@ def year(tmp_path_factory):
         truth = pl.read_parquet(home / "twin" / f"{month}.parquet").select("customer_id", "p_decline").to_pandas()
         customers = table(home, "customer_features", month).to_pandas().merge(truth, on="customer_id")
         customers = customers.assign(segment="grow", model_version=1)
-        made = plan.offer_plan(customers, catalogue.valid_in(month), None, settings, month=month)
+        made = offer_plan(customers, catalogue.valid_in(month), None, settings, month=month)
         ledger.publish(home, month, made.table)
     return home
 

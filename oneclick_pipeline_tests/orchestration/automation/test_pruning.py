@@ -18,13 +18,11 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import locks
 from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.model import pictures, train
-from oneclick_pipeline.orchestration.assets import raw
 from oneclick_pipeline.orchestration.automation import pruning
 from oneclick_pipeline.orchestration.automation.pruning import Pruned, Run
 from oneclick_pipeline.orchestration.backup import home_backup
 from oneclick_pipeline.orchestration.instance import prepare_instance
-from oneclick_pipeline.orchestration.partitions import by_month
-from oneclick_pipeline.orchestration.resources import Home, TableIO
+from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.tracking import Tracking, database
 from oneclick_pipeline.tracking.pruning import Months
 from oneclick_pipeline.tracking.pruning import Pruned as PrunedModels
@@ -74,16 +72,8 @@ def run_money(home, month):
     if not folder.exists():
         folder.mkdir(parents=True)
         (folder / "money.csv").write_text(EXPORTS["money"], encoding="utf-8")
-    place = Home(path=str(home))
     with instance_of(home) as instance:
-        result = dg.materialize(
-            by_month(raw.ASSETS),
-            selection=["money"],
-            partition_key=month,
-            instance=instance,
-            resources={"home": place, "tables": TableIO(home=place)},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
+        result = homes.materialize(home, month=month, selection=["money"], instance=instance)
         assert result.success
         logs = home / "dagster" / "storage" / result.run_id / "compute_logs"
         logs.mkdir(parents=True, exist_ok=True)

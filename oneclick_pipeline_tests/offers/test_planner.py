@@ -14,7 +14,7 @@ from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.catalogue.offer import Condition, Offer
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.offers.plan import Planner, offer_plan
+from oneclick_pipeline.offers.planner import Planner, offer_plan
 from oneclick_pipeline.settings import Offers, Settings
 
 MONTH = "2026-10"
