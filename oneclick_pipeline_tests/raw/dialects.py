@@ -90,6 +90,7 @@ class Delivery:
         lost: Keys of the rows that lack a number.
         foreign_column: The column with numbers of another locale.
         foreign: Keys of their rows.
+        aside: How many lines are no rows.
         markers: How many rows that stay have a marker for a missing value.
     """
 
@@ -100,6 +101,7 @@ class Delivery:
     lost: set[tuple[Value, ...]] = field(default_factory=set)
     foreign_column: str = ""
     foreign: set[tuple[Value, ...]] = field(default_factory=set)
+    aside: int = 0
     markers: int = 0
 
 
@@ -192,20 +194,24 @@ def draw(rng: random.Random, table: Table) -> Dialect:
     columns = [*table.names, *(f"junk{i}" for i in range(len(junk)))]
     if rng.random() < oddity:
         rng.shuffle(columns)
+    delimiter = rng.choice(",;\t|")
+    numbers = _number_styles(rng, table, encoding, oddity)
+    # an empty field more may also be a comma too many in a number, unless the last column is never empty
+    tails = ("rows", "rows and header") if delimiter != "," or columns[-1] in numbers else ("rows and header",)
     return Dialect(
         encoding=encoding,
-        delimiter=rng.choice(",;\t|"),
+        delimiter=delimiter,
         line_end=odd("\r\n", "\r", plain="\n"),
         quotes=odd("texts", "all", plain="needed"),
         container=odd("csv.gz", "csv.zip", "zip", "gzip named csv", "zip named csv", plain="csv"),
         header=header | {f"junk{i}": name for i, name in enumerate(junk)},
         columns=tuple(columns),
-        numbers=_number_styles(rng, table, encoding, oddity),
+        numbers=numbers,
         missing=tuple(m for m in odd(rng.sample(MISSING, 3), plain=[""]) if encodable(m, encoding)) or ("",),
         words=ways,
         junk=odd(JUNK, plain=PLAIN_JUNK),
         sep_line=odd(True, plain=False),
-        trailing=odd("rows", "rows and header", plain=""),
+        trailing=odd(*tails, plain=""),
         interruptions=tuple(rng.choices(INTERRUPTIONS, k=odd(1, 3, plain=0))),
         lost=odd(True, plain=False),
         foreign=odd(1, 2, 3, plain=0),
@@ -323,8 +329,10 @@ class Writer:
             parts.append(self.record(self.row(row, line), end))
             line += parts[-1].count(d.line_end[-1])
         parts += [self.interruption(kind, header) for place, kind in places.items() if place == len(rows)]
-        text = "".join(parts)
-        self.delivery.content = packed(encoded(text if d.last_end else text.removesuffix(d.line_end), d.encoding), d, self.table)
+        if not d.last_end:
+            parts[-1] = parts[-1].removesuffix(d.line_end)
+        self.delivery.aside = len(places) + d.sep_line - (not parts[-1])
+        self.delivery.content = packed(encoded("".join(parts), d.encoding), d, self.table)
         return self.delivery
 
 

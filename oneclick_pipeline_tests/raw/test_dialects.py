@@ -6,6 +6,7 @@ A dialect that fails is run again by its number: `pytest -n 0 -m "soak or not so
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import narwhals as nw
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.clean.export import Cleaned
     from oneclick_pipeline.contracts.schema import Column, Table
+    from oneclick_pipeline.raw.facts import FileFacts
     from oneclick_pipeline_tests.raw.dialects import Delivery, Dialect
     from oneclick_pipeline_tests.raw.months import Value
     from oneclick_pipeline_tests.raw.written_numbers import NumberStyle
@@ -33,16 +35,16 @@ ALWAYS, SOAKED = 100, 2000
 SETTINGS = Cleaning(outlier_limit=100)
 
 
-def read_and_clean(path: Path, table: Table, scratch: Path, dialect: Dialect | None = None) -> Cleaned:
+def read_and_clean(path: Path, table: Table, scratch: Path, dialect: Dialect | None = None) -> tuple[Cleaned, FileFacts]:
     """The export as a run reads it; with a dialect, as one whose settings say how it is written."""
     import inspect
 
     if "formats" not in inspect.signature(open_export).parameters:
-        frame = nw.from_native(open_export(path, table.file, scratch).lines())
-        return clean_export(frame.select(RAW[table.file].names), table, SETTINGS)
+        export = open_export(path, table.file, scratch)
+        return clean_export(nw.from_native(export.lines()).select(RAW[table.file].names), table, SETTINGS), export.facts
     given = {} if dialect is None else {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "formats": forced(dialect)}
     export = open_export(path, table.file, scratch, **given)
-    return clean_export(nw.from_native(export.lines()), table, SETTINGS, formats=export.facts.formats)
+    return clean_export(nw.from_native(export.lines()), table, SETTINGS, formats=export.facts.formats), export.facts
 
 
 def forced(dialect: Dialect) -> dict[str, object]:
@@ -65,9 +67,10 @@ def wrong(
     dialect: Dialect,
     delivery: Delivery,
     uncertain: dict[str, list[str]],
-    cleaned: Cleaned,
+    read: tuple[Cleaned, FileFacts],
 ) -> Iterator[str]:
     """What was read as something else, lost without a word, or told with another place."""
+    cleaned, facts = read
     read_rows = cleaned.table.collect().to_native().rows(named=True)
     got = {tuple(row[k] for k in table.key): row for row in read_rows}
     rejected = cleaned.rejected.collect().to_native().rows(named=True)
@@ -89,14 +92,12 @@ def wrong(
             if not names_the_ambiguity(str(rejection["rule"]), str(rejection["column"]), table, dialect, uncertain):
                 yield f"{key} was rejected: {rejection}"
     yield from (f"{key} was read and never written" for key in got)
-    other = cleaned.corrections.collect().to_native().filter(~_rule_is_mending()).rows()
-    yield from (f"was corrected: {row}" for row in other)
-
-
-def _rule_is_mending():
-    import polars as pl
-
-    return pl.col("rule").is_in(["spelling", "missing_marker"])
+    rules = Counter(cleaned.corrections.collect()["rule"].to_list())
+    if set(rules) - {"spelling", "missing_marker"} or (not cleaned.rejected_rows and rules["missing_marker"] != delivery.markers):
+        yield f"{delivery.markers} markers of missing values were written, and corrected were {dict(rules)}"
+    aside = sum(times for times, _ in facts.set_aside.values())
+    if aside != delivery.aside:
+        yield f"{delivery.aside} lines are no rows, and set aside were {facts.set_aside}"
 
 
 def both_readings_told(text: str, digits: Iterable[str], style: NumberStyle) -> bool:

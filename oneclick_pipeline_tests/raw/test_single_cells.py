@@ -221,7 +221,7 @@ def test_single_cell_is_read_rightly_or_rejected_alone(tmp_path, table, mark):
         cells = [[field.translate(SWAPPED) if mark == "," and i != 1 else field for i, field in enumerate(row)] for row in rows]
         lines = [HEADERS[table.file].replace(",", delimiter), *(delimiter.join(map(quoted, row)) for row in cells)]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        frame = read_and_clean(path, table, tmp_path).table.collect().to_native()
+        frame = read_and_clean(path, table, tmp_path)[0].table.collect().to_native()
         odd = (
             frame.filter(~frame["customer_id"].cast(str).is_in(list(true)))
             if name == "customer_id"
@@ -266,7 +266,7 @@ def test_last_rows_of_a_long_file_count_as_the_first_do(tmp_path, case):
         with pytest.raises(BadInputError, match=r"(?s)money\.csv.*Прибыль.*formats:"):
             read_and_clean(path, PROFIT, tmp_path)
         return
-    profit = read_and_clean(path, PROFIT, tmp_path).table.collect().to_native().sort("customer_id")["profit"]
+    profit = read_and_clean(path, PROFIT, tmp_path)[0].table.collect().to_native().sort("customer_id")["profit"]
     assert profit.unique(maintain_order=True).to_list() == values
     assert len(profit) == len(texts) - LAST * (1 + len(late) - len(values))
 
