@@ -119,7 +119,7 @@ def _first_record(head: str, delimiter: str | None, expected: Collection[str]) -
     named = _SEPARATOR.fullmatch(first)
     marks = [delimiter] if delimiter else list(dict.fromkeys([*([named[1]] if named and named[1] else []), *DELIMITERS]))
     found = [(mark, *_below(head, mark, named=bool(named))) for mark in marks]
-    return max(found, key=lambda one: _matches(one[1], expected))
+    return max(found, key=lambda one: (_matches(one[1], expected), len(one[1].fields or ()) if one[1] else 0))
 
 
 def _below(head: str, delimiter: str, *, named: bool) -> tuple[Record | None, SetAside]:
@@ -153,11 +153,12 @@ def _with_tail(
         named -= 1
     widths = Counter(len(row) for row in rows)
     width = max(widths, key=lambda w: widths[w], default=len(names))
-    always_empty = not any(cell.strip() for row in rows if len(row) == width for cell in row[named:])
     certain = delimiter != "," or names[named - 1] in required
-    if width == len(names) or width < named or not always_empty or not (certain or width == named):
-        return names, 0
-    return names[:named] + ("",) * (width - named), width - named
+    for end in (named, len(names)):  # the unnamed ones may be columns themselves, which are not always empty
+        always_empty = not any(cell.strip() for row in rows if len(row) == width for cell in row[end:])
+        if end <= width != len(names) and always_empty and (certain or width == named):
+            return names[:end] + ("",) * (width - end), width - end
+    return names, 0
 
 
 def _check(names: tuple[str, ...], delivered: tuple[str, ...], table: Table, path: Path, record: Record | None) -> None:

@@ -13,7 +13,7 @@ import narwhals as nw
 import pytest
 
 from oneclick_pipeline.clean.export import clean_export
-from oneclick_pipeline.contracts.exports import RAW, SOURCES
+from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw.export import open_export
 from oneclick_pipeline.settings import Cleaning
@@ -33,18 +33,24 @@ if TYPE_CHECKING:
 
 ALWAYS, SOAKED = 100, 2000
 SETTINGS = Cleaning(outlier_limit=100)
+ENCODINGS = {"utf-8-sig": "utf-8", "utf-8 read as cp1251, blanks changed": "utf-8 read as cp1251"}
+"""Names of the settings, where they differ from the writer's."""
 
 
 def read_and_clean(path: Path, table: Table, scratch: Path, dialect: Dialect | None = None) -> tuple[Cleaned, FileFacts]:
     """The export as a run reads it; with a dialect, as one whose settings say how it is written."""
-    import inspect
 
-    if "formats" not in inspect.signature(open_export).parameters:
-        export = open_export(path, table.file, scratch)
-        return clean_export(nw.from_native(export.lines()).select(RAW[table.file].names), table, SETTINGS), export.facts
-    given = {} if dialect is None else {"delimiter": dialect.delimiter, "encoding": dialect.encoding, "formats": forced(dialect)}
+    given = (
+        {}
+        if dialect is None
+        else {
+            "delimiter": dialect.delimiter,
+            "encoding": ENCODINGS.get(dialect.encoding, dialect.encoding),
+            "formats": forced(dialect),
+        }
+    )
     export = open_export(path, table.file, scratch, **given)
-    return clean_export(nw.from_native(export.lines()), table, SETTINGS, formats=export.facts.formats), export.facts
+    return clean_export(nw.from_native(export.lines()), table, SETTINGS, facts=export.facts), export.facts
 
 
 def forced(dialect: Dialect) -> dict[str, object]:
