@@ -26,6 +26,8 @@ _MARKS: tuple[tuple[bytes, Encoding], ...] = (  # that of UTF-32 begins with tha
 _LONGEST = 1 << 20
 _CP1251 = codecs.charmap_build(cp1251.decoding_table.replace("\ufffe", "\x98"))
 """cp1251 has no character for byte 0x98, the second byte of «И»; programs put U+0098 in its place."""
+_FOREIGN = re.compile(r"[^\x00-\x7f\x98" + "".join(c for c in cp1251.decoding_table[128:] if c != "\ufffe") + "]")
+"""What cp1251 does not have."""
 _PAIR = re.compile(r"[РС][^\x00-\x7f]")
 _CUT = re.compile(rb"([\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?) ")
 """The beginning of a character of several bytes, and a space where byte 0xA0 was."""
@@ -67,14 +69,12 @@ def undo_cp1251(text: str) -> str:
 
 
 def _undone(text: str) -> str:
-    """Whole lines with cp1251 undone; a line that did not come about that way stays as it is."""
+    """Whole lines with cp1251 undone; what did not come about that way stays as it is."""
     try:
         return undo_cp1251(text)
     except UnicodeError:
-        if "\n" not in text:
-            return text
-    lines = text.split("\n")
-    return "\n".join(_undone(line) for line in lines)
+        cut = "\n" if "\n" in text else next(iter(_FOREIGN.findall(text)), "")
+        return cut.join(map(_undone, text.split(cut))) if cut else text
 
 
 def is_double(text: str) -> bool:

@@ -50,9 +50,14 @@ class Shape:
         return len(fields) in (named, self.width) and not any(field.strip() for field in fields[named:])
 
     def looks_like_row(self, line: str) -> bool:
-        """Whether a line has the width of a row and a number as id."""
-        fields = line.split(self.delimiter)
-        return len(fields) == self.width and fields[self.id_place].strip().isdecimal()
+        """Whether a line has the width of a row, quotes only around fields, and a number as id.
+
+        The last line of a field that goes over several ends it by a quote that it does not begin.
+        """
+        fields = [field.strip() for field in line.split(self.delimiter)]
+        quoted = (field.strip('"') for field in fields if '"' in field)
+        sound = all(f'"{inside}"' in fields and '"' not in inside for inside in quoted)
+        return len(fields) == self.width and sound and fields[self.id_place].strip('"')[:1].isdecimal()
 
 
 @dataclass
