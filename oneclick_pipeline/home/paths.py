@@ -81,6 +81,12 @@ def every_table(home: Path, month: str) -> Path:
     return home / "tables" / "<stage>" / "<table>" / f"{month}.parquet"
 
 
+def table_before(home: Path, table: str, month: str) -> Path | None:
+    """File of the table of the nearest earlier month that has one; None where no month has."""
+    files = (path for path in table_folder(home, table).glob("*.parquet") if is_month(path.stem) and path.stem < month)
+    return max(files, key=lambda path: path.stem, default=None)
+
+
 def report_file(home: Path, month: str, language: str = "") -> Path:
     """File of the report of a month; one in another language than that of the settings is beside it."""
     return home / "reports" / f"{check_month(month)}{language and '.'}{language}.html"

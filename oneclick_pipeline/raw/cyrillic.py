@@ -11,10 +11,12 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from oneclick_pipeline.raw.encoding import CYRILLIC, Encoding
+from oneclick_pipeline.raw.encoding import CYRILLIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from oneclick_pipeline.formats import Encoding
 
 _PER_10_000 = {  # letters of Russian texts
     "о": 1097, "е": 845, "а": 801, "и": 735, "н": 670, "т": 626, "с": 547, "р": 473, "в": 454, "л": 440, "к": 349,

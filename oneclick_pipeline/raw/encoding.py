@@ -6,23 +6,13 @@ import codecs
 import re
 from encodings import cp1251
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Encoding = Literal[
-    "utf-8",
-    "utf-8 read as cp1251",
-    "cp1251",
-    "cp866",
-    "koi8-r",
-    "mac-cyrillic",
-    "utf-16-le",
-    "utf-16-be",
-    "utf-32-le",
-    "utf-32-be",
-]
+    from oneclick_pipeline.formats import Encoding
+
 DOUBLE: Encoding = "utf-8 read as cp1251"
 CYRILLIC: tuple[Encoding, ...] = ("cp1251", "cp866", "koi8-r", "mac-cyrillic")
 _MARKS: tuple[tuple[bytes, Encoding], ...] = (  # that of UTF-32 begins with that of UTF-16

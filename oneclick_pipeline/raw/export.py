@@ -11,18 +11,20 @@ import narwhals as nw
 from oneclick_pipeline.contracts.exports import RAW, SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw import number_columns
 from oneclick_pipeline.raw.facts import inspect, read_facts, sha256
 from oneclick_pipeline.raw.splitting import plain_rows, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
 
     from oneclick_pipeline.contracts.schema import Table
-    from oneclick_pipeline.raw.encoding import Encoding
+    from oneclick_pipeline.formats import Encoding
     from oneclick_pipeline.raw.facts import FileFacts, Inspection
+    from oneclick_pipeline.raw.number_formats import NumberFormat
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,13 @@ def _source(file: str) -> Table:
 
 
 def open_export(
-    path: Path, file: str, scratch: Path, *, encoding: Encoding | None = None, delimiter: str | None = None
+    path: Path,
+    file: str,
+    scratch: Path,
+    *,
+    encoding: Encoding | None = None,
+    delimiter: str | None = None,
+    formats: Mapping[str, NumberFormat] | None = None,
 ) -> Export:
     """Read one export.
 
@@ -92,9 +100,10 @@ def open_export(
         scratch: Existing folder where a copy may be put; it must live as long as the export's frames.
         encoding: Its encoding, if that is known; else it is detected.
         delimiter: Its delimiter, if that is known; else it is detected.
+        formats: How its numbers are written, by the column's name, where that is known.
 
     Raises:
-        BadInputError: See `facts.inspect`; also when no row follows the header.
+        BadInputError: See `facts.inspect` and `number_columns.of_rows`; also when no row follows the header.
     """
     table = _source(file)
     seen = inspect(path, table, scratch, encoding=encoding, delimiter=delimiter)
@@ -102,7 +111,9 @@ def open_export(
     odd_rows = rows.select(RAW[file].names)
     if not facts.plain_rows and odd_rows.head(1).collect().is_empty():
         raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
-    return Export(path, facts, odd_rows)
+    export = Export(path, facts, odd_rows)
+    decided = number_columns.of_rows(nw.from_native(export.lines()), table, formats, str(path))
+    return replace(export, facts=replace(facts, formats=decided))
 
 
 def all_rows(seen: Inspection, table: Table, scratch: Path, *, but_in_place: bool = False) -> tuple[pl.LazyFrame, FileFacts]:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.engine.verification import damaged
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.raw import dialect, lines
+from oneclick_pipeline.raw import lines
 from oneclick_pipeline.raw.lines import Shape
+from oneclick_pipeline.raw.number_formats import NumberFormat
 from oneclick_pipeline.raw.text import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from oneclick_pipeline.contracts.schema import Table
-    from oneclick_pipeline.raw.encoding import Encoding
+    from oneclick_pipeline.formats import Encoding
     from oneclick_pipeline.raw.text import Text
 
 KEY = "oneclick"
@@ -35,7 +36,6 @@ class FileFacts:
         encoding: Encoding; see `encoding.Encoding`.
         byte_order_mark: Whether the file begins with one.
         delimiter: Character between fields.
-        decimal_mark: `,` or `.`; `none` where the sampled numbers have no fraction.
         line_end: `LF`, `CRLF`, `CR` or `mixed`.
         header: Columns in order; those of the contract as the contract writes them, the others as delivered.
         extra_columns: Columns that the contract does not know; they are ignored.
@@ -48,6 +48,7 @@ class FileFacts:
         header_lines: Lines up to the first row.
         misspelt_headers: Headers that were delivered in another spelling -> the contract's.
         set_aside: Lines that are no rows, by kind: how many, and the line of the first.
+        formats: How the numbers of a column are written, by the column's name; empty: not recorded.
     """
 
     file: str
@@ -56,7 +57,6 @@ class FileFacts:
     encoding: str
     byte_order_mark: bool
     delimiter: str
-    decimal_mark: str
     line_end: str
     header: tuple[str, ...]
     extra_columns: tuple[str, ...]
@@ -69,6 +69,7 @@ class FileFacts:
     header_lines: int = 1
     misspelt_headers: dict[str, str] = field(default_factory=dict)
     set_aside: dict[str, tuple[int, int]] = field(default_factory=dict)
+    formats: dict[str, NumberFormat] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The facts as text, to be kept with the raw table."""
@@ -80,7 +81,9 @@ class FileFacts:
         fields = json.loads(text)
         aside = {kind: tuple(counts) for kind, counts in fields.get("set_aside", {}).items()}
         lists = {name: tuple(fields[name]) for name in ("header", "extra_columns", "not_plain")}
-        return cls(**fields | lists | {"set_aside": aside})
+        formats = {name: NumberFormat(**one) for name, one in fields.get("formats", {}).items()}
+        fields.pop("decimal_mark", None)  # of the previous version, which knew no grouping
+        return cls(**fields | lists | {"set_aside": aside, "formats": formats})
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,6 @@ def inspect(
         encoding=text.encoding,
         byte_order_mark=text.byte_order_mark,
         delimiter=found.delimiter,
-        decimal_mark=dialect.decimal_mark(found.sample, [names.index(c.header) for c in table.columns if c.kind == "float"]),
         line_end="CR" if text.old_mac else scan.line_end,
         header=names,
         extra_columns=tuple(h for h in names[: len(names) - found.empty_tail] if h not in expected),

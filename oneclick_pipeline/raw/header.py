@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw.dialect import DELIMITERS
-from oneclick_pipeline.raw.encoding import CYRILLIC, DOUBLE, Encoding, decode
+from oneclick_pipeline.raw.encoding import CYRILLIC, DOUBLE, decode
+from oneclick_pipeline.raw.letters import match_headers, missing_header
 from oneclick_pipeline.raw.records import Block, Record, records
 from oneclick_pipeline.raw.set_aside import SEPARATOR, SetAside, count, kind_of
 
@@ -20,9 +19,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline.formats import Encoding
 
 _SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)?"?[,;\t|]*', re.IGNORECASE)
 _HEADER_LINES, _SAMPLE_LINES = 100, 400
+
+
+@dataclass
+class HeaderError(BadInputError):
+    """A header that lacks a column.
+
+    Attributes:
+        columns: The columns that are there.
+    """
+
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,6 @@ class Header:
         misspelt: Headers that were delivered in another spelling -> the contract's.
         empty_tail: How many those are: fields that must be empty.
         lines: Lines up to the first row.
-        sample: Fields of the first rows.
         set_aside: Lines above the header, by kind.
     """
 
@@ -46,7 +56,6 @@ class Header:
     misspelt: dict[str, str]
     empty_tail: int
     lines: int
-    sample: tuple[list[str], ...]
     set_aside: SetAside
 
 
@@ -94,9 +103,8 @@ def read(head: str, table: Table, path: Path, delimiter: str | None) -> Header:
     rows = [r.fields for r in _records(head, mark, lines, _SAMPLE_LINES) if r.fields and any(r.fields)]
     required = [c.header for c in table.columns if not c.nullable]
     names, tail = _with_tail(names, rows, mark, required)
-    sample = tuple(row for row in rows if len(row) == len(names))
     misspelt = {old: new for old, new in matched.items() if old != new}
-    return Header(mark, delivered, names, misspelt, tail, lines, sample, above)
+    return Header(mark, delivered, names, misspelt, tail, lines, above)
 
 
 def _records(head: str, delimiter: str, after: int, most: int) -> list[Record]:
@@ -111,7 +119,7 @@ def _first_record(head: str, delimiter: str | None, expected: Collection[str]) -
     named = _SEPARATOR.fullmatch(first)
     marks = [delimiter] if delimiter else list(dict.fromkeys([*([named[1]] if named and named[1] else []), *DELIMITERS]))
     found = [(mark, *_below(head, mark, named=bool(named))) for mark in marks]
-    return max(found, key=lambda one: _matches(one[1], expected))
+    return max(found, key=lambda one: (_matches(one[1], expected), len(one[1].fields or ()) if one[1] else 0))
 
 
 def _below(head: str, delimiter: str, *, named: bool) -> tuple[Record | None, SetAside]:
@@ -132,17 +140,6 @@ def _matches(record: Record | None, expected: Collection[str]) -> int:
     return len(set(match_headers(fields, expected).values()))
 
 
-def match_headers(columns: Collection[str], expected: Collection[str]) -> dict[str, str]:
-    """Delivered header -> the expected one that it is but for case, blanks and composed letters; others are left out."""
-    others = {_folded(header): header for header in expected if header not in columns}
-    matched = {column: column if column in expected else others.get(_folded(column)) for column in columns}
-    return {column: header for column, header in matched.items() if header is not None}
-
-
-def _folded(header: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", header).split()).casefold()
-
-
 def _with_tail(
     names: tuple[str, ...], rows: list[list[str]], delimiter: str, required: Collection[str]
 ) -> tuple[tuple[str, ...], int]:
@@ -156,11 +153,12 @@ def _with_tail(
         named -= 1
     widths = Counter(len(row) for row in rows)
     width = max(widths, key=lambda w: widths[w], default=len(names))
-    always_empty = not any(cell.strip() for row in rows if len(row) == width for cell in row[named:])
     certain = delimiter != "," or names[named - 1] in required
-    if width == len(names) or width < named or not always_empty or not (certain or width == named):
-        return names, 0
-    return names[:named] + ("",) * (width - named), width - named
+    for end in (named, len(names)):  # the unnamed ones may be columns themselves, which are not always empty
+        always_empty = not any(cell.strip() for row in rows if len(row) == width for cell in row[end:])
+        if end <= width != len(names) and always_empty and (certain or width == named):
+            return names[:end] + ("",) * (width - end), width - end
+    return names, 0
 
 
 def _check(names: tuple[str, ...], delivered: tuple[str, ...], table: Table, path: Path, record: Record | None) -> None:
@@ -168,24 +166,25 @@ def _check(names: tuple[str, ...], delivered: tuple[str, ...], table: Table, pat
     expected = [c.header for c in table.columns]
     line, text = (record.line, record.text) if record else (1, "")
     if not set(expected) & set(names):
-        raise BadInputError(
+        raise HeaderError(
             "this is not an export of the store: the first line has none of its columns"
             + (" (the file looks binary)" if "\0" in text else ""),
             file=str(path),
             line=line,
             value=text[:80],
             remedy=f"export it again as CSV with the columns {', '.join(expected)}",
+            columns=delivered,
         )
     for column in expected:
         if names.count(column) > 1:
             raise BadInputError("the column appears twice", file=str(path), line=line, column=column, remedy="remove one of them")
         if column not in names:
-            near = difflib.get_close_matches(column, [h for h in names if h not in expected], n=1, cutoff=0.6)
-            raise BadInputError(
-                "the column is missing" + (f" (has «{near[0]}» taken its place?)" if near else ""),
+            raise HeaderError(
+                missing_header(column, [h for h in names if h and h not in expected]),
                 file=str(path),
                 line=line,
                 column=column,
                 value=",".join(delivered),
                 remedy=f"name it «{column}» in the export",
+                columns=delivered,
             )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw import container, header
 from oneclick_pipeline.raw.cyrillic import by_letters, words
-from oneclick_pipeline.raw.encoding import DOUBLE, Encoding, decode, decoded, is_double, is_utf8, mark
+from oneclick_pipeline.raw.encoding import DOUBLE, decode, decoded, is_double, is_utf8, mark
 from oneclick_pipeline.raw.lines import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline.formats import Encoding
 
 _HEAD, _CHUNK = 4 * MAX_LINE_BYTES, 1 << 20
 _EXAMPLE = 40

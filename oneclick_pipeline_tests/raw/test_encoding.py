@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.raw.encoding import DOUBLE, Encoding, decode, is_double
+from oneclick_pipeline.formats import Encoding
+from oneclick_pipeline.raw.encoding import DOUBLE, decode, is_double
 from oneclick_pipeline.raw.export import open_export, read
 from oneclick_pipeline_tests.conftest import export_text
 

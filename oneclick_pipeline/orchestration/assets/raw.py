@@ -15,6 +15,7 @@ from oneclick_pipeline.orchestration.asset_specs import code_version, table_asse
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.raw.export import open_export, reopen, rows, unchanged
+from oneclick_pipeline.raw.number_columns import of_settings
 
 
 def _delivered(home: Path, month: str, file: str) -> Path:
@@ -42,7 +43,15 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
         with home.step(context) as step:
             path = _delivered(home.root, step.month, source.file)
             with unchanged(path):
-                export = open_export(path, source.file, step.folder)
+                given = home.settings().formats.of(source.file)
+                export = open_export(
+                    path,
+                    source.file,
+                    step.folder,
+                    encoding=given.encoding,
+                    delimiter=given.delimiter,
+                    formats=of_settings(given.columns, source),
+                )
                 staged = step.stage_export(export)
             facts, broken, lines = export.facts, reopen(path, staged.path).broken(), rows(staged.path)
             yield from step.publish(
@@ -65,7 +74,7 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                     "container": facts.container,
                     "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
                     "delimiter": facts.delimiter,
-                    "decimal mark": facts.decimal_mark,
+                    "numbers": "; ".join(f"{source[name].header}: {one}" for name, one in facts.formats.items()),
                     "line end": facts.line_end,
                     "rewritten before splitting": facts.rewritten,
                     "lines that are no rows": "; ".join(
