@@ -29,6 +29,7 @@ def split(content, shape=SHAPE):
         ('1;"a;3\n2;"x";4\n', [(2, NOT_CLOSED), (3, ["2", "x", "4"])]),
         ('1;"a\n2;5;6\nb";3\n7;8;9\n', [(2, NOT_CLOSED), (3, ENCLOSED), (4, ENCLOSED), (5, ["7", "8", "9"])]),
         ('1;"a\n2;5;6\nb"\n7;8;9\n', [(2, NOT_CLOSED), (3, ["2", "5", "6"]), (4, ['b"']), (5, ["7", "8", "9"])]),
+        ('1;"Tv;5\n9;32";7\n', [(2, NOT_CLOSED), (3, ENCLOSED)]),
         ('1;32";3\n2;x;4\n', [(2, ["1", '32"', "3"]), (3, ["2", "x", "4"])]),
         ('\n1;2;3\n;;\n""\n', [(2, []), (3, ["1", "2", "3"]), (4, ["", "", ""]), (5, [""])]),
         ("1;2;3\r\r\n4;5;6\r\r\n", [(2, ["1", "2", "3"]), (3, ["4", "5", "6"])]),
@@ -37,6 +38,18 @@ def split(content, shape=SHAPE):
 )
 def test_records(content, expected):
     assert split(content) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('"a\nb";1,5;700\n', [(2, [f"a{LINE_BREAK}b", "1,5", "700"])]),
+        ('"a\n1;2;3\nb";1,5;700\n', [(2, NOT_CLOSED), (3, ENCLOSED), (4, ENCLOSED)]),
+        ('5;"Tv;1\n9;32";2\n', [(2, NOT_CLOSED), (3, ENCLOSED)]),  # the profit of customer 1 or of customer 2?
+    ],
+)
+def test_record_whose_id_comes_last(content, expected):
+    assert split(content, Shape(";", 3, 2)) == expected
 
 
 def test_quote_that_is_never_closed_costs_one_line_however_long_the_file():
