@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw import letters
 from oneclick_pipeline.raw.number_formats import MARKS, RARE, NumberFormat, Shape, decide, is_shown_throughout
 from oneclick_pipeline.raw.numbers import APOSTROPHES, BLANKS, LIKE_A_NUMBER, number, unsigned
 
@@ -86,7 +87,7 @@ def of_all_rows(rows: nw.LazyFrame, table: Table, column: Column, file: str = ""
     if isinstance(decision, NumberFormat):
         return decision
     value = rows.filter(nw.col("line") == decision.line).select(column.name).collect()[column.name].item()
-    readings = [reading(value.strip(), one) for one in decision.formats]
+    readings = [reading(value.strip(letters.BLANKS + letters.INVISIBLE), one) for one in decision.formats]
     remedy = "; ".join(
         f"if it is {text}, add to settings.yaml: {_setting(table.file, column.header, one)}"
         for text, one in zip(readings, decision.formats, strict=True)
@@ -103,7 +104,7 @@ def of_all_rows(rows: nw.LazyFrame, table: Table, column: Column, file: str = ""
 
 def shapes(rows: nw.LazyFrame, name: str) -> list[Shape]:
     """The shapes of a column's numbers; texts that are none in any format are left out."""
-    text = nw.col(name).str.strip_chars(BLANKS)
+    text = nw.col(name).str.strip_chars(letters.BLANKS + letters.INVISIBLE)  # all that `clean.texts` strips: what is read counts
     digits = unsigned(nw.col(name))
     shape = digits.str.replace_all("[eE].*", "e").str.replace_all(f"[{BLANKS}]", " ").str.replace_all(f"[{APOSTROPHES}]", "'")
     keys = {
