@@ -9,7 +9,7 @@ import narwhals as nw
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw import letters
-from oneclick_pipeline.raw.number_formats import MARKS, RARE, NumberFormat, Shape, decide, is_shown_throughout
+from oneclick_pipeline.raw.number_formats import MARKS, SHORT, NumberFormat, Shape, decide, is_shown_throughout
 from oneclick_pipeline.raw.numbers import APOSTROPHES, BLANKS, LIKE_A_NUMBER, number, unsigned
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _of_first(first: pl.DataFrame, column: Column, *, all_rows: bool) -> NumberF
     if not text.cast(pl.Int64, strict=False).has_nulls():
         return NumberFormat(final=all_rows)
     for mark in () if whole else MARKS:
-        if text.str.contains(_PLAIN[mark]).all() and text.str.contains(_FRACTION[mark]).sum() * RARE > len(text):
+        if text.str.contains(_PLAIN[mark]).all() and text.str.contains(_FRACTION[mark]).sum() * SHORT > len(text):
             return NumberFormat(mark, final=all_rows)
     found = shapes(nw.from_native(first.lazy()), column.name)
     decision = decide(found, whole=whole)
