@@ -78,7 +78,9 @@ def test_last_field_that_is_always_empty_is_ignored(tmp_path, header, rows, prof
     assert set(facts.extra_columns) <= {"", "Город"}
 
 
-@pytest.mark.parametrize(("columns", "row"), [("id,Прибыль", "1,12,5"), ("Прибыль,id", "12,5,1"), ("Город,id,Прибыль", "Омск,1,12,5")])
+@pytest.mark.parametrize(
+    ("columns", "row"), [("id,Прибыль", "1,12,5"), ("Прибыль,id", "12,5,1"), ("Город,id,Прибыль", "Омск,1,12,5")]
+)
 @pytest.mark.parametrize(("tail", "end"), [(",", ""), (",", ","), (",,", "")])
 def test_fraction_behind_a_comma_is_no_column_without_a_name(tmp_path, columns, row, tail, end):
     with pytest.raises(BadInputError, match=r"line 2, .*they may be another column, or the fraction of a number"):

@@ -89,7 +89,18 @@ def test_what_a_writer_of_csv_writes_is_read_back_or_rejected(rows, quoting, end
     assert all(fields in written for fields in read)
 
 
-@pytest.mark.parametrize("ids", [("1", "2"), ("1000.0", "2000.0"), ("700\u00a0001", "700\u00a0002"), (" 1 ", " 2 "), ("1’000", "2’000"), ("1", "\ufeff2\u200e"), ("1.", "2.")])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ("1", "2"),
+        ("1000.0", "2000.0"),
+        ("700\u00a0001", "700\u00a0002"),
+        (" 1 ", " 2 "),
+        ("1’000", "2’000"),
+        ("1", "\ufeff2\u200e"),
+        ("1.", "2."),
+    ],
+)
 def test_row_that_two_stray_quotes_enclose_is_not_swallowed(tmp_path, ids):
     path = tmp_path / "money.csv"
     path.write_text(f'id;Город;Прибыль\n{ids[0]};"a;5\n{ids[1]};b";6\n', encoding="utf-8")
