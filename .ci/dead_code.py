@@ -57,7 +57,6 @@ ALLOWED = {
     "stack_info": "logging reads it",
     "tracking_uri": "MLflow gives it by name",
     "update_url": "SQLAlchemy calls it",
-    "writelines": "a text stream has it",
     "yield_for_execution": "Dagster calls it",
 }
 """Names that only look dead, each with who uses it."""

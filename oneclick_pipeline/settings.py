@@ -12,19 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from oneclick_pipeline import yaml
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.formats import Formats
+from oneclick_pipeline.home.months import is_month
 from oneclick_pipeline.home.paths import SETTINGS, settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-
 FILE = SETTINGS
 _REMEDY = "see docs/settings.md for the names, units and limits of the settings"
 _ADDRESS = r"^https?://[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]-]*[A-Za-z0-9._~!$&'()*+,;=:@%?\[\]-]$"
-_LONGEST = 2048
-_LEAST_ROWS, _MOST_ROWS = 100, 100_000_000
-_MOST_UNITS = 1e9
+_LEAST_ROWS, _MOST_ROWS, _LONGEST, _MOST_UNITS = 100, 100_000_000, 2048, 1e9
 _LAST_SEED = 2**32 - 1  # scikit-learn takes none beyond
 
 
@@ -54,6 +53,16 @@ class Cleaning(_Section):
         le=100,
         description="Robust standard deviations (log scale) beyond which a revenue is an error; its period's median replaces it",
     )
+    accept_scale: tuple[str, ...] = Field(
+        (), description='Months, as `["2024-05"]`, whose amounts may be of another scale than those of the month before'
+    )
+
+    @field_validator("accept_scale")
+    @classmethod
+    def _months(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [month for month in value if not is_month(month)]:
+            raise ValueError(f"{wrong[0]!r} is not a month; write it as YYYY-MM")
+        return value
 
 
 class Value(_Section):
@@ -325,6 +334,7 @@ class Settings(_Section):
     """All settings of a home."""
 
     cleaning: Cleaning = Cleaning()
+    formats: Formats = Formats()
     value: Value = Value()
     exploration: Exploration = Exploration()
     labels: Labels = Labels()

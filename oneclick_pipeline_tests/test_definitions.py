@@ -12,7 +12,8 @@ from oneclick_pipeline.model.gates import GATES
 
 ENGINEERS, SCIENTISTS, MARKETERS = "team:data-engineering", "team:data-science", "team:marketing"
 RAW = {"lines_split": False, "known_columns": False}
-CLEAN = {"rows_accounted": True, "rejected_share": True}
+CLEAN = {"rows_accounted": True, "rejected_share": True, "plausible_scale": True}
+OF_PERIODS = CLEAN | {"every_period": True}
 JOINED = {"no_customer_lost": True, "files_complete": False, "regular_customers": False}
 EXPLAINED = {"something_matters": False, "reasons_faithful": False}
 TRAINED = dict.fromkeys(GATES, False)
@@ -45,8 +46,8 @@ ASSETS = {
     "market_time": ("raw", ENGINEERS, "", "csv polars", RAW, False),
     "money": ("raw", ENGINEERS, "", "csv polars", RAW, False),
     "customers": ("clean", ENGINEERS, "market_file", "narwhals pandera", CLEAN, False),
-    "revenue": ("clean", ENGINEERS, "market_money", "narwhals pandera", CLEAN, False),
-    "site_minutes": ("clean", ENGINEERS, "market_time", "narwhals pandera", CLEAN, False),
+    "revenue": ("clean", ENGINEERS, "market_money", "narwhals pandera", OF_PERIODS, False),
+    "site_minutes": ("clean", ENGINEERS, "market_time", "narwhals pandera", OF_PERIODS, False),
     "profit": ("clean", ENGINEERS, "money", "narwhals pandera", CLEAN, False),
     "rejected_rows": ("clean", ENGINEERS, FILES, "narwhals pandera", {"nothing_rejected": False}, False),
     "corrections": ("clean", ENGINEERS, FILES, "narwhals pandera", {}, False),

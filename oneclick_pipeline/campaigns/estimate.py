@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from oneclick_pipeline.campaigns.shares import Count, exact_difference
 from oneclick_pipeline.experiment.sample_ratio import sample_ratio_p
 from oneclick_pipeline.stats import detectable_effect
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 Status = Literal["measured", "not_enough_data", "sample_ratio_mismatch"]
+Method = Literal["welch", "exact"]
 
 _CONFIDENCE = 0.95
 _TINY = 1e-12
+_RARE = 10  # customers of an arm with the rarer outcome of two, below which the normal distribution says little of a share
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,16 @@ class Effect:
         offered: Customers in the arm offer whose outcome is known.
         controls: Customers in the arm control whose outcome is known.
         mean_controls: Mean outcome of the controls, as it was.
-        effect: Mean outcome of the offered less that of the controls, adjusted for the covariates.
+        effect: Mean outcome of the offered less that of the controls, adjusted for the covariates except where it is exact.
         effect_low: Lower end of its 95 % interval.
         effect_high: Upper end.
-        standard_error: Its standard error.
+        standard_error: Its standard error; None where it is exact.
         p_value: p-value of the hypothesis that the offer changes nothing, two-sided.
-        detectable_effect: Smallest effect that this many customers can show, at the power in the settings.
+        detectable_effect: Smallest effect that this many customers can show, at the power in the settings; None where it is
+            exact.
         sample_ratio_p: p-value of the sample-ratio check; None where the expected ratio is not known.
         status: Whether conclusions may be drawn from the figures.
+        method: How the interval was made; None where there is none.
     """
 
     offered: int
@@ -55,6 +60,7 @@ class Effect:
     detectable_effect: float | None = None
     sample_ratio_p: float | None = None
     status: Status = "not_enough_data"
+    method: Method | None = None
 
 
 def estimate(
@@ -66,6 +72,7 @@ def estimate(
     expected_share: npt.ArrayLike | None = None,
     strata: npt.ArrayLike | None = None,
     customers: npt.ArrayLike | None = None,
+    binary: bool = False,
 ) -> Effect:
     """Compare the offered with their controls: tea-tasting's Welch interval with CUPED, after the sample-ratio check.
 
@@ -76,6 +83,8 @@ def estimate(
     Customers who are in several rows (campaigns of several months; the permanent hold-out is in all of them) widen
     or narrow the interval by the ratio of the standard errors clustered by customer and not (Liang and Zeger, 1986).
 
+    Where a binary outcome is rare in an arm, or an arm small, the shares are compared exactly, without covariates: see `shares`.
+
     Args:
         outcome: The outcome, one number per row; rows without one are left out.
         offered: Whether the row is in the arm offer; else it is in the arm control.
@@ -84,6 +93,7 @@ def estimate(
         expected_share: Share of the offered that the draw intended, one for all or one per row; None: not checked.
         strata: Number of the stratum of every row; None: one stratum.
         customers: Identifier of the customer of every row; None: every customer has one row.
+        binary: Whether the outcome can only be 0 or 1, and there are neither strata nor customers with several rows.
 
     Source: Deng, Xu, Kohavi, Walker (2013), "Improving the sensitivity of online controlled experiments by utilizing
     pre-experiment data".
@@ -105,10 +115,31 @@ def estimate(
             return Effect(*counts, sample_ratio_p=ratio_p, status="sample_ratio_mismatch")
     if min(counts) == 0:
         return Effect(*counts, sample_ratio_p=ratio_p)
+    if binary and (exact := _exact(y, arm, settings)):
+        return replace(exact, sample_ratio_p=ratio_p)
     x = np.empty((len(known), 0)) if covariates is None else np.asarray(covariates, dtype=float).reshape(len(known), -1)
     groups = np.zeros(len(known), np.int64) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
     people = None if customers is None else np.asarray(customers)[known]
     return _estimate(y, arm, x[known], groups[known], people, ratio_p, settings)
+
+
+def _exact(y: Floats, arm: Flags, settings: Campaigns) -> Effect | None:
+    """The comparison of shares where few customers have either outcome; None where many have."""
+    offered, controls = (Count(int(y[a].sum()), int(a.sum())) for a in (arm, ~arm))
+    if min(offered.rarer, controls.rarer) >= _RARE and min(offered.customers, controls.customers) >= settings.min_group:
+        return None
+    difference = exact_difference(offered, controls)
+    return Effect(
+        offered.customers,
+        controls.customers,
+        mean_controls=controls.share,
+        effect=difference.estimate,
+        effect_low=difference.low,
+        effect_high=difference.high,
+        p_value=difference.p_value,
+        status="measured",
+        method="exact",
+    )
 
 
 class _Within(NamedTuple):
@@ -189,6 +220,7 @@ def _estimate(
         p_value=float(result.pvalue),
         detectable_effect=_detectable(error, settings),
         status="measured",
+        method="welch",
     )
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from oneclick_pipeline.campaigns.estimate import Effect, estimate
 from oneclick_pipeline.campaigns.offer_effects import significant
-from oneclick_pipeline.campaigns.outcomes_csv import BEFORE, OutcomesFile
+from oneclick_pipeline.campaigns.outcomes_csv_columns import BEFORE
 from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.terminal import plain
@@ -22,7 +22,17 @@ from oneclick_pipeline.terminal import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from oneclick_pipeline.campaigns.outcomes_csv import OutcomesFile
     from oneclick_pipeline.settings import Campaigns
+
+
+_NOTE = (
+    "Effect: offer minus control; * adjusted for the value before (CUPED). Within chance, allowing for the number of\n"
+    "offers, or too few customers; shows: the smallest effect that this many would show."
+)
+_EXACT = "\n† Difference of two shares with an exact interval, not adjusted: few in a group have the outcome, or lack it."
+_SMALLEST_P = 0.0005
+_VERDICTS = {"sample_ratio_mismatch": "split broken", "nothing_varies": "nothing varies within the groups"}
 
 
 def estimates(campaign: OutcomesFile, settings: Campaigns, ratios: Mapping[str, float] | None = None) -> pd.DataFrame:
@@ -35,8 +45,9 @@ def estimates(campaign: OutcomesFile, settings: Campaigns, ratios: Mapping[str, 
             checked for a broken split.
 
     Returns:
-        offer_id, outcome, adjusted (whether there is a covariate), the fields of `estimate.Effect`, significant:
-        one row per offer and outcome. `significant` allows for the number of offers, outcome by outcome.
+        offer_id, outcome, adjusted (whether for a covariate), the fields of `estimate.Effect`, significant: one row per
+        offer and outcome. `significant` allows for the number of offers, outcome by outcome. `status` is `nothing_varies` as
+        well: within the groups all outcomes are the same, so that nothing says how far chance alone would carry them.
 
     Raises:
         BadInputError: If `ratios` names an offer that is not in the file, or a ratio is not above 0.
@@ -56,18 +67,28 @@ def estimates(campaign: OutcomesFile, settings: Campaigns, ratios: Mapping[str, 
         here = (arms == offer) | (arms == CONTROL)
         share = ratios[offer] / (1 + ratios[offer]) if offer in ratios else None
         for outcome in campaign.outcomes:
-            adjusted = outcome + BEFORE in campaign.table
+            before = outcome + BEFORE in campaign.table
             effect = estimate(
                 campaign.table[outcome].to_numpy()[here],
                 arms[here] == offer,
-                campaign.table[[outcome + BEFORE]].to_numpy()[here] if adjusted else None,
+                campaign.table[[outcome + BEFORE]].to_numpy()[here] if before else None,
                 settings=settings,
                 expected_share=share,
+                binary=outcome in campaign.binary,
             )
-            rows.append({"offer_id": offer, "outcome": outcome, "adjusted": adjusted, **asdict(effect)})
-    numbers = [field.name for field in fields(Effect) if field.name not in {"offered", "controls", "status"}]
+            adjusted = before and effect.method != "exact"
+            rows.append(
+                {"offer_id": offer, "outcome": outcome, "adjusted": adjusted, **asdict(effect), "status": _status(effect)}
+            )
+    numbers = [field.name for field in fields(Effect) if field.name not in {"offered", "controls", "status", "method"}]
     table = pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
     return table.assign(significant=significant(table.assign(campaigns=campaign.file), settings))
+
+
+def _status(effect: Effect) -> str:
+    """Whether conclusions may be drawn, and whether that is for want of customers."""
+    enough = min(effect.offered, effect.controls) > 1 and effect.detectable_effect is None
+    return "nothing_varies" if effect.status == "not_enough_data" and enough else effect.status
 
 
 def messages(campaign: OutcomesFile, most: int = 20) -> list[str]:
@@ -81,6 +102,7 @@ def render(campaign: OutcomesFile, table: pd.DataFrame) -> Group:
     """The effects as a table for a terminal, below what was read."""
     facts = Text(
         f"{campaign.rows_read:,} rows read: {len(campaign.table):,} used, {len(campaign.rejected):,} left out\n"
+        f"Written in {_written(campaign)}\n"
         f"Customers: {', '.join(f'{plain(offer)} {size:,}' for offer, size in campaign.sizes.items())}\n" + _split(table)
     )
     grid = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
@@ -93,19 +115,22 @@ def render(campaign: OutcomesFile, table: pd.DataFrame) -> Group:
         measured = row["status"] == "measured"
         grid.add_row(
             Text(plain(row["offer_id"])),
-            Text(plain(row["outcome"]) + ("*" if row["adjusted"] else "")),
+            Text(plain(row["outcome"]) + ("*" if row["adjusted"] else "†" if row["method"] == "exact" else "")),
             f"{row['mean_controls']:.4g}" if _given(row["mean_controls"]) else "–",
             f"{row['effect']:+.4g}" if measured else "–",
             f"{row['effect_low']:+.4g} … {row['effect_high']:+.4g}" if measured else "–",
-            f"{row['p_value']:.3f}" if measured else "–",
+            ("<0.001" if row["p_value"] < _SMALLEST_P else f"{row['p_value']:.3f}") if measured else "–",
             Text(_verdict(row)),
         )
-    note = Text(
-        "Effect: offer minus control; * adjusted for the value before (CUPED). Within chance, allowing for the number of\n"
-        "offers, or too few customers; shows: the smallest effect that this many would show.",
-        "dim",
-    )
-    return Group(facts, grid, note)
+    exact = _EXACT if (table["method"] == "exact").any() else ""
+    return Group(facts, grid, Text(_NOTE + exact, "dim"))
+
+
+def _written(campaign: OutcomesFile) -> str:
+    """How the file is written, in one line."""
+    delimiter = {"\t": "tabs"}.get(campaign.delimiter, f"«{campaign.delimiter}»")
+    columns = [f"{plain(header)} with {one}" for header, one in campaign.formats.items()]
+    return "; ".join([f"{campaign.encoding}, {delimiter} between fields", *columns])
 
 
 def _split(table: pd.DataFrame) -> str:
@@ -122,8 +147,8 @@ def _split(table: pd.DataFrame) -> str:
 
 def _verdict(row: Mapping[Any, Any]) -> str:
     """What an effect says, in words that fit a terminal."""
-    if row["status"] == "sample_ratio_mismatch":
-        return "split broken"
+    if row["status"] in _VERDICTS:
+        return _VERDICTS[row["status"]]
     if row["status"] == "measured" and row["significant"]:
         return "beyond chance"
     seen = f", shows {row['detectable_effect']:.2g}" if _given(row["detectable_effect"]) else ""
@@ -146,6 +171,9 @@ def as_json(campaign: OutcomesFile, table: pd.DataFrame) -> dict[str, Any]:
         "rows_used": len(campaign.table),
         "rows_rejected": len(campaign.rejected),
         "sizes": campaign.sizes,
+        "encoding": campaign.encoding,
+        "delimiter": campaign.delimiter,
+        "formats": campaign.formats,
         "ignored_columns": campaign.ignored,
         "effects": records,
         "rejected": [asdict(row) for row in campaign.rejected],

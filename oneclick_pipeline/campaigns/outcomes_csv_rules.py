@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import narwhals as nw
 import polars as pl
 
-from oneclick_pipeline.raw.numbers import number
+from oneclick_pipeline.campaigns.outcomes_csv_columns import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from oneclick_pipeline.campaigns.outcomes_csv_columns import Reading
+
 CONTROL = "control"
-_INTEGER = r"^[+]?[0-9]{1,18}$"
+DECLINED = "declined"
 _LARGEST = 1e15  # beyond it a float no longer holds every whole number, and its square loses what is added
 _LONGEST_OFFER = 200
 
@@ -44,43 +46,59 @@ class _Rule(NamedTuple):
     Attributes:
         column: Header of the column at fault.
         broken: True of the rows that break the rule.
-        problem: What is wrong with them.
+        problem: What is wrong with them; None: see `Reading.why_none`.
         remedy: What to do.
     """
 
     column: str
     broken: pl.Expr
-    problem: str
+    problem: str | None
     remedy: str
 
 
 def split(
-    texts: pl.DataFrame, outcomes: tuple[str, ...], covariates: list[str], known: Collection[int] | None
+    texts: pl.DataFrame, used: dict[str, Reading], outcomes: Collection[str], known: Collection[int] | None
 ) -> tuple[pl.DataFrame, tuple[RejectedRow, ...]]:
     """Split rows into those that keep all rules, as numbers, and those that break one: the first rule each breaks.
 
     Args:
-        texts: line, problem, excerpt, and the used columns as texts, their headers behind a `=`.
-        outcomes: Headers of outcomes; an empty one breaks a rule, since a customer who did nothing has 0.
-        covariates: Headers of covariates, which may be empty.
+        texts: line, problem, excerpt, and the columns as texts.
+        used: Header -> how the column is read: the keys, outcomes and covariates.
+        outcomes: Headers of outcomes; an empty one breaks a rule, since a customer who did nothing has 0. The others are
+            covariates, which may be empty.
         known: Customers that exist; None: not checked.
     """
-    customer, offer = pl.col("=customer_id"), pl.col("=offer_id")
-    customer_id = pl.when(customer.str.contains(_INTEGER)).then(customer).cast(pl.Int64)
-    arm = pl.when(offer.str.to_lowercase() == CONTROL).then(pl.lit(CONTROL)).otherwise(offer)
-    values = [number(nw.col(f"={h}")).alias(f"#{h}") for h in (*outcomes, *covariates)]
-    rows = nw.from_native(texts).with_columns(values).to_native()
-    rows = rows.with_columns(customer_id.alias("customer_id"), arm.alias("offer_id"))
+    numbers = {h: reading for h, reading in used.items() if h != "offer_id"}
+    values = {h: reading for h, reading in numbers.items() if h not in KEYS}
+    # a header may be any text: behind a `=` stands its text, behind a `#` its value, behind a `?` why it has none
+    rows = texts.select(
+        "line", "problem", "excerpt", *(pl.col(reading.column.name).alias(f"={h}") for h, reading in used.items())
+    )
+    read = [reading.value(nw.col(f"={h}")).alias(f"#{h}") for h, reading in numbers.items()]
+    rows = nw.from_native(rows).with_columns(read).to_native().with_columns(*_keys())
     rows = rows.with_columns(pl.len().over("customer_id").alias("times"))
-    rules = [*_rules_of_keys(known), *(rule for h in (*outcomes, *covariates) for rule in _rules_of_value(h, h in outcomes))]
+    rules = [
+        *_rules_of_keys(known),
+        *(rule for h, reading in values.items() for rule in _rules_of_value(h, reading, h in outcomes)),
+    ]
     first: Any = pl.when(pl.col("problem").is_not_null()).then(-1)  # a chain has another type than its first link
     for i, rule in enumerate(rules):
         first = first.when(rule.broken.fill_null(value=False)).then(i)
     rows = rows.with_columns(first.otherwise(None).cast(pl.Int32).alias("broken"))
     good = rows.filter(pl.col("broken").is_null())
-    bad = rows.filter(pl.col("broken").is_not_null()).iter_rows(named=True)
-    renamed = [pl.col(f"#{h}").alias(h) for h in (*outcomes, *covariates)]
-    return good.select("customer_id", "offer_id", *renamed), tuple(_rejected(row, rules) for row in bad)
+    bad = rows.filter(pl.col("broken").is_not_null())
+    why = [reading.why_none(nw.col(f"={h}")).alias(f"?{h}") for h, reading in values.items()]
+    bad = nw.from_native(bad).with_columns(why).to_native()
+    renamed = [pl.col(f"#{h}").alias(h) for h in (*outcomes, *(h for h in values if h not in outcomes))]
+    return good.select("customer_id", "offer_id", *renamed), tuple(_rejected(row, rules) for row in bad.iter_rows(named=True))
+
+
+def _keys() -> tuple[pl.Expr, pl.Expr]:
+    """customer_id and offer_id: a number that is not negative, and a text."""
+    customer, offer = pl.col("#customer_id"), pl.col("=offer_id")
+    customer_id = pl.when(customer >= 0).then(customer)
+    arm = pl.when(offer.str.to_lowercase() == CONTROL).then(pl.lit(CONTROL)).otherwise(offer)
+    return customer_id.alias("customer_id"), arm.alias("offer_id")
 
 
 def _rules_of_keys(known: Collection[int] | None) -> Iterator[_Rule]:
@@ -100,17 +118,17 @@ def _rules_of_keys(known: Collection[int] | None) -> Iterator[_Rule]:
         yield _Rule("customer_id", ~exists, "the customer is unknown", "check the number, or leave the customer out")
 
 
-def _rules_of_value(header: str, outcome: bool) -> Iterator[_Rule]:  # noqa: FBT001 - an outcome or a covariate
+def _rules_of_value(header: str, reading: Reading, outcome: bool) -> Iterator[_Rule]:  # noqa: FBT001 - an outcome or a covariate
     """The rules of an outcome or a covariate."""
     cell, value = pl.col(f"={header}"), pl.col(f"#{header}")
     if outcome:
         remedy = "write 0 for customers who did nothing; no customer may be left out"
         yield _Rule(header, cell.is_null(), "the outcome is missing", remedy)
-    no_number = cell.is_not_null() & value.is_null()
-    yield _Rule(header, no_number, "is not a number", "write digits, with a point or comma before the fraction")
+    remedy = "write one of them" if reading.words else "write it as the other numbers of the column are written"
+    yield _Rule(header, cell.is_not_null() & value.is_null(), None, remedy)
     remedy = f"write a number from -{_LARGEST:g} to {_LARGEST:g}"
     yield _Rule(header, value.abs() > _LARGEST, "is not a possible value", remedy)
-    if header == "declined":
+    if header == DECLINED:
         yield _Rule(header, ~value.is_in([0.0, 1.0]), "is neither 0 nor 1", "write 1 for declined, 0 for stable")
 
 
@@ -119,4 +137,5 @@ def _rejected(row: dict[str, Any], rules: list[_Rule]) -> RejectedRow:
     if row["broken"] < 0:
         return RejectedRow(row["line"], None, row["excerpt"], row["problem"], "fix the line")
     rule = rules[row["broken"]]
-    return RejectedRow(row["line"], rule.column, row[f"={rule.column}"] or "", rule.problem, rule.remedy)
+    problem = rule.problem or row[f"?{rule.column}"]
+    return RejectedRow(row["line"], rule.column, row[f"={rule.column}"] or "", problem, rule.remedy)

@@ -1,4 +1,4 @@
-"""Values that are corrected, and what the table `corrections` says of them: misspelt words, outliers."""
+"""Values that are corrected, and what `corrections` says of them: misspelt words, markers of missing values, outliers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from oneclick_pipeline.clean.words import chosen
+from oneclick_pipeline.raw.missing import is_marker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from oneclick_pipeline.clean.reading import Compute
     from oneclick_pipeline.clean.words import Words
     from oneclick_pipeline.contracts.schema import Column, Table
@@ -23,25 +26,50 @@ def misspelt(kept: nw.LazyFrame, table: Table, words: Words) -> list[nw.LazyFram
     """The misspelt words of the rows that are kept, one frame per column; they are under `word_<name>`."""
     parts = []
     for column in (c for c in table.columns if c.name in words):
-        wrong = {key: (text, word) for key, (text, word) in words[column.name].items() if text != word}
+        wrong = {key: pair for key, pair in words[column.name].items() if pair[1] not in (pair[0], None)}
         if wrong:
             key = nw.col(f"word_{column.name}")
-            parts.append(
-                kept.filter(key.is_in(list(wrong))).select(
-                    "line",
-                    nw.lit(column.header).alias("column"),
-                    chosen(key, {k: text for k, (text, _) in wrong.items()}, nw.String()).alias("old"),
-                    chosen(key, {k: word for k, (_, word) in wrong.items()}, nw.String()).alias("new"),
-                    nw.lit("spelling").alias("rule"),
-                )
-            )
+            old, new = (chosen(key, {k: pair[i] for k, pair in wrong.items()}, nw.String()) for i in (0, 1))
+            parts.append(_changes(kept.filter(key.is_in(list(wrong))), column, old, new, "spelling"))
     return parts
+
+
+def missing_markers(kept: nw.LazyFrame, table: Table, words: Words) -> list[nw.LazyFrame]:
+    """The markers of missing values in the rows that are kept, one frame per column that has any or may have."""
+    parts, nothing = [], nw.lit(None, nw.String())
+    for column in (c for c in table.columns if c.nullable):
+        text, marked = nw.col(f"text_{column.name}"), is_marker(nw.col(f"text_{column.name}"))
+        if column.name in words:
+            key = nw.col(f"word_{column.name}")
+            markers = {k: old for k, (old, word) in words[column.name].items() if word is None}
+            if not markers:
+                continue
+            text, marked = chosen(key, markers, nw.String()), key.is_in(list(markers))
+        parts.append(_changes(kept.filter(marked), column, text, nothing, "missing_marker"))
+    return parts
+
+
+def misspelt_headers(like: nw.LazyFrame, headers: Mapping[str, str], line: int) -> list[nw.LazyFrame]:
+    """The headers that were delivered in another spelling, one frame each."""
+    row = like.head(1).select(nw.col("line") * 0 + line)
+    return [
+        row.with_columns(
+            nw.lit(new).alias("column"), nw.lit(old).alias("old"), nw.lit(new).alias("new"), nw.lit("spelling").alias("rule")
+        )
+        for old, new in headers.items()
+    ]
+
+
+def _changes(rows: nw.LazyFrame, column: Column, old: nw.Expr, new: nw.Expr, rule: str) -> nw.LazyFrame:
+    """What was changed in a column, for `corrections`."""
+    header = nw.lit(column.header).alias("column")
+    return rows.select("line", header, old.alias("old"), new.alias("new"), nw.lit(rule).alias("rule"))
 
 
 def _median(frame: nw.LazyFrame, value: nw.Expr) -> float | None:
     """Median of a value; None where there are no rows."""
-    median: float | None = frame.select(value.median().alias("median")).collect()["median"].item()
-    return median
+    median: list[float] = frame.select(value.median().alias("median")).collect()["median"].drop_nulls().to_list()
+    return median[0] if median else None  # pandas has its own word for no value
 
 
 def _outlier_limit(values: nw.LazyFrame, column: Column, limit: float) -> tuple[float, float] | None:
@@ -76,14 +104,7 @@ def replace_outliers(
             continue
         highest, median = limit_and_median
         wrong = (nw.col("period") == period) & (value > highest)
-        parts.append(
-            read.filter(wrong).select(
-                "line",
-                nw.lit(column.header).alias("column"),
-                nw.col(f"text_{column.name}").alias("old"),
-                nw.lit(str(median)).alias("new"),
-                nw.lit("outlier").alias("rule"),
-            )
-        )
+        text = nw.col(f"text_{column.name}")
+        parts.append(_changes(read.filter(wrong), column, text, nw.lit(str(median)), "outlier"))
         good = good.with_columns(nw.when(wrong).then(nw.lit(median)).otherwise(value).alias(column.name))
     return good, parts

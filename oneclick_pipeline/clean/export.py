@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from oneclick_pipeline.clean.corrections import misspelt, replace_outliers
+from oneclick_pipeline.clean.corrections import missing_markers, misspelt, misspelt_headers, replace_outliers
 from oneclick_pipeline.clean.duplicates import same_keys
-from oneclick_pipeline.clean.lists import listing, whole_lines
+from oneclick_pipeline.clean.lists import listing, marker_counts, whole_lines
+from oneclick_pipeline.clean.new_words import with_one_spelling
 from oneclick_pipeline.clean.quarantine import CONFLICT
 from oneclick_pipeline.clean.quick import read_quickly
-from oneclick_pipeline.clean.reading import read_carefully
+from oneclick_pipeline.clean.reading import read_carefully, read_plainly
 from oneclick_pipeline.clean.texts import stripped
 from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
+from oneclick_pipeline.raw import number_columns
 
 if TYPE_CHECKING:
-    from oneclick_pipeline.clean.reading import Compute
+    from oneclick_pipeline.clean.reading import Compute, Reading
+    from oneclick_pipeline.clean.rules import Formats
     from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline.raw.facts import FileFacts
     from oneclick_pipeline.settings import Cleaning
 
 
@@ -36,6 +40,8 @@ class Cleaned:
         rows: Rows of the export.
         rejected_rows: How many of them were rejected (a row may break several rules).
         duplicates: How many were exact copies.
+        missing_markers: `header: marker` -> how many values of the column, in rows that were kept or rejected for it, were
+            written as this marker of a missing value.
     """
 
     table: nw.LazyFrame
@@ -44,6 +50,7 @@ class Cleaned:
     rows: int
     rejected_rows: int
     duplicates: int
+    missing_markers: dict[str, int]
 
     @property
     def rejected_share(self) -> float:
@@ -56,8 +63,21 @@ def _without(frame: nw.LazyFrame, lines: list[int]) -> nw.LazyFrame:
     return frame.filter(~nw.col("line").is_in(lines)) if lines else frame
 
 
+def _read(raw: nw.LazyFrame, table: Table, formats: Formats, compute: Compute) -> list[Reading]:
+    """Read all rows: the cheap way, and those with care that may be read wrongly that way."""
+    quick = read_quickly(raw, table, formats, compute)
+    first, doubts = read_plainly(raw, table, formats, compute) if quick is None else quick
+    if not doubts:
+        return [first]
+    return [first, read_carefully(compute(raw.filter(nw.col("line").is_in(doubts))), table, formats, compute)]
+
+
 def clean_export(
-    raw: nw.LazyFrame, table: Table, settings: Cleaning, compute: Compute = lambda frame: frame.collect().lazy()
+    raw: nw.LazyFrame,
+    table: Table,
+    settings: Cleaning,
+    compute: Compute = lambda frame: frame.collect().lazy(),
+    facts: FileFacts | None = None,
 ) -> Cleaned:
     """Clean one export.
 
@@ -67,17 +87,21 @@ def clean_export(
         settings: Limits.
         compute: Computes a frame once and returns it ready to be read several times: in memory by default;
             runs pass the engine's own.
+        facts: What was detected about the file, where there is one: misspelt headers, how its numbers are written.
 
     Returns:
         The clean table, what was rejected and corrected, and the counts.
+
+    Raises:
+        BadInputError: If the numbers of a column can be read in two ways.
     """
-    quick = read_quickly(raw, table, compute)
-    if quick is None:
-        parts = [read_carefully(raw, table, compute)]
-    else:
-        parts, doubts = [quick[0]], quick[1]
-        if doubts:
-            parts.append(read_carefully(compute(raw.filter(nw.col("line").is_in(doubts))), table, compute))
+    formats = number_columns.of_rows(raw, table, facts.formats if facts else None)
+    parts = _read(raw, table, formats, compute)
+    if otherwise := [name for part in parts for name in part.otherwise]:
+        decided = formats | {name: number_columns.of_all_rows(raw, table, table[name]) for name in otherwise}
+        if any(decided[name].marks != formats[name].marks for name in otherwise):
+            parts, formats = _read(raw, table, decided, compute), decided
+    parts = with_one_spelling(parts, table)
     repairable = [c for c in table.columns if c.repairable]
     names = ["line", "bad", *table.names, *(f"text_{c.name}" for c in repairable)]
     types = parts[0].frame.collect_schema()  # words may be categories
@@ -91,9 +115,11 @@ def clean_export(
     rejected = [frame for part in parts for frame in part.rejected]
     if conflicts:
         rejected.append(whole_lines(stripped(raw, table), conflicts, table, value="value", rule=CONFLICT))
-    corrections = [
-        frame for part in parts for frame in misspelt(_without(part.frame, part.bad + copies + conflicts), table, part.words)
-    ]
+    kept = [(_without(part.frame, part.bad + copies + conflicts), part.words) for part in parts]
+    markers = [frame for rows_of_part, words in kept for frame in missing_markers(rows_of_part, table, words)]
+    corrections = [*markers, *(frame for rows_of_part, words in kept for frame in misspelt(rows_of_part, table, words))]
+    if facts:
+        corrections += misspelt_headers(judged, facts.misspelt_headers, facts.header_lines)
     if copies:
         corrections.append(whole_lines(stripped(raw, table), copies, table, value="old", rule="exact_duplicate"))
     for column in repairable:
@@ -106,4 +132,5 @@ def clean_export(
         rows=rows,
         rejected_rows=len(bad) + len(conflicts),
         duplicates=len(copies),
+        missing_markers=marker_counts(rejected, markers),
     )

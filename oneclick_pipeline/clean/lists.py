@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
+from oneclick_pipeline.clean.rules import MISSING
 from oneclick_pipeline.engine.files import dtype
 
 if TYPE_CHECKING:
@@ -32,3 +33,18 @@ def whole_lines(texts: nw.LazyFrame, lines: list[int], table: Table, *, value: s
     return texts.filter(nw.col("line").is_in(lines)).select(
         "line", header.alias("column"), nw.col(key.name).alias(value), nothing.alias("new"), nw.lit(rule).alias("rule")
     )
+
+
+def marker_counts(rejected: list[nw.LazyFrame], markers: list[nw.LazyFrame]) -> dict[str, int]:
+    """How often each column has each marker of a missing value: `header: marker` -> count.
+
+    Args:
+        rejected: Parts of `rejected_rows`.
+        markers: Parts of `corrections`: the markers in the rows that are kept.
+    """
+    cells = [part.filter(nw.col("rule") == MISSING).select("column", "value") for part in rejected]
+    cells += [part.select("column", nw.col("old").alias("value")) for part in markers]
+    if not cells:
+        return {}
+    written = nw.concat(cells).filter(~nw.col("value").is_null()).group_by("column", "value").agg(nw.len().alias("cells"))
+    return {f"{column}: {marker}": int(n) for column, marker, n in sorted(written.collect().iter_rows())}

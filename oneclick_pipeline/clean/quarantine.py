@@ -9,13 +9,14 @@ import narwhals as nw
 from oneclick_pipeline.clean.rules import broken_rules
 
 if TYPE_CHECKING:
+    from oneclick_pipeline.clean.rules import Formats
     from oneclick_pipeline.contracts.schema import Table
 
 _VALUE_CHARACTERS = 200
 CONFLICT = "another row has the same key and different values"
 
 
-def broken(frame: nw.LazyFrame, table: Table) -> list[nw.LazyFrame]:
+def broken(frame: nw.LazyFrame, table: Table, formats: Formats) -> list[nw.LazyFrame]:
     """The rules that rejected rows break, one frame per rule."""
     parts = [
         frame.filter(~nw.col("problem").is_null()).select(
@@ -23,8 +24,8 @@ def broken(frame: nw.LazyFrame, table: Table) -> list[nw.LazyFrame]:
         )
     ]
     for column in table.columns:
-        for rule, breaks in broken_rules(column):
+        for rule, breaks in broken_rules(column, formats):
             rejected = frame.filter(nw.col("problem").is_null() & breaks)
             value = nw.col(column.name).str.head(_VALUE_CHARACTERS).alias("value")
-            parts.append(rejected.select("line", nw.lit(column.header).alias("column"), value, nw.lit(rule).alias("rule")))
+            parts.append(rejected.select("line", nw.lit(column.header).alias("column"), value, rule.alias("rule")))
     return parts

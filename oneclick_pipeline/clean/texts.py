@@ -1,4 +1,4 @@
-"""Texts of the raw table, without the blanks around them."""
+"""Texts of the raw table, without the blanks around them, and which of them are needed beside their values."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-if TYPE_CHECKING:
-    from oneclick_pipeline.contracts.schema import Table
+from oneclick_pipeline.clean.words import is_word
+from oneclick_pipeline.raw.letters import BLANKS, INVISIBLE
 
-# Unicode's white space: left to themselves, engines differ in what is a blank.
-_BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+if TYPE_CHECKING:
+    from oneclick_pipeline.contracts.schema import Column, Table
 
 
 def stripped(raw: nw.LazyFrame, table: Table) -> nw.LazyFrame:
-    """The raw table with its texts stripped of surrounding blanks; empty ones become null."""
-    without_blanks = raw.with_columns(nw.col(c.name).str.strip_chars(_BLANKS) for c in table.columns)
+    """The raw table with its texts stripped of surrounding blanks and invisible characters; empty ones become null."""
+    without_blanks = raw.with_columns(nw.col(c.name).str.strip_chars(BLANKS + INVISIBLE) for c in table.columns)
     return without_blanks.with_columns(nw.when(nw.col(c.name) != "").then(nw.col(c.name)).alias(c.name) for c in table.columns)
+
+
+def is_kept(column: Column) -> bool:
+    """Whether the texts of a column are kept beside its values: what replaces one of them is listed with the text."""
+    return column.repairable or (column.nullable and not is_word(column))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import narwhals as nw
-from rapidfuzz.distance import OSA
+from rapidfuzz.distance import OSA, Prefix
+
+from oneclick_pipeline.raw.letters import alphabet, folded, in_one_alphabet, mended, plain
+from oneclick_pipeline.raw.missing import MARKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,30 +17,46 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.contracts.schema import Column
 
-    Words = Mapping[str, Mapping[Any, tuple[str, str]]]
-    """By column and key: the text and its right spelling."""
+    Words = Mapping[str, Mapping[Any, tuple[str, str | None]]]
+    """By column and key: the text and its right spelling; None where the text stands for a missing value."""
 
 _SHORTEST_REPAIR = 6  # in shorter words one letter may be the whole difference: «да», «на»
+_SEPARATORS = re.compile("[ _-]+")
 
 
 def nearest(text: str, words: Iterable[str]) -> str | None:
-    """The one word that `text` is a misspelling of: itself but for case and spaces, or one edit away.
+    """The one word that `text` is a misspelling of: it looks like it (`letters.folded`), or is one edit away.
+
+    An edit is a letter more, less, exchanged or moved, or a separator more or less; space, `_` and `-` are one separator. A digit
+    or another sign makes another word.
 
     >>> nearest("предыдцщий_месяц", ["предыдущий_месяц", "препредыдущий_месяц"])
     'предыдущий_месяц'
     >>> nearest("на", ["да", "нет"]) is None
     True
+    >>> nearest("премиум+", ["премиум"]) is None
+    True
     """
-
-    def plain(word: str) -> str:
-        return " ".join(word.casefold().replace("ё", "е").split())
-
     words = list(words)
-    same = [w for w in words if plain(w) == plain(text)]
-    if same or len(text) < _SHORTEST_REPAIR:
-        return same[0] if same else None
-    near = [w for w in words if len(w) >= _SHORTEST_REPAIR and OSA.distance(plain(text), plain(w), score_cutoff=1) <= 1]
+    same = mended(text, words)
+    if same is not None or len(plain(text)) < _SHORTEST_REPAIR:
+        return same
+    near = [w for w in words if len(w) >= _SHORTEST_REPAIR and _one_edit_away(text, w)]
     return near[0] if len(near) == 1 else None
+
+
+def _one_edit_away(text: str, word: str) -> bool:
+    """Whether one edit of letters, or one separator more or less between them, makes `word` of `text`."""
+    shown = _SEPARATORS.sub("_", plain(text))
+    mine, theirs = folded(shown), folded(_SEPARATORS.sub("_", word))
+    if OSA.distance(mine, theirs, score_cutoff=1) > 1:
+        return False
+    if mine.replace("_", "") == theirs.replace("_", ""):
+        return mine.strip("_") == mine
+    if [c for c in mine if not c.isalpha()] != [c for c in theirs if not c.isalpha()]:
+        return False
+    place = Prefix.similarity(mine, theirs)
+    return len(mine) <= len(theirs) or alphabet(shown[place : place + 1]) in map(alphabet, word)  # «премиумS» is no misspelling
 
 
 def is_word(column: Column) -> bool:
@@ -44,14 +64,20 @@ def is_word(column: Column) -> bool:
     return bool(column.values or column.known)
 
 
-def right_spellings(texts: nw.LazyFrame, column: Column) -> dict[str, str]:
-    """Every different text of a vocabulary column -> its right spelling; unknown words are left out."""
+def right_spellings(texts: nw.LazyFrame, column: Column) -> dict[str, str | None]:
+    """Every different text of a vocabulary column -> its right spelling; texts that break a rule are left out.
+
+    A marker of a missing value becomes None where a value may be missing. In an open vocabulary a new word is as good as a known
+    one: it keeps its spelling, but for letters of another alphabet and what cannot be seen.
+    """
     different = texts.select(column.name).unique().collect()[column.name].drop_nulls().to_list()
     words = list(column.values) or list(column.known)
-    right = {text: text if text in words else nearest(text, words) for text in sorted(different)}
-    if column.known:  # an open vocabulary: a new word is as good as a known one
-        return {text: word or text for text, word in right.items()}
-    return {text: word for text, word in right.items() if word is not None}
+    right: dict[str, str | None] = {text: None for text in sorted(different) if text in MARKERS and column.nullable}
+    for text in sorted({*different} - {*MARKERS}):
+        word = text if text in words else nearest(text, words)
+        if word is not None or column.known:
+            right[text] = word or in_one_alphabet(text)
+    return right
 
 
 def chosen(key: nw.Expr, by_key: Mapping[Any, Any], dtype: nw.dtypes.DType) -> nw.Expr:

@@ -72,9 +72,10 @@ def campaigns_import(
                 "this home has no run of the month", file=str(path), remedy="run the month first, or leave out --month"
             )
         customers = pl.read_parquet(path, columns=["customer_id"], glob=False)["customer_id"].to_list()
-    campaign = outcomes_csv.read(file, known=customers)
+    settings = Settings.load(home)
+    campaign = outcomes_csv.read(file, known=customers, written=settings.formats.campaign)
     ratios = {offer: 1.0 for offer in campaign.sizes if offer != CONTROL and equal_split} | _ratios(ratio or [])
-    table = outcomes_csv_effects.estimates(campaign, Settings.load(home).campaigns, ratios)
+    table = outcomes_csv_effects.estimates(campaign, settings.campaigns, ratios)
     if json_file is not None:
         _write(json_file, terminal.as_json(outcomes_csv_effects.as_json(campaign, table)))
     if json_file != "-":

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from oneclick_pipeline import terminal
 from oneclick_pipeline.cli.options import HomeOption, MonthOption, whole
-from oneclick_pipeline.home.paths import raw_file, raw_folder, truth_file
+from oneclick_pipeline.home.paths import raw_folder, truth_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ def twin_month(
     from oneclick_pipeline.simulator.twin.profile import Profile
 
     home = home.absolute()
-    folder = raw_file(home, month, "market_file").parent
+    folder = raw_folder(home, month)
     truth = truth_file(home, month)
     with _progress(f"twin {month}") as progress:
         write_month(

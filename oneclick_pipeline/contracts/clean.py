@@ -21,13 +21,13 @@ REJECTED_ROWS = Table(
 CORRECTIONS = Table(
     "corrections",
     "clean",
-    "One row per value that was changed, or a line that was dropped as an exact copy",
+    "One row per value or header that was changed, and per line that was dropped as an exact copy",
     (
         FILE,
         LINE,
         Column("column", "str", "Header of the column in the export; empty for a dropped copy", nullable=True),
         Column("old", "str", "Value as delivered", nullable=True),
-        Column("new", "str", "Value that replaced it", nullable=True),
-        Column("rule", "str", "Why", values=vocabulary("spelling", "exact_duplicate", "outlier")),
+        Column("new", "str", "Value that replaced it; empty for a marker of a missing value", nullable=True),
+        Column("rule", "str", "Why", values=vocabulary("spelling", "missing_marker", "exact_duplicate", "outlier")),
     ),
 )

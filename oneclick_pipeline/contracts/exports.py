@@ -218,8 +218,8 @@ def _raw_table(source: Table) -> Table:
         source.file,
         "raw",
         f"One row per line of {source.file}.csv that is not plain: with quotes, a different number of fields from the "
-        "header, or not "
-        "UTF-8; every line, where the whole file had to be rewritten. Plain lines are not copied: they are read from the file",
+        "header, or not UTF-8; every row, where the file had to be unpacked or rewritten. Plain lines are not "
+        "copied: they are read from the file",
         (LINE, *texts, problem, excerpt),
         file=source.file,  # no key: the reader numbers the lines, so they need no check
     )

@@ -1,7 +1,7 @@
 """Where every file of a home is. No other module builds a path of a home.
 
 HOME/settings.yaml  HOME/catalogue.yaml            the store's own, optional
-HOME/raw/<month>/<export>.csv                      snapshots as they are delivered
+HOME/raw/<month>/<export>.csv                      snapshots as they are delivered; also .csv.gz, .csv.zip, .zip
 HOME/tables/<stage>/<table>/<month>.parquet        what runs make
 HOME/reports/<month>.html
 HOME/ledger/<month>.parquet                        what was published
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETTINGS, CATALOGUE, DAGSTER_CONFIG, MLFLOW_DATABASE = "settings.yaml", "catalogue.yaml", "dagster.yaml", "mlflow.db"
+RAW_ENDINGS = (".csv", ".csv.gz", ".csv.zip", ".zip")
+"""An export may be delivered under any of these names; its content decides how it is read."""
 STAGING = "staging"
 MONTHLY = ("raw", "tables", "reports", "exports")
 """Folders whose files belong to a month: what is delivered, and what a run makes of it."""
@@ -48,9 +50,15 @@ def raw_folder(home: Path, month: str) -> Path:
     return home / "raw" / check_month(month)
 
 
+def raw_files(home: Path, month: str, file: str) -> list[Path]:
+    """The files of a month that are there under the name of the export `file` (for example `market_file`)."""
+    paths = [raw_folder(home, month) / f"{file}{ending}" for ending in RAW_ENDINGS]
+    return [path for path in paths if os.path.lexists(path)]  # never raises
+
+
 def raw_file(home: Path, month: str, file: str) -> Path:
-    """Where the export `file` (for example `market_file`) of a month is delivered."""
-    return raw_folder(home, month) / f"{file}.csv"
+    """Where the export `file` of a month is; where it is expected, if it has not been delivered."""
+    return next(iter(raw_files(home, month, file)), raw_folder(home, month) / f"{file}{RAW_ENDINGS[0]}")
 
 
 def raw_months(home: Path) -> list[str]:
@@ -71,6 +79,12 @@ def table_file(home: Path, table: str, month: str) -> Path:
 def every_table(home: Path, month: str) -> Path:
     """Pattern of the tables of a month, to show to people."""
     return home / "tables" / "<stage>" / "<table>" / f"{month}.parquet"
+
+
+def table_before(home: Path, table: str, month: str) -> Path | None:
+    """File of the table of the nearest earlier month that has one; None where no month has."""
+    files = (path for path in table_folder(home, table).glob("*.parquet") if is_month(path.stem) and path.stem < month)
+    return max(files, key=lambda path: path.stem, default=None)
 
 
 def report_file(home: Path, month: str, language: str = "") -> Path:

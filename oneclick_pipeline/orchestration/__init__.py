@@ -11,6 +11,7 @@ assets/.
     asset_specs.py      what Dagster takes to describe an asset
     partitions.py       the monthly partitions, from the oldest snapshot on
     checks.py           the sentences of every check
+    plausibility.py     absent periods, and amounts of another scale than the month before
     metadata.py         pictures and tables for the pages
     step.py             one step: a scratch folder, publishing with checks
     resources.py        the home as a resource, tables in and out; table_months.py: a table over months

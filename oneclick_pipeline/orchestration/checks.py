@@ -48,10 +48,18 @@ _OF_A_CLEAN_TABLE = {
         "More rows were rejected than the settings allow, or none are left",
         _STOPS,
     ),
+    "plausible_scale": Promise(
+        "The medians of the month are on the scale of the month before and of one another, or the settings accept them",
+        "A median of the month is 20 times or a twentieth of that of the month before, or of another period",
+        _STOPS,
+    ),
+}
+_OF_PERIODS = {
+    "every_period": Promise("Every period of the file has rows", "A period of the file has no rows that can be used", _STOPS)
 }
 PROMISES: dict[str, dict[str, Promise]] = {
     **{source.file: _OF_AN_EXPORT for source in SOURCES},
-    **{source.name: _OF_A_CLEAN_TABLE for source in SOURCES},
+    **{s.name: _OF_A_CLEAN_TABLE | (_OF_PERIODS if "period" in s.names else {}) for s in SOURCES},
     "rejected_rows": {"nothing_rejected": Promise("No row was rejected", "Some rows were rejected")},
     "customer_features": {
         "no_customer_lost": Promise(

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from oneclick_pipeline.catalogue.offer import Offer
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.tables import TABLES
-from oneclick_pipeline.home.paths import CATALOGUE, DAGSTER_CONFIG, MLFLOW_DATABASE, SETTINGS
+from oneclick_pipeline.home.paths import CATALOGUE, DAGSTER_CONFIG, MLFLOW_DATABASE, RAW_ENDINGS, SETTINGS
 from oneclick_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -158,7 +158,8 @@ def _sources(folder: Traversable) -> Iterator[str]:
 @cache
 def _files() -> frozenset[str]:
     """Names of files that every home has."""
-    return frozenset({*(f"{source.file}.csv" for source in SOURCES), SETTINGS, CATALOGUE, DAGSTER_CONFIG, MLFLOW_DATABASE})
+    exports = {f"{source.file}{ending}" for source in SOURCES for ending in RAW_ENDINGS}
+    return frozenset({*exports, SETTINGS, CATALOGUE, DAGSTER_CONFIG, MLFLOW_DATABASE})
 
 
 @cache

@@ -19,6 +19,8 @@ def _kind(info: FieldInfo) -> Any:  # noqa: ANN401 - a type
     origin = get_origin(info.annotation)
     if origin is tuple:
         return list[get_args(info.annotation)[0]]  # type: ignore[misc]
+    if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+        return dict[str, Any]
     return str if origin is Literal else info.annotation  # the settings refuse other words
 
 

@@ -1,47 +1,119 @@
-"""Encodings of files of the store: UTF-8, cp1251, and UTF-8 that was decoded as cp1251 and encoded again."""
+"""Encodings of files of the store: Unicode by its marks, four of Cyrillic, and UTF-8 that was read as cp1251."""
 
 from __future__ import annotations
 
 import codecs
-from typing import TYPE_CHECKING, Literal
+import re
+from encodings import cp1251
+from itertools import chain
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
-Encoding = Literal["utf-8", "utf-8 read as cp1251", "cp1251"]
-ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-8 read as cp1251", "cp1251")
+    from oneclick_pipeline.formats import Encoding
 
-BYTE_ORDER_MARK = codecs.BOM_UTF8
+DOUBLE: Encoding = "utf-8 read as cp1251"
+CYRILLIC: tuple[Encoding, ...] = ("cp1251", "cp866", "koi8-r", "mac-cyrillic")
+_MARKS: tuple[tuple[bytes, Encoding], ...] = (  # that of UTF-32 begins with that of UTF-16
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
-_SAMPLE_BYTES = 65_536
-_CHUNK_BYTES = 1 << 20
+_LONGEST = 1 << 20
+_CP1251 = codecs.charmap_build(cp1251.decoding_table.replace("\ufffe", "\x98"))
+"""cp1251 has no character for byte 0x98, the second byte of «И»; programs put U+0098 in its place."""
+_PAIR = re.compile(r"[РС][^\x00-\x7f]")
+_CUT = re.compile(rb"([\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?) ")
+"""The beginning of a character of several bytes, and a space where byte 0xA0 was."""
+
+
+def mark(head: bytes) -> tuple[Encoding, int] | None:
+    """The encoding that a byte order mark names, and its length; None without one."""
+    return next(((encoding, len(m)) for m, encoding in _MARKS if head.startswith(m)), None)
+
+
+def codec(encoding: Encoding) -> str:
+    """Python's name of what the bytes are read by."""
+    return "utf-8" if encoding == DOUBLE else encoding
 
 
 def decode(text: bytes, encoding: Encoding) -> str:
     """Decode text; bytes that do not belong become U+FFFD, so that only their own cell is rejected."""
-    if encoding == "cp1251":
-        return text.decode("cp1251", errors="replace")
-    decoded = text.decode("utf-8", errors="replace")
-    if encoding == "utf-8":
-        return decoded
-    try:
-        return _undo_cp1251(decoded)
-    except UnicodeError:
-        return decoded
+    decoded = text.decode(codec(encoding), errors="replace")
+    return _undone(decoded) if encoding == DOUBLE else decoded
 
 
-def _undo_cp1251(text: str) -> str:
-    """Undo that UTF-8 was decoded as cp1251: «РџРµСЂРёРѕРґ» -> «Период».
+def undo_cp1251(text: str) -> str:
+    r"""Undo that UTF-8 was decoded as cp1251: «РџРµСЂРёРѕРґ» -> «Период».
 
-    cp1251 has no character for byte 0x98, which is the second byte of «И»; programs put U+0098 in its place.
+    Byte 0xA0 is U+00A0 in cp1251, which editors turn into a space. «Р» cannot stand before a space in such a text: it is the
+    first of two bytes.
 
     Raises:
         UnicodeError: If the text did not come about that way.
 
-    >>> _undo_cp1251("РџРµСЂРёРѕРґ")
-    'Период'
+    >>> undo_cp1251("РџРµСЂРёРѕРґ"), undo_cp1251("Р\xa0Р°Р·"), undo_cp1251("Р Р°Р·")
+    ('Период', 'Раз', 'Раз')
     """
-    return b"".join(b"\x98" if c == "\x98" else c.encode("cp1251") for c in text).decode("utf-8")
+    data = codecs.charmap_encode(text, "strict", _CP1251)[0]
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return _CUT.sub(b"\\1\xa0", data).decode("utf-8")
+
+
+def _undone(text: str) -> str:
+    """Whole lines with cp1251 undone; a line that did not come about that way stays as it is."""
+    try:
+        return undo_cp1251(text)
+    except UnicodeError:
+        if "\n" not in text:
+            return text
+    lines = text.split("\n")
+    return "\n".join(_undone(line) for line in lines)
+
+
+def is_double(text: str) -> bool:
+    """Whether a text is UTF-8 that was decoded as cp1251: all of it, by more than spaces and a single letter.
+
+    >>> is_double("РџРµСЂРёРѕРґ"), is_double("Р 1"), is_double("Период"), is_double("№ 5, Р°")
+    (True, False, False, False)
+    """
+    try:
+        undone = undo_cp1251(text)
+    except UnicodeError:
+        return False
+    return undone != text and len(set(_PAIR.findall(text))) > 1
+
+
+def decoded(chunks: Iterable[bytes], encoding: Encoding, *, old_mac: bool) -> Iterator[str]:
+    """Decode a file piece by piece.
+
+    Args:
+        chunks: Its bytes, without a byte order mark.
+        encoding: Their encoding.
+        old_mac: Whether its lines end with CR alone: they get LF, and what LF it has is a blank.
+    """
+    decoder = codecs.getincrementaldecoder(codec(encoding))("replace")
+    texts: Iterable[str] = (decoder.decode(chunk, final=not chunk) for chunk in chain(chunks, [b""]))
+    if old_mac:
+        texts = (text.replace("\n", "\u2028").replace("\r", "\n") for text in texts)
+    return map(_undone, _whole_lines(texts)) if encoding == DOUBLE else iter(texts)
+
+
+def _whole_lines(texts: Iterable[str]) -> Iterator[str]:
+    """The same text in pieces of whole lines, unless a line is too long for a row."""
+    rest = ""
+    for text in texts:
+        rest += text
+        end = rest.rfind("\n") + 1 or (len(rest) if len(rest) > _LONGEST else 0)
+        yield rest[:end]
+        rest = rest[end:]
+    yield rest
 
 
 def is_utf8(text: bytes) -> bool:
@@ -53,26 +125,3 @@ def is_utf8(text: bytes) -> bool:
     except pl.exceptions.ComputeError:
         return False
     return True
-
-
-def has_byte_order_mark(path: Path) -> bool:
-    """Whether a file begins with UTF-8's byte order mark."""
-    with path.open("rb") as file:
-        return file.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK
-
-
-def of_content(path: Path) -> Encoding:
-    """The encoding of a file by its whole content, for files whose known headers are ASCII and do not reveal it."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as file:
-        head = file.read(_SAMPLE_BYTES)
-        try:
-            decoder.decode(head)
-            while chunk := file.read(_CHUNK_BYTES):
-                decoder.decode(chunk)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "cp1251"
-    lines = head.removeprefix(BYTE_ORDER_MARK).splitlines()
-    sample = b"\n".join(lines[: max(1, len(lines) - 1)])  # the last line may be cut
-    return "utf-8" if decode(sample, "utf-8 read as cp1251") == decode(sample, "utf-8") else "utf-8 read as cp1251"

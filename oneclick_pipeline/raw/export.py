@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import narwhals as nw
@@ -12,16 +11,20 @@ import narwhals as nw
 from oneclick_pipeline.contracts.exports import RAW, SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.raw.facts import FileFacts, inspect, read_facts
-from oneclick_pipeline.raw.splitting import plain_rows, split_lines
+from oneclick_pipeline.raw import number_columns
+from oneclick_pipeline.raw.facts import inspect, read_facts, sha256
+from oneclick_pipeline.raw.splitting import plain_rows, split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
 
     from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline.formats import Encoding
+    from oneclick_pipeline.raw.facts import FileFacts, Inspection
+    from oneclick_pipeline.raw.number_formats import NumberFormat
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Export:
 
         if not self.facts.plain_rows:
             return self.odd_rows
-        plain = plain_rows(self.path, _source(self.facts.file), self.facts)
+        plain = plain_rows(self.path, _source(self.facts.file), self.facts, self.facts.not_plain)
         return pl.concat([plain, self.odd_rows]) if self.facts.not_plain else plain
 
     def broken(self) -> int:
@@ -65,7 +68,7 @@ class Export:
         before = self.facts.size, self.facts.modified_ns, self.facts.changed_ns
         if now and (now.st_size, now.st_mtime_ns, now.st_ctime_ns) == before:
             return
-        same = now and now.st_size == self.facts.size and _hash(self.path) == self.facts.sha256
+        same = now and now.st_size == self.facts.size and sha256(self.path) == self.facts.sha256
         if not same:  # a copy of the file is as good as the file
             raise BadInputError(
                 "the file is not the one that was read" if now else "the file is missing",
@@ -75,33 +78,62 @@ class Export:
             )
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _source(file: str) -> Table:
     """The table that an export is cleaned into."""
     return next(t for t in SOURCES if t.file == file)
 
 
-def open_export(path: Path, file: str, scratch: Path) -> Export:
+def open_export(
+    path: Path,
+    file: str,
+    scratch: Path,
+    *,
+    encoding: Encoding | None = None,
+    delimiter: str | None = None,
+    formats: Mapping[str, NumberFormat] | None = None,
+) -> Export:
     """Read one export.
 
     Args:
-        path: The CSV file.
+        path: The delivered file.
         file: Which export it is: `market_file`, `market_money`, `market_time` or `money`.
-        scratch: Existing folder where a rewritten copy may be put; it must live as long as the export's frames.
+        scratch: Existing folder where a copy may be put; it must live as long as the export's frames.
+        encoding: Its encoding, if that is known; else it is detected.
+        delimiter: Its delimiter, if that is known; else it is detected.
+        formats: How its numbers are written, by the column's name, where that is known.
 
     Raises:
-        BadInputError: See `facts.inspect`; also when no row follows the header.
+        BadInputError: See `facts.inspect` and `number_columns.of_rows`; also when no row follows the header.
     """
     table = _source(file)
-    facts, odd = inspect(path, table)
-    odd_rows = split_lines(path, table, facts, odd, scratch).select(RAW[file].names)
+    seen = inspect(path, table, scratch, encoding=encoding, delimiter=delimiter)
+    rows, facts = all_rows(seen, table, scratch, but_in_place=True)
+    odd_rows = rows.select(RAW[file].names)
     if not facts.plain_rows and odd_rows.head(1).collect().is_empty():
         raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
-    return Export(path, facts, odd_rows)
+    export = Export(path, facts, odd_rows)
+    decided = number_columns.of_rows(nw.from_native(export.lines()), table, formats, str(path))
+    return replace(export, facts=replace(facts, formats=decided))
+
+
+def all_rows(seen: Inspection, table: Table, scratch: Path, *, but_in_place: bool = False) -> tuple[pl.LazyFrame, FileFacts]:
+    """The rows of an export that was inspected, as texts of the columns of a table.
+
+    Args:
+        seen: The export.
+        table: Table whose columns are wanted, by their headers in the file.
+        scratch: Existing folder where a copy may be put; it must live as long as the frame.
+        but_in_place: Leave out the rows that can be scanned in the delivered file at any time.
+
+    Returns:
+        Lazy Polars frame: line, the texts of the table's columns, problem, excerpt; and the facts, with what was set aside.
+    """
+    import polars as pl
+
+    rows, aside = split(seen, table, scratch)
+    if seen.plain and not (seen.text.in_place and but_in_place):
+        rows = pl.concat([plain_rows(seen.text.path, table, seen.facts, tuple(seen.odd or ())), rows])
+    return rows, replace(seen.facts, set_aside=aside)
 
 
 def read(path: Path, file: str, scratch: Path) -> tuple[nw.LazyFrame, FileFacts]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.engine.verification import damaged
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.raw import dialect, header, lines
-from oneclick_pipeline.raw.encoding import Encoding, has_byte_order_mark
+from oneclick_pipeline.raw import lines
+from oneclick_pipeline.raw.lines import Shape
+from oneclick_pipeline.raw.number_formats import NumberFormat
+from oneclick_pipeline.raw.text import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from oneclick_pipeline.contracts.schema import Table
+    from oneclick_pipeline.formats import Encoding
+    from oneclick_pipeline.raw.text import Text
 
 KEY = "oneclick"
 """Key of the facts in the metadata of a raw table's Parquet file."""
@@ -28,27 +33,30 @@ class FileFacts:
         file: Name of the export, for example `market_file`.
         size: Size in bytes.
         sha256: Hash of the bytes.
-        encoding: Encoding; `utf-8 read as cp1251` is UTF-8 that was decoded as cp1251 and encoded again.
+        encoding: Encoding; see `encoding.Encoding`.
         byte_order_mark: Whether the file begins with one.
         delimiter: Character between fields.
-        decimal_mark: `,` or `.`; `none` where the sampled numbers have no fraction.
         line_end: `LF`, `CRLF`, `CR` or `mixed`.
-        header: Columns as delivered, in order.
+        header: Columns in order; those of the contract as the contract writes them, the others as delivered.
         extra_columns: Columns that the contract does not know; they are ignored.
-        rewritten: Whether the file had to be rewritten to be split: then none of its lines is plain.
+        rewritten: Whether the file had to be copied or rewritten to be split: then all rows are in the raw table.
         plain_rows: Rows that are scanned in place.
         not_plain: Numbers of the lines between those: odd ones, and blank ones, which do not count as rows.
         modified_ns: When the file was last written to, nanoseconds since 1970; a program that copies a file may set it.
         changed_ns: When anything about the file last changed; it cannot be set. 0: not recorded.
+        container: What held the text: `plain`, `gzip` or `zip`.
+        header_lines: Lines up to the first row.
+        misspelt_headers: Headers that were delivered in another spelling -> the contract's.
+        set_aside: Lines that are no rows, by kind: how many, and the line of the first.
+        formats: How the numbers of a column are written, by the column's name; empty: not recorded.
     """
 
     file: str
     size: int
     sha256: str
-    encoding: Encoding
+    encoding: str
     byte_order_mark: bool
     delimiter: str
-    decimal_mark: str
     line_end: str
     header: tuple[str, ...]
     extra_columns: tuple[str, ...]
@@ -57,6 +65,11 @@ class FileFacts:
     not_plain: tuple[int, ...]
     modified_ns: int
     changed_ns: int = 0
+    container: str = "plain"
+    header_lines: int = 1
+    misspelt_headers: dict[str, str] = field(default_factory=dict)
+    set_aside: dict[str, tuple[int, int]] = field(default_factory=dict)
+    formats: dict[str, NumberFormat] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The facts as text, to be kept with the raw table."""
@@ -66,48 +79,82 @@ class FileFacts:
     def from_json(cls, text: str) -> FileFacts:
         """The facts that `to_json` wrote."""
         fields = json.loads(text)
-        return cls(**fields | {name: tuple(fields[name]) for name in ("header", "extra_columns", "not_plain")})
+        aside = {kind: tuple(counts) for kind, counts in fields.get("set_aside", {}).items()}
+        lists = {name: tuple(fields[name]) for name in ("header", "extra_columns", "not_plain")}
+        formats = {name: NumberFormat(**one) for name, one in fields.get("formats", {}).items()}
+        fields.pop("decimal_mark", None)  # of the previous version, which knew no grouping
+        return cls(**fields | lists | {"set_aside": aside, "formats": formats})
 
 
-def inspect(path: Path, table: Table) -> tuple[FileFacts, dict[int, bytes]]:
+@dataclass(frozen=True)
+class Inspection:
+    """An export that was looked at, and what is needed to split its text into rows.
+
+    Attributes:
+        facts: What was detected; what is set aside is counted when the text is split.
+        text: Its text.
+        shape: What its rows look like.
+        plain: How many rows of the text are plain.
+        odd: The other lines by number; None where the whole text has to be rewritten.
+    """
+
+    facts: FileFacts
+    text: Text
+    shape: Shape
+    plain: int
+    odd: dict[int, bytes] | None
+
+
+def inspect(
+    path: Path, table: Table, scratch: Path, *, encoding: Encoding | None = None, delimiter: str | None = None
+) -> Inspection:
     """Look at the export of `table` at `path`.
 
-    Returns:
-        What was detected, and the odd lines by their number (none where the file is rewritten).
+    Args:
+        path: The delivered file.
+        table: The export, by its columns; the first of them is the id.
+        scratch: Existing folder for a copy of its text, if one is needed.
+        encoding: Its encoding, if that is known; else it is detected.
+        delimiter: Its delimiter, if that is known; else it is detected.
 
     Raises:
-        BadInputError: If the file is missing, empty, or its header is not the export's.
+        BadInputError: If the file is missing, empty, of a kind that cannot be read, or its header is not the export's.
     """
     if not path.is_file():
         raise BadInputError("the file is missing", file=str(path), remedy=f"deliver {path.name} for the month into {path.parent}")
-    if not path.stat().st_size:
-        raise BadInputError("the file is empty", file=str(path), remedy="export it again")
-    encoding, delimiter, names = header.read(path, table)
-    with path.open("rb", buffering=0) as file:
-        scan = lines.scan(file, delimiter, len(names))
-        # where the delimiter is a blank itself, a blank line may have the right width
-        rewritten = encoding != "utf-8" or scan.whole or 1 in scan.odd or delimiter.isspace()
-        file.seek(0)
-        line_end = (lines.count_line_ends(file) if scan.whole else scan).line_end
-    fractions = [names.index(c.header) for c in table.columns if c.kind == "float"]
+    text = prepare(path, table, scratch, encoding=encoding, delimiter=delimiter)
+    found, names = text.header, text.header.names
+    shape = Shape(found.delimiter, len(names), names.index(table.columns[0].header), found.empty_tail)
+    with text.path.open("rb") as file:
+        scan = lines.scan(file, shape, header_bytes=text.header_bytes, header_lines=found.lines, whole=text.quoted)
+    plain = 0 if scan.whole else scan.lines - found.lines - len(scan.odd)
+    expected = {c.header for c in table.columns}
     facts = FileFacts(
         file=table.file,
         size=path.stat().st_size,
-        sha256=scan.sha256,
-        encoding=encoding,
-        byte_order_mark=has_byte_order_mark(path),
-        delimiter=delimiter,
-        decimal_mark=dialect.decimal_mark(path, encoding, delimiter, len(names), fractions),
-        line_end=line_end,
+        sha256=scan.sha256 if text.in_place else sha256(path),
+        encoding=text.encoding,
+        byte_order_mark=text.byte_order_mark,
+        delimiter=found.delimiter,
+        line_end="CR" if text.old_mac else scan.line_end,
         header=names,
-        extra_columns=tuple(h for h in names if h not in {c.header for c in table.columns}),
-        rewritten=rewritten,
-        plain_rows=0 if rewritten else scan.lines - 1 - len(scan.odd),
-        not_plain=() if rewritten else tuple(scan.odd),
+        extra_columns=tuple(h for h in names[: len(names) - found.empty_tail] if h not in expected),
+        rewritten=scan.whole or not text.in_place,
+        plain_rows=plain if text.in_place else 0,
+        not_plain=tuple(scan.odd) if text.in_place and not scan.whole else (),
         modified_ns=path.stat().st_mtime_ns,
         changed_ns=path.stat().st_ctime_ns,
+        container=text.container,
+        header_lines=found.lines,
+        misspelt_headers=found.misspelt,
     )
-    return facts, {} if rewritten else scan.odd
+    return Inspection(facts, text, shape, plain, None if scan.whole else scan.odd)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_facts(table: Path) -> FileFacts:

@@ -11,6 +11,7 @@ focus           the focus group against the others
 offers          the plan of offers, and what campaigns changed
 monitoring      whether the data drifted, and whether scores proved right
 quality         quality of model and data, and the appendix
+deliveries      how the exports were written
 estimates     intervals and tests that only the page shows
 frames        columns and rows as numbers
 page          figures and words into HTML, with page.html.jinja, appendix.html.jinja and style.css

@@ -17,6 +17,7 @@ from oneclick_pipeline.report.languages import NO_BREAK, Language, cut, language
 if TYPE_CHECKING:
     from oneclick_pipeline.contracts.segments import Segment
     from oneclick_pipeline.report.changes import Move
+    from oneclick_pipeline.report.deliveries import Delivery
     from oneclick_pipeline.report.facts import Facts, Group, Reason
     from oneclick_pipeline.report.focus import Histogram, Shares
     from oneclick_pipeline.report.monitoring import Moved
@@ -51,6 +52,7 @@ def render(facts: Facts, code: str) -> str:
         swatch=tools.swatch,
         shade=lambda segment: charts.SHADES[segment.id],
         slice=tools.slice_name,
+        written=tools.written,
         verdict=verdict,
         digits=digits,
         pictures=Pictures(facts, words, tools),
@@ -152,6 +154,18 @@ class _Tools:
                 )
             return str(words("tenure_middle", low=float(low), high=float(high)) if high else words("tenure_high", low=float(low)))
         return words.reading(one.feature, one.value)
+
+    def written(self, delivery: Delivery) -> Markup:
+        """How an export was written, as a sentence."""
+        t = self._words
+        parts: list[str] = [t("delivery_packed", kind=delivery.container)] if delivery.container else []
+        parts += [t.encoding(delivery.encoding), t("delivery_delimiter", mark=t.word("delimiter", delivery.delimiter))]
+        for number, headers in delivery.numbers.items():
+            key = "delivery_numbers_of" if len(delivery.numbers) > 1 else "delivery_numbers"
+            parts.append(t(key, number=number.replace(" ", NO_BREAK), columns=", ".join(headers)))
+        counts = [f"{t.word('set_aside', kind)}: {t.write(n, 'n')}" for kind, n in delivery.set_aside.items()]
+        counts += [t("delivery_missing", marker=marker, n=n) for marker, n in delivery.missing.items()]
+        return t("delivery", file=delivery.file, parts=Markup("; ").join([Markup(", ").join(parts), *counts]))
 
 
 class Pictures:

@@ -9,6 +9,7 @@ import numpy as np
 
 from oneclick_pipeline.model.metrics import BINS
 from oneclick_pipeline.report import estimates
+from oneclick_pipeline.report.deliveries import Delivery, deliveries
 from oneclick_pipeline.report.frames import interval, number, numbers, rows, text
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Quality:
         current: The same of this month's customers, where their classes are what the model foretells and they were
             scored by models that had not seen them; None where not.
         intake: Every export.
+        deliveries: How each of them was written.
         corrected: Corrections by rule.
         incomplete: Customers who are missing from a file.
         collinear: Pairs of features that say almost the same.
@@ -123,6 +125,7 @@ class Quality:
     calibration: tuple[Promise, ...]
     current: Promise | None
     intake: tuple[Intake, ...]
+    deliveries: tuple[Delivery, ...]
     corrected: dict[str, int]
     incomplete: int
     collinear: int
@@ -144,6 +147,7 @@ def quality(source: Month) -> Quality:
         calibration=() if seen is None else _calibration(numbers(seen["p_decline"]), numbers(seen["declined"])),
         current=_current(source) if source.model.same_month else None,
         intake=tuple(_intake(source, file) for file in source.read),
+        deliveries=deliveries(source),
         corrected=source.corrected,
         incomplete=int((source.features["missing_from"].astype(str) != "").sum()),
         collinear=int(correlations["collinear"].sum()),

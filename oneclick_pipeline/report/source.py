@@ -13,6 +13,7 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.raw.export import rows
+from oneclick_pipeline.raw.facts import FileFacts, read_facts
 from oneclick_pipeline.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -64,8 +65,10 @@ class Month:
         correlations: `contracts.exploration.CORRELATIONS`.
         explanation: `contracts.model.MODEL_EXPLANATION` of the month in which the model was trained; None if it does not exist.
         read: Rows read by export.
+        facts: What was detected about the file, by export.
         quarantined: Rejected lines by export.
         corrected: Corrections by rule.
+        missing: By export: markers of missing values, with how often each was used.
         before: The month before; None where it was not run.
         model: What MLflow records about the model that scored.
         out_of_fold: p_decline and declined of those the model was trained on; None where the training set is gone.
@@ -87,8 +90,10 @@ class Month:
     correlations: pd.DataFrame
     explanation: pd.DataFrame | None
     read: dict[str, int]
+    facts: dict[str, FileFacts]
     quarantined: dict[str, int]
     corrected: dict[str, int]
+    missing: dict[str, dict[str, int]]
     before: Before | None
     model: Evaluation
     out_of_fold: pd.DataFrame | None
@@ -125,8 +130,10 @@ def _read(home: Path, month: str) -> Month:
         correlations=_frame(home, "correlations", month),
         explanation=_frame_of(home, "model_explanation", model.month),
         read=rows_read(home, month),
+        facts={s.file: read_facts(path) for s in SOURCES if (path := table_file(home, s.file, month)).exists()},
         quarantined=quarantined(home, month),
         corrected=_counted(_there(home, "corrections", month), "rule"),
+        missing=_missing(_there(home, "corrections", month), _there(home, "rejected_rows", month)),
         before=_before(home, add_months(month, -1)),
         model=model,
         out_of_fold=_out_of_fold(home, model),
@@ -196,6 +203,19 @@ def _counted(path: Path, column: str) -> dict[str, int]:
     import polars as pl
 
     return dict(pl.scan_parquet(path, glob=False).group_by(column).len().sort(column).collect().iter_rows())
+
+
+def _missing(corrections: Path, rejected: Path) -> dict[str, dict[str, int]]:
+    """Markers of missing values by export: of the rows that were kept, and of those that a missing value has rejected."""
+    import polars as pl
+
+    kept = pl.scan_parquet(corrections, glob=False).filter(pl.col("rule") == "missing_marker")
+    lost = pl.scan_parquet(rejected, glob=False).filter(pl.col("rule") == "is missing", pl.col("value").is_not_null())
+    markers = pl.concat([kept.select("file", marker="old"), lost.select("file", marker="value")])
+    counts: dict[str, dict[str, int]] = {}
+    for file, marker, count in markers.group_by("file", "marker").len().sort("file", "marker").collect().iter_rows():
+        counts.setdefault(file, {})[marker] = count
+    return counts
 
 
 def _campaigns(path: Path) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns.estimate import _clustering, estimate
+from oneclick_pipeline.campaigns.shares import Count, exact_difference
 from oneclick_pipeline.settings import Campaigns
 
 SETTINGS = Campaigns()
@@ -178,6 +179,31 @@ def test_effect_is_finite_and_moves_with_nothing_but_the_difference(rows, shift)
     moved = estimate(y + shift, arm, **given_rows)
     if moved.status == "measured":
         assert moved.effect == pytest.approx(found.effect, abs=1e-6 * max(1, np.abs(y).max(), abs(shift)))
+
+
+@pytest.mark.parametrize(
+    ("hits", "sizes", "method"),
+    [
+        ((100, 0), (100, 100), "exact"),  # nothing varies in either arm
+        ((0, 9), (100, 100), "exact"),
+        ((20, 30), (40, 100), "exact"),  # a small arm
+        ((20, 30), (100, 100), "welch"),
+    ],
+)
+def test_shares_that_few_have_are_compared_exactly(hits, sizes, method):
+    arm = np.repeat([True, False], sizes)
+    y = np.concatenate([np.arange(size) < hit for hit, size in zip(hits, sizes, strict=True)])
+    found = estimate(y, arm, np.random.default_rng(1).normal(size=len(y)), settings=SETTINGS, expected_share=0.5, binary=True)
+    if sizes[0] != sizes[1]:
+        assert (found.status, found.method) == ("sample_ratio_mismatch", None)
+        found = estimate(y, arm, settings=SETTINGS, binary=True)
+    assert (found.status, found.method) == ("measured", method)
+    assert found.effect_low < found.effect < found.effect_high or found.effect in {found.effect_low, found.effect_high}
+    if method == "exact":
+        exact = exact_difference(*(Count(*pair) for pair in zip(hits, sizes, strict=True)))
+        assert (found.effect, found.effect_low, found.effect_high, found.p_value) == exact
+        assert found.mean_controls == hits[1] / sizes[1]
+        assert (found.standard_error, found.detectable_effect) == (None, None)
 
 
 @pytest.mark.parametrize("customers", [None, np.arange(200) // 2])

@@ -98,12 +98,78 @@ def test_command_names_rows_left_out_and_ends_with_3(write, tmp_path):
     }
 
 
+def test_command_says_how_the_file_was_read(write, tmp_path):
+    text = "customer_id;offer_id;revenue;Купил\n1;control;1 250,5;да\n2;control;0,5;нет\n3;mail;7;да\n4;mail;8;нет\n"
+    result = run(write(text), "--json", tmp_path / "out.json", home=tmp_path)
+    content = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    formats = {"revenue": "decimal comma and blanks between thousands", "Купил": "да and нет"}
+    assert (content["encoding"], content["delimiter"], content["formats"]) == ("utf-8", ";", formats)
+    words = " ".join(result.output.split())
+    assert (
+        "Written in utf-8, «;» between fields; revenue with decimal comma and blanks between thousands; Купил with да and нет"
+        in words
+    )
+
+
+def test_settings_of_the_home_say_how_numbers_are_written(write, tmp_path):
+    path = write("customer_id;offer_id;x\n1;control;4,810\n2;mail;3,500\n")
+    stopped = run(path, home=tmp_path)
+    assert stopped.exit_code != 0
+    assert "4810 or 4.81" in str(stopped.exception)
+    (tmp_path / "settings.yaml").write_text(
+        'formats: {campaign: {columns: {"x": {decimal: ".", grouping: ","}}}}', encoding="utf-8"
+    )
+    result = run(path, "--json", tmp_path / "out.json", home=tmp_path)
+    assert result.exit_code == 0, result.output
+    content = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert content["effects"][0]["mean_controls"] == 4810
+
+
 def test_command_says_that_few_are_too_few(write, tmp_path):
     result = run(write(GOOD), "--json", "-", home=tmp_path)
     content = json.loads(result.stdout)
     assert result.exit_code == 0
     assert [(row["status"], row["effect"]) for row in content["effects"]] == [("not_enough_data", None)]
     assert content["effects"][0]["detectable_effect"] > 0
+
+
+def rows(outcome, *, before=None):
+    """A campaign whose outcome is (of the controls, of the offered)."""
+    data = pd.DataFrame({"customer_id": np.arange(200), "offer_id": ["control", "mail"] * 100, "x": outcome * 100})
+    return data if before is None else data.assign(x_before=before * 100)
+
+
+@pytest.mark.parametrize("values", [[0, 1], [False, True], ["нет", "да"], ["0.0", "1.0"]])
+def test_all_of_one_group_and_none_of_the_other_is_an_effect_with_an_exact_interval(write, tmp_path, values):
+    result = run(write(rows(values).to_csv(index=False)), "--json", tmp_path / "out.json", home=tmp_path)
+    (effect,) = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["effects"]
+    assert (effect["status"], effect["method"], effect["effect"], effect["effect_high"]) == ("measured", "exact", 1, 1)
+    assert 0.96 < effect["effect_low"] < 0.97
+    assert effect["significant"]
+    assert "beyond chance" in result.output
+    assert "<0.001" in result.output
+    assert "exact interval" in result.output
+    assert "too few" not in result.output.replace("or too few", "")
+
+
+def test_exact_interval_is_not_adjusted_and_says_so(write):
+    found = measured(write, rows([0, 1], before=[3, 5])).to_dict("records")
+    assert [(row["method"], row["adjusted"]) for row in found] == [("exact", False)]
+
+
+@pytest.mark.parametrize(("outcome", "before"), [([5, 7], None), ([0, 0], None), ([5, 7], [5, 7]), ([0.5, 0], None)])
+def test_where_nothing_varies_there_is_no_interval_and_that_is_said(write, tmp_path, outcome, before):
+    data = rows(outcome, before=before)
+    found = measured(write, data).to_dict("records")
+    assert [(row["status"], np.isnan(row["effect_low"])) for row in found] == [("nothing_varies", True)]
+    result = run(write(data.to_csv(index=False)), home=tmp_path)
+    assert "nothing varies" in " ".join(result.output.split())
+    assert result.exit_code == 0
+
+
+def test_one_customer_of_an_arm_is_too_few_whatever_varies(write):
+    found = measured(write, rows([5, 7]).head(2)).to_dict("records")
+    assert [row["status"] for row in found] == ["not_enough_data"]
 
 
 @pytest.mark.parametrize(

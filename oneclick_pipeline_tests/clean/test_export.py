@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import narwhals as nw
 import pandas as pd
 import polars as pl
@@ -14,8 +16,10 @@ from oneclick_pipeline.contracts.clean import CORRECTIONS, REJECTED_ROWS
 from oneclick_pipeline.contracts.exports import CUSTOMERS, PROFIT, REVENUE, SITE_MINUTES, SOURCES
 from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw import number_columns
 from oneclick_pipeline.raw.export import read
-from oneclick_pipeline.raw.splitting import NOT_CLOSED
+from oneclick_pipeline.raw.number_formats import NumberFormat
+from oneclick_pipeline.raw.records import NOT_CLOSED
 from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
 
@@ -52,7 +56,11 @@ def test_clean_empty_activity_is_kept(cleaned):
         ("service_level", "базовый", "is not one of «стандарт», «премиум»"),
         ("marketing_consent", "на", "is not one of «да», «нет»"),
         ("contacts_month", "4.5", "is not an integer"),
-        ("contacts_6m", "nan", "is not a number"),
+        ("contacts_6m", "nan", "is missing"),
+        ("contacts_month", "NULL", "is missing"),
+        ("customer_id", "#Н/Д", "is missing"),
+        ("service_level", "-", "is missing"),
+        ("favourite_category", "—", "is missing"),
         ("contacts_6m", "1e400", "is not a number"),
         ("tenure_days", "99999999999999999999", "is not an integer"),
         ("tenure_days", "1000000000000000000", "is not an integer"),
@@ -89,6 +97,12 @@ def test_clean_line_that_could_not_be_split_is_rejected(cleaned):
         ("favourite_category", "Косметика и аксесуары", "Косметика и аксессуары", "Косметика и аксессуары"),
         ("marketing_consent", "ДА", "да", True),
         ("activity", "снизилась", "Снизилась", "declined"),
+        ("activity", "Прежнии\u0306\u00a0уровень", "Прежний уровень", "stable"),
+        ("activity", "Прежний_уровень", "Прежний уровень", "stable"),
+        ("marketing_consent", "дa", "да", True),
+        ("marketing_consent", "HET", "нет", False),
+        ("favourite_category", "Кyхоннaя посуда", "Кухонная посуда", "Кухонная посуда"),
+        ("favourite_category", "Товары_для_детей", "Товары для детей", "Товары для детей"),
     ],
 )
 def test_clean_misspelt_word_is_repaired_and_listed(cleaned, column, old, new, value):
@@ -96,6 +110,89 @@ def test_clean_misspelt_word_is_repaired_and_listed(cleaned, column, old, new, v
     assert result.table.collect()[column].to_list()[1] == value
     assert rows(result.corrections) == [("market_file", 3, CUSTOMERS[column].header, old, new, "spelling")]
     assert result.rejected_rows == 0
+
+
+@pytest.mark.parametrize("marker", ["-", "NULL", "#N/A", "—", " NaN ", "н/д"])
+def test_clean_marker_of_a_missing_value_is_an_empty_cell_and_listed(cleaned, marker):
+    result = cleaned(CUSTOMERS, market(market_row(1), market_row(2, activity=marker)))
+    header, written = CUSTOMERS["activity"].header, marker.strip()
+    assert result.table.collect()["activity"].to_list() == ["declined", None]
+    assert rows(result.corrections) == [("market_file", 3, header, written, None, "missing_marker")]
+    assert result.missing_markers == {f"{header}: {written}": 1}
+
+
+def test_clean_counts_markers_in_rejected_rows_too_but_no_empty_cells(cleaned):
+    result = cleaned(PROFIT, "id;Прибыль\n1;NULL\n2;NULL\n-;3\n4;\n5;6\n")
+    assert rows(result.table) == [(5, 6.0)]
+    assert result.missing_markers == {"id: -": 1, "Прибыль: NULL": 2}
+    assert [r[3:] for r in rows(result.rejected.sort("line"))] == [
+        ("NULL", "is missing"),
+        ("NULL", "is missing"),
+        ("-", "is missing"),
+        (None, "is missing"),
+    ]
+
+
+@pytest.mark.parametrize("backend", [nw.LazyFrame.lazy, lambda f: to_pandas(f.lazy())], ids=["polars", "pandas"])
+def test_clean_marker_in_a_number_that_may_be_missing_is_listed(backend):
+    columns = (PROFIT["customer_id"], replace(PROFIT["profit"], nullable=True))
+    texts = {"line": [2, 3, 4], "customer_id": ["1", "2", "3"], "profit": ["1.5", "N/A", None]}
+    result = stage.clean_export(backend(raw_frame(texts)), replace(PROFIT, columns=columns), Cleaning())
+    assert result.table.collect()["profit"].to_list()[0] == 1.5
+    assert in_polars(result.table, PROFIT)["profit"].to_list() == [1.5, None, None]
+    assert in_polars(result.corrections, CORRECTIONS).rows() == [("money", 3, "Прибыль", "N/A", None, "missing_marker")]
+    assert result.missing_markers == {"Прибыль: N/A": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "rule"),
+    [
+        ("service_level", "премиум+", "is not one of «стандарт», «премиум»"),
+        ("service_level", "премиум2", "is not one of «стандарт», «премиум»"),
+        ("service_level", "стандарт*", "is not one of «стандарт», «премиум»"),
+        ("marketing_consent", "да!", "is not one of «да», «нет»"),
+    ],
+)
+def test_clean_word_with_a_digit_or_sign_more_is_another_word(cleaned, column, text, rule):
+    result = cleaned(CUSTOMERS, market(market_row(1), market_row(2, **{column: text})))
+    assert rows(result.rejected) == [("market_file", 3, CUSTOMERS[column].header, text, rule)]
+    assert rows(result.corrections) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "categories"),
+    [
+        (["Книги", "Книги", "книги", "Kниги"], ["Книги"] * 4),  # Latin K
+        (["книги", "Книги", "Книги"], ["Книги"] * 3),
+        (["книги", "Книги"], ["книги"] * 2),  # as many: the first
+        (["Kниги"], ["Книги"]),
+        (["Щетки", "Щётки", "Щётки"], ["Щётки"] * 3),
+        (["Чаи\u0306\u00a0и кофе", "\u200bЧай  и кофе"], ["Чай и кофе"] * 2),
+        (["SPA", "SPА"], ["SPA"] * 2),  # Cyrillic А
+        (["Apple техника"], ["Apple техника"]),
+        (["Кухонная посуда+", "Кухонная посуда 2"], ["Кухонная посуда+", "Кухонная посуда 2"]),
+    ],
+)
+@pytest.mark.parametrize("first", [1, 100])
+def test_clean_new_category_has_one_spelling(cleaned, monkeypatch, texts, categories, first):
+    monkeypatch.setattr(quick, "_FIRST_ROWS", first)
+    lines = [market_row(i, favourite_category=text) for i, text in enumerate(texts)]
+    result = cleaned(CUSTOMERS, market(*lines))
+    assert result.table.sort("customer_id").collect()["favourite_category"].to_list() == categories
+    changed = [(old, new) for old, new in zip(texts, categories, strict=True) if old != new]
+    listed = rows(result.corrections.sort("line").select("column", "new", "rule"))
+    assert listed == [("Популярная_категория", new, "spelling") for _, new in changed]
+
+
+def test_clean_lists_misspelt_headers(tmp_path):
+    (tmp_path / "money.csv").write_text("ID;Пpибыль\n1;2\n", encoding="utf-8")
+    frame, facts = read(tmp_path / "money.csv", "money", tmp_path)
+    for backend in (lambda f: f, to_pandas):
+        result = stage.clean_export(backend(frame), PROFIT, Cleaning(), facts=facts)
+        assert in_polars(result.corrections, CORRECTIONS).rows() == [
+            ("money", 1, "id", "ID", "id", "spelling"),
+            ("money", 1, "Прибыль", "Пpибыль", "Прибыль", "spelling"),
+        ]
 
 
 def test_clean_new_category_passes(cleaned):
@@ -147,6 +244,24 @@ def test_clean_zero_revenue_and_a_big_spender_are_no_errors(cleaned):
     lines = [f"{i},текущий_месяц,{r}" for i, r in enumerate((0, 4000, 4500, 5000, 5500, 6000, 15000), 1)]
     result = cleaned(REVENUE, "\n".join([HEADERS["market_money"], *lines]))
     assert rows(result.corrections) == []
+
+
+def test_clean_period_without_revenue_has_no_error_on_pandas():
+    texts = {"line": [2, 3], "customer_id": ["1", "2"], "period": ["текущий_месяц"] * 2, "revenue": ["5", "0"]}
+    result = stage.clean_export(to_pandas(raw_frame(texts)), REVENUE, Cleaning())
+    assert in_polars(result.table, REVENUE).rows() == [(1, "m0", 5.0), (2, "m0", 0.0)]
+
+
+def test_clean_answer_that_is_none_anywhere_is_rejected_on_pandas():
+    good = dict(zip(CUSTOMERS.names, market_row(1, marketing_consent="наверное").split(","), strict=True))
+    result = stage.clean_export(to_pandas(raw_frame({"line": [2]} | {k: [v] for k, v in good.items()})), CUSTOMERS, Cleaning())
+    assert [(r[3], r[4]) for r in rows(result.rejected)] == [("наверное", "is not one of «да», «нет»")]
+
+
+def raw_frame(texts):
+    """A raw table of texts, all of which could be split."""
+    nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
+    return nw.from_native(pl.LazyFrame(texts).with_columns(nothing))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +327,7 @@ def test_clean_damaged_file_accounts_for_every_row(tmp_path, source, edits, copi
         try:
             frame, _ = read(path, source.file, tmp_path)
         except BadInputError:
-            return  # nothing but blank lines is left
+            return  # nothing but blank lines is left, or the numbers can be read in two ways
         results.append(stage.clean_export(backend(frame), source, Cleaning()))
     for result in results:
         assert result.rows == len(result.table.collect()) + result.rejected_rows + result.duplicates
@@ -242,11 +357,12 @@ NUMBERS = [
     "5", "+5", "-5", "007", "5.0", "5,0", "5.5", "5,5", " 5", "5 ", "", "  ", "\u2009", "1 000", "1\u2009000", "1_000",
     "1e3", "1E+3", "1e400", "1e-400", "0e999", "1e99999999999", "nan", "NaN", "inf", "-Infinity", "+", ".", ".5", "5.",
     "1,5,2", "1.234,5", "-0", "999999999999999999", "-999999999999999999", "9999999999999999999", "1000000000000000000",
-    "0000000000000000000000000000005", "5.00000", "0x10", "٥", "５", "x",
+    "0000000000000000000000000000005", "5.00000", "0x10", "٥", "５", "x", "-", "—", "NULL", "#Н/Д", " N/A ", "\u200b5", "\u200b",
 ]  # fmt: skip
 WORDS = [
     "Снизилась", "снизилась", " Снизилась", "Выросла", "", " ", "да", "ДА", "на", "стандартт", "премиум", "Книги",
-    "текущий_месяц", "предыдцщий_месяц", "следующий_месяц", "Косметика и аксесуары",
+    "текущий_месяц", "предыдцщий_месяц", "следующий_месяц", "Косметика и аксесуары", "дa", "премиум+", "Kниги", "книги", "КНИГИ",
+    "SPA", "SPА", "Apple техника", "-", "NULL", "#Н/Д", " — ", "Кyхоннaя\u00a0посуда", "Чаи\u0306", "Чай", "\u200b",
 ]  # fmt: skip
 
 
@@ -271,26 +387,152 @@ def raw_tables(draw):
 
 
 @given(month=raw_tables(), first=st.sampled_from([0, 1, 100]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=40,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
 def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, first):
     source, texts = month
     monkeypatch.setattr(quick, "_FIRST_ROWS", first)
     frame = pl.DataFrame(texts, schema=dict.fromkeys(source.names, pl.String), orient="row").with_row_index("line", offset=2)
     nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
     lazy = nw.from_native(frame.with_columns(pl.col("line").cast(pl.Int64), *nothing).lazy())
-    cheap = stage.clean_export(lazy, source, Cleaning())
+    try:
+        cheap = stage.clean_export(lazy, source, Cleaning())
+    except BadInputError:
+        return  # the numbers can be read in two ways
     with monkeypatch.context() as patch:
         patch.setattr(stage, "read_quickly", lambda *_: None)
         careful = stage.clean_export(lazy, source, Cleaning())
-    for mine, theirs, table in (
-        (cheap.table, careful.table, source),
-        (cheap.rejected, careful.rejected, REJECTED_ROWS),
-        (cheap.corrections, careful.corrections, CORRECTIONS),
-    ):
-        assert in_polars(mine, table).sort(pl.all()).equals(in_polars(theirs, table).sort(pl.all()))
-    assert (cheap.rows, cheap.rejected_rows, cheap.duplicates) == (careful.rows, careful.rejected_rows, careful.duplicates)
+    in_pandas = stage.clean_export(to_pandas(lazy), source, Cleaning())
+    for other in (careful, in_pandas):
+        assert same(cheap.table, other.table, source)
+        assert same(cheap.rejected, other.rejected, REJECTED_ROWS)
+        assert same(cheap.corrections, other.corrections, CORRECTIONS)
+        assert counts(cheap) == counts(other)
+
+
+def same(mine, theirs, table):
+    """Whether two frames hold the same rows, in any order."""
+    return in_polars(mine, table).sort(pl.all()).equals(in_polars(theirs, table).sort(pl.all()))
+
+
+def counts(result):
+    """What was counted while an export was cleaned."""
+    return result.rows, result.rejected_rows, result.duplicates, result.missing_markers
 
 
 def test_clean_of_good_rows_never_takes_the_careful_way(cleaned, monkeypatch):
     monkeypatch.setattr(stage, "read_carefully", None)
     assert [len(cleaned(s, TEXT[s.file]).table.collect()) for s in SOURCES] == [4, 12, 8, 4]
+
+
+WAYS = {
+    "quick": lambda frame, _: frame,
+    "plain": lambda frame, patch: patch.setattr(stage, "read_quickly", lambda *_: None) or frame,
+    "pandas": lambda frame, _: to_pandas(frame),
+}
+
+
+@pytest.fixture(params=list(WAYS))
+def profits(request, tmp_path, monkeypatch):
+    """Clean the texts of a column of profit, of which the first three are the first rows: values by line, rejected."""
+
+    def run(*texts, table=PROFIT):
+        monkeypatch.setattr(number_columns, "FIRST_ROWS", 3)
+        path = tmp_path / f"{table.file}.csv"
+        header = "\t".join(c.header for c in table.columns)
+        path.write_text("\n".join([header, *(f"{i}\t{text}" for i, text in enumerate(texts, 2))]), encoding="utf-8")
+        frame, facts = read(path, table.file, tmp_path)
+        result = stage.clean_export(WAYS[request.param](frame, monkeypatch), table, Cleaning(), facts=facts)
+        numbers = {row[0]: row[1] for row in in_polars(result.table, table).rows()}
+        return numbers, {row[1]: (row[3], row[4]) for row in rows(result.rejected)}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("late", "value", "rule"),
+    [
+        (["4.810"], None, "can be read as 4810 and as 4.81"),
+        (["4,810"], None, "can be read as 4810 and as 4.81"),
+        (["4.810", "0.5"], 4.81, None),
+        (["4.810", "1.234.567"], 4810, None),
+        (["4,810", "1,250.5"], 4810, None),
+        (["4 810", "0,5"], 4810, None),
+        (["\u22124\u202f810,25 ₽", "0,5"], -4810.25, None),
+        (["1e-9999"], None, "is not a number"),
+        (["0." + "0" * 400 + "1", "0.5"], None, "is not a number"),
+        (["1e400"], None, "is not a number"),
+        (["1e3"], 1000, None),
+        (["abc"], None, "is not a number"),
+    ],
+)
+def test_clean_number_that_the_first_rows_say_nothing_about_is_read_as_all_rows_show(profits, late, value, rule):
+    numbers, rejected = profits("3975", "4120", "940", *late)
+    assert numbers.pop(5, None) == value
+    assert rejected == ({} if rule is None else {5: (late[0][:200], rule)})
+    assert (numbers[2], numbers[3], numbers[4]) == (3975, 4120, 940)
+
+
+@pytest.mark.parametrize(
+    ("first", "late", "value", "rule"),
+    [
+        ("0,5", "4.810", None, "can be read as 4810 and as 4.81"),
+        ("0,5", "4.81", None, "is not a number with decimal comma"),
+        ("0,5", "4,810", 4.81, None),
+        ("0.5", "5,230", None, "can be read as 5230 and as 5.23"),
+        ("0.5", "5,2", None, "is not a number with decimal point"),
+        ("0.5", "4.810", 4.81, None),
+        ("4 810,5", "4.81", None, "is not a number with decimal comma and blanks between thousands"),
+        ("4 810,5", "5\u00a0230", 5230, None),
+        ("4,810.5", "5,230", 5230, None),
+    ],
+)
+def test_clean_late_number_is_not_read_by_another_mark_than_the_column_has(profits, first, late, value, rule):
+    numbers, rejected = profits(first, first, first, *[first] * 20, late)
+    assert numbers.get(25) == value
+    assert rejected == ({} if rule is None else {25: (late, rule)})
+    assert len(numbers) == 23 + (rule is None)
+
+
+def test_clean_late_majority_decides_and_the_first_rows_are_rejected(profits):
+    numbers, rejected = profits("0.5", "1.5", "2.5", *["3,5"] * 40)
+    assert set(numbers.values()) == {3.5}
+    assert set(rejected) == {2, 3, 4}
+
+
+def test_clean_late_numbers_with_two_readings_stop_the_run(profits):
+    with pytest.raises(BadInputError, match=r"line 5, column «Прибыль», value '4.810': it can be read as 4810 or 4.81"):
+        profits("5", "6", "7", "4.810", "5.230")
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("1,000", "1,064", "980"), [1000, 1064, 980]),
+        (("1.000", "1.064", "980"), [1000, 1064, 980]),
+        (("5", "6", "7", "1,000", "1,064"), [5, 6, 7, 1000, 1064]),
+        (("5", "6", "7", "1000.0", "8.0"), [5, 6, 7, 1000, 8]),
+        (("1000.0", "980.0", "1064.0"), [1000, 980, 1064]),
+        (("1 000", "1\u00a0064", "980"), [1000, 1064, 980]),
+        (("3975", "3976", "3977", "1,000"), [3975, 3976, 3977, None]),
+    ],
+)
+def test_clean_whole_numbers_are_grouped_or_not_all_alike(cleaned, texts, expected):
+    lines = [market_row(i, tenure_days="DAYS").replace(",", ";").replace("DAYS", text) for i, text in enumerate(texts)]
+    result = cleaned(CUSTOMERS, market(*lines).replace(HEADERS["market_file"], HEADERS["market_file"].replace(",", ";")))
+    found = dict(result.table.collect().select("customer_id", "tenure_days").iter_rows())
+    assert [found.get(i) for i in range(len(texts))] == expected
+
+
+def test_clean_keeps_to_the_format_of_the_settings(tmp_path):
+    path = tmp_path / "money.csv"
+    path.write_text("id;Прибыль\n1;4,810\n2;1234,5\n3;7,5\n", encoding="utf-8")
+    frame, facts = read(path, "money", tmp_path)
+    given = replace(facts, formats={"profit": NumberFormat(".", ",", final=True)})
+    result = stage.clean_export(frame, PROFIT, Cleaning(), facts=given)
+    assert rows(result.table) == [(1, 4810.0)]
+    assert [row[4] for row in rows(result.rejected)] == ["is not a number with decimal point and commas between thousands"] * 2

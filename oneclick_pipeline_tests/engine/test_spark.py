@@ -12,7 +12,7 @@ import pytest
 
 from oneclick_pipeline import engine
 from oneclick_pipeline.clean.export import clean_export
-from oneclick_pipeline.contracts.exports import REVENUE
+from oneclick_pipeline.contracts.exports import CUSTOMERS, REVENUE
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.engine import files, spark
 from oneclick_pipeline.engine.batches import Batches
@@ -23,7 +23,7 @@ from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.resources import Step
 from oneclick_pipeline.raw.export import open_export
 from oneclick_pipeline.settings import Cleaning
-from oneclick_pipeline_tests.conftest import HEADERS
+from oneclick_pipeline_tests.conftest import HEADERS, market_row
 from oneclick_pipeline_tests.engine.cluster import cluster, wait
 from oneclick_pipeline_tests.orchestration import homes
 
@@ -77,7 +77,10 @@ def test_spark_month_has_the_digests_of_polars(tmp_path, tmp_path_factory, worke
 
 PERIODS = list(dict.fromkeys(REVENUE["period"].values))
 BAD = [
-    "3;предыдцщий_месяц;1,5",
+    "3;предыдцщий_месяц;1.5",
+    "12;текущий_месяц;1,5",
+    "12;предыдущий_месяц;5,230",
+    "12;препредыдущий_месяц;\u22121.5 ₽",
     "3;\u2003текущий_месяц\xa0;2.50",
     "3;препредыдущий_месяц;5e1",
     "3;следующий_месяц;1",
@@ -97,23 +100,47 @@ BAD = [
 ]
 
 
+def cleaned_by(chosen, export, table, folder):
+    """What cleaning makes of an export on an engine: the counts, and the rows of the three tables."""
+    step = Step("clean_tables", homes.MONTH, chosen, folder / chosen.name)
+    step.folder.mkdir()
+    cleaned = clean_export(step.take(export), table, Cleaning(), step.compute, export.facts)
+    parts = {table.name: cleaned.table, "rejected_rows": cleaned.rejected, "corrections": cleaned.corrections}
+    found = [pl.read_parquet(step.stage(part, n).path).sort(pl.all()).rows() for n, part in parts.items()]
+    return (cleaned.rows, cleaned.rejected_rows, cleaned.duplicates), cleaned.missing_markers, *found
+
+
 @needs_spark
 def test_spark_quarantines_and_corrects_as_polars(tmp_path, on_spark):
     path = tmp_path / "market_money.csv"
     good = [f"{i};{period};{1000 + i / 7}" for i in range(100, 120) for period in PERIODS]
     path.write_text("\n".join([HEADERS["market_money"].replace(",", ";"), *good, *BAD]), encoding="utf-8")
     export = open_export(path, "market_money", tmp_path)
-    results = []
-    for chosen in (engine.get("polars"), on_spark):
-        step = Step("clean_tables", homes.MONTH, chosen, tmp_path / chosen.name)
-        step.folder.mkdir()
-        cleaned = clean_export(step.take(export), REVENUE, Cleaning(), step.compute)
-        parts = {"revenue": cleaned.table, "rejected_rows": cleaned.rejected, "corrections": cleaned.corrections}
-        found = [pl.read_parquet(step.stage(part, n).path).sort(pl.all()).rows() for n, part in parts.items()]
-        results.append(((cleaned.rows, cleaned.rejected_rows, cleaned.duplicates), *found))
+    results = [cleaned_by(chosen, export, REVENUE, tmp_path) for chosen in (engine.get("polars"), on_spark)]
     assert results[1] == results[0]
-    assert results[0][0] == (len(good) + len(BAD), 11, 1)
-    assert {row[-1] for row in results[0][3]} == {"spelling", "exact_duplicate", "outlier"}
+    assert results[0][0] == (len(good) + len(BAD), 14, 1)
+    assert {row[-1] for row in results[0][4]} == {"spelling", "exact_duplicate", "outlier"}
+
+
+@needs_spark
+def test_spark_reads_words_and_missing_values_as_polars(tmp_path, on_spark):
+    changes = [
+        {"activity": "NULL", "marketing_consent": "дa", "favourite_category": "Kниги"},
+        {"activity": "—", "marketing_consent": "HET", "favourite_category": "книги"},
+        {"activity": "Прежнии\u0306\u00a0уровень", "favourite_category": "Книги"},
+        {"contacts_6m": "#Н/Д"},
+        {"service_level": "премиум+"},
+        {"favourite_category": "-"},
+    ]
+    path = tmp_path / "market_file.csv"
+    header = HEADERS["market_file"].replace("id", "ID").replace(" ", "\u00a0")
+    path.write_text("\n".join([header, *(market_row(i, **change) for i, change in enumerate(changes))]), encoding="utf-8")
+    export = open_export(path, "market_file", tmp_path)
+    results = [cleaned_by(chosen, export, CUSTOMERS, tmp_path) for chosen in (engine.get("polars"), on_spark)]
+    assert results[1] == results[0]
+    assert results[0][0] == (6, 3, 0)
+    assert len(results[0][1]) == 4
+    assert {row[-1] for row in results[0][4]} == {"spelling", "missing_marker"}
 
 
 def executor(_, pid, executors):

@@ -43,8 +43,8 @@ def test_snapshot_replaced_while_it_is_read_is_refused_and_taken_by_the_next_run
     with monkeypatch.context() as patch:
         read = lines.scan
 
-        def replaced_meanwhile(*arguments):
-            found = read(*arguments)
+        def replaced_meanwhile(*arguments, **options):
+            found = read(*arguments, **options)
             new = path.with_suffix(".new")
             new.write_text(other(path), encoding="utf-8")
             new.replace(path)

@@ -49,3 +49,13 @@ def test_raw_months_are_folders_named_after_months(tmp_path):
         (tmp_path / "raw" / name).mkdir(parents=True)
     (tmp_path / "raw" / "2018-01").write_text("no folder")
     assert paths.raw_months(tmp_path) == ["2019-03", "2026-10"]
+
+
+def test_export_is_found_under_every_name_it_may_have(tmp_path):
+    folder = paths.raw_folder(tmp_path, "2026-10")
+    folder.mkdir(parents=True)
+    assert paths.raw_files(tmp_path, "2026-10", "money") == []
+    for ending in reversed(paths.RAW_ENDINGS):
+        (folder / f"money{ending}").write_text("")
+        assert paths.raw_file(tmp_path, "2026-10", "money") == folder / f"money{ending}"
+    assert [path.name for path in paths.raw_files(tmp_path, "2026-10", "money")] == [f"money{one}" for one in paths.RAW_ENDINGS]

@@ -1,5 +1,6 @@
 """Every kind of bad input: a message that says where and what to do, and no table half written."""
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
 from oneclick_pipeline.orchestration.instance import prepare_instance
-from oneclick_pipeline.raw.splitting import NOT_CLOSED, TOO_LONG, WRONG_WIDTH
+from oneclick_pipeline.raw.records import NOT_CLOSED, TOO_LONG
+from oneclick_pipeline.raw.splitting import WRONG_WIDTH
 from oneclick_pipeline_tests.conftest import HEADERS, export_text, market_row
 from oneclick_pipeline_tests.orchestration.homes import (
     FROM_RAW_TO_FEATURES,
@@ -333,3 +335,24 @@ def test_scores_without_a_champion_say_to_retrain(copy):
     assert "no champion model yet" in told(result)
     assert "run retrain first" in told(result)
     assert shown(copy) == set(FROM_RAW_TO_FEATURES)
+
+
+def test_packed_exports_make_the_same_tables_and_two_of_one_export_stop_the_run(copy):
+    names = [*CLEAN, "customer_features"]
+    before = digests(copy, names)
+    folder = copy / "raw" / MONTH
+    for source in SOURCES:
+        path = folder / f"{source.file}.csv"
+        content = path.read_bytes()
+        path.with_suffix(".csv.gz").write_bytes(gzip.compress(content.decode().encode("utf-16")))
+        if source.file != "money":
+            path.unlink()
+    result = materialize(copy)
+    assert "the export was delivered twice: money.csv and money.csv.gz" in told(result)
+    (folder / "money.csv").unlink()
+    result = materialize(copy)
+    assert result.success, told(result)
+    assert digests(copy, names) == before
+    (event,) = result.asset_materializations_for_node("money")
+    assert event.metadata["container"].value == "gzip"
+    assert event.metadata["file"].value == str(folder / "money.csv.gz")

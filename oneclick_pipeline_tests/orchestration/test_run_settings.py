@@ -5,8 +5,10 @@ import pytest
 
 from oneclick_pipeline.definitions import build
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.formats import ColumnFormat
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.run_settings import SettingsOfRun, given
+from oneclick_pipeline.orchestration.runs import launches
 from oneclick_pipeline.settings import Settings
 
 
@@ -37,6 +39,25 @@ def test_setting_of_a_run_goes_before_that_of_the_home(tmp_path):
     found = Home(path=str(tmp_path), run_settings=own).settings()
     assert (found.model.draws, found.model.seed, found.model.families) == (5, 7, ("knn",))
     assert (found.offers.budget, found.offers.contact_cap) == (0.0, Settings().offers.contact_cap)
+
+
+def test_run_may_say_how_its_files_are_written(tmp_path):
+    (tmp_path / "settings.yaml").write_text("formats: {money: {encoding: cp1251}, market_time: {delimiter: ;}}", encoding="utf-8")
+    own = {"money": {"columns": {"Прибыль": {"decimal": ",", "grouping": " "}}}}
+    config = {"resources": {"home": {"config": {"run_settings": {"formats": own}}}}}
+    launches.check_config(config)
+    seen = []
+
+    @dg.asset
+    def asset(home: Home):
+        seen.append(home.settings().formats)
+
+    dg.materialize([asset], resources={"home": Home(path=str(tmp_path))}, run_config=config)
+    assert (seen[0].money.encoding, seen[0].market_time.delimiter) == (None, ";")  # of money the run says all
+    assert seen[0].money.columns["Прибыль"] == ColumnFormat(decimal=",", grouping=" ")
+    own["money"] = {"columns": {"Прибыль": {"env": "HOME"}}}
+    with pytest.raises(BadInputError, match="must not set this"):
+        launches.check_config(config)
 
 
 def test_illegal_setting_of_a_run_is_told(tmp_path):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import narwhals as nw
 import pytest
@@ -15,8 +15,9 @@ import pytest
 from oneclick_pipeline.clean.export import clean_export
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.formats import FileFormat
 from oneclick_pipeline.raw.export import open_export
-from oneclick_pipeline.raw.number_formats import NumberFormat
+from oneclick_pipeline.raw.number_columns import of_settings
 from oneclick_pipeline.settings import Cleaning
 from oneclick_pipeline_tests.raw import dialects, months
 from oneclick_pipeline_tests.raw.written_numbers import is_certain, is_open, readings
@@ -28,24 +29,26 @@ if TYPE_CHECKING:
     from oneclick_pipeline.clean.export import Cleaned
     from oneclick_pipeline.contracts.schema import Column, Table
     from oneclick_pipeline.raw.facts import FileFacts
-    from oneclick_pipeline_tests.raw.dialects import Delivery, Dialect
+    from oneclick_pipeline_tests.raw.dialects import Delivery
     from oneclick_pipeline_tests.raw.months import Value
 
 ALWAYS, SOAKED = 100, 2000
 SETTINGS = Cleaning(outlier_limit=100)
 
 
-def read_and_clean(path: Path, table: Table, scratch: Path, **given: Any) -> tuple[Cleaned, FileFacts]:
-    """The export as a run reads it, with what is known of how it is written."""
-    export = open_export(path, table.file, scratch, **given)
-    return clean_export(nw.from_native(export.lines()), table, SETTINGS, formats=export.facts.formats), export.facts
+def read_and_clean(path: Path, table: Table, scratch: Path, given: FileFormat | None = None) -> tuple[Cleaned, FileFacts]:
+    """The export as a run reads it, with what the settings say of how it is written."""
+    given = given or FileFormat()
+    numbers = of_settings(given.columns, table)
+    export = open_export(path, table.file, scratch, encoding=given.encoding, delimiter=given.delimiter, formats=numbers)
+    return clean_export(nw.from_native(export.lines()), table, SETTINGS, facts=export.facts), export.facts
 
 
-def known(dialect: Dialect) -> dict[str, Any]:
+def settings_of(delivery: Delivery) -> FileFormat:
     """A dialect as `formats:` of the settings give it."""
-    encoding, _, _ = dialect.encoding.removesuffix("-sig").partition(",")
-    formats = {name: NumberFormat(**style.formats(), final=True) for name, style in dialect.numbers.items()}
-    return {"encoding": encoding, "delimiter": dialect.delimiter, "formats": formats}
+    encoding, _, _ = delivery.dialect.encoding.removesuffix("-sig").partition(",")
+    columns = {delivery.table[name].header: style.formats() for name, style in delivery.dialect.numbers.items()}
+    return FileFormat.model_validate({"encoding": encoding, "delimiter": delivery.dialect.delimiter, "columns": columns})
 
 
 def meant(column: Column, value: Value) -> float | int | str | bool | None:
@@ -136,7 +139,7 @@ def verdict(delivery: Delivery, scratch: Path) -> list[str]:
     except BadInputError as error:
         wrong = [] if is_right_to_stop(delivery, uncertain, error) else [f"stopped, uncertain are {uncertain}: {error}"]
     try:
-        given = problems(delivery, (), *read_and_clean(path, delivery.table, scratch, **known(delivery.dialect)))
+        given = problems(delivery, (), *read_and_clean(path, delivery.table, scratch, settings_of(delivery)))
         return wrong + [f"with its formats, {problem}" for problem in given]
     except BadInputError as error:
         return [*wrong, f"with its formats, stopped: {error}"]

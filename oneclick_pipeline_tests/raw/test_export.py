@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import tracemalloc
 
@@ -14,9 +15,11 @@ from oneclick_pipeline.contracts.exports import PROFIT
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw import export as stage
 from oneclick_pipeline.raw import lines as scanning
-from oneclick_pipeline.raw.facts import FileFacts
+from oneclick_pipeline.raw.facts import FileFacts, inspect
 from oneclick_pipeline.raw.lines import MAX_LINE_BYTES
-from oneclick_pipeline.raw.splitting import NOT_CLOSED, TOO_LONG, WRONG_WIDTH, split_lines
+from oneclick_pipeline.raw.number_formats import NumberFormat
+from oneclick_pipeline.raw.records import NOT_CLOSED, TOO_LONG
+from oneclick_pipeline.raw.splitting import WRONG_WIDTH, split
 from oneclick_pipeline_tests.conftest import export_text, market_row
 
 TEXT = export_text()
@@ -42,13 +45,8 @@ def test_read_plain_file_gives_lines_as_text(tmp_path):
         (4, "3", "3,25", None, None),
         (5, "4", "4,25", None, None),
     ]
-    assert (facts.encoding, facts.delimiter, facts.decimal_mark, facts.line_end, facts.rewritten) == (
-        "utf-8",
-        ";",
-        ",",
-        "LF",
-        False,
-    )
+    assert (facts.encoding, facts.delimiter, facts.line_end, facts.rewritten) == ("utf-8", ";", "LF", False)
+    assert facts.formats == {"customer_id": NumberFormat(final=True), "profit": NumberFormat(",", final=True)}
     assert facts.sha256 == hashlib.sha256(TEXT["money"].encode()).hexdigest()
 
 
@@ -229,9 +227,11 @@ def test_read_plain_lines_where_they_lie_is_reading_all_by_hand(tmp_path, monkey
     except BadInputError as error:
         assert "a header but no rows" in str(error)  # noqa: PT017 # nothing but blank lines
         return
-    facts = dataclasses.replace(export.facts, rewritten=True)
-    by_hand = split_lines(path, PROFIT, facts, {}, tmp_path).with_columns(pl.col("profit").str.replace("\x1f", "\ufffd"))
-    whole = export.lines().with_columns(pl.col("profit").str.replace("\x1f", "\ufffd")).sort("line").collect()
+    seen = inspect(path, PROFIT, tmp_path)
+    by_hand = split(dataclasses.replace(seen, odd=None), PROFIT, tmp_path)[0].with_columns(
+        pl.col("profit").str.replace("\x1a", "\x1f")
+    )
+    whole = export.lines().with_columns(pl.col("profit").str.replace("\x1a", "\x1f")).sort("line").collect()
     assert whole.equals(by_hand.select(whole.columns).collect())
     assert export.facts.plain_rows + len(export.odd_rows.collect()) == len(whole)
 
@@ -270,3 +270,23 @@ def test_verify_lets_go_of_a_file_that_was_rewritten(tmp_path):
     path.unlink()
     export.verify()
     assert len(export.lines().collect()) == 1
+
+
+def test_facts_of_the_previous_version_are_still_read(tmp_path):
+    _, facts = read(tmp_path, TEXT["money"], "money")
+    assert FileFacts.from_json(facts.to_json()) == facts
+    before = json.loads(facts.to_json()) | {"decimal_mark": ","}
+    del before["formats"]
+    assert FileFacts.from_json(json.dumps(before)) == dataclasses.replace(facts, formats={})
+
+
+def test_what_is_known_of_a_file_is_not_detected(tmp_path):
+    path = tmp_path / "money.csv"
+    path.write_bytes("id;Прибыль\n1;4,810\n".encode())
+    known = {"profit": NumberFormat(".", ",", final=True)}
+    export = stage.open_export(path, "money", tmp_path, encoding="utf-8", delimiter=";", formats=known)
+    assert export.facts.formats == known | {"customer_id": NumberFormat(final=True)}
+    with pytest.raises(BadInputError, match=r"4810 or 4\.81"):
+        stage.open_export(path, "money", tmp_path)
+    with pytest.raises(BadInputError, match="none of its columns"):
+        stage.open_export(path, "money", tmp_path, delimiter=",")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from oneclick_pipeline.contracts.monitoring import DRIFT, MODEL_HEALTH
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
 from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES, PROFIT_CURVE
 from oneclick_pipeline.model.metrics import METRICS
+from oneclick_pipeline.raw.facts import FileFacts
 from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.report.source import Before, Month
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 MONTH, EARLIER = "2026-10", "2026-09"
 CUSTOMERS = 120
 OFFERS = Catalogue.bundled().offers
+DELIVERED = FileFacts.from_json(json.dumps({
+    "file": "market_file", "size": 9, "sha256": "0", "encoding": "utf-8", "byte_order_mark": False, "delimiter": ",",
+    "decimal_mark": ".", "line_end": "LF", "header": ["id"], "extra_columns": [], "rewritten": False, "plain_rows": 120,
+    "not_plain": [], "modified_ns": 1,
+}))  # fmt: skip
+"""What a previous version kept of a file."""
 REASON = ("выручки меньше, чем месяц назад: риск выше", "less revenue than a month ago: higher risk")
 
 
@@ -161,8 +169,8 @@ def month(wide: pd.DataFrame | None = None, **changes) -> Month:
         "profile": frame(DATA_PROFILE, distributions),
         "correlations": frame(CORRELATIONS, [{"column_a": "favourite_category", "column_b": "pages_per_visit", "phik": 0.25,
                                               "collinear": False}]),
-        "explanation": None, "read": {"market_file": 120, "money": 120}, "quarantined": {"money": 3},
-        "corrected": {"spelling": 2},
+        "explanation": None, "read": {"market_file": 120, "money": 120}, "facts": {"market_file": DELIVERED},
+        "quarantined": {"money": 3}, "corrected": {"spelling": 2}, "missing": {},
         "before": Before(EARLIER, segments.iloc[5:].reset_index(drop=True), 2, {}, {"money": 115}),
         "model": judged(), "out_of_fold": pd.DataFrame({"p_decline": [0.05] * 50 + [0.95] * 50, "declined": [0] * 52 + [1] * 48}),
         "drift": drift(), "health": health(),

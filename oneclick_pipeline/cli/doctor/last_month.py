@@ -8,7 +8,7 @@ from oneclick_pipeline.cli.doctor.finding import OK, PROBLEM, WARNING, Finding
 from oneclick_pipeline.contracts.exports import RAW
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.paths import raw_file
+from oneclick_pipeline.home.paths import raw_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def look(home: Home) -> Iterator[Finding]:
     changed = [name for name, digest in digests.items() if written.get(name, digest) != digest]
     if changed:
         yield Finding("last month", PROBLEM, f"{month}: changed since its run: {', '.join(changed)}", f"run it: {again}")
-    exports = [raw_file(home.path, month, name) for name in RAW]
+    exports = [path for name in RAW for path in raw_files(home.path, month, name)]
     last = min((tables[name].stat().st_mtime_ns for name in RAW if name in tables), default=0)
     newer = [path.name for path in exports if path.exists() and path.stat().st_mtime_ns > last]
     if newer:

@@ -1,6 +1,7 @@
 """Assets of stage clean: four typed tables, and what was rejected and corrected on the way to them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -10,11 +11,16 @@ import pandas as pd
 from oneclick_pipeline import clean, contracts, raw
 from oneclick_pipeline.clean.export import Cleaned, clean_export
 from oneclick_pipeline.contracts.exports import SOURCES
+from oneclick_pipeline.contracts.schema import Table
 from oneclick_pipeline.contracts.tables import TABLES
+from oneclick_pipeline.orchestration import plausibility
 from oneclick_pipeline.orchestration.asset_specs import code_version, table_spec
 from oneclick_pipeline.orchestration.checks import CHECKS, Check, check
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.raw.export import Export, side_by_side
+from oneclick_pipeline.raw.facts import FileFacts
+from oneclick_pipeline.raw.number_columns import of_settings
+from oneclick_pipeline.settings import Settings
 
 _CODE = code_version(clean, raw, contracts)
 _LISTS = ("rejected_rows", "corrections")
@@ -32,16 +38,19 @@ def worst_rules(rejected: pd.DataFrame) -> str:
 
     >>> import pandas as pd
     >>> row = {"file": "money", "line": 3, "column": "Прибыль", "value": "abc", "rule": "is not a number"}
-    >>> print(worst_rules(pd.DataFrame([row])))
+    >>> print(worst_rules(pd.DataFrame([row, row | {"line": 4, "value": None, "rule": "is missing"}])))
     1 x money.csv, column «Прибыль»: is not a number
         line 3: 'abc'
+    1 x money.csv, column «Прибыль»: is missing
+        line 4: empty
     """
     lines = []
-    groups = rejected.fillna({"column": ""}).groupby(["file", "column", "rule"], sort=False)
+    groups = rejected.fillna({"column": "", "value": ""}).groupby(["file", "column", "rule"], sort=False)
     for (file, column, rule), rows in sorted(groups, key=lambda g: -len(g[1]))[:_EXAMPLES]:
         where = f"{file}.csv" + (f", column «{column}»" if column else "")
         lines.append(f"{len(rows)} x {where}: {rule}")
-        lines += [f"    line {row.line}: {str(row.value)[:80]!r}" for row in rows.head(_EXAMPLES).itertuples()]
+        shown = ((row.line, repr(str(row.value)[:80]) if row.value else "empty") for row in rows.head(_EXAMPLES).itertuples())
+        lines += [f"    line {line}: {value}" for line, value in shown]
     return "\n".join(lines)
 
 
@@ -61,9 +70,10 @@ def clean_tables(
     exports = {export.facts.file: export for export in (market_file, market_money, market_time, money)}
     with home.step(context) as step:
         settings = home.settings().cleaning
+        facts = {s.file: _as_settings_say(exports[s.file].facts, s, home.settings()) for s in SOURCES}
         with side_by_side(exports.values()):
             lines = {file: step.take(export) for file, export in exports.items()}
-            cleaned = {s.name: clean_export(lines[s.file], s, settings, step.compute) for s in SOURCES}
+            cleaned = {s.name: clean_export(lines[s.file], s, settings, step.compute, facts[s.file]) for s in SOURCES}
             lists = [
                 step.stage(nw.concat([c.rejected for c in cleaned.values()]), "rejected_rows"),
                 step.stage(nw.concat([c.corrections for c in cleaned.values()]), "corrections"),
@@ -86,15 +96,27 @@ def clean_tables(
         too_many = [
             name for name, c in cleaned.items() if c.rejected_share > settings.max_rejected_share or not _rows(staged, name)
         ]
+        judged = plausibility.of_tables(step, home.root, [t for t in staged if t.table not in too_many], settings.accept_scale)
         yield from step.publish_all(
             staged,
-            [result for name, c in cleaned.items() for result in _checks(name, c, _rows(staged, name), name not in too_many)],
+            [
+                *(one for name, c in cleaned.items() for one in _checks(name, c, _rows(staged, name), name not in too_many)),
+                *judged.checks,
+            ],
             metadata={
                 name: {"rows read": c.rows, "rows rejected": c.rejected_rows, "exact copies dropped": c.duplicates}
+                | {f"missing value written as «{marker}»": count for marker, count in c.missing_markers.items()}
                 for name, c in cleaned.items()
             },
-            why=_too_many(cleaned, too_many, settings.max_rejected_share, worst) if too_many else "",
+            why=_too_many(cleaned, too_many, settings.max_rejected_share, worst)
+            if too_many
+            else "\n".join(map(str, judged.errors)),
         )
+
+
+def _as_settings_say(facts: FileFacts, table: Table, settings: Settings) -> FileFacts:
+    """The facts with the number formats that settings give, which may have changed since the file was read."""
+    return replace(facts, formats=facts.formats | of_settings(settings.formats.of(table.file).columns, table))
 
 
 def _rows(staged: list[Any], name: str) -> int:

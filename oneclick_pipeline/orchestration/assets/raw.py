@@ -10,15 +10,16 @@ from oneclick_pipeline import contracts, raw
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.schema import Table
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.home.paths import raw_file, raw_months
+from oneclick_pipeline.home.paths import raw_file, raw_files, raw_months
 from oneclick_pipeline.orchestration.asset_specs import code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.raw.export import open_export, reopen, rows, unchanged
+from oneclick_pipeline.raw.number_columns import of_settings
 
 
 def _delivered(home: Path, month: str, file: str) -> Path:
-    """The export's path; an error that lists the existing months if the month has no folder."""
+    """The export's path; an error if there are two, or one that lists the existing months if the month has no folder."""
     path = raw_file(home, month, file)
     if not path.parent.is_dir():
         months = raw_months(home)
@@ -26,6 +27,12 @@ def _delivered(home: Path, month: str, file: str) -> Path:
             f"there is no folder for the month {month}",
             file=str(path.parent),
             remedy="deliver the four exports there" + (f"; there are: {', '.join(months)}" if months else ""),
+        )
+    if len(several := raw_files(home, month, file)) > 1:
+        raise BadInputError(
+            f"the export was delivered twice: {' and '.join(one.name for one in several)}",
+            file=str(path.parent),
+            remedy="keep the right one and remove the other",
         )
     return path
 
@@ -36,7 +43,15 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
         with home.step(context) as step:
             path = _delivered(home.root, step.month, source.file)
             with unchanged(path):
-                export = open_export(path, source.file, step.folder)
+                given = home.settings().formats.of(source.file)
+                export = open_export(
+                    path,
+                    source.file,
+                    step.folder,
+                    encoding=given.encoding,
+                    delimiter=given.delimiter,
+                    formats=of_settings(given.columns, source),
+                )
                 staged = step.stage_export(export)
             facts, broken, lines = export.facts, reopen(path, staged.path).broken(), rows(staged.path)
             yield from step.publish(
@@ -56,12 +71,17 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                     "bytes": facts.size,
                     "rows of the file": lines,
                     "rows that are not plain (in this table)": staged.rows,
+                    "container": facts.container,
                     "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
                     "delimiter": facts.delimiter,
-                    "decimal mark": facts.decimal_mark,
+                    "numbers": "; ".join(f"{source[name].header}: {one}" for name, one in facts.formats.items()),
                     "line end": facts.line_end,
                     "rewritten before splitting": facts.rewritten,
+                    "lines that are no rows": "; ".join(
+                        f"{kind}: {times}, the first is line {first}" for kind, (times, first) in facts.set_aside.items()
+                    ),
                     "columns": ", ".join(facts.header),
+                    "columns in another spelling": ", ".join(facts.misspelt_headers),
                 },
                 data_version=facts.sha256,
             )

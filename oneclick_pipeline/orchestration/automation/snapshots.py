@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import is_over
-from oneclick_pipeline.home.paths import raw_file, raw_months, table_file
+from oneclick_pipeline.home.paths import raw_file, raw_files, raw_months, table_file
 from oneclick_pipeline.raw.facts import read_facts
 
 if TYPE_CHECKING:
@@ -51,9 +51,10 @@ def _stat(path: Path) -> os.stat_result | None:
 
 def state(home: Path, month: str) -> str | None:
     """What shows that the exports of a month are being written to: sizes and times; None until all four are there."""
-    stats = [_stat(raw_file(home, month, source.file)) for source in SOURCES]
-    times = [(found.st_size, found.st_mtime_ns, found.st_ctime_ns) for found in stats if found is not None]
-    return json.dumps(times) if len(times) == len(SOURCES) else None
+    if absent(home, month):
+        return None
+    stats = [_stat(path) for source in SOURCES for path in raw_files(home, month, source.file)]
+    return json.dumps([(found.st_size, found.st_mtime_ns, found.st_ctime_ns) for found in stats if found is not None])
 
 
 def content(home: Path, month: str) -> list[str] | None:

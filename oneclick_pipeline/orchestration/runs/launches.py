@@ -87,7 +87,7 @@ def _leaves(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
 def _is_plain(value: object) -> bool:
     """Whether it is a number, a text, or a list or mapping of such; the name of a variable to be looked up is none of these."""
     if isinstance(value, Mapping):
-        return "env" not in value and all(isinstance(one, str | int | float) for one in value.values())
+        return "env" not in value and all(map(_is_plain, value.values()))
     return all(isinstance(one, str | int | float) for one in (value if isinstance(value, list) else [value]))
 
 

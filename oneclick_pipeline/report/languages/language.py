@@ -92,6 +92,10 @@ class Language:
         """What a value of a column is called; the value itself, cut, where it has no other name."""
         return self.values.get((name, value)) or cut(value)
 
+    def encoding(self, name: str) -> str:
+        """What an encoding is called: `UTF-16` for `utf-16-le`."""
+        return self.values.get(("encoding", name)) or name.upper().removesuffix("-LE").removesuffix("-BE")
+
     def reading(self, name: str, value: str | None) -> str:
         """What a feature, or whether it is a certain word, is called."""
         if value is None:

@@ -73,9 +73,9 @@ def fit_exports(folder: Path) -> Profile:
     with tempfile.TemporaryDirectory() as scratch:
         tables = {}
         for table in SOURCES:
-            frame, _ = read(folder / f"{table.file}.csv", table.file, Path(scratch))
+            frame, facts = read(folder / f"{table.file}.csv", table.file, Path(scratch))
             path = Path(scratch) / f"{table.name}.parquet"
-            polars.write(clean_export(frame, table, Settings().cleaning).table, path, table)
+            polars.write(clean_export(frame, table, Settings().cleaning, facts=facts).table, path, table)
             tables[table.name] = polars.scan(path)
         return fit(features.customer_features(**tables).collect().to_pandas())
 

@@ -1,0 +1,31 @@
+"""What programs and people write where there is no value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+_SPELLINGS = (
+    # dashes, alone or drawn as a line
+    *"-\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "--", "---", "\u2013\u2013", "\u2014\u2014", ".", "...", "\u2026", "?",
+    # databases, pandas, R, C
+    "null", "(null)", "<null>", "[null]", "none", "nil", "nan", "+nan", "-nan", "nat", "<na>", "na", "\\n", "undefined",
+    # people
+    "n/a", "n.a.", "н/д", "н.д.", "нд", "нет данных", "no data", "(пусто)", "(blank)", "(empty)",
+    "n/а", "#n/а", "h/д", "#h/д",  # with a letter of the other alphabet
+    # Excel's errors, in English and in Russian
+    "#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#getting_data", "#spill!", "#calc!",
+    "#н/д", "#пусто!", "#дел/0!", "#знач!", "#ссылка!", "#имя?", "#число!",
+)  # fmt: skip
+
+MARKERS = tuple(
+    dict.fromkeys((*_SPELLINGS, *map(str.upper, _SPELLINGS), *map(str.capitalize, _SPELLINGS), "NaN", "-NaN", "+NaN", "NaT"))
+)
+"""Texts, without surrounding blanks, that stand for a missing value."""
+
+
+def is_marker(text: nw.Expr) -> nw.Expr:
+    """Whether a text stands for a missing value."""
+    return text.is_in(MARKERS)
