@@ -256,7 +256,8 @@ class Writer:
             digits = style.digits(cast("Decimal", row[column.name]))
             return not is_open(digits) and any(mark in digits for mark in MARKS)
 
-        most = min(self.dialect.foreign, (sum(shows(own, row) for row in self.delivery.rows) - 1) // 2)
+        own_ones = sum(shows(own, row) for row in self.delivery.rows) - self.dialect.lost
+        most = min(self.dialect.foreign, (own_ones - 1) // 2)
         fit = [tuple(row[name] for name in self.table.key) for row in self.delivery.rows if shows(foreign, row)]
         return column.name, set(self.rng.sample(fit, max(0, min(most, len(fit) - 1)))), foreign
 
