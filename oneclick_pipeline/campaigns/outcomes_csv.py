@@ -25,6 +25,8 @@ from oneclick_pipeline.formats import FileFormat
 from oneclick_pipeline.raw.export import all_rows, unchanged
 from oneclick_pipeline.raw.facts import inspect
 from oneclick_pipeline.raw.header import HeaderError
+from oneclick_pipeline.raw.letters import BLANKS, INVISIBLE
+from oneclick_pipeline.raw.missing import MARKERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -95,7 +97,8 @@ def read(path: Path, *, known: Collection[int] | None = None, written: FileForma
         texts = all_rows(seen, _layout(columns), Path(scratch))[0].sort("line").collect()
     if texts.is_empty():
         raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
-    texts = texts.with_columns(pl.col([name for name, _ in columns]).str.strip_chars().replace("", None))
+    cells = pl.col([name for name, _ in columns]).str.strip_chars(BLANKS + INVISIBLE)
+    texts = texts.with_columns(pl.when(~cells.is_in(["", *MARKERS])).then(cells))
     used, ignored = usable(texts, columns, written.columns, str(path))
     outcomes = tuple(h for h in used if h not in KEYS and not is_covariate(h, used))
     if not outcomes:

@@ -26,6 +26,8 @@ _MARKS: tuple[tuple[bytes, Encoding], ...] = (  # that of UTF-32 begins with tha
 _LONGEST = 1 << 20
 _CP1251 = codecs.charmap_build(cp1251.decoding_table.replace("\ufffe", "\x98"))
 """cp1251 has no character for byte 0x98, the second byte of «И»; programs put U+0098 in its place."""
+_NATIVE = re.compile(r"[\x00-\x7f\x98" + cp1251.decoding_table[128:].replace("\ufffe", "") + "]+")
+"""Runs of what cp1251 has."""
 _PAIR = re.compile(r"[РС][^\x00-\x7f]")
 _CUT = re.compile(rb"([\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?) ")
 """The beginning of a character of several bytes, and a space where byte 0xA0 was."""
@@ -67,14 +69,19 @@ def undo_cp1251(text: str) -> str:
 
 
 def _undone(text: str) -> str:
-    """Whole lines with cp1251 undone; a line that did not come about that way stays as it is."""
+    """Whole lines with cp1251 undone; what did not come about that way stays as it is."""
     try:
         return undo_cp1251(text)
     except UnicodeError:
-        if "\n" not in text:
-            return text
-    lines = text.split("\n")
-    return "\n".join(_undone(line) for line in lines)
+        lines = text.splitlines(keepends=True)
+        return "".join(map(_undone, lines)) if len(lines) > 1 else _NATIVE.sub(_undone_run, text)
+
+
+def _undone_run(match: re.Match[str]) -> str:
+    try:
+        return undo_cp1251(match[0])
+    except UnicodeError:
+        return match[0]
 
 
 def is_double(text: str) -> bool:
@@ -100,9 +107,9 @@ def decoded(chunks: Iterable[bytes], encoding: Encoding, *, old_mac: bool) -> It
     """
     decoder = codecs.getincrementaldecoder(codec(encoding))("replace")
     texts: Iterable[str] = (decoder.decode(chunk, final=not chunk) for chunk in chain(chunks, [b""]))
-    if old_mac:
-        texts = (text.replace("\n", "\u2028").replace("\r", "\n") for text in texts)
-    return map(_undone, _whole_lines(texts)) if encoding == DOUBLE else iter(texts)
+    if encoding == DOUBLE:
+        texts = map(_undone, _whole_lines(texts))
+    return (text.replace("\n", "\u2028").replace("\r", "\n") for text in texts) if old_mac else iter(texts)
 
 
 def _whole_lines(texts: Iterable[str]) -> Iterator[str]:
@@ -110,7 +117,7 @@ def _whole_lines(texts: Iterable[str]) -> Iterator[str]:
     rest = ""
     for text in texts:
         rest += text
-        end = rest.rfind("\n") + 1 or (len(rest) if len(rest) > _LONGEST else 0)
+        end = max(rest.rfind("\n"), rest.rfind("\r")) + 1 or (len(rest) if len(rest) > _LONGEST else 0)
         yield rest[:end]
         rest = rest[end:]
     yield rest

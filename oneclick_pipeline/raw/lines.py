@@ -7,6 +7,7 @@ with quotes or of another width, and lines that are no rows at all.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
@@ -23,6 +24,8 @@ MAX_ODD_LINES, MAX_ODD_BYTES = 100_000, 32 << 20
 """With more odd lines, or longer ones, every line of a file is read as an odd one."""
 _MANY = 1_000
 """The same with more than these, where most lines are odd."""
+
+_ID = re.compile(r"\s*[0-9]+(?:[.,\s'][0-9]+)*\s*")
 
 _CHUNK = 256 << 10
 _DIGITS = 10
@@ -52,7 +55,7 @@ class Shape:
     def looks_like_row(self, line: str) -> bool:
         """Whether a line has the width of a row and a number as id."""
         fields = line.split(self.delimiter)
-        return len(fields) == self.width and fields[self.id_place].strip().isdecimal()
+        return len(fields) == self.width and _ID.fullmatch(fields[self.id_place]) is not None
 
 
 @dataclass

@@ -186,8 +186,21 @@ def _careful(lines: _Lines, delimiter: str, shape: Shape | None) -> Iterator[Rec
         if fields is None or (others and shape and not shape.fits(fields)):
             lines.give_back()
             yield Record(number, 1, text, None, NOT_CLOSED)
-        elif shape and any(shape.looks_like_row(line) for _, line, _ in others):
+        elif others and shape and _takes_in_rows([line for _, line, _ in lines.taken], shape):
             yield Record(number, 1, text, None, NOT_CLOSED)
             yield from (Record(n, 1, line, None, ENCLOSED) for n, line, _ in others)
         else:
             yield Record(number, len(lines.taken), text, [field.replace("\n", LINE_BREAK) for field in fields])
+
+
+def _takes_in_rows(texts: list[str], shape: Shape) -> bool:
+    """Whether lines that quotes join to one record may be rows by themselves, two of which have a quote too many.
+
+    All lines between the first and the last are inside the quotes. Of the last, what stands before its first quote is; one whose
+    id comes later belongs to the record, unless the first line is as complete as it.
+    """
+    first, *inner, last = texts
+    if any(map(shape.looks_like_row, inner)):
+        return True
+    inside = last.partition('"')[0].count(shape.delimiter)
+    return shape.looks_like_row(last) and (inside > shape.id_place or shape.looks_like_row(first))

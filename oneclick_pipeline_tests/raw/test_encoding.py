@@ -77,6 +77,13 @@ def test_line_that_is_sound_inside_a_double_encoded_file_stays(tmp_path):
     assert frame["profit"].to_list() == ["2", "Р да"]
 
 
+@pytest.mark.parametrize("encoding", get_args(Encoding))
+def test_line_end_in_a_cell_of_an_old_mac_does_not_spoil_its_row(tmp_path, encoding):
+    text = 'id;Прибыль;Город\r1;2;"Омск\nРязань"\r3;да;x\r'
+    frame, _ = as_read(tmp_path, encoded(text, encoding), "money")
+    assert frame.select("line", "profit").rows() == [(2, "2"), (3, "да")]
+
+
 def test_encoding_that_is_given_is_used_unless_the_mark_says_otherwise(tmp_path):
     text = "id;Прибыль\n1;2\n"
     _, facts = as_read(tmp_path, text.encode("cp866"), "money", encoding="cp866", delimiter=";")

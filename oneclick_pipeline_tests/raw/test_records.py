@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclick_pipeline.raw import lines as scanning
+from oneclick_pipeline.raw.export import open_export
 from oneclick_pipeline.raw.lines import MAX_LINE_BYTES, Shape
 from oneclick_pipeline.raw.records import ENCLOSED, LINE_BREAK, NOT_CLOSED, TOO_LONG, blocks, records
 
@@ -29,6 +30,7 @@ def split(content, shape=SHAPE):
         ('1;"a;3\n2;"x";4\n', [(2, NOT_CLOSED), (3, ["2", "x", "4"])]),
         ('1;"a\n2;5;6\nb";3\n7;8;9\n', [(2, NOT_CLOSED), (3, ENCLOSED), (4, ENCLOSED), (5, ["7", "8", "9"])]),
         ('1;"a\n2;5;6\nb"\n7;8;9\n', [(2, NOT_CLOSED), (3, ["2", "5", "6"]), (4, ['b"']), (5, ["7", "8", "9"])]),
+        ('1;"Tv;5\n9;32";7\n', [(2, NOT_CLOSED), (3, ENCLOSED)]),
         ('1;32";3\n2;x;4\n', [(2, ["1", '32"', "3"]), (3, ["2", "x", "4"])]),
         ('\n1;2;3\n;;\n""\n', [(2, []), (3, ["1", "2", "3"]), (4, ["", "", ""]), (5, [""])]),
         ("1;2;3\r\r\n4;5;6\r\r\n", [(2, ["1", "2", "3"]), (3, ["4", "5", "6"])]),
@@ -37,6 +39,18 @@ def split(content, shape=SHAPE):
 )
 def test_records(content, expected):
     assert split(content) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('"a\nb";1,5;700\n', [(2, [f"a{LINE_BREAK}b", "1,5", "700"])]),
+        ('"a\n1;2;3\nb";1,5;700\n', [(2, NOT_CLOSED), (3, ENCLOSED), (4, ENCLOSED)]),
+        ('5;"Tv;1\n9;32";2\n', [(2, NOT_CLOSED), (3, ENCLOSED)]),  # the profit of customer 1 or of customer 2?
+    ],
+)
+def test_record_whose_id_comes_last(content, expected):
+    assert split(content, Shape(";", 3, 2)) == expected
 
 
 def test_quote_that_is_never_closed_costs_one_line_however_long_the_file():
@@ -73,3 +87,10 @@ def test_what_a_writer_of_csv_writes_is_read_back_or_rejected(rows, quoting, end
     read = [fields for _, fields in found if isinstance(fields, list) and len(fields) == 3]
     written = [[str(i), *(c.replace("\n", LINE_BREAK) for c in cells)] for i, *cells in rows]
     assert all(fields in written for fields in read)
+
+
+@pytest.mark.parametrize("ids", [("1", "2"), ("1000.0", "2000.0"), ("700\u00a0001", "700\u00a0002"), (" 1 ", " 2 ")])
+def test_row_that_two_stray_quotes_enclose_is_not_swallowed(tmp_path, ids):
+    path = tmp_path / "money.csv"
+    path.write_text(f'id;Город;Прибыль\n{ids[0]};"a;5\n{ids[1]};b";6\n', encoding="utf-8")
+    assert open_export(path, "money", tmp_path).lines().collect()["problem"].null_count() == 0
