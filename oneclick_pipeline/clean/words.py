@@ -39,15 +39,16 @@ def nearest(text: str, words: Iterable[str]) -> str | None:
     """
     words = list(words)
     same = mended(text, words)
-    if same is not None or len(plain(text)) < _SHORTEST_REPAIR:
+    shown = plain(text)
+    if same is not None or len(shown) < _SHORTEST_REPAIR:
         return same
-    near = [w for w in words if len(w) >= _SHORTEST_REPAIR and _one_edit_away(text, w)]
+    shown = _SEPARATORS.sub("_", shown)
+    near = [w for w in words if len(w) >= _SHORTEST_REPAIR and abs(len(shown) - len(w)) <= 1 and _one_edit_away(shown, w)]
     return near[0] if len(near) == 1 else None
 
 
-def _one_edit_away(text: str, word: str) -> bool:
-    """Whether one edit of letters, or one separator more or less between them, makes `word` of `text`."""
-    shown = _SEPARATORS.sub("_", plain(text))
+def _one_edit_away(shown: str, word: str) -> bool:
+    """Whether one edit of letters, or one separator more or less between them, makes `word` of a text with `_` between words."""
     mine, theirs = folded(shown), folded(_SEPARATORS.sub("_", word))
     if OSA.distance(mine, theirs, score_cutoff=1) > 1:
         return False

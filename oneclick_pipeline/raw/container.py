@@ -7,9 +7,11 @@ read in pieces, so that memory does not depend on how large a file expands.
 from __future__ import annotations
 
 import gzip
+import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
+from errno import EINVAL
 from typing import IO, TYPE_CHECKING, cast
 
 from oneclick_pipeline.errors import BadInputError
@@ -79,14 +81,27 @@ def opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
                 with gzip.GzipFile(fileobj=file) as content:
                     yield kind, _checked(cast("IO[bytes]", content), path, "the gzip file")
             elif kind == ZIP:
-                with zipfile.ZipFile(file) as archive, archive.open(_only_file(archive, path)) as content:
+                with _file_of_zip(file, path) as content:
                     yield kind, _checked(content, path, "the zip archive")
             else:
                 yield kind, file
         except (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, EOFError) as error:
-            raise BadInputError(
-                "the archive is damaged or incomplete", file=str(path), value=str(error), remedy="deliver it again"
-            ) from error
+            raise _damaged(path, error) from error
+
+
+def _file_of_zip(file: IO[bytes], path: Path) -> IO[bytes]:
+    """The content of the one file of a zip archive."""
+    try:
+        archive = zipfile.ZipFile(file)  # it closes nothing that was opened here
+        return archive.open(_only_file(archive, path))
+    except (OSError, ValueError, LookupError, RuntimeError, struct.error) as error:  # the list of files is damaged
+        if isinstance(error, OSError) and error.errno != EINVAL:  # a place before the beginning
+            raise
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> BadInputError:
+    return BadInputError("the archive is damaged or incomplete", file=str(path), value=str(error), remedy="deliver it again")
 
 
 def _kind(head: bytes, path: Path, inside: str = "") -> str:

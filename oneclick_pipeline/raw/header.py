@@ -15,7 +15,7 @@ from oneclick_pipeline.raw.records import Block, Record, records
 from oneclick_pipeline.raw.set_aside import SEPARATOR, SetAside, count, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from oneclick_pipeline.contracts.schema import Table
@@ -100,9 +100,11 @@ def read(head: str, table: Table, path: Path, delimiter: str | None) -> Header:
     _check(names, delivered, table, path, record)
     assert record is not None  # noqa: S101 - `_check` has refused a file without one
     lines = record.line + record.lines - 1
-    rows = [r.fields for r in _records(head, mark, lines, _SAMPLE_LINES) if r.fields and any(r.fields)]
+    rows = [r for r in _records(head, mark, lines, _SAMPLE_LINES) if r.fields and any(r.fields)]
+    if mark == "," and names[_named(names) - 1] in [c.header for c in table.columns if c.type.is_number]:
+        _check_fractions(names, rows, path)
     required = [c.header for c in table.columns if not c.nullable]
-    names, tail = _with_tail(names, rows, mark, required)
+    names, tail = _with_tail(names, [r.fields or [] for r in rows], mark, required)
     misspelt = {old: new for old, new in matched.items() if old != new}
     return Header(mark, delivered, names, misspelt, tail, lines, above)
 
@@ -140,6 +142,28 @@ def _matches(record: Record | None, expected: Collection[str]) -> int:
     return len(set(match_headers(fields, expected).values()))
 
 
+def _named(names: Sequence[str]) -> int:
+    """How many columns there are up to the last one that has a name."""
+    return max((i for i, name in enumerate(names, start=1) if name), default=0)
+
+
+def _check_fractions(names: Sequence[str], rows: list[Record], path: Path) -> None:
+    """Refuse digits without a header behind a number: where commas separate the columns, they may be its fraction."""
+    named = _named(names)
+    for row in rows:
+        *_, number, behind = ["", "", *(row.fields or [])[: named + 1]]
+        if len(row.fields or []) > named < len(names) and behind.strip()[:1].isdigit() and "," not in number:
+            raise BadInputError(
+                f"the digits behind «{names[named - 1]}» have no header: they may be another column, or the fraction of a "
+                f"number with a decimal comma, {number.strip()},{behind.strip()}",
+                file=str(path),
+                line=row.line,
+                column=names[named - 1],
+                value=row.text[:80],
+                remedy="export it with semicolons between the columns, or with numbers in quotes; if it is a column, name it",
+            )
+
+
 def _with_tail(
     names: tuple[str, ...], rows: list[list[str]], delimiter: str, required: Collection[str]
 ) -> tuple[tuple[str, ...], int]:
@@ -148,9 +172,7 @@ def _with_tail(
     Where a comma is the delimiter, an empty last field may also be the last column, and one before it a number with a decimal
     comma that is not in quotes; unless the last column is never empty.
     """
-    named = len(names)
-    while named and not names[named - 1]:
-        named -= 1
+    named = _named(names)
     widths = Counter(len(row) for row in rows)
     width = max(widths, key=lambda w: widths[w], default=len(names))
     certain = delimiter != "," or names[named - 1] in required
@@ -158,6 +180,8 @@ def _with_tail(
         always_empty = not any(cell.strip() for row in rows if len(row) == width for cell in row[end:])
         if end <= width != len(names) and always_empty and (certain or width == named):
             return names[:end] + ("",) * (width - end), width - end
+    if delimiter == "," and not any(cell.strip() for row in rows for cell in row[named:]):
+        return names, len(names) - named  # what comes there later may be a fraction
     return names, 0
 
 

@@ -80,6 +80,7 @@ def in_one_alphabet(text: str) -> str:
     return _RUN_OF_LETTERS.sub(lambda word: _of_one_alphabet(word[0]), plain(text))
 
 
+@lru_cache(4096)
 def alphabet(letter: str) -> str:
     """`Latin`, `Cyrillic`, or the first word of another letter's name; empty for what is no letter."""
     return unicodedata.name(letter, "").partition(" ")[0].capitalize() if letter.isalpha() else ""

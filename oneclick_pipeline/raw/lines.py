@@ -13,6 +13,8 @@ from typing import IO, TYPE_CHECKING
 
 from oneclick_pipeline.raw.dialect import is_open
 from oneclick_pipeline.raw.encoding import is_utf8
+from oneclick_pipeline.raw.letters import INVISIBLE
+from oneclick_pipeline.raw.numbers import APOSTROPHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +27,7 @@ MAX_ODD_LINES, MAX_ODD_BYTES = 100_000, 32 << 20
 _MANY = 1_000
 """The same with more than these, where most lines are odd."""
 
-_ID = re.compile(r"\s*[0-9]+(?:[.,\s'][0-9]+)*\s*")
+_ID = re.compile(rf"[\s{INVISIBLE}]*[0-9][0-9.,\s{APOSTROPHES}{INVISIBLE}]*")
 
 _CHUNK = 256 << 10
 _DIGITS = 10
@@ -53,9 +55,9 @@ class Shape:
         return len(fields) in (named, self.width) and not any(field.strip() for field in fields[named:])
 
     def looks_like_row(self, line: str) -> bool:
-        """Whether a line has the width of a row and a number as id."""
+        """Whether a line is as wide as a row, with or without the empty fields at its end, and has a number as id."""
         fields = line.split(self.delimiter)
-        return len(fields) == self.width and _ID.fullmatch(fields[self.id_place]) is not None
+        return self.fits(fields) and _ID.fullmatch(fields[self.id_place]) is not None
 
 
 @dataclass

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import narwhals as nw
 
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.raw.number_formats import MARKS, RARE, NumberFormat, Shape, decide, is_shown_throughout
+from oneclick_pipeline.raw import letters
+from oneclick_pipeline.raw.number_formats import MARKS, SHORT, NumberFormat, Shape, decide, is_shown_throughout
 from oneclick_pipeline.raw.numbers import APOSTROPHES, BLANKS, LIKE_A_NUMBER, number, unsigned
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _of_first(first: pl.DataFrame, column: Column, *, all_rows: bool) -> NumberF
     if not text.cast(pl.Int64, strict=False).has_nulls():
         return NumberFormat(final=all_rows)
     for mark in () if whole else MARKS:
-        if text.str.contains(_PLAIN[mark]).all() and text.str.contains(_FRACTION[mark]).sum() * RARE > len(text):
+        if text.str.contains(_PLAIN[mark]).all() and text.str.contains(_FRACTION[mark]).sum() * SHORT > len(text):
             return NumberFormat(mark, final=all_rows)
     found = shapes(nw.from_native(first.lazy()), column.name)
     decision = decide(found, whole=whole)
@@ -87,7 +88,7 @@ def of_all_rows(rows: nw.LazyFrame, table: Table, column: Column, file: str = ""
     if isinstance(decision, NumberFormat):
         return decision
     value = rows.filter(nw.col("line") == decision.line).select(column.name).collect()[column.name].item()
-    readings = [(reading(value.strip(), one), one) for one in decision.formats]
+    readings = [(reading(value.strip(letters.BLANKS + letters.INVISIBLE), one), one) for one in decision.formats]
     if NO_NUMBER in dict(readings):  # two ways of writing numbers in one column
         problem = f"it is {' and '.join(f'{text} with {one}' for text, one in readings)}; the column has values of both kinds"
         choices = [f"if the column has {one}" for _, one in readings]
@@ -109,7 +110,7 @@ def of_all_rows(rows: nw.LazyFrame, table: Table, column: Column, file: str = ""
 
 def shapes(rows: nw.LazyFrame, name: str) -> list[Shape]:
     """The shapes of a column's numbers; texts that are none in any format are left out."""
-    text = nw.col(name).str.strip_chars(BLANKS)
+    text = nw.col(name).str.strip_chars(letters.BLANKS + letters.INVISIBLE)  # all that `clean.texts` strips: what is read counts
     digits = unsigned(nw.col(name))
     shape = digits.str.replace_all("[eE].*", "e").str.replace_all(f"[{BLANKS}]", " ").str.replace_all(f"[{APOSTROPHES}]", "'")
     keys = {

@@ -20,6 +20,8 @@ MARKS = (".", ",")
 
 RARE = 1000
 """A mark's meaning that one of so many values shows may be a slip of the pen."""
+SHORT = 30
+"""The same of a fraction where other values are whole: of fractions that end in no 0, one in ten has less than three digits."""
 _COMPARABLE = 10
 """Values that are written otherwise cast doubt on the others from one in so many on."""
 
@@ -88,12 +90,14 @@ class _Meaning(NamedTuple):
         grouping: Its grouping; empty where it shows none.
         open: The one mark that is either of them.
         ungrouped: Whether it is above 999 and not grouped.
+        small: Whether it is a whole number below, which is never grouped.
     """
 
     decimal: str = ""
     grouping: str = ""
     open: str = ""
     ungrouped: bool = False
+    small: bool = False
 
     def fits(self, format: NumberFormat) -> bool:  # noqa: A002 - the word for it
         """Whether there is one reading of the value under a format."""
@@ -110,13 +114,14 @@ def meaning(shape: Shape, *, whole: bool) -> _Meaning | None:
         whole: Whether the column holds whole numbers, so that `1,064` can only be grouped.
 
     >>> [meaning(Shape(t, False, False, 1, 2), whole=False) for t in ("9.999,99", "9 99")]
-    [_Meaning(decimal=',', grouping='.', open='', ungrouped=False), None]
+    [_Meaning(decimal=',', grouping='.', open='', ungrouped=False, small=False), None]
     """
     mantissa, exponent, _ = shape.text.partition("e")
     digits = re.split("[., ']", mantissa)
     marks = re.findall("[., ']", mantissa)
     if not marks:
-        return _Meaning(ungrouped=mantissa.startswith("9999") and not shape.zero)
+        large = mantissa.startswith("9999")
+        return _Meaning(ungrouped=large and not shape.zero, small=not large and not shape.zero)
     last, others = marks[-1], set(marks[:-1])
     if len(marks) == 1 and last in MARKS:
         if exponent or shape.zero or not 1 <= len(digits[0]) <= 3 or len(digits[1]) != 3:  # noqa: PLR2004 - thousands
@@ -181,17 +186,21 @@ def decide(shapes: Sequence[Shape], *, whole: bool) -> NumberFormat | Ambiguity:
         line = min(column.lines[m] for m in (*column.certain(), *opens) if _role(m, best) != _role(m, rivals[0]))
         return Ambiguity(line, (best, rivals[0]))
     evidence = column.fitting(best) + sum(column.values[m] for m in column.values if m.ungrouped)
+    small = sum(column.values[m] for m in column.values if m.small)
     for one in sorted(opens, key=lambda m: column.lines[m]):
         shown = sum(column.values[m] for m in fits if one.open in (m.decimal, m.grouping))
-        if column.values[one] > (RARE * shown if one.fits(best) else evidence):
+        slips = SHORT if one.open == best.decimal and small > shown else RARE
+        if column.values[one] > (slips * shown if one.fits(best) else evidence):
             return Ambiguity(column.lines[one], _readings(one.open, best))
     return best
 
 
 def _is_comparable(column: _Column, best: NumberFormat, rival: NumberFormat, opens: list[_Meaning]) -> bool:
-    """Whether open values would be read otherwise under a format that many values are written in."""
+    """Whether open values would be read otherwise under a format that many values are written in, or many beside those."""
     contrary = sum(column.values[m] for m in column.certain() if not m.fits(best))
-    return any(_role(m, best) != _role(m, rival) for m in opens) and contrary * _COMPARABLE >= column.fitting(best)
+    unsure = [m for m in opens if _role(m, best) != _role(m, rival)]
+    other_numbers = sum(column.values[m] for m in unsure if m.fits(best) and m.fits(rival))
+    return bool(unsure) and contrary * _COMPARABLE >= min(column.fitting(best), other_numbers or column.fitting(best))
 
 
 def _role(shown: _Meaning, format: NumberFormat) -> object:  # noqa: A002 - the word for it

@@ -38,22 +38,23 @@ _SHORTEST_LOST = len("1e-324")
 _FEW, _MANY = "{1,18}", "{1,40}"
 
 
-def _written(body: str, unit: str) -> str:
+def _written(body: str, unit: str, signed: str = "") -> str:
     """A pattern of numbers with their sign, currency or percent sign.
 
     Args:
         body: Pattern of the digits and marks.
         unit: Pattern of what may stand behind them.
+        signed: Pattern of those that a minus sign may follow, where these are fewer: in `500,-` it is a price without pence.
     """
     money, unit, sign = f"(?:{_CURRENCY}{_BLANK})?", f"(?:{_BLANK}(?:{unit}))?", f"(?:(?:\\+|{_MINUS}){_BLANK})?"
     before = f"(?:{sign}{money}|{money}{sign}){body}{unit}"
-    behind = f"{money}{body}(?:{unit}{_BLANK}{_MINUS}|{_BLANK}{_MINUS}{unit})"
+    behind = f"{money}{signed or body}(?:{unit}{_BLANK}{_MINUS}|{_BLANK}{_MINUS}{unit})"
     around = f"{money}\\({_BLANK}{money}{body}{unit}{_BLANK}\\){unit}"
     return f"(?:{before}|{behind}|{around})"
 
 
-_LOOSE = f"[0-9.,{BLANKS}{APOSTROPHES}]*[0-9][0-9.,{BLANKS}{APOSTROPHES}]*"
-LIKE_A_NUMBER = f"^{_written(_LOOSE + _EXPONENT, _CURRENCY + '|%')}$"
+_LOOSE = f"[0-9.,{BLANKS}{APOSTROPHES}]*[0-9]"
+LIKE_A_NUMBER = f"^{_written(f'{_LOOSE}[.,{BLANKS}{APOSTROPHES}]*{_EXPONENT}', f'{_CURRENCY}|%', _LOOSE + _EXPONENT)}$"
 """What is a number in some format, and little else."""
 OPEN = f"^{_written('[1-9][0-9]{0,2}[.,][0-9]{3}', _CURRENCY + '|%')}$"
 """A number that a mark groups or that has a fraction, for all that can be seen of it."""
@@ -64,11 +65,12 @@ OPEN_WHOLE = f"^{_written('[1-9][0-9]{0,2}[.,]000', _CURRENCY)}$"
 @cache
 def _number_pattern(decimal: str, grouping: str) -> str:
     mark = _DECIMAL[decimal]
-    fraction = f"(?:{mark}[0-9]*)?" if mark else ""
-    digits = f"(?:[0-9]+{fraction}|{mark}[0-9]+)" if mark else "[0-9]+"
-    grouped = f"|[1-9][0-9]{{0,2}}(?:{_GROUPING[grouping]}[0-9]{{3}})+{fraction}" if grouping else ""
-    body = _written(f"(?:{digits}{grouped})", f"{_CURRENCY}|%")
-    return f"^(?:{body}|(?:\\+|{_MINUS})?{digits}{_EXPONENT})$"
+    groups = f"|[1-9][0-9]{{0,2}}(?:{_GROUPING[grouping]}[0-9]{{3}})+" if grouping else ""
+    loose, signed, short = (
+        f"(?:(?:[0-9]+{groups})(?:{mark}[0-9]{places})?|{mark}[0-9]+)" if mark else f"(?:[0-9]+{groups})"
+        for places, groups in (("*", groups), ("+", groups), ("*", ""))
+    )
+    return f"^(?:{_written(loose, f'{_CURRENCY}|%', signed)}|(?:\\+|{_MINUS})?{short}{_EXPONENT})$"
 
 
 @cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.raw.letters import folded
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,11 +27,17 @@ def kind_of(fields: Sequence[str], header: Sequence[str], id_place: int) -> str 
     cells = [field.strip() for field in fields]
     if not any(cells):
         return DELIMITERS_ONLY if len(cells) > 1 else EMPTY
-    if cells[: len(header)] == list(header) and not any(cells[len(header) :]):
-        return HEADERS
     key = cells[id_place] if id_place < len(cells) else ""
+    if not key[:1].isdigit() and _is_header(cells, header):
+        return HEADERS
     is_word = not any(c.isdigit() for c in key) or _TOTAL.match(key)
     return TOTALS if is_word and any(map(_TOTAL.match, cells)) else None
+
+
+def _is_header(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether some cells are the header again, for all that a reader can see of it."""
+    width = len(header)
+    return not any(cells[width:]) and [*map(folded, cells[:width])] == [*map(folded, header)]
 
 
 def count(found: SetAside, kind: str, line: int) -> None:

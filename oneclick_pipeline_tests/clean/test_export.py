@@ -334,8 +334,8 @@ def test_clean_damaged_file_accounts_for_every_row(tmp_path, source, edits, copi
         assert result.rejected.select("line").unique().collect().shape[0] == result.rejected_rows
         source.contract().validate(in_polars(result.table, source))
     first, second = results
-    assert in_polars(first.table, source).equals(in_polars(second.table, source))
     for mine, theirs, table in (
+        (first.table, second.table, source),
         (first.rejected, second.rejected, REJECTED_ROWS),
         (first.corrections, second.corrections, CORRECTIONS),
     ):

@@ -78,6 +78,24 @@ def test_last_field_that_is_always_empty_is_ignored(tmp_path, header, rows, prof
     assert set(facts.extra_columns) <= {"", "Город"}
 
 
+@pytest.mark.parametrize(
+    ("columns", "row"), [("id,Прибыль", "1,12,5"), ("Прибыль,id", "12,5,1"), ("Город,id,Прибыль", "Омск,1,12,5")]
+)
+@pytest.mark.parametrize(("tail", "end"), [(",", ""), (",", ","), (",,", "")])
+def test_fraction_behind_a_comma_is_no_column_without_a_name(tmp_path, columns, row, tail, end):
+    with pytest.raises(BadInputError, match=r"line 2, .*they may be another column, or the fraction of a number"):
+        as_read(tmp_path, f"{columns}{tail}\n{row}{end}\n{row}{end}\n")
+    late = "".join(f"{i},{i},\n" for i in range(1000)) + "5000,12,5\n"
+    frame, _ = as_read(tmp_path, f"id,Прибыль,\n{late}")
+    assert frame.filter(frame["problem"].is_not_null()).select("line", "excerpt").rows() == [(1002, "5000,12,5")]
+
+
+@pytest.mark.parametrize("rows", ['1,"12,5",7', "1,12,x", "1,12,"])
+def test_column_without_a_name_that_holds_no_fractions_is_ignored(tmp_path, rows):
+    frame, _ = as_read(tmp_path, f"id,Прибыль,\n{rows}\n")
+    assert frame["profit"].to_list() == [rows.split(",", 1)[1].rsplit(",", 1)[0].strip('"')]
+
+
 def test_empty_last_fields_of_a_long_file_are_looked_at_one_by_one(tmp_path):
     lines = [f"{i};{i};" for i in range(30_000)]
     lines[20_000] = "20000;2;5"

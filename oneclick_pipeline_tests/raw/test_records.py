@@ -89,7 +89,18 @@ def test_what_a_writer_of_csv_writes_is_read_back_or_rejected(rows, quoting, end
     assert all(fields in written for fields in read)
 
 
-@pytest.mark.parametrize("ids", [("1", "2"), ("1000.0", "2000.0"), ("700\u00a0001", "700\u00a0002"), (" 1 ", " 2 ")])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ("1", "2"),
+        ("1000.0", "2000.0"),
+        ("700\u00a0001", "700\u00a0002"),
+        (" 1 ", " 2 "),
+        ("1’000", "2’000"),
+        ("1", "\ufeff2\u200e"),
+        ("1.", "2."),
+    ],
+)
 def test_row_that_two_stray_quotes_enclose_is_not_swallowed(tmp_path, ids):
     path = tmp_path / "money.csv"
     path.write_text(f'id;Город;Прибыль\n{ids[0]};"a;5\n{ids[1]};b";6\n', encoding="utf-8")
@@ -99,3 +110,11 @@ def test_row_that_two_stray_quotes_enclose_is_not_swallowed(tmp_path, ids):
 def test_row_with_two_fields_of_two_lines_is_one_row():
     content = '"first\nsecond";1;x;"first\nsecond"\n'
     assert split(content, Shape(";", 4, 1)) == [(2, [f"first{LINE_BREAK}second", "1", "x", f"first{LINE_BREAK}second"])]
+
+
+def test_row_without_the_empty_field_of_the_others_is_not_swallowed(tmp_path):
+    path = tmp_path / "money.csv"
+    rows = "".join(f"a;{i};5;\n" for i in range(1, 9))
+    path.write_text(f'Город;id;Прибыль\n{rows}"a;20;7\na;21;6\na";22;8;\n', encoding="utf-8")
+    frame = open_export(path, "money", tmp_path).lines().sort("line").collect()
+    assert frame.filter(frame["problem"].is_not_null())["line"].to_list() == [10, 11, 12]

@@ -18,6 +18,9 @@ HEADER = ["id", "Город", "Прибыль"]
         (";;;;", DELIMITERS_ONLY),
         ("id;Город;Прибыль", HEADERS),
         ("id; Город ;Прибыль;", HEADERS),
+        ("ID;город;ПРИБЫЛЬ", HEADERS),
+        ("\ufeffid;Город;Прибыль", HEADERS),  # of the second of two files that were joined
+        ("id;Город;Прибыль 2", None),
         ("Итого;;5", TOTALS),
         ("ИТОГО:;;5", TOTALS),
         (";Всего по магазину;5", TOTALS),
