@@ -9,9 +9,9 @@ import narwhals as nw
 
 from oneclick_pipeline.clean.rules import no_number
 from oneclick_pipeline.contracts.schema import Column, Table
-from oneclick_pipeline.raw.number_columns import of_all_rows, of_settings
+from oneclick_pipeline.raw.number_columns import of_all_rows, of_plain, of_settings
 from oneclick_pipeline.raw.number_formats import NumberFormat
-from oneclick_pipeline.raw.numbers import LIKE_A_NUMBER, integer, number
+from oneclick_pipeline.raw.numbers import INTEGERS_END, LIKE_A_NUMBER, integer, number, quick_integer, quick_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -54,6 +54,16 @@ class Reading:
             return value
         as_word = text.str.to_lowercase().replace_strict(self.words, default=None, return_dtype=nw.Float64())
         return nw.coalesce(as_word, nw.when(value.is_in([0.0, 1.0])).then(value))
+
+    def values(self, texts: pl.Series) -> pl.Series:
+        """The values of texts: by Polars' own parser where that reads all of them, which takes a fraction of the time."""
+        frame, whole = texts.to_frame("text"), self.column.kind == "int"
+        if not self.words and not self.format.grouping:
+            quick = frame.select(quick_integer("text") if whole else quick_number("text", self.format.decimal)).to_series()
+            sound = quick.is_between(-INTEGERS_END, INTEGERS_END, closed="none") if whole else quick.is_finite()
+            if sound.all() and quick.null_count() == texts.null_count():
+                return quick.alias(texts.name)
+        return nw.from_native(frame).select(self.value(nw.col("text"))).to_native().to_series().alias(texts.name)
 
     def why_none(self, text: nw.Expr) -> nw.Expr:
         """Why a text has no value."""
@@ -109,7 +119,10 @@ def _format(texts: pl.DataFrame, column: Column, given: Mapping[str, ColumnForma
     """How the numbers of a column are written: as was said, or as all of them show."""
     table = Table("outcomes", "campaigns", "", (column,), file="campaign")
     known = of_settings(given, table)
-    return known[column.name] if known else of_all_rows(nw.from_native(texts.lazy()), table, column, file)
+    if known:
+        return known[column.name]
+    plain = of_plain(texts[column.name].drop_nulls(), whole=column.kind == "int")
+    return plain or of_all_rows(nw.from_native(texts.lazy()), table, column, file)
 
 
 def _reading(texts: pl.DataFrame, column: Column, given: Mapping[str, ColumnFormat], file: str) -> Reading | None:

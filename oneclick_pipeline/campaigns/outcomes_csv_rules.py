@@ -74,8 +74,8 @@ def split(
     rows = texts.select(
         "line", "problem", "excerpt", *(pl.col(reading.column.name).alias(f"={h}") for h, reading in used.items())
     )
-    read = [reading.value(nw.col(f"={h}")).alias(f"#{h}") for h, reading in numbers.items()]
-    rows = nw.from_native(rows).with_columns(read).to_native().with_columns(*_keys())
+    read = [reading.values(rows[f"={h}"]).alias(f"#{h}") for h, reading in numbers.items()]
+    rows = rows.with_columns(read).with_columns(*_keys())
     rows = rows.with_columns(pl.len().over("customer_id").alias("times"))
     rules = [
         *_rules_of_keys(known),
