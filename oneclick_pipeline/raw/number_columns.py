@@ -72,7 +72,7 @@ def _of_first(first: pl.DataFrame, column: Column, *, all_rows: bool) -> NumberF
 
 
 def of_plain(text: pl.Series, *, whole: bool) -> NumberFormat | None:
-    """The format of values that are all digits, or digits with one mark before the fraction; None where it takes more to decide."""
+    """The format of values that are digits, or digits with a mark before the fraction; None where it takes more to decide."""
     import polars as pl
 
     if not text.cast(pl.Int64, strict=False).has_nulls():
