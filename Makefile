@@ -49,7 +49,7 @@ test-spark: setup .spark/.complete ## The tests of Spark on a real cluster of th
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target .spark -r requirements-spark.txt
 	@touch $@
 
-soak: setup ## The tests that take minutes each: kills, full disks, lost databases, a team's processes, ten retrains, a year.
+soak: setup ## The tests that take minutes each: kills, full disks, lost databases, a team's processes, ten retrains, a year, 2,000 dialects.
 	$(BIN)/pytest -n 2 --dist loadscope -m soak
 
 ui: setup ## Open Dagster, with its daemon, and MLflow on this machine.

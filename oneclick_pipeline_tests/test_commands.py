@@ -156,6 +156,7 @@ MINUTES = {
     "make bench SIZES=10000000": "takes a quarter of an hour",
     'make bench SIZES="100000 1000000 10000000"': "takes half an hour",
     "make bench-old-home": "takes a quarter of an hour",
+    "python -m benchmarks.exports --customers 1000000 --against ../the-other-checkout": "takes minutes",
     "python -m benchmarks.month --customers 1300 --runs 3": "takes minutes",
     "python -m benchmarks.scale --customers 100000 1000000 10000000 --out docs/images/cost.png": "takes half an hour",
     "python -m benchmarks.dagster_share": "takes minutes",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.formats import ColumnFormat
 
 FIRST_ROWS = 20_000
+NO_NUMBER = "no number"
 
 # Digits with a fraction, and those of them whose mark cannot stand between thousands.
 _PLAIN = {mark: f"^-?[0-9]+(?:[{mark}][0-9]+)?$" for mark in MARKS}
@@ -93,13 +94,18 @@ def of_all_rows(rows: nw.LazyFrame, table: Table, column: Column, file: str = ""
     if isinstance(decision, NumberFormat):
         return decision
     value = rows.filter(nw.col("line") == decision.line).select(column.name).collect()[column.name].item()
-    readings = [reading(value.strip(), one) for one in decision.formats]
-    remedy = "; ".join(
-        f"if it is {text}, add to settings.yaml: {_setting(table.file, column.header, one)}"
-        for text, one in zip(readings, decision.formats, strict=True)
-    )
+    readings = [(reading(value.strip(), one), one) for one in decision.formats]
+    if NO_NUMBER in dict(readings):  # two ways of writing numbers in one column
+        problem = f"it is {' and '.join(f'{text} with {one}' for text, one in readings)}; the column has values of both kinds"
+        choices = [f"if the column has {one}" for _, one in readings]
+    else:
+        texts = [text for text, _ in readings]
+        problem = f"it can be read as {' or '.join(texts)}, and the other values of the column do not show which is meant"
+        choices = [f"if it is {text}" for text in texts]
+    settings = [_setting(table.file, column.header, one) for one in decision.formats]
+    remedy = "; ".join(f"{choice}, add to settings.yaml: {line}" for choice, line in zip(choices, settings, strict=True))
     raise BadInputError(
-        f"it can be read as {' or '.join(readings)}, and the other values of the column do not show which is meant",
+        problem,
         file=file or f"{table.file}.csv",
         line=decision.line,
         column=column.header,
@@ -138,7 +144,7 @@ def reading(text: str, format: NumberFormat) -> str:  # noqa: A002 - the word fo
     ['4810', '4.81', 'no number']
     """
     value: float | None = nw.from_dict({"text": [text]}, backend="polars").select(number(nw.col("text"), format))["text"][0]
-    return "no number" if value is None else f"{value:.15g}"
+    return NO_NUMBER if value is None else f"{value:.15g}"
 
 
 def _setting(file: str, header: str, format: NumberFormat) -> str:  # noqa: A002 - the word for it

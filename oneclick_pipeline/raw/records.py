@@ -196,11 +196,10 @@ def _careful(lines: _Lines, delimiter: str, shape: Shape | None) -> Iterator[Rec
 def _takes_in_rows(texts: list[str], shape: Shape) -> bool:
     """Whether lines that quotes join to one record may be rows by themselves, two of which have a quote too many.
 
-    All lines between the first and the last are inside the quotes. Of the last, what stands before its first quote is; one whose
-    id comes later belongs to the record, unless the first line is as complete as it.
+    What stands before the first quote of a line is inside the quotes of the lines before. A line whose id comes later belongs to
+    the record, unless the first line is as complete as it.
     """
-    first, *inner, last = texts
-    if any(map(shape.looks_like_row, inner)):
-        return True
-    inside = last.partition('"')[0].count(shape.delimiter)
-    return shape.looks_like_row(last) and (inside > shape.id_place or shape.looks_like_row(first))
+    first, *others = texts
+    rows = [line for line in others if shape.looks_like_row(line)]
+    inside = [line.partition('"')[0].count(shape.delimiter) for line in rows]
+    return any(place >= shape.id_place for place in inside) or (bool(rows) and shape.looks_like_row(first))

@@ -80,11 +80,13 @@ class Dialect:
 
 @dataclass
 class Delivery:
-    """A file, and what a reader of it may be asked.
+    """A file that is delivered, and what a reader of it may be asked.
 
     Attributes:
+        table: Which export it is.
+        rows: What its rows mean.
+        dialect: How they are written.
         content: The bytes.
-        name: Name of the file.
         digits: The numbers of every column, without sign and currency, but for those of another locale.
         lines: The line on which a row begins, by its key; a line break inside quotes begins one as well.
         lost: Keys of the rows that lack a number.
@@ -94,7 +96,9 @@ class Delivery:
         markers: How many rows that stay have a marker for a missing value.
     """
 
-    name: str
+    table: Table
+    rows: list[dict[str, Value]]
+    dialect: Dialect
     content: bytes = b""
     digits: dict[str, list[str]] = field(default_factory=dict)
     lines: dict[tuple[Value, ...], int] = field(default_factory=dict)
@@ -103,6 +107,11 @@ class Delivery:
     foreign: set[tuple[Value, ...]] = field(default_factory=set)
     aside: int = 0
     markers: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return f"{self.table.file}.{'csv' if 'named' in self.dialect.container else self.dialect.container}"
 
 
 def encodable(text: str, encoding: str) -> bool:
@@ -222,9 +231,9 @@ def draw(rng: random.Random, table: Table) -> Dialect:
 class Writer:
     """Writes the rows of an export in a dialect."""
 
-    def __init__(self, rng: random.Random, table: Table, dialect: Dialect) -> None:
-        self.rng, self.table, self.dialect, self.foreign = rng, table, dialect, dialect.numbers["customer_id"]
-        self.delivery = Delivery(f"{table.file}.{dialect.container if 'named' not in dialect.container else 'csv'}")
+    def __init__(self, rng: random.Random, delivery: Delivery) -> None:
+        self.rng, self.delivery, self.table, self.dialect = rng, delivery, delivery.table, delivery.dialect
+        self.foreign = self.dialect.numbers["customer_id"]
 
     def number(self, column: Column, value: Decimal, foreign: NumberStyle | None) -> str:
         """A number as it stands in the cell."""
@@ -233,7 +242,7 @@ class Writer:
             self.delivery.digits.setdefault(column.name, []).append(style.digits(value))
         return style.text(value)
 
-    def abroad(self, rows: list[dict[str, Value]]) -> tuple[str, set[tuple[Value, ...]], NumberStyle]:
+    def abroad(self) -> tuple[str, set[tuple[Value, ...]], NumberStyle]:
         """A column, the keys of its numbers that are written in another locale, and how.
 
         They are fewer than the column's own numbers that show what its marks mean, and show as clearly what theirs do.
@@ -247,8 +256,9 @@ class Writer:
             digits = style.digits(cast("Decimal", row[column.name]))
             return not is_open(digits) and any(mark in digits for mark in MARKS)
 
-        most = min(self.dialect.foreign, (sum(shows(own, row) for row in rows) - 1) // 2)
-        fit = [tuple(row[name] for name in self.table.key) for row in rows if shows(foreign, row)]
+        own_ones = sum(shows(own, row) for row in self.delivery.rows) - self.dialect.lost
+        most = min(self.dialect.foreign, (own_ones - 1) // 2)
+        fit = [tuple(row[name] for name in self.table.key) for row in self.delivery.rows if shows(foreign, row)]
         return column.name, set(self.rng.sample(fit, max(0, min(most, len(fit) - 1)))), foreign
 
     def cell(self, column: Column, value: Value, foreign: NumberStyle | None = None) -> str:
@@ -310,11 +320,11 @@ class Writer:
             self.delivery.markers -= len(nullable)
         return self.fields(cells, self.dialect.junk)
 
-    def deliver(self, rows: list[dict[str, Value]]) -> Delivery:
-        """The file."""
-        d = self.dialect
+    def write(self) -> None:
+        """Write the file."""
+        d, rows = self.dialect, self.delivery.rows
         if d.foreign:
-            self.delivery.foreign_column, self.delivery.foreign, self.foreign = self.abroad(rows)
+            self.delivery.foreign_column, self.delivery.foreign, self.foreign = self.abroad()
         header = [d.header[name] for name in d.columns]
         parts = ([f"sep={d.delimiter}{d.line_end}"] if d.sep_line else []) + [
             self.record(header, (d.delimiter if d.trailing == "rows and header" else "") + d.line_end)
@@ -333,7 +343,13 @@ class Writer:
             parts[-1] = parts[-1].removesuffix(d.line_end)
         self.delivery.aside = len(places) + d.sep_line - (not parts[-1])
         self.delivery.content = packed(encoded("".join(parts), d.encoding), d, self.table)
-        return self.delivery
+
+
+def deliver(rng: random.Random, table: Table, rows: list[dict[str, Value]], dialect: Dialect) -> Delivery:
+    """Write an export in a dialect."""
+    delivery = Delivery(table, rows, dialect)
+    Writer(rng, delivery).write()
+    return delivery
 
 
 def packed(content: bytes, dialect: Dialect, table: Table) -> bytes:

@@ -54,6 +54,17 @@ def test_first_rows_decide_for_now_and_all_rows_where_those_do_not_fit(monkeypat
     assert profit(["4,810", "2", "3", "4,5"]) == NumberFormat(",", final=True)
 
 
+def test_column_of_two_kinds_stops_with_both_and_the_lines_for_either():
+    with pytest.raises(BadInputError) as stopped:
+        number_columns.of_rows(rows(["1,25", "1.5"], "profit"), PROFIT, file="money.csv")
+    error = stopped.value
+    assert (error.line, error.value) == (2, "1,25")
+    assert error.problem == (
+        "it is 1.25 with decimal comma and no number with decimal point; the column has values of both kinds"
+    )
+    assert 'if the column has decimal comma, add to settings.yaml: formats: {money: {columns: {"Прибыль": ' in error.remedy
+
+
 def test_column_with_two_readings_stops_with_place_readings_and_the_lines_for_either():
     texts = ["940", "4,810", "5,230"]
     with pytest.raises(BadInputError) as caught:

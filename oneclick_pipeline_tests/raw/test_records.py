@@ -94,3 +94,8 @@ def test_row_that_two_stray_quotes_enclose_is_not_swallowed(tmp_path, ids):
     path = tmp_path / "money.csv"
     path.write_text(f'id;Город;Прибыль\n{ids[0]};"a;5\n{ids[1]};b";6\n', encoding="utf-8")
     assert open_export(path, "money", tmp_path).lines().collect()["problem"].null_count() == 0
+
+
+def test_row_with_two_fields_of_two_lines_is_one_row():
+    content = '"first\nsecond";1;x;"first\nsecond"\n'
+    assert split(content, Shape(";", 4, 1)) == [(2, [f"first{LINE_BREAK}second", "1", "x", f"first{LINE_BREAK}second"])]
