@@ -207,7 +207,7 @@ def plain(node: Node, file: str) -> Any:  # noqa: ANN401 - what a file holds
         if name is None:
             raise wrong(file, key, "this is not a field name", remedy="write a name, as in docs/settings.md")
         if name in fields:
-            raise wrong(file, key, "it appears twice", remedy="remove one of them")
+            raise wrong(file, key, "it appears twice", remedy="keep one of them, with what both of them hold")
         fields[name] = plain(value, file)
     return fields
 

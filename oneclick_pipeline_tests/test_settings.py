@@ -251,3 +251,11 @@ def test_every_setting_is_described():
     for section in Settings.model_fields.values():
         for name, field in section.annotation.model_fields.items():
             assert field.description, name
+
+
+def test_lines_of_a_message_that_are_both_added_say_how_they_go_together(tmp_path):
+    """A run that stops for one column after another asks for two lines of `formats`."""
+    lines = [f'formats: {{campaign: {{columns: {{"{name}": {{decimal: ",", grouping: ""}}}}}}}}\n' for name in "ab"]
+    (tmp_path / "settings.yaml").write_text("".join(lines), encoding="utf-8")
+    with pytest.raises(BadInputError, match="keep one of them, with what both of them hold"):
+        Settings.load(tmp_path)

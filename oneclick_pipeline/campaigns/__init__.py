@@ -20,6 +20,7 @@ and `offer_beliefs`, and what the plan needs of single customers. Importing this
     outcomes_csv.py          reads the file of a campaign that was run elsewhere
     outcomes_csv_header.py   what its header must have
     outcomes_csv_columns.py  which columns are used, and how their texts are read
+    outcomes_csv_offers.py   spellings of one offer
     outcomes_csv_rules.py    the rules that its rows must keep
     outcomes_csv_effects.py  what its offers changed, for terminal and JSON
     pictures.py              effects over the campaigns

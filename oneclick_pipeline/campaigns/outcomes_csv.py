@@ -18,7 +18,8 @@ import polars as pl
 
 from oneclick_pipeline.campaigns import outcomes_csv_header
 from oneclick_pipeline.campaigns.outcomes_csv_columns import KEYS, is_covariate, usable
-from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL, DECLINED, RejectedRow, split
+from oneclick_pipeline.campaigns.outcomes_csv_offers import CONTROL, spellings
+from oneclick_pipeline.campaigns.outcomes_csv_rules import DECLINED, RejectedRow, as_delivered, split
 from oneclick_pipeline.contracts.schema import Column, Table
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.formats import FileFormat
@@ -49,6 +50,8 @@ class OutcomesFile:
         encoding: Encoding of the file.
         delimiter: Character between its fields.
         formats: How numbers, or yes and no, are written, by column; digits alone are left out.
+        corrected: Headers and offers that were delivered in another spelling -> how they are read.
+        set_aside: Lines that are no rows, by kind.
     """
 
     file: str
@@ -61,6 +64,8 @@ class OutcomesFile:
     encoding: str
     delimiter: str
     formats: dict[str, str]
+    corrected: dict[str, str]
+    set_aside: dict[str, int]
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -91,19 +96,25 @@ def read(path: Path, *, known: Collection[int] | None = None, written: FileForma
             seen = inspect(path, keys, Path(scratch), encoding=written.encoding, delimiter=written.delimiter)
         except HeaderError as error:
             raise outcomes_csv_header.foreign(error.columns, path) from error
-        facts = seen.facts
-        outcomes_csv_header.check(facts.header, path)
-        columns = [(f"c{i}", header) for i, header in enumerate(facts.header)]  # a header may be any text
-        texts = all_rows(seen, _layout(columns), Path(scratch))[0].sort("line").collect()
-    if texts.is_empty():
-        raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
+        spelt = outcomes_csv_header.mended(seen.facts.header)
+        columns = [(f"c{i}", spelt.get(header, header)) for i, header in enumerate(seen.facts.header)]  # a header may be any text
+        outcomes_csv_header.check([header for _, header in columns], path)
+        layout = _layout([(f"c{i}", header) for i, header in enumerate(seen.facts.header)])
+        rows, facts = all_rows(seen, layout, Path(scratch))
+        delivered = rows.sort("line").collect()
+    _check_rows(delivered, str(path))
     cells = pl.col([name for name, _ in columns]).str.strip_chars(BLANKS + INVISIBLE)
-    texts = texts.with_columns(pl.when(~cells.is_in(["", *MARKERS])).then(cells))
+    texts = delivered.with_columns(pl.when(~cells.is_in(["", *MARKERS])).then(cells))
+    empty = texts.select(pl.any_horizontal(pl.col([name for name, _ in columns]).is_null())).to_series()
+    delivered = delivered.filter(empty)
+    offer = next(name for name, header in columns if header == "offer_id")
+    offers = spellings(texts[offer])
+    texts = texts.with_columns(pl.col(offer).replace(offers)) if offers else texts
     used, ignored = usable(texts, columns, written.columns, str(path))
     outcomes = tuple(h for h in used if h not in KEYS and not is_covariate(h, used))
     if not outcomes:
         raise BadInputError(
-            "there is no outcome: no column other than the keys holds numbers, or yes and no",
+            "there is no outcome: no column other than the keys holds numbers, or yes and no" + _first_text(texts, columns),
             file=str(path),
             line=1,
             value=", ".join(facts.header),
@@ -117,11 +128,13 @@ def read(path: Path, *, known: Collection[int] | None = None, written: FileForma
         outcomes=outcomes,
         binary=binary,
         table=good.to_pandas(),
-        rejected=rejected,
+        rejected=as_delivered(rejected, delivered, columns),
         ignored=ignored,
         encoding=facts.encoding,
         delimiter=facts.delimiter,
         formats={h: str(reading) for h, reading in used.items() if reading.words or any(reading.format.marks)},
+        corrected=facts.misspelt_headers | spelt | offers,
+        set_aside={kind: count for kind, (count, _) in facts.set_aside.items()},
     )
     _check_arms(campaign)
     return campaign
@@ -134,17 +147,44 @@ def _layout(columns: list[tuple[str, str]]) -> Table:
     )
 
 
+def _check_rows(texts: pl.DataFrame, file: str) -> None:
+    """Refuse a file without a row that could be split."""
+    if texts.is_empty():
+        raise BadInputError("the file has a header but no rows", file=file, remedy="export it again")
+    if not texts["problem"].has_nulls():
+        first = texts.row(0, named=True)
+        remedy = "write as many fields on every line as in the header, and values that hold the delimiter in quotes"
+        raise _none_of(len(texts), file, RejectedRow(first["line"], None, first["excerpt"], first["problem"], remedy))
+
+
+def _none_of(rows: int, file: str, first: RejectedRow) -> BadInputError:
+    """The error for a file whose rows are all rejected."""
+    problem = f"none of the {rows:,} rows can be used; of the first: {first.problem}"
+    return BadInputError(problem, file, first.line, first.column, first.value, first.remedy)
+
+
+def _first_text(texts: pl.DataFrame, columns: list[tuple[str, str]]) -> str:
+    """What the first column that could be an outcome holds instead."""
+    for name, header in columns:
+        if header and header not in KEYS and texts[name].count():
+            return f" («{header}» holds {texts[name].drop_nulls()[0]!r})"
+    return ""
+
+
 def _check_arms(campaign: OutcomesFile) -> None:
     """Refuse a campaign in which nothing can be compared."""
     if campaign.table.empty:
-        raise BadInputError(
-            f"none of the {campaign.rows_read} rows can be used; the first: {campaign.message(campaign.rejected[0])}",
-            remedy="fix the file and import it again",
-        )
+        raise _none_of(campaign.rows_read, campaign.file, campaign.rejected[0])
     sizes = campaign.sizes
     if CONTROL not in sizes or len(sizes) == 1:
+        without = [row for row in campaign.rejected if row.column == "offer_id"]
+        left_out = (
+            f"; {len(without):,} rows name no offer, the first (line {without[0].line}) has {without[0].value!r}"
+            if without
+            else ""
+        )
         raise BadInputError(
-            "there is no control to compare with" if CONTROL not in sizes else "there are only controls",
+            ("there is no control to compare with" if CONTROL not in sizes else "there are only controls") + left_out,
             file=campaign.file,
             column="offer_id",
             value=", ".join(list(sizes)[:10]),

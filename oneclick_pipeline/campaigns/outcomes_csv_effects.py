@@ -15,7 +15,7 @@ from rich.text import Text
 from oneclick_pipeline.campaigns.estimate import Effect, estimate
 from oneclick_pipeline.campaigns.offer_effects import significant
 from oneclick_pipeline.campaigns.outcomes_csv_columns import BEFORE
-from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL
+from oneclick_pipeline.campaigns.outcomes_csv_offers import CONTROL
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.terminal import plain
 
@@ -32,6 +32,7 @@ _NOTE = (
 )
 _EXACT = "\n† Difference of two shares with an exact interval, not adjusted: few in a group have the outcome, or lack it."
 _SMALLEST_P = 0.0005
+_MOST_SPELT = 10
 _VERDICTS = {"sample_ratio_mismatch": "split broken", "nothing_varies": "nothing varies within the groups"}
 
 
@@ -103,7 +104,9 @@ def render(campaign: OutcomesFile, table: pd.DataFrame) -> Group:
     facts = Text(
         f"{campaign.rows_read:,} rows read: {len(campaign.table):,} used, {len(campaign.rejected):,} left out\n"
         f"Written in {_written(campaign)}\n"
-        f"Customers: {', '.join(f'{plain(offer)} {size:,}' for offer, size in campaign.sizes.items())}\n" + _split(table)
+        + _changed(campaign)
+        + f"Customers: {', '.join(f'{plain(offer)} {size:,}' for offer, size in campaign.sizes.items())}\n"
+        + _split(table)
     )
     grid = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
     for name in ("Offer", "Outcome"):
@@ -131,6 +134,15 @@ def _written(campaign: OutcomesFile) -> str:
     delimiter = {"\t": "tabs"}.get(campaign.delimiter, f"«{campaign.delimiter}»")
     columns = [f"{plain(header)} with {one}" for header, one in campaign.formats.items()]
     return "; ".join([f"{campaign.encoding}, {delimiter} between fields", *columns])
+
+
+def _changed(campaign: OutcomesFile) -> str:
+    """What was read in another spelling, and what was no row: a line for each, where there is any."""
+    spelt = [f"«{plain(old)}» as «{plain(new)}»" for old, new in campaign.corrected.items()]
+    aside = [f"{kind} {count:,}" for kind, count in campaign.set_aside.items()]
+    more = f", and {len(spelt) - _MOST_SPELT:,} more" if len(spelt) > _MOST_SPELT else ""
+    lines = [("Read", spelt[:_MOST_SPELT], more), ("Not counted as rows:", aside, "")]
+    return "".join(f"{name} {', '.join(parts)}{rest}\n" for name, parts, rest in lines if parts)
 
 
 def _split(table: pd.DataFrame) -> str:
@@ -174,6 +186,8 @@ def as_json(campaign: OutcomesFile, table: pd.DataFrame) -> dict[str, Any]:
         "encoding": campaign.encoding,
         "delimiter": campaign.delimiter,
         "formats": campaign.formats,
+        "corrected": campaign.corrected,
+        "set_aside": campaign.set_aside,
         "ignored_columns": campaign.ignored,
         "effects": records,
         "rejected": [asdict(row) for row in campaign.rejected],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.campaigns.outcomes_csv_columns import BEFORE, KEYS, is_covariate
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.raw.letters import match_headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,20 @@ _NEEDS = (
     "and, where it is known, what that was before, revenue_before"
 )
 _OTHER_NAMES = {  # words of headers by which other systems call the keys
-    "customer_id": {"customer", "client", "user", "buyer", "contact", "subscriber", "покупатель", "клиент", "пользователь"},
+    "customer_id": {
+        "customer",
+        "client",
+        "user",
+        "buyer",
+        "contact",
+        "subscriber",
+        "покупатель",
+        "покупателя",
+        "клиент",
+        "клиента",
+        "пользователь",
+        "пользователя",
+    },
     "offer_id": {"offer", "variant", "variation", "arm", "group", "treatment", "предложение", "группа", "вариант", "акция"},
 }
 _WORD = re.compile(r"[^\W_]+")
@@ -52,6 +66,16 @@ def _nearest(key: str, columns: Sequence[str]) -> str | None:
         return folded["id"]
     near = difflib.get_close_matches(key, list(folded), n=1, cutoff=0.6)
     return folded[near[0]] if near else None
+
+
+def mended(header: Sequence[str]) -> dict[str, str]:
+    """Headers of what an outcome was before -> the same with the outcome as its own header spells it.
+
+    >>> mended(["Spend", "spend_before"])
+    {'spend_before': 'Spend_before'}
+    """
+    matched = match_headers(header, [outcome + BEFORE for outcome in header if outcome])
+    return {delivered: right for delivered, right in matched.items() if delivered != right}
 
 
 def check(header: Sequence[str], path: Path) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import narwhals as nw
 import polars as pl
 
 from oneclick_pipeline.campaigns.outcomes_csv_columns import KEYS
+from oneclick_pipeline.campaigns.outcomes_csv_offers import CONTROL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from oneclick_pipeline.campaigns.outcomes_csv_columns import Reading
 
-CONTROL = "control"
 DECLINED = "declined"
 _LARGEST = 1e15  # beyond it a float no longer holds every whole number, and its square loses what is added
 _LONGEST_OFFER = 200
@@ -74,8 +74,8 @@ def split(
     rows = texts.select(
         "line", "problem", "excerpt", *(pl.col(reading.column.name).alias(f"={h}") for h, reading in used.items())
     )
-    read = [reading.value(nw.col(f"={h}")).alias(f"#{h}") for h, reading in numbers.items()]
-    rows = nw.from_native(rows).with_columns(read).to_native().with_columns(*_keys())
+    read = [reading.values(rows[f"={h}"]).alias(f"#{h}") for h, reading in numbers.items()]
+    rows = rows.with_columns(read).with_columns(*_keys())
     rows = rows.with_columns(pl.len().over("customer_id").alias("times"))
     rules = [
         *_rules_of_keys(known),
@@ -95,10 +95,8 @@ def split(
 
 def _keys() -> tuple[pl.Expr, pl.Expr]:
     """customer_id and offer_id: a number that is not negative, and a text."""
-    customer, offer = pl.col("#customer_id"), pl.col("=offer_id")
-    customer_id = pl.when(customer >= 0).then(customer)
-    arm = pl.when(offer.str.to_lowercase() == CONTROL).then(pl.lit(CONTROL)).otherwise(offer)
-    return customer_id.alias("customer_id"), arm.alias("offer_id")
+    customer = pl.col("#customer_id")
+    return pl.when(customer >= 0).then(customer).alias("customer_id"), pl.col("=offer_id").alias("offer_id")
 
 
 def _rules_of_keys(known: Collection[int] | None) -> Iterator[_Rule]:
@@ -130,6 +128,24 @@ def _rules_of_value(header: str, reading: Reading, outcome: bool) -> Iterator[_R
     yield _Rule(header, value.abs() > _LARGEST, "is not a possible value", remedy)
     if header == DECLINED:
         yield _Rule(header, ~value.is_in([0.0, 1.0]), "is neither 0 nor 1", "write 1 for declined, 0 for stable")
+
+
+def as_delivered(
+    rejected: Sequence[RejectedRow], texts: pl.DataFrame, columns: Iterable[tuple[str, str]]
+) -> tuple[RejectedRow, ...]:
+    """Rejected rows, those for want of a value with what was written in its place.
+
+    Args:
+        rejected: The rows.
+        texts: line, and the texts as delivered.
+        columns: Names and headers of the columns.
+    """
+    names = {header: name for name, header in columns}
+    bare = pl.Series([row.line for row in rejected if row.column and not row.value], dtype=texts.schema["line"])
+    lines = {row["line"]: row for row in texts.filter(pl.col("line").is_in(bare.implode())).iter_rows(named=True)}
+    return tuple(
+        replace(row, value=lines[row.line][names[row.column]] or "") if row.column and not row.value else row for row in rejected
+    )
 
 
 def _rejected(row: dict[str, Any], rules: list[_Rule]) -> RejectedRow:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from oneclick_pipeline import terminal
+from oneclick_pipeline.campaigns.outcomes_csv_offers import CONTROL
 from oneclick_pipeline.cli.options import QUARANTINED, HomeOption
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
@@ -58,7 +59,6 @@ def campaigns_import(
     Exit code: 0 all rows were used; 1 nothing can be read, and the message says what to do; 3 rows were left out.
     """
     from oneclick_pipeline.campaigns import outcomes_csv, outcomes_csv_effects
-    from oneclick_pipeline.campaigns.outcomes_csv_rules import CONTROL
     from oneclick_pipeline.settings import Settings
 
     home = home.absolute()

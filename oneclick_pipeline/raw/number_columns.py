@@ -63,18 +63,25 @@ def of_rows(
 
 def _of_first(first: pl.DataFrame, column: Column, *, all_rows: bool) -> NumberFormat | None:
     """The format that the first rows show; None where one of them does not fit it, so that it takes all rows to decide."""
-    import polars as pl
-
-    text, whole = first[column.name], column.kind == "int"
-    if not text.cast(pl.Int64, strict=False).has_nulls():
-        return NumberFormat(final=all_rows)
-    for mark in () if whole else MARKS:
-        if text.str.contains(_PLAIN[mark]).all() and text.str.contains(_FRACTION[mark]).sum() * SHORT > len(text):
-            return NumberFormat(mark, final=all_rows)
+    whole = column.kind == "int"
+    if (plain := of_plain(first[column.name], whole=whole)) is not None:
+        return NumberFormat(*plain.marks, final=all_rows)
     found = shapes(nw.from_native(first.lazy()), column.name)
     decision = decide(found, whole=whole)
     if isinstance(decision, NumberFormat) and is_shown_throughout(found, decision, whole=whole):
         return NumberFormat(*decision.marks, final=all_rows)
+    return None
+
+
+def of_plain(text: pl.Series, *, whole: bool) -> NumberFormat | None:
+    """The format of values that are digits, or digits with a mark before the fraction; None where it takes more to decide."""
+    import polars as pl
+
+    if not text.cast(pl.Int64, strict=False).has_nulls():
+        return NumberFormat(final=True)
+    for mark in () if whole else MARKS:
+        if text.str.contains(_PLAIN[mark]).all() and text.str.contains(_FRACTION[mark]).sum() * SHORT > len(text):
+            return NumberFormat(mark, final=True)
     return None
 
 

@@ -21,6 +21,12 @@ def test_yes_and_no_are_1_and_0(write, yes, no):
     assert (found.rejected, found.binary) == ((), ("x",))
 
 
+@pytest.mark.parametrize("no", ["нeт", "HET", "н\u00adет"])  # Latin e; all Latin; a soft hyphen
+def test_words_are_what_a_reader_sees(write, no):
+    found = campaign(write, "да", no, "дa", "нет")
+    assert found.table["x"].tolist() == [1, 0, 1, 0]
+
+
 @pytest.mark.parametrize("header", ["x", "declined"])
 def test_values_that_are_neither_are_rejected_by_name(write, header):
     text = (

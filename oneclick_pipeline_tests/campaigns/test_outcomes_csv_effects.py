@@ -111,6 +111,16 @@ def test_command_says_how_the_file_was_read(write, tmp_path):
     )
 
 
+def test_command_says_what_it_read_in_another_spelling_and_did_not_count(write, tmp_path):
+    text = GOOD.replace("offer_id", "Offer_ID").replace("2,control", "2,Control") + "Итого,,47\n"
+    result = run(write(text), "--json", tmp_path / "out.json", home=tmp_path)
+    assert "Read «Offer_ID» as «offer_id», «Control» as «control»" in result.output
+    assert "Not counted as rows: totals rows 1" in result.output
+    content = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert content["corrected"] == {"Offer_ID": "offer_id", "Control": "control"}
+    assert content["set_aside"] == {"totals rows": 1}
+
+
 def test_settings_of_the_home_say_how_numbers_are_written(write, tmp_path):
     path = write("customer_id;offer_id;x\n1;control;4,810\n2;mail;3,500\n")
     stopped = run(path, home=tmp_path)

@@ -11,6 +11,7 @@ from oneclick_pipeline.errors import BadInputError
     [
         ("user_id,variant,revenue", ["«customer_id» is missing (is it «user_id»?)", "«offer_id» is missing (is it «variant»?)"]),
         ("Клиент;Группа;Выручка", ["is it «Клиент»?", "is it «Группа»?"]),
+        ("ID клиента;Группа;Выручка", ["is it «ID клиента»?"]),
         ("ID,Campaign,revenue", ["is it «ID»?", "«offer_id» is missing."]),
         ("customer_id\toffer\trevenue", ["«offer_id» is missing (is it «offer»?)"]),
         ("customerid|offerid|revenue", ["is it «customerid»?", "is it «offerid»?"]),

@@ -61,6 +61,15 @@ def test_customer_numbers_with_a_fraction_of_zeros_are_whole(write):
     assert {(row.line, row.value) for row in found.rejected} == {(2, "1000.0"), (4, "1000")}  # one customer, on two lines
 
 
+@pytest.mark.parametrize("marker", ["-", "NULL", "#Н/Д", "none"])
+@pytest.mark.parametrize("place", range(3))
+def test_missing_value_is_shown_as_it_was_written(write, marker, place):
+    line = ["9", "voucher", "5"]
+    line[place] = marker
+    found = read(write(GOOD + ",".join(line) + "\n"))
+    assert [(row.line, row.value) for row in found.rejected] == [(6, marker)]
+
+
 def test_unknown_customers_are_left_out(write):
     found = read(write(GOOD), known=[1, 3, 4])
     assert [(row.line, row.column, row.value) for row in found.rejected] == [(3, "customer_id", "2")]

@@ -283,8 +283,9 @@ def test_pictures_are_inside_the_metadata(instance, asset, entry):
 
 def test_raw_metadata_says_what_was_detected(instance):
     money = materialization(instance, "money").asset_materialization.metadata
-    detected = {name: money[name].value for name in ("encoding", "delimiter", "decimal mark", "line end")}
-    assert detected == {"encoding": "utf-8", "delimiter": ";", "decimal mark": ",", "line end": "CRLF"}
+    detected = {name: money[name].value for name in ("encoding", "delimiter", "numbers", "line end")}
+    numbers = "id: no fraction; Прибыль: decimal comma"
+    assert detected == {"encoding": "utf-8", "delimiter": ";", "numbers": numbers, "line end": "CRLF"}
 
 
 def test_everything_written_lies_in_the_home(finished):

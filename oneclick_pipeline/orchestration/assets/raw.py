@@ -73,7 +73,7 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                     "rows that are not plain (in this table)": staged.rows,
                     "container": facts.container,
                     "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
-                    "delimiter": facts.delimiter,
+                    "delimiter": "tab" if facts.delimiter == "\t" else facts.delimiter,
                     "numbers": "; ".join(f"{source[name].header}: {one}" for name, one in facts.formats.items()),
                     "line end": facts.line_end,
                     "rewritten before splitting": facts.rewritten,
