@@ -68,9 +68,10 @@ def prepare_instance(home: Path) -> Path:
     try:
         permissions.prepare(home)
         folder.mkdir(parents=True, exist_ok=True)
-        _configure(dagster_config(home))
-        if postgres.given() is None:  # PostgreSQL has a lock of its own, see `storage`
-            _make_databases(folder)
+        with FileLock(folder / ".lock"):  # two programs that start at the same time would race
+            _configure(dagster_config(home))
+            if postgres.given() is None and not (folder / "history").exists():  # PostgreSQL: see `storage`
+                dg.DagsterInstance.from_config(str(folder)).dispose()
     except OSError as error:
         raise of_the_machine(error, home) or BadInputError(
             f"the home cannot be written: {error.strerror}",
@@ -107,13 +108,6 @@ def _of_today(text: str) -> str:
     for old, new in _MODULES.items():
         text = re.sub(rf"{re.escape(old)}\b", new, text)
     return text
-
-
-def _make_databases(folder: Path) -> None:
-    """Make Dagster's SQLite databases, where there are none: two programs that start at the same time would race."""
-    with FileLock(folder / ".lock"):
-        if not (folder / "history").exists():
-            dg.DagsterInstance.from_config(str(folder)).dispose()
 
 
 def check_storage(config: Path) -> None:

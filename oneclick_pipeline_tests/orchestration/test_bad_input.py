@@ -169,7 +169,7 @@ def test_customers_who_lost_a_row_are_kept_with_the_files_named(damaged):
 def with_bad_money(home, rows):
     """Break the first rows of money.csv and clean again."""
     lines = GOOD["money"].splitlines()
-    lines[1 : 1 + rows] = [f"{line.split(';')[0]};?" for line in lines[1 : 1 + rows]]
+    lines[1 : 1 + rows] = [f"{line.split(';')[0]};x" for line in lines[1 : 1 + rows]]
     lines[-1] = lines[-1].replace("100;", "100x;")
     (home / "raw" / MONTH / "money.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return materialize(home, selection=["money", *CLEAN, "rejected_rows", "corrections"])
@@ -181,7 +181,7 @@ def test_too_many_bad_rows_stop_the_run_and_leave_the_former_tables(copy):
     assert not result.success
     message = told(result)
     assert "too many rows were rejected (limit 5.0%): money.csv: 6 of 100 rows (6.0%)" in message
-    assert "5 x money.csv, column «Прибыль»: is not a number\n    line 2: '?'\n    line 3: '?'" in message
+    assert "5 x money.csv, column «Прибыль»: is not a number\n    line 2: 'x'\n    line 3: 'x'" in message
     assert "1 x money.csv, column «id»: is not an integer\n    line 101: '100x'" in message
     assert "raise cleaning.max_rejected_share in settings.yaml" in message
     assert digests(copy, [*CLEAN, "customer_features"]) == before

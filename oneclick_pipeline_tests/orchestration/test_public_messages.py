@@ -58,7 +58,10 @@ def test_place_names_what_contracts_know_alone(folder, name, column):
     ("message", "rule"),
     [
         ("the column is missing", "the column is missing"),
-        ("the column is missing (has «ZZZ4711» taken its place?)", "the column is missing (has «…» taken its place?)"),
+        (
+            "the column is missing (has «ZZZ4711» taken its place? In it, letter 3 is Latin Z (U+005A))",
+            "the column is missing (has «…» taken its place? In it, …)",
+        ),
         ("the month 2026-10 is outside the graph", "the month … is outside the graph"),
         ("profit breaks its contract: [('profit', 'x', 4711)]", "profit breaks its contract: …"),
         ("ZZZ4711", None),

@@ -3,14 +3,17 @@
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.orchestration.automation import snapshots
+from oneclick_pipeline.orchestration.instance import prepare_instance
 from oneclick_pipeline.raw.facts import read_facts
 from oneclick_pipeline.tracking import Tracking
 from oneclick_pipeline_tests.orchestration.homes import MONTH, SAMPLE, digests, files, instance_of, new_home, run
@@ -69,6 +72,18 @@ def test_two_processes_make_the_databases_of_dagster_once(tmp_path):
     errors = [racer.communicate(timeout=120)[1] for racer in racers]
     assert [racer.returncode for racer in racers] == [0, 0, 0], errors
     assert (tmp_path / "dagster" / "history" / "runs.db").exists()
+
+
+def test_configuration_is_written_by_one_process_at_a_time(tmp_path):
+    (tmp_path / "dagster").mkdir()
+    with ThreadPoolExecutor() as pool:
+        with FileLock(tmp_path / "dagster" / ".lock"):
+            preparing = pool.submit(prepare_instance, tmp_path)
+            with pytest.raises(TimeoutError):
+                preparing.result(timeout=1)
+            assert not (tmp_path / "dagster" / "dagster.yaml").exists()
+        preparing.result(timeout=60)
+    assert (tmp_path / "dagster" / "dagster.yaml").exists()
 
 
 @pytest.mark.soak

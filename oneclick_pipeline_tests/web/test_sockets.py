@@ -147,7 +147,7 @@ def test_connection_that_was_left_is_not_that_of_the_next_one_from_its_port(monk
     if lookup == "_owners_now":
         monkeypatch.setattr(sockets, "_asked", lambda *_: None)
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as victim:
-        peer = socket.create_connection(server.getsockname())
+        peer = socket.create_connection(server.getsockname(), source_address=("127.0.0.2", 0))  # where nobody else is
         with closing(server.accept()[0]) as ours:
             peer.sendall(b"a request that is still to be read")
 
@@ -155,7 +155,7 @@ def test_connection_that_was_left_is_not_that_of_the_next_one_from_its_port(monk
                 port = peer.getsockname()[1]
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 peer.close()
-                victim.bind(("127.0.0.1", port))
+                victim.bind(("127.0.0.2", port))
                 victim.connect(server.getsockname())
 
             if moment == "before":
