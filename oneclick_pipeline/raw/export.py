@@ -13,6 +13,7 @@ from oneclick_pipeline.engine import files
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw import number_columns
 from oneclick_pipeline.raw.facts import inspect, read_facts, sha256
+from oneclick_pipeline.raw.missing import markers_of
 from oneclick_pipeline.raw.splitting import plain_rows, split
 
 if TYPE_CHECKING:
@@ -112,8 +113,10 @@ def open_export(
     if not facts.plain_rows and odd_rows.head(1).collect().is_empty():
         raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
     export = Export(path, facts, odd_rows)
-    decided = number_columns.of_rows(nw.from_native(export.lines()), table, formats, str(path))
-    return replace(export, facts=replace(facts, formats=decided))
+    lines = nw.from_native(export.lines())
+    decided = number_columns.of_rows(lines, table, formats, str(path))
+    markers = markers_of(lines.head(number_columns.FIRST_ROWS), table)
+    return replace(export, facts=replace(facts, formats=decided, missing_markers=markers))
 
 
 def all_rows(seen: Inspection, table: Table, scratch: Path, *, but_in_place: bool = False) -> tuple[pl.LazyFrame, FileFacts]:

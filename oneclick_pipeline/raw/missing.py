@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.raw.letters import BLANKS, INVISIBLE
+
 if TYPE_CHECKING:
     import narwhals as nw
+
+    from oneclick_pipeline.contracts.schema import Table
 
 _SPELLINGS = (
     # dashes, alone or drawn as a line
@@ -24,6 +28,16 @@ MARKERS = tuple(
     dict.fromkeys((*_SPELLINGS, *map(str.upper, _SPELLINGS), *map(str.capitalize, _SPELLINGS), "NaN", "-NaN", "+NaN", "NaT"))
 )
 """Texts, without surrounding blanks, that stand for a missing value."""
+
+
+def markers_of(rows: nw.LazyFrame, table: Table) -> dict[str, int]:
+    """How often each column has each marker among some rows: `header: marker` -> count."""
+    texts, counts = rows.select(table.names).collect().to_polars(), {}
+    for column in table.columns:
+        cells = texts[column.name].str.strip_chars(BLANKS + INVISIBLE)
+        for marker, times in sorted(cells.filter(cells.is_in(MARKERS)).value_counts().iter_rows()):
+            counts[f"{column.header}: {marker}"] = int(times)
+    return counts
 
 
 def is_marker(text: nw.Expr) -> nw.Expr:

@@ -25,6 +25,14 @@ from oneclick_pipeline_tests.conftest import export_text, market_row
 TEXT = export_text()
 
 
+def test_markers_of_missing_values_are_counted(tmp_path):
+    path = tmp_path / "money.csv"
+    path.write_text("id;Прибыль\n1;-\n2; NULL \n3;2,5\n4;-\n", encoding="utf-8")
+    facts = stage.open_export(path, "money", tmp_path).facts
+    assert facts.missing_markers == {"Прибыль: -": 2, "Прибыль: NULL": 1}
+    assert FileFacts.from_json(facts.to_json()) == facts
+
+
 def read(tmp_path, content, file="market_money"):
     path = tmp_path / f"{file}.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -15,7 +15,8 @@ from oneclick_pipeline.orchestration.asset_specs import code_version, table_asse
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.raw.export import open_export, reopen, rows, unchanged
-from oneclick_pipeline.raw.number_columns import of_settings
+from oneclick_pipeline.raw.facts import FileFacts
+from oneclick_pipeline.raw.number_columns import FIRST_ROWS, of_settings
 
 
 def _delivered(home: Path, month: str, file: str) -> Path:
@@ -35,6 +36,26 @@ def _delivered(home: Path, month: str, file: str) -> Path:
             remedy="keep the right one and remove the other",
         )
     return path
+
+
+def _written(facts: FileFacts, source: Table) -> dict[str, Any]:
+    """How the file was written, and what was decided about it."""
+    missing = (f"{marker}, {times} times" for marker, times in facts.missing_markers.items())
+    no_rows = (f"{kind}: {times}, the first is line {first}" for kind, (times, first) in facts.set_aside.items())
+    return {
+        "sha256": facts.sha256,
+        "bytes": facts.size,
+        "container": facts.container,
+        "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
+        "delimiter": "tab" if facts.delimiter == "\t" else facts.delimiter,
+        "numbers": "; ".join(f"{source[name].header}: {one}" for name, one in facts.formats.items()),
+        f"missing values in the first {FIRST_ROWS:,} rows": "; ".join(missing),
+        "line end": facts.line_end,
+        "rewritten before splitting": facts.rewritten,
+        "lines that are no rows": "; ".join(no_rows),
+        "columns": ", ".join(facts.header),
+        "columns in another spelling": ", ".join(facts.misspelt_headers),
+    }
 
 
 def _raw_asset(source: Table) -> dg.AssetsDefinition:
@@ -67,21 +88,9 @@ def _raw_asset(source: Table) -> dg.AssetsDefinition:
                 ],
                 metadata={
                     "file": dg.MetadataValue.path(path),
-                    "sha256": facts.sha256,
-                    "bytes": facts.size,
                     "rows of the file": lines,
                     "rows that are not plain (in this table)": staged.rows,
-                    "container": facts.container,
-                    "encoding": facts.encoding + (" with byte order mark" if facts.byte_order_mark else ""),
-                    "delimiter": "tab" if facts.delimiter == "\t" else facts.delimiter,
-                    "numbers": "; ".join(f"{source[name].header}: {one}" for name, one in facts.formats.items()),
-                    "line end": facts.line_end,
-                    "rewritten before splitting": facts.rewritten,
-                    "lines that are no rows": "; ".join(
-                        f"{kind}: {times}, the first is line {first}" for kind, (times, first) in facts.set_aside.items()
-                    ),
-                    "columns": ", ".join(facts.header),
-                    "columns in another spelling": ", ".join(facts.misspelt_headers),
+                    **_written(facts, source),
                 },
                 data_version=facts.sha256,
             )
