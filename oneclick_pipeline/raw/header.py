@@ -152,7 +152,8 @@ def _check_fractions(names: Sequence[str], rows: list[Record], path: Path) -> No
     named = _named(names)
     for row in rows:
         *_, number, behind = ["", "", *(row.fields or [])[: named + 1]]
-        if len(row.fields or []) > named < len(names) and behind.strip()[:1].isdigit() and "," not in number:
+        digits = behind.strip()[:1].isdigit() and not {",", "."}.intersection(behind)
+        if len(row.fields or []) > named < len(names) and digits and "," not in number:
             raise BadInputError(
                 f"the digits behind «{names[named - 1]}» have no header: they may be another column, or the fraction of a "
                 f"number with a decimal comma, {number.strip()},{behind.strip()}",

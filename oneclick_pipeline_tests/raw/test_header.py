@@ -167,3 +167,8 @@ def test_two_headers_that_look_like_the_same_column_are_refused(write, tmp_path)
 def test_column_beside_the_one_it_looks_like_is_an_extra_column(write, tmp_path):
     _, facts = read(write("money", "id,Прибыль,ПРИБЫЛЬ\n1,2,3\n"), "money", tmp_path)
     assert (facts.header, facts.extra_columns) == (("id", "Прибыль", "ПРИБЫЛЬ"), ("ПРИБЫЛЬ",))
+
+
+def test_number_with_a_mark_is_no_fraction_of_the_one_before_it(tmp_path):
+    frame, _ = as_read(tmp_path, 'id,Прибыль,\n1,2,"1,5"\n3,4,7.5\n')
+    assert frame["profit"].to_list() == ["2", "4"]
