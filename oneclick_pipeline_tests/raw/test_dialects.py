@@ -130,6 +130,14 @@ def is_right_to_stop(delivery: Delivery, uncertain: Collection[str], error: BadI
     return delivery.name in text and "formats:" in text and (sound or is_ambiguous(delivery, uncertain, error.column, text))
 
 
+def is_fraction_or_column(delivery: Delivery, error: BadInputError) -> bool:
+    """Whether digits behind the last column that has a name stop the run: between commas they may be its fraction."""
+    dialect = delivery.dialect
+    named = [name for name in dialect.columns if dialect.header[name].strip()]
+    last = [column for column in delivery.table.columns if column.name == named[-1] and column.type.is_number]
+    return dialect.delimiter == "," and bool(last) and named[-1] != dialect.columns[-1] and "have no header" in error.problem
+
+
 def verdict(delivery: Delivery, scratch: Path) -> list[str]:
     """What is wrong with how a delivery is read, with and without settings that say how it is written."""
     path, uncertain = scratch / delivery.name, uncertain_columns(delivery)
@@ -137,6 +145,8 @@ def verdict(delivery: Delivery, scratch: Path) -> list[str]:
     try:
         wrong = list(problems(delivery, uncertain, *read_and_clean(path, delivery.table, scratch)))
     except BadInputError as error:
+        if is_fraction_or_column(delivery, error):
+            return []
         wrong = [] if is_right_to_stop(delivery, uncertain, error) else [f"stopped, uncertain are {uncertain}: {error}"]
     try:
         given = problems(delivery, (), *read_and_clean(path, delivery.table, scratch, settings_of(delivery)))
