@@ -30,9 +30,11 @@ from oneclick_pipeline.raw.letters import BLANKS, INVISIBLE
 from oneclick_pipeline.raw.missing import MARKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     import pandas as pd
+
+    from oneclick_pipeline.raw.facts import FileFacts
 
 
 @dataclass(frozen=True)
@@ -90,18 +92,9 @@ def read(path: Path, *, known: Collection[int] | None = None, written: FileForma
             used, no control, or only controls; if its numbers can be read in two ways.
     """
     written = written or FileFormat()
-    keys = _layout([(name, name) for name in KEYS])
     with unchanged(path), tempfile.TemporaryDirectory() as scratch:
-        try:
-            seen = inspect(path, keys, Path(scratch), encoding=written.encoding, delimiter=written.delimiter)
-        except HeaderError as error:
-            raise outcomes_csv_header.foreign(error.columns, path) from error
-        spelt = outcomes_csv_header.mended(seen.facts.header)
-        columns = [(f"c{i}", spelt.get(header, header)) for i, header in enumerate(seen.facts.header)]  # a header may be any text
-        outcomes_csv_header.check([header for _, header in columns], path)
-        layout = _layout([(f"c{i}", header) for i, header in enumerate(seen.facts.header)])
-        rows, facts = all_rows(seen, layout, Path(scratch))
-        delivered = rows.sort("line").collect()
+        delivered, facts, spelt = _delivered(path, written, Path(scratch))
+    columns = [(f"c{i}", spelt.get(header, header)) for i, header in enumerate(facts.header)]
     _check_rows(delivered, str(path))
     cells = pl.col([name for name, _ in columns]).str.strip_chars(BLANKS + INVISIBLE)
     texts = delivered.with_columns(pl.when(~cells.is_in(["", *MARKERS])).then(cells))
@@ -140,11 +133,23 @@ def read(path: Path, *, known: Collection[int] | None = None, written: FileForma
     return campaign
 
 
-def _layout(columns: list[tuple[str, str]]) -> Table:
-    """Columns (name, header) of texts, as the raw stage takes them."""
-    return Table(
-        "outcomes", "campaigns", "", tuple(Column(name, "str", "", header=header) for name, header in columns), file="campaign"
-    )
+def _delivered(path: Path, written: FileFormat, scratch: Path) -> tuple[pl.DataFrame, FileFacts, dict[str, str]]:
+    """The rows as texts under c0, c1 and so on, since a header may be any text; the facts; headers in another spelling."""
+    try:
+        seen = inspect(path, _layout(KEYS, KEYS), scratch, encoding=written.encoding, delimiter=written.delimiter)
+    except HeaderError as error:
+        raise outcomes_csv_header.foreign(error.columns, path) from error
+    headers = seen.facts.header
+    spelt = outcomes_csv_header.mended(headers)
+    outcomes_csv_header.check([spelt.get(header, header) for header in headers], path)
+    rows, facts = all_rows(seen, _layout([f"c{i}" for i in range(len(headers))], headers), scratch)
+    return rows.sort("line").collect(), facts, spelt
+
+
+def _layout(names: Sequence[str], headers: Sequence[str]) -> Table:
+    """Columns of texts, as the raw stage takes them."""
+    columns = tuple(Column(name, "str", "", header=header) for name, header in zip(names, headers, strict=True))
+    return Table("outcomes", "campaigns", "", columns, file="campaign")
 
 
 def _check_rows(texts: pl.DataFrame, file: str) -> None:

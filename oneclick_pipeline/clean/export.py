@@ -63,6 +63,16 @@ def _without(frame: nw.LazyFrame, lines: list[int]) -> nw.LazyFrame:
     return frame.filter(~nw.col("line").is_in(lines)) if lines else frame
 
 
+def _readings(raw: nw.LazyFrame, table: Table, formats: Formats, compute: Compute) -> list[Reading]:
+    """The rows as values; read again where a late value shows that the first ones misled about how a column is written."""
+    parts = _read(raw, table, formats, compute)
+    if otherwise := [name for part in parts for name in part.otherwise]:
+        decided = {**formats, **{name: number_columns.of_all_rows(raw, table, table[name]) for name in otherwise}}
+        if any(decided[name].marks != formats[name].marks for name in otherwise):
+            parts = _read(raw, table, decided, compute)
+    return with_one_spelling(parts, table)
+
+
 def _read(raw: nw.LazyFrame, table: Table, formats: Formats, compute: Compute) -> list[Reading]:
     """Read all rows: the cheap way, and those with care that may be read wrongly that way."""
     quick = read_quickly(raw, table, formats, compute)
@@ -95,13 +105,7 @@ def clean_export(
     Raises:
         BadInputError: If the numbers of a column can be read in two ways.
     """
-    formats = number_columns.of_rows(raw, table, facts.formats if facts else None)
-    parts = _read(raw, table, formats, compute)
-    if otherwise := [name for part in parts for name in part.otherwise]:
-        decided = formats | {name: number_columns.of_all_rows(raw, table, table[name]) for name in otherwise}
-        if any(decided[name].marks != formats[name].marks for name in otherwise):
-            parts, formats = _read(raw, table, decided, compute), decided
-    parts = with_one_spelling(parts, table)
+    parts = _readings(raw, table, number_columns.of_rows(raw, table, facts.formats if facts else None), compute)
     repairable = [c for c in table.columns if c.repairable]
     names = ["line", "bad", *table.names, *(f"text_{c.name}" for c in repairable)]
     types = parts[0].frame.collect_schema()  # words may be categories

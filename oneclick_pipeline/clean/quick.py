@@ -16,6 +16,7 @@ import narwhals as nw
 from oneclick_pipeline.clean.reading import Reading
 from oneclick_pipeline.clean.texts import is_kept, stripped
 from oneclick_pipeline.clean.words import is_word, right_spellings
+from oneclick_pipeline.raw.number_columns import FIRST_ROWS
 from oneclick_pipeline.raw.numbers import INTEGERS_END, integer, number, quick_integer, quick_number
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from oneclick_pipeline.clean.rules import Formats
     from oneclick_pipeline.contracts.schema import Column, Table
     from oneclick_pipeline.raw.number_formats import NumberFormat
-
-_FIRST_ROWS = 20_000
 
 
 def _doubts(column: Column) -> list[nw.Expr]:
@@ -56,7 +55,7 @@ def read_quickly(raw: nw.LazyFrame, table: Table, formats: Formats, compute: Com
     if not isinstance(native, pl.LazyFrame) or any(c.kind in ("str", "bool") and not is_word(c) for c in table.columns):
         return None
     vocabularies = replace(table, columns=tuple(c for c in table.columns if is_word(c)))
-    texts = stripped(nw.from_native(native.select(vocabularies.names).head(_FIRST_ROWS).collect().lazy()), vocabularies)
+    texts = stripped(nw.from_native(native.select(vocabularies.names).head(FIRST_ROWS).collect().lazy()), vocabularies)
     columns: list[pl.Expr] = []
     words: dict[str, dict[int, tuple[str, str | None]]] = {}
     for c in table.columns:

@@ -114,9 +114,9 @@ def open_export(
         raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
     export = Export(path, facts, odd_rows)
     lines = nw.from_native(export.lines())
-    decided = number_columns.of_rows(lines, table, formats, str(path))
-    markers = markers_of(lines.head(number_columns.FIRST_ROWS), table)
-    return replace(export, facts=replace(facts, formats=decided, missing_markers=markers))
+    first = number_columns.first_rows(lines)
+    decided = number_columns.of_rows(lines, table, formats, str(path), first)
+    return replace(export, facts=replace(facts, formats=decided, first_markers=markers_of(first, table)))
 
 
 def all_rows(seen: Inspection, table: Table, scratch: Path, *, but_in_place: bool = False) -> tuple[pl.LazyFrame, FileFacts]:

@@ -48,7 +48,7 @@ class FileFacts:
         header_lines: Lines up to the first row.
         misspelt_headers: Headers that were delivered in another spelling -> the contract's.
         set_aside: Lines that are no rows, by kind: how many, and the line of the first.
-        missing_markers: `header: marker` of missing values among the first rows -> how often.
+        first_markers: `header: marker` of missing values among the first rows -> how often.
         formats: How the numbers of a column are written, by the column's name; empty: not recorded.
     """
 
@@ -70,7 +70,7 @@ class FileFacts:
     header_lines: int = 1
     misspelt_headers: dict[str, str] = field(default_factory=dict)
     set_aside: dict[str, tuple[int, int]] = field(default_factory=dict)
-    missing_markers: dict[str, int] = field(default_factory=dict)
+    first_markers: dict[str, int] = field(default_factory=dict)
     formats: dict[str, NumberFormat] = field(default_factory=dict)
 
     def to_json(self) -> str:

@@ -8,6 +8,7 @@ from oneclick_pipeline.raw.letters import BLANKS, INVISIBLE
 
 if TYPE_CHECKING:
     import narwhals as nw
+    import polars as pl
 
     from oneclick_pipeline.contracts.schema import Table
 
@@ -30,11 +31,11 @@ MARKERS = tuple(
 """Texts, without surrounding blanks, that stand for a missing value."""
 
 
-def markers_of(rows: nw.LazyFrame, table: Table) -> dict[str, int]:
+def markers_of(rows: pl.DataFrame, table: Table) -> dict[str, int]:
     """How often each column has each marker among some rows: `header: marker` -> count."""
-    texts, counts = rows.select(table.names).collect().to_polars(), {}
+    counts = {}
     for column in table.columns:
-        cells = texts[column.name].str.strip_chars(BLANKS + INVISIBLE)
+        cells = rows[column.name].str.strip_chars(BLANKS + INVISIBLE)
         for marker, times in sorted(cells.filter(cells.is_in(MARKERS)).value_counts().iter_rows()):
             counts[f"{column.header}: {marker}"] = int(times)
     return counts

@@ -10,7 +10,7 @@ import narwhals as nw
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.raw import letters
 from oneclick_pipeline.raw.number_formats import MARKS, SHORT, NumberFormat, Shape, decide, is_shown_throughout
-from oneclick_pipeline.raw.numbers import APOSTROPHES, BLANKS, LIKE_A_NUMBER, number, unsigned
+from oneclick_pipeline.raw.numbers import APOSTROPHES, LIKE_A_NUMBER, SPACES, number, unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,8 +37,17 @@ def of_settings(columns: Mapping[str, ColumnFormat], table: Table) -> dict[str, 
     }
 
 
+def first_rows(rows: nw.LazyFrame) -> pl.DataFrame:
+    """The rows by which a column is judged first."""
+    return rows.head(FIRST_ROWS).collect().to_polars()
+
+
 def of_rows(
-    rows: nw.LazyFrame, table: Table, given: Mapping[str, NumberFormat] | None = None, file: str = ""
+    rows: nw.LazyFrame,
+    table: Table,
+    given: Mapping[str, NumberFormat] | None = None,
+    file: str = "",
+    first: pl.DataFrame | None = None,
 ) -> dict[str, NumberFormat]:
     """The format of every column of numbers.
 
@@ -47,6 +56,7 @@ def of_rows(
         table: Contract of the table that they become.
         given: Formats that are known.
         file: The export, for messages.
+        first: The first of the rows, where they were read already.
 
     Raises:
         BadInputError: If a column can be read in two ways.
@@ -55,7 +65,8 @@ def of_rows(
     columns = [c for c in table.columns if c.type.is_number and c.name not in formats]
     if not columns:
         return formats
-    first = rows.select("line", *(c.name for c in columns)).head(FIRST_ROWS).collect().to_polars()
+    if first is None:
+        first = first_rows(rows.select("line", *(c.name for c in columns)))
     for c in columns:
         formats[c.name] = _of_first(first, c, all_rows=len(first) < FIRST_ROWS) or of_all_rows(rows, table, c, file)
     return formats
@@ -119,7 +130,7 @@ def shapes(rows: nw.LazyFrame, name: str) -> list[Shape]:
     """The shapes of a column's numbers; texts that are none in any format are left out."""
     text = nw.col(name).str.strip_chars(letters.BLANKS + letters.INVISIBLE)  # all that `clean.texts` strips: what is read counts
     digits = unsigned(nw.col(name))
-    shape = digits.str.replace_all("[eE].*", "e").str.replace_all(f"[{BLANKS}]", " ").str.replace_all(f"[{APOSTROPHES}]", "'")
+    shape = digits.str.replace_all("[eE].*", "e").str.replace_all(f"[{SPACES}]", " ").str.replace_all(f"[{APOSTROPHES}]", "'")
     keys = {
         "text": shape.str.replace_all("[0-9]{4,}", "9999").str.replace_all("[0-8]", "9"),
         "zero": digits.str.starts_with("0"),

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 INTEGERS_END = 10**18
 """Integers have at most 18 digits, so that every engine holds them."""
 
-BLANKS = " \u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
+SPACES = " \u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
 """Blanks that may stand between thousands."""
 APOSTROPHES = "'\u2019\u2018\u02bc\u00b4`\u2032"
 """Apostrophes that may."""
 
 _MINUS = "[\\-\u2010-\u2013\u2212]"
-_BLANK = f"[{BLANKS}]*"
+_BLANK = f"[{SPACES}]*"
 _CURRENCY = "(?:[₽$€]|[рР](?:[уУ][бБ])?\\.?|[rR][uU][bBrR]|[uU][sS][dD]|[eE][uU][rR])"
-_GROUPING = {"": "", ".": "\\.", ",": ",", " ": f"[{BLANKS}]", "'": f"[{APOSTROPHES}]"}
+_GROUPING = {"": "", ".": "\\.", ",": ",", " ": f"[{SPACES}]", "'": f"[{APOSTROPHES}]"}
 _DECIMAL = {"": "", ".": "\\.", ",": ","}
 _EXPONENT = "(?:[eE][+\\-]?[0-9]+)?"
 _NEGATIVE = f"(?:^|[^eE]){_MINUS}|\\("
@@ -53,8 +53,8 @@ def _written(body: str, unit: str, signed: str = "") -> str:
     return f"(?:{before}|{behind}|{around})"
 
 
-_LOOSE = f"[0-9.,{BLANKS}{APOSTROPHES}]*[0-9]"
-LIKE_A_NUMBER = f"^{_written(f'{_LOOSE}[.,{BLANKS}{APOSTROPHES}]*{_EXPONENT}', f'{_CURRENCY}|%', _LOOSE + _EXPONENT)}$"
+_LOOSE = f"[0-9.,{SPACES}{APOSTROPHES}]*[0-9]"
+LIKE_A_NUMBER = f"^{_written(f'{_LOOSE}[.,{SPACES}{APOSTROPHES}]*{_EXPONENT}', f'{_CURRENCY}|%', _LOOSE + _EXPONENT)}$"
 """What is a number in some format, and little else."""
 OPEN = f"^{_written('[1-9][0-9]{0,2}[.,][0-9]{3}', _CURRENCY + '|%')}$"
 """A number that a mark groups or that has a fraction, for all that can be seen of it."""
@@ -83,12 +83,12 @@ def _integer_pattern(decimal: str, grouping: str) -> str:
 def unsigned(text: nw.Expr) -> nw.Expr:
     """A number without sign, currency and percent sign, and without the blanks around them."""
     inner = text.str.replace_all(f"{_CURRENCY}|[()%]", "")
-    return inner.str.replace_all(f"^[+{BLANKS}\\-\u2010-\u2013\u2212]+|[{BLANKS}\\-\u2010-\u2013\u2212]+$", "")
+    return inner.str.replace_all(f"^[+{SPACES}\\-\u2010-\u2013\u2212]+|[{SPACES}\\-\u2010-\u2013\u2212]+$", "")
 
 
 def _digits(text: nw.Expr, format: NumberFormat) -> nw.Expr:  # noqa: A002 - the word for it
     """Digits and a decimal point: what engines read."""
-    digits = unsigned(text).str.replace_all(f"[{BLANKS}{APOSTROPHES}]", "")
+    digits = unsigned(text).str.replace_all(f"[{SPACES}{APOSTROPHES}]", "")
     if format.grouping in (".", ","):
         digits = digits.str.replace_all(format.grouping, "", literal=True)
     return digits.str.replace_all(",", ".", literal=True) if format.decimal == "," else digits

@@ -175,7 +175,7 @@ def test_clean_word_with_a_digit_or_sign_more_is_another_word(cleaned, column, t
 )
 @pytest.mark.parametrize("first", [1, 100])
 def test_clean_new_category_has_one_spelling(cleaned, monkeypatch, texts, categories, first):
-    monkeypatch.setattr(quick, "_FIRST_ROWS", first)
+    monkeypatch.setattr(quick, "FIRST_ROWS", first)
     lines = [market_row(i, favourite_category=text) for i, text in enumerate(texts)]
     result = cleaned(CUSTOMERS, market(*lines))
     assert result.table.sort("customer_id").collect()["favourite_category"].to_list() == categories
@@ -395,7 +395,7 @@ def raw_tables(draw):
 )
 def test_clean_reads_the_cheap_way_what_it_reads_with_care(monkeypatch, month, first):
     source, texts = month
-    monkeypatch.setattr(quick, "_FIRST_ROWS", first)
+    monkeypatch.setattr(quick, "FIRST_ROWS", first)
     frame = pl.DataFrame(texts, schema=dict.fromkeys(source.names, pl.String), orient="row").with_row_index("line", offset=2)
     nothing = [pl.lit(None, pl.String).alias(name) for name in ("problem", "excerpt")]
     lazy = nw.from_native(frame.with_columns(pl.col("line").cast(pl.Int64), *nothing).lazy())

@@ -29,7 +29,7 @@ def test_markers_of_missing_values_are_counted(tmp_path):
     path = tmp_path / "money.csv"
     path.write_text("id;Прибыль\n1;-\n2; NULL \n3;2,5\n4;-\n", encoding="utf-8")
     facts = stage.open_export(path, "money", tmp_path).facts
-    assert facts.missing_markers == {"Прибыль: -": 2, "Прибыль: NULL": 1}
+    assert facts.first_markers == {"Прибыль: -": 2, "Прибыль: NULL": 1}
     assert FileFacts.from_json(facts.to_json()) == facts
 
 

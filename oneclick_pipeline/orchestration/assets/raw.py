@@ -40,7 +40,7 @@ def _delivered(home: Path, month: str, file: str) -> Path:
 
 def _written(facts: FileFacts, source: Table) -> dict[str, Any]:
     """How the file was written, and what was decided about it."""
-    missing = (f"{marker}, {times} times" for marker, times in facts.missing_markers.items())
+    missing = (f"{marker}, {times} times" for marker, times in facts.first_markers.items())
     no_rows = (f"{kind}: {times}, the first is line {first}" for kind, (times, first) in facts.set_aside.items())
     return {
         "sha256": facts.sha256,
