@@ -101,3 +101,11 @@ def test_bytes_that_do_not_belong_spoil_their_own_cell_only(tmp_path):
     )
     frame, _ = read(path, "money", tmp_path)
     assert [row[0] for row in frame.sort("line").collect().select("customer_id").rows()] == ["1", "2", "4"]
+
+
+@pytest.mark.parametrize("foreign", ["🏠", "\u2028", "\ufffd", "−"])
+def test_character_that_cp1251_lacks_spoils_no_other_cell_of_its_line(foreign):
+    assert (
+        decode(f"{'да'.encode().decode('cp1251')};{foreign};{'нет'.encode().decode('cp1251')}".encode(), DOUBLE)
+        == f"да;{foreign};нет"
+    )
