@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import narwhals as nw
@@ -50,6 +51,20 @@ class Export:
             return self.odd_rows
         plain = plain_rows(self.path, _source(self.facts.file), self.facts, self.facts.not_plain)
         return pl.concat([plain, self.odd_rows]) if self.facts.not_plain else plain
+
+    def first_lines(self, most: int) -> pl.DataFrame:
+        """The first of `lines`, at most so many."""
+        if not self.facts.plain_rows:
+            return self.odd_rows.head(most).collect()
+        lines = self.facts.header_lines + self.facts.plain_rows + len(self.facts.not_plain)
+        size = self.facts.size * 2 * (most + len(self.facts.not_plain)) // lines
+        with self.path.open("rb") as file:  # Polars needs four times as long to find where they end in a large file
+            head = file.read(size)
+        if len(head) == self.facts.size:
+            return self.lines().head(most).collect()
+        plain = plain_rows(BytesIO(head[: head.rfind(b"\n") + 1]), _source(self.facts.file), self.facts, self.facts.not_plain)
+        first = plain.head(most).collect()
+        return first if len(first) == most else self.lines().head(most).collect()
 
     def broken(self) -> int:
         """How many lines could not be split."""
@@ -113,9 +128,8 @@ def open_export(
     if not facts.plain_rows and odd_rows.head(1).collect().is_empty():
         raise BadInputError("the file has a header but no rows", file=str(path), remedy="export it again")
     export = Export(path, facts, odd_rows)
-    lines = nw.from_native(export.lines())
-    first = number_columns.first_rows(lines)
-    decided = number_columns.of_rows(lines, table, formats, str(path), first)
+    first = export.first_lines(number_columns.FIRST_ROWS)
+    decided = number_columns.of_rows(nw.from_native(export.lines()), table, formats, str(path), first)
     return replace(export, facts=replace(facts, formats=decided, first_markers=markers_of(first, table)))
 
 

@@ -33,9 +33,13 @@ MARKERS = tuple(
 
 def markers_of(rows: pl.DataFrame, table: Table) -> dict[str, int]:
     """How often each column has each marker among some rows: `header: marker` -> count."""
+    import polars as pl
+
     counts = {}
     for column in table.columns:
-        cells = rows[column.name].str.strip_chars(BLANKS + INVISIBLE)
+        cells = rows[column.name]
+        number = cells.cast(pl.Float64, strict=False).is_finite()
+        cells = cells.filter(~number.fill_null(value=False)).str.strip_chars(BLANKS + INVISIBLE)
         for marker, times in sorted(cells.filter(cells.is_in(MARKERS)).value_counts().iter_rows()):
             counts[f"{column.header}: {marker}"] = int(times)
     return counts

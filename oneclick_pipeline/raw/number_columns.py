@@ -37,11 +37,6 @@ def of_settings(columns: Mapping[str, ColumnFormat], table: Table) -> dict[str, 
     }
 
 
-def first_rows(rows: nw.LazyFrame) -> pl.DataFrame:
-    """The rows by which a column is judged first."""
-    return rows.head(FIRST_ROWS).collect().to_polars()
-
-
 def of_rows(
     rows: nw.LazyFrame,
     table: Table,
@@ -66,7 +61,7 @@ def of_rows(
     if not columns:
         return formats
     if first is None:
-        first = first_rows(rows.select("line", *(c.name for c in columns)))
+        first = rows.select("line", *(c.name for c in columns)).head(FIRST_ROWS).collect().to_polars()
     for c in columns:
         formats[c.name] = _of_first(first, c, all_rows=len(first) < FIRST_ROWS) or of_all_rows(rows, table, c, file)
     return formats

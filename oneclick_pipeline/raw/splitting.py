@@ -13,6 +13,7 @@ from oneclick_pipeline.raw.set_aside import SetAside, count, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from io import BytesIO
     from pathlib import Path
 
     import polars as pl
@@ -93,11 +94,11 @@ def _split(lines: pl.LazyFrame, table: Table, facts: FileFacts) -> pl.LazyFrame:
     )
 
 
-def plain_rows(path: Path, table: Table, facts: FileFacts, not_plain: Collection[int]) -> pl.LazyFrame:
+def plain_rows(text: Path | BytesIO, table: Table, facts: FileFacts, not_plain: Collection[int]) -> pl.LazyFrame:
     """The plain rows of a text, scanned where they lie.
 
     Args:
-        path: The text.
+        text: The text.
         table: Table that the export is cleaned into.
         facts: What was detected about the export.
         not_plain: Numbers of the lines that are not.
@@ -105,7 +106,7 @@ def plain_rows(path: Path, table: Table, facts: FileFacts, not_plain: Collection
     import polars as pl
 
     lines = pl.scan_csv(
-        path,
+        text,
         separator=facts.delimiter,
         skip_lines=facts.header_lines - 1,
         new_columns=[str(i) for i in range(len(facts.header))],

@@ -298,3 +298,15 @@ def test_what_is_known_of_a_file_is_not_detected(tmp_path):
         stage.open_export(path, "money", tmp_path)
     with pytest.raises(BadInputError, match="none of its columns"):
         stage.open_export(path, "money", tmp_path, delimiter=",")
+
+
+@pytest.mark.parametrize("most", [1, 3, 40, 200, 1000])
+@pytest.mark.parametrize("town", ["Омск", "О" * 500])  # lines that say little of how long the others are
+def test_first_lines_are_those_of_all(tmp_path, most, town):
+    path = tmp_path / "money.csv"
+    rows = [f"{i};{i / 7:.2f};{'' if i % 50 else town}" for i in range(1, 400)] + [f"{i};1.5;{town}" for i in range(400, 500)]
+    rows[2], rows[30] = '3;"1,5";"a;b"', ""
+    path.write_text("\n".join(["id;Прибыль;Город", *rows, ""]), encoding="utf-8")
+    export = stage.open_export(path, "money", tmp_path)
+    assert export.facts.plain_rows == 497
+    assert export.first_lines(most).rows() == export.lines().head(most).collect().rows()
