@@ -30,13 +30,13 @@ class MonthPlan:
     Attributes:
         decided: The plan itself.
         lessons: What earlier campaigns taught.
-        worth: What a kept customer is worth; None while there is too little history to learn it.
+        worth: What a kept customer is worth.
         ways: What other ways of choosing would have earned in earlier campaigns.
     """
 
     decided: DecidedPlan
     lessons: evidence.Lessons
-    worth: worth.Worth | None
+    worth: worth.Worth
     ways: list[PolicyValue]
 
 
@@ -66,10 +66,8 @@ def plan_month(
     lessons = evidence.learn(past, settings)
     keeping = worth.learn(history, month=month, settings=settings)
     cuts, by_segment = eligibility.quantiles(offers, customers), lessons.response is None
-    planner = Planner(offers, beliefs, settings, month=month, cuts=cuts, by_segment=by_segment)
-    for part in engine.map(
-        customers, lambda some: planner.look(some, lessons.customer_effects(some), None if keeping is None else keeping.of(some))
-    ):
+    planner = Planner(offers, beliefs, settings, month=month, worth=keeping, cuts=cuts, by_segment=by_segment)
+    for part in engine.map(customers, lambda some: planner.look(some, lessons.customer_effects(some))):
         planner.add(part)
     ways = compared(past.outcomes, offers, lessons.held_out, seed=settings.model.seed)
     return MonthPlan(planner.decide(), lessons, keeping, ways)

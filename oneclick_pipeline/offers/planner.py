@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from oneclick_pipeline.campaigns.worth import assumed
 from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.contracts.offers import OFFER_PLAN, REASONS_OF_PLAN
 from oneclick_pipeline.experiment.draws import draw
@@ -34,7 +35,6 @@ from oneclick_pipeline.offers.decision import NOTHING_PLANNED, Decision, code
 from oneclick_pipeline.offers.plan_summary import summary
 from oneclick_pipeline.offers.plan_table import DecidedPlan
 from oneclick_pipeline.offers.policy import policy_choice
-from oneclick_pipeline.scores.treatment import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.campaigns.worth import Worth
     from oneclick_pipeline.catalogue.offer import Offer
     from oneclick_pipeline.experiment.draws import Draws
     from oneclick_pipeline.offers.candidates import Candidates, Everybody
@@ -71,7 +72,7 @@ def offer_plan(
     *,
     month: str,
     customer_effects: Numbers | None = None,
-    worth: Numbers | None = None,
+    worth: Worth | None = None,
 ) -> Plan:
     """Plan a month.
 
@@ -84,14 +85,13 @@ def offer_plan(
         month: Snapshot month.
         customer_effects: Effect of each offer on each customer's P(decline), shape (n, m), in the order of `offers`, NaN
             where the beliefs are to be used. The belief about the offer as a whole still decides whether it is harmful.
-        worth: What it is worth to keep each customer from declining, finance units, shape (n,); without it, the settings'
-            share of their profit over the horizon.
+        worth: What it is worth to keep a customer from declining; without it, the settings' share of the profit over the horizon.
 
     Raises:
         BadInputError: If `month` is not a month.
     """
-    planner = Planner(offers, beliefs, settings, month=month, by_segment=customer_effects is None)
-    planner.add(planner.look(customers, customer_effects, worth))
+    planner = Planner(offers, beliefs, settings, month=month, worth=worth, by_segment=customer_effects is None)
+    planner.add(planner.look(customers, customer_effects))
     decided = planner.decide()
     texts = {c.name: "str" for c in OFFER_PLAN.columns if c.kind == "str"}
     return Plan(decided.table(0, len(customers)).astype(texts).set_index(customers.index), decided.summary)
@@ -110,6 +110,7 @@ class Planner:
         settings: Settings,
         *,
         month: str,
+        worth: Worth | None = None,
         cuts: eligibility.Quantiles | None = None,
         by_segment: bool = True,
     ) -> None:
@@ -120,6 +121,7 @@ class Planner:
             beliefs: What is believed.
             settings: Budget, shares, caps, horizon.
             month: Snapshot month.
+            worth: See `offer_plan`.
             cuts: What `eligibility.quantiles` gives of all customers; not needed where they are one batch.
             by_segment: Whether segments have beliefs of their own; not if effects are given.
 
@@ -128,12 +130,13 @@ class Planner:
         """
         self._month, self._settings, self._cuts = check_month(month), settings, cuts
         self._beliefs, self._by_segment = beliefs, by_segment
+        self._worth = assumed(settings) if worth is None else worth
         self._ranked = sorted(range(len(offers)), key=lambda j: offers[j].id)
         self._catalogue = [offers[j] for j in self._ranked]
         self._offers = OfferArrays.of(self._catalogue)
         self._batches: list[Batch] = []
 
-    def look(self, customers: pd.DataFrame, customer_effects: Numbers | None = None, worth: Numbers | None = None) -> Batch:
+    def look(self, customers: pd.DataFrame, customer_effects: Numbers | None = None) -> Batch:
         """The inputs of the decision for some customers."""
         import pandas as pd
 
@@ -141,8 +144,7 @@ class Planner:
         fits = eligibility.fits(self._catalogue, customers, self._cuts)
         refused = eligibility.refusal(customers, fits, limits)
         rows = np.flatnonzero(refused == "")
-        p, profit = (customers[name].to_numpy(dtype=float, na_value=np.nan) for name in ("p_decline", "profit"))
-        value = value_of(profit, self._settings.value) * limits.lost_share if worth is None else worth
+        p, value = customers["p_decline"].to_numpy(dtype=float, na_value=np.nan), self._worth.of(customers)
         segment, segments = customers["segment"].factorize()
         believed = self._believed(list(segments))[segment[rows]]
         effect, sd = believed[..., 0], believed[..., 1]

@@ -26,7 +26,6 @@ from oneclick_pipeline.orchestration.checks import CHECKS, Check, check
 from oneclick_pipeline.orchestration.metadata import table
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.table_months import Months
-from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.stats import Z_95
 
 _CODE = code_version(offers, campaigns, experiment, stats, pictures, contracts)
@@ -80,7 +79,7 @@ def offer_plan(
                 check("consent", passed=bool((consent == True).all()), offered=int(given.sum())),  # noqa: E712 - may be missing
                 *_checks_of_plan(made.decided.summary, valid),
             ],
-            {"digest of the catalogue": catalogue.digest, **_facts_of_plan(made, settings)},
+            {"digest of the catalogue": catalogue.digest, **_facts_of_plan(made)},
         )
 
 
@@ -94,7 +93,7 @@ def _checks_of_plan(summary: Summary, offers: Sequence[Offer]) -> list[Check]:
     ]
 
 
-def _facts_of_plan(made: month_plan.MonthPlan, settings: Settings) -> dict[str, Any]:
+def _facts_of_plan(made: month_plan.MonthPlan) -> dict[str, Any]:
     """The results of a plan, and their basis."""
     summary, lessons = made.decided.summary, made.lessons
     low, high = figure(summary.expected_gain_low), figure(summary.expected_gain_high)
@@ -119,7 +118,7 @@ def _facts_of_plan(made: month_plan.MonthPlan, settings: Settings) -> dict[str, 
             "not used: too few customers" if lessons.learner is None else f"{lessons.learner.slope.used:.0%} of what it sees"
         ),
         **_beyond(lessons.learner),
-        "worth of a kept customer": _assumed(settings) if made.worth is None else str(made.worth),
+        "worth of a kept customer": str(made.worth),
         "earlier campaigns": _ways(made.ways),
     }
 
@@ -136,12 +135,6 @@ def _needed(offers: Sequence[Offer]) -> list[str]:
     """The columns of `customer_features` that a plan looks at: for the offers, and for what was learned from campaigns."""
     wanted = eligibility.columns(offers) | {"customer_id", *FEATURE_NAMES}
     return [name for name in CUSTOMER_FEATURES.names if name in wanted]
-
-
-def _assumed(settings: Settings) -> str:
-    """The assumed worth of a kept customer until it has been learned."""
-    months, share = settings.value.horizon_months, settings.offers.lost_share
-    return f"assumed: {share:.0%} of the profit of {months} months; the history is too short to learn it"
 
 
 def _ways(ways: list[PolicyValue]) -> dg.MarkdownMetadataValue:

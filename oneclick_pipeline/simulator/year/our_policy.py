@@ -93,7 +93,7 @@ class FastPolicy(OurPolicy):
             settings,
             month=month,
             customer_effects=effects,
-            worth=None if keeping is None else keeping.of(now.customers),
+            worth=keeping,
         ).table
         self._ledger.append(plan[plan["arm"] != "none"].assign(campaign_month=month))
         return self._remember(now, plan, pd.DataFrame() if beliefs is None else beliefs)
