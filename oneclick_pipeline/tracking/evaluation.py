@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.model.training_set import KEY, digest
 from oneclick_pipeline.tracking import runs, versions
 
 if TYPE_CHECKING:
@@ -89,6 +92,25 @@ def read(mlflow: Path, version: Version) -> Evaluation:
         failed_gates=version.failed_gates,
         out_of_fold=parquet(versions.kept_bytes(mlflow, version, runs.OUT_OF_FOLD)),
     )
+
+
+def training_rows(home: Path, version: Version, out_of_fold: pd.DataFrame) -> pd.DataFrame | None:
+    """The rows that a version was trained on; None where the table of its month is gone, or is no longer that one.
+
+    Args:
+        home: The home.
+        version: The version.
+        out_of_fold: Its customers, as `Evaluation.out_of_fold`.
+    """
+    import pandas as pd
+    from pyarrow import ArrowException
+
+    try:
+        table = pd.read_parquet(table_file(home, "training_set", version.tags["month"]))
+        rows = out_of_fold[KEY].merge(table, on=KEY)
+        return rows if digest(rows) == version.tags["training_digest"] else None
+    except (OSError, ArrowException, KeyError, BadInputError):  # not there, damaged, or with other features
+        return None
 
 
 def parquet(content: bytes) -> pd.DataFrame:
