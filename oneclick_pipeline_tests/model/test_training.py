@@ -11,9 +11,9 @@ from oneclick_pipeline.model import METRICS, predict, search, train
 from oneclick_pipeline.model.candidates import FAMILIES, draw, preprocessor
 from oneclick_pipeline.model.card import card
 from oneclick_pipeline.model.evaluation import Learner, search_all
+from oneclick_pipeline.model.fitting import fit
 from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.search import VOTE
-from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.settings import Model
 
@@ -60,10 +60,10 @@ def test_vote_put_together_equals_a_vote_that_was_fitted(training):
     from sklearn.base import clone
 
     frame, declined = inputs(training), training["declined"].to_numpy()
-    data = Learner(frame, declined, training["copies"].to_numpy())
+    data = Learner.of(training)
     numbers = fold_numbers(declined, data.copies, folds=2, seed=[1])
     settings = Model(families=("logistic_regression", "decision_tree"), draws=2)
-    found = search_all(search.matrices(frame, frame)[0], declined, numbers, draw(settings), settings)
+    found = search_all(search.matrices(frame, frame)[0], data, numbers, draw(settings), settings)
     ours = fit(found.votes[0], data, numbers, seed=1)
     plain = fit(
         replace(found.votes[0], members=tuple(replace(m, calibration="none") for m in found.votes[0].members)), data, numbers, 1

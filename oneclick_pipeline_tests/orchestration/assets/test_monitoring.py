@@ -13,7 +13,6 @@ from oneclick_pipeline.home.paths import raw_file, table_file
 from oneclick_pipeline.orchestration.assets import clean, features, monitoring, raw, scores
 from oneclick_pipeline.orchestration.automation.sensors import retrain_due
 from oneclick_pipeline.orchestration.resources import Home
-from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.month import write_month
 from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline.tracking import Tracking, versions
