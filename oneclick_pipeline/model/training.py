@@ -14,7 +14,7 @@ from oneclick_pipeline.model.out_of_time import out_of_time
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
 from oneclick_pipeline.model.search import RULE, VOTE, VOTE_LABEL, Trial, Vote, choose, matrices
 from oneclick_pipeline.model.slices import slices
-from oneclick_pipeline.model.training_set import digest, in_canonical_order, inputs, left_out, require_enough, sample
+from oneclick_pipeline.model.training_set import digest, in_canonical_order, inputs, left_out, require_enough, sample, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
         rows=len(rows),
         rows_available=len(training),
         left_out=left_out(rows),
-        largest_weight=float(data.weight.max()),
+        largest_weight=float(weights_of(training).max()),
         equal_rows=float(data.weight.sum() ** 2 / (data.weight**2).sum()),
     )
 

@@ -238,16 +238,41 @@ def require_enough(training: pd.DataFrame, *, folds: int, inner_folds: int) -> N
 
 
 def sample(training: pd.DataFrame, max_rows: int) -> pd.DataFrame:
-    """At most about `max_rows` rows: whole groups of copies, both classes in their shares.
+    """At most about `max_rows` rows, both classes in their shares.
 
-    Rows are in canonical order, which is as good as random, so the first groups of each class are the sample.
+    Rows are in canonical order, which is as good as random, so the first groups of copies of each class are the sample. Where
+    some represent more customers than others, see `_sample_by_weight`.
     """
     if len(training) <= max_rows:
         return training
+    weight = weights_of(training)
+    if (weight != 1).any():
+        return _sample_by_weight(training, weight, max_rows)
     groups = training.groupby("copies", sort=False)["declined"].agg(["size", "max"])
     of_class = groups.groupby("max")["size"]
     kept = of_class.cumsum() <= of_class.transform("sum") * max_rows / len(training)
     return training[training["copies"].isin(groups.index[kept])].reset_index(drop=True)
+
+
+def _sample_by_weight(training: pd.DataFrame, weight: NDArray[np.float64], max_rows: int) -> pd.DataFrame:
+    """A sample in which a row is the likelier, the more customers it represents, so that those drawn count about alike.
+
+    Sampled alike, the few customers who were held out of offers, who represent ten each, would be still fewer: the mean error
+    of the scores of those offered was ten times as large (*measured*). Systematic sampling, class after class in the order of
+    the rows (Madow 1949); a row that is certain to be drawn keeps what it counts beyond that.
+    """
+    import numpy as np
+
+    certain = np.zeros(len(weight), dtype=bool)
+    scale = max_rows / weight.sum()
+    while (more := ~certain & (weight * scale >= 1)).any():
+        certain |= more
+        scale = (max_rows - certain.sum()) / weight[~certain].sum()
+    share = np.where(certain, 1.0, weight * scale)
+    order = np.argsort(training["declined"].to_numpy(), kind="stable")
+    drawn = np.diff(np.floor(np.cumsum(share[order]) + 0.5), prepend=0.0) > 0
+    kept = np.sort(order[drawn])
+    return training.iloc[kept].reset_index(drop=True).assign(weight=np.maximum(weight * scale, 1.0)[kept])
 
 
 def _hashes(table: pd.DataFrame) -> NDArray[np.uint64]:

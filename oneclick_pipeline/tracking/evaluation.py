@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
-from oneclick_pipeline.model.training_set import KEY, digest
+from oneclick_pipeline.model.training_set import digest, in_canonical_order, sample
 from oneclick_pipeline.tracking import runs, versions
 
 if TYPE_CHECKING:
@@ -94,20 +94,20 @@ def read(mlflow: Path, version: Version) -> Evaluation:
     )
 
 
-def training_rows(home: Path, version: Version, out_of_fold: pd.DataFrame) -> pd.DataFrame | None:
+def training_rows(home: Path, version: Version, max_rows: int) -> pd.DataFrame | None:
     """The rows that a version was trained on; None where the table of its month is gone, or is no longer that one.
 
     Args:
         home: The home.
         version: The version.
-        out_of_fold: Its customers, as `Evaluation.out_of_fold`.
+        max_rows: Rows of which training takes a sample.
     """
     import pandas as pd
     from pyarrow import ArrowException
 
     try:
         table = pd.read_parquet(table_file(home, "training_set", version.tags["month"]))
-        rows = out_of_fold[KEY].merge(table, on=KEY)
+        rows = sample(in_canonical_order(table), max_rows)
         return rows if digest(rows) == version.tags["training_digest"] else None
     except (OSError, ArrowException, KeyError, BadInputError):  # not there, damaged, or with other features
         return None

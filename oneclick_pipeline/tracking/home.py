@@ -112,7 +112,6 @@ class Tracking(Registry):
         if champion is None:
             return None
         pipeline = self.load(champion)  # even if its predictions are not asked for: a version that cannot score is not champion
-        out_of_fold = self.out_of_fold(champion)
         return standing(
             trained,
             training,
@@ -121,8 +120,8 @@ class Tracking(Registry):
                 champion.tags["family"],
                 champion.metrics["roc_auc"].estimate,
                 pipeline,
-                out_of_fold,
-                evaluation.training_rows(self.home, champion, out_of_fold),
+                self.out_of_fold(champion),
+                evaluation.training_rows(self.home, champion, settings.max_rows),
             ),
             settings,
         )

@@ -157,6 +157,45 @@ def test_card_tells_what_it_should(trained):
         assert told in text
 
 
+@pytest.mark.parametrize(
+    ("weight", "left_out", "told"),
+    [
+        (1.0, 0, "No offer can have influenced a label"),
+        (3.0, 1234, "1,234 customers are left out because an offer may have influenced their label"),
+        (1.0, None, "does not say whose labels an offer may have influenced"),
+    ],
+)
+def test_card_tells_whose_labels_offers_may_have_influenced(trained, weight, left_out, told):
+    text = card(replace(trained, largest_weight=weight, left_out=left_out))
+    assert told in text
+    assert ("at most 3.0, as much information as 240 customers" in text) == (weight > 1)
+
+
+def test_equal_weights_change_not_a_bit(training):
+    """A store that sends no offers gets the model that it got before rows had weights."""
+    one = QUICK.model_copy(update={"families": ("knn", "hist_gradient_boosting")})
+    plain, equal = train(training.drop(columns=["weight", "offered_left_out"]), one), train(training, one)
+    assert plain.digest == equal.digest == "b9d968cbcd81b1ea"  # of the table without weights
+    assert plain.metrics == equal.metrics
+    pd.testing.assert_frame_equal(plain.predictions, equal.predictions)
+    pd.testing.assert_frame_equal(plain.slices, equal.slices)
+    np.testing.assert_array_equal(predict(plain.pipeline, training), predict(equal.pipeline, training))
+
+
+def test_every_figure_and_fit_counts_customers_for_those_that_they_represent(training):
+    """Decliners who count three times as much: all families expect more of them, and are well calibrated for that."""
+    rows = make_training(600).assign(weight=lambda table: np.where(table["declined"] == 1, 3.0, 1.0))
+    result = train(rows, QUICK)
+    share = np.average(rows["declined"], weights=rows["weight"])
+    assert share > rows["declined"].mean() + 0.2
+    for family in result.families:
+        of_family = family.predictions
+        assert np.average(of_family["p_decline"], weights=of_family["weight"]) == pytest.approx(share, abs=0.05), family.name
+    assert np.average(predict(result.pipeline, rows), weights=rows["weight"]) == pytest.approx(share, abs=0.05)
+    assert result.metrics["ece"].estimate < 0.1
+    assert (result.largest_weight, result.equal_rows < 600) == (3.0, True)
+
+
 @pytest.mark.skipif(not STORE.exists(), reason="the store's real export does not lie beside the project")
 def test_real_store_reaches_its_ceiling():
     training = label(real_features(STORE))
