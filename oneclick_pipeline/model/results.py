@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from oneclick_pipeline.model.band_errors import BandErrors
     from oneclick_pipeline.stats import Interval
 
 
@@ -54,6 +55,7 @@ class TrainedModel:
             are too few months.
         out_of_fold: Every customer trained on: feature_month, customer_id, p_decline by models that did not see
             the customer or a copy, averaged over the repeats.
+        band_errors: How far its mean probability may be off by band of p_decline, see `band_errors`.
         families: Result of every family, best log loss first.
         rule: How the model was chosen, in words.
         feature_months: Snapshot months of the features.
@@ -73,6 +75,7 @@ class TrainedModel:
     slices: pd.DataFrame
     out_of_time: pd.DataFrame
     out_of_fold: pd.DataFrame
+    band_errors: BandErrors
     families: tuple[FamilyResult, ...]
     rule: str
     feature_months: tuple[str, ...]

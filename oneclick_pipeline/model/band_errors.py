@@ -1,0 +1,94 @@
+"""How far a sum of probabilities may be off because the model is: its own error, beside the chance of who declines.
+
+Of the customers who were trained on, in a band of p_decline, the mean residual (declined less out-of-fold p_decline) says how
+far the model's mean there may be off. Its second moment holds both what the training sample left to chance and what the model
+cannot follow. No model is fitted again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oneclick_pipeline.model.metrics import BINS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BandErrors:
+    """The error of the model's mean probability in tenths of p_decline.
+
+    Attributes:
+        moments: Second moments of the errors of every two bands, shape (BINS, BINS).
+    """
+
+    moments: tuple[tuple[float, ...], ...]
+
+    def variance(self, p: Floats, weights: Floats | float = 1.0) -> float:
+        """Variance that the model's error gives a weighted sum of probabilities.
+
+        >>> import numpy as np
+        >>> BandErrors(((0.01, 0.0), (0.0, 0.04))).variance(np.array([0.2, 0.7, 0.9]))
+        0.17
+        """
+        import numpy as np
+
+        moments = np.array(self.moments)
+        by_band = np.bincount(bands(p, len(moments)), np.broadcast_to(weights, p.shape), len(moments))
+        return float(by_band @ moments @ by_band)
+
+    def to_json(self) -> str:
+        """As text, to be kept with a version of the model."""
+        return json.dumps({"moments": self.moments})
+
+    @classmethod
+    def from_json(cls, text: str) -> BandErrors:
+        """From the text of `to_json`."""
+        return cls(tuple(tuple(map(float, row)) for row in json.loads(text)["moments"]))
+
+
+def band_errors(p: Floats, declined: Floats, groups: NDArray[np.int_], bins: int = BINS) -> BandErrors:
+    """Estimate the errors from predictions out of fold.
+
+    Rows of one customer, and of copies, are not independent: their residuals are added up before they are squared. A band's
+    variance is never less than that of independent customers with its probabilities; a band of which nothing is known may be
+    off by a half.
+
+    Args:
+        p: Out-of-fold probabilities, shape (n,).
+        declined: 1 declined, 0 stable, shape (n,).
+        groups: Number of each row's customer, with copies; shape (n,).
+        bins: Bands.
+    """
+    import numpy as np
+
+    band = bands(p, bins)
+    rows = np.bincount(band, minlength=bins)
+    numbers, place = np.unique(groups, return_inverse=True)
+    sums = np.zeros((len(numbers), bins))
+    np.add.at(sums, (place, band), declined - p)
+    moments = sums.T @ sums + np.outer(sums.sum(axis=0), sums.sum(axis=0))
+    independent = np.bincount(band, p * (1 - p), bins)
+    np.fill_diagonal(moments, np.maximum(np.diag(moments), independent))
+    moments = np.divide(moments, np.outer(rows, rows), out=np.zeros((bins, bins)), where=np.outer(rows, rows) > 0)
+    moments[rows == 0, rows == 0] = 0.25
+    return BandErrors(tuple(tuple(map(float, row)) for row in moments))
+
+
+def bands(p: Floats, bins: int) -> NDArray[np.int_]:
+    """The band of every probability, from 0.
+
+    >>> import numpy as np
+    >>> bands(np.array([0.0, 0.19, 1.0]), 10).tolist()
+    [0, 1, 9]
+    """
+    import numpy as np
+
+    places: NDArray[np.int_] = np.minimum((p * bins).astype(int), bins - 1)
+    return places
