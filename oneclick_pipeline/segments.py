@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline import pictures
@@ -11,6 +12,8 @@ from oneclick_pipeline.scores.meaning import WORDS
 from oneclick_pipeline.stats import normal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
     from oneclick_pipeline.settings import Segments
 
     Floats = NDArray[np.float64]
+    _Ends = tuple[float, float | None, float | None]
 
-_IRREGULAR = "irregular"
+_IRREGULAR, _NOTHING = "irregular", (None, None, None)
 _DRAWN = 5000
 """Customers of a segment that are drawn: more points hide one another and weigh megabytes."""
 
@@ -137,32 +141,50 @@ def segment_profiles(segments: Columns, features: Columns, errors: BandErrors | 
 def _risk(
     ids: list[str], probabilities: list[pd.Series], at_risk: list[pd.Series], errors: BandErrors | None
 ) -> dict[str, list[object]]:
-    """Mean p_decline, expected declines and value at risk with intervals, by segment, as columns."""
+    """Mean p_decline, expected declines and value at risk with intervals, by segment and for all, as columns."""
     import numpy as np
 
+    everybody = _known(probabilities[-1])  # the row `ALL`
+    own = None if errors is None else partial(errors.variance, everybody=errors.counts(everybody))
     columns: dict[str, list[object]] = {}
     for one, probability, value in zip(ids, probabilities, at_risk, strict=True):
-        p, v = (column.to_numpy(dtype=float, na_value=np.nan) for column in (probability, value))
-        p, v = p[~np.isnan(p)], v[~np.isnan(p)]
-        own = errors if one != _IRREGULAR else None
-        declines = _expected(p, np.ones(len(p)), own) if len(p) and one != _IRREGULAR else (None, None, None)
-        worth = np.divide(np.nan_to_num(v), p, out=np.zeros_like(p), where=p > 0)
-        money = _expected(p, worth, own) if one != _IRREGULAR else (None, None, None)
-        figures = {"expected_declines": declines, "value_at_risk": money}
-        row = {f"{name}{end}": x for name, ends in figures.items() for end, x in zip(("", "_low", "_high"), ends, strict=True)}
-        for name, figure in (row | {"mean_p_decline": float(p.mean()) if len(p) else None}).items():
+        p, v = _known(probability), np.nan_to_num(_known(value, where=probability.notna()))
+        worth = np.divide(v, p, out=np.zeros_like(p), where=p > 0)
+        is_reliable = one != _IRREGULAR
+        figures = {
+            "expected_declines": _expected(p, np.ones(len(p)), own) if is_reliable and len(p) else _NOTHING,
+            "value_at_risk": _expected(p, worth, own) if is_reliable else _NOTHING,
+        }
+        row: dict[str, object] = {"mean_p_decline": float(p.mean()) if len(p) else None}
+        for name, ends in figures.items():
+            row |= {f"{name}{end}": x for end, x in zip(("", "_low", "_high"), ends, strict=True)}
+        for name, figure in row.items():
             columns.setdefault(name, []).append(figure)
     return columns
 
 
-def _expected(p: Floats, worth: Floats, errors: BandErrors | None) -> tuple[float, float | None, float | None]:
-    """Expected sum of the worth of those who decline, and the ends of its 95 % interval; none where the error is unknown."""
+def _expected(p: Floats, worth: Floats, own: Callable[[Floats, Floats], float] | None) -> _Ends:
+    """Expected sum of the worth of those who decline, and the ends of its 95 % interval.
+
+    Args:
+        p: Probabilities of independent events.
+        worth: What each is worth.
+        own: Variance by the model's own error; without it no interval is known.
+    """
     expected = float(p @ worth)
-    if errors is None:
+    if own is None:
         return expected, None, None
-    variance = float((p * (1 - p) * worth**2).sum()) + errors.variance(p, worth)
+    variance = float((p * (1 - p) * worth**2).sum()) + own(p, worth)
     interval = normal(expected, variance**0.5, (0.0, float(worth.sum())))
     return expected, interval.low, interval.high
+
+
+def _known(values: pd.Series, where: pd.Series | None = None) -> Floats:
+    """The values that are known as floats; those of certain rows, known or not, if these are named."""
+    import numpy as np
+
+    floats: Floats = (values.dropna() if where is None else values[where.to_numpy()]).to_numpy(dtype=float, na_value=np.nan)
+    return floats
 
 
 def _mean(values: pd.Series) -> float | None:

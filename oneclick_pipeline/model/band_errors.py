@@ -30,18 +30,36 @@ class BandErrors:
 
     moments: tuple[tuple[float, ...], ...]
 
-    def variance(self, p: Floats, weights: Floats | float = 1.0) -> float:
-        """Variance that the model's error gives a weighted sum of probabilities.
+    def variance(self, p: Floats, weights: Floats, everybody: NDArray[np.int_]) -> float:
+        """Variance that the model's error gives a weighted sum of probabilities of a part of a month's customers.
+
+        The moments are those of whole bands. The mean of a part of a band may be off by more, as that of a smaller sample is:
+        its variance is that of the band over the share of the band's customers who are in the part.
+
+        Args:
+            p: Probabilities of the part, shape (n,).
+            weights: How much each counts, shape (n,).
+            everybody: Customers of the month by band, see `counts`.
 
         >>> import numpy as np
-        >>> BandErrors(((0.01, 0.0), (0.0, 0.04))).variance(np.array([0.2, 0.7, 0.9]))
-        0.17
+        >>> errors = BandErrors(((0.01, 0.0), (0.0, 0.04)))
+        >>> errors.variance(np.array([0.2, 0.7, 0.9]), np.ones(3), errors.counts(np.array([0.2, 0.3, 0.7, 0.9])))
+        0.18
         """
         import numpy as np
 
         moments = np.array(self.moments)
-        by_band = np.bincount(bands(p, len(moments)), np.broadcast_to(weights, p.shape), len(moments))
-        return float(by_band @ moments @ by_band)
+        by_band = np.bincount(bands(p, len(moments)), weights, len(moments))
+        share = self.counts(p) / np.maximum(everybody, 1)
+        apart = np.diag(moments) * by_band**2 * (1 / np.where(share > 0, share, 1.0) - 1)
+        return float(by_band @ moments @ by_band + apart.sum())
+
+    def counts(self, p: Floats) -> NDArray[np.int_]:
+        """Customers by band."""
+        import numpy as np
+
+        by_band: NDArray[np.int_] = np.bincount(bands(p, len(self.moments)), minlength=len(self.moments))
+        return by_band
 
     def to_json(self) -> str:
         """As text, to be kept with a version of the model."""

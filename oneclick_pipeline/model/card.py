@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline import pictures
+from oneclick_pipeline.contracts.scores import RECOGNITION
 from oneclick_pipeline.model.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ _OF_WHAT = {
 
 def label_rule(trained: TrainedModel) -> str:
     """Which month's activity the model learned to predict, in words."""
-    return LABEL_RULES[trained.feature_months == trained.label_months]
+    return LABEL_RULES[trained.meaning == RECOGNITION]
 
 
 def card(trained: TrainedModel) -> str:
     """The card as Markdown."""
-    best, is_recognition = trained.best, trained.feature_months == trained.label_months
+    best, is_recognition = trained.best, trained.meaning == RECOGNITION
     sampled = f", a stratified sample of {trained.rows_available:,}" if trained.rows < trained.rows_available else ""
     sources = ", ".join(f"{source} {n:,}" for source, n in trained.label_sources.items())
     parameters = ", ".join(f"{name} = {value}" for name, value in trained.parameters.items())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.contracts.scores import FORECAST, RECOGNITION
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -84,6 +86,11 @@ class TrainedModel:
     digest: str
     rows: int
     rows_available: int
+
+    @property
+    def meaning(self) -> str:
+        """What its probabilities are about, see `contracts.scores.MEANING`."""
+        return RECOGNITION if self.feature_months == self.label_months else FORECAST
 
     @property
     def best(self) -> FamilyResult:

@@ -141,7 +141,7 @@ def _change(row: Mapping[str, Any]) -> Change | None:
 
 
 def _matured(row: Mapping[str, Any], recognising: set[int]) -> Matured | None:
-    """A row of `contracts.monitoring.MODEL_HEALTH` that can be evaluated; by the versions that were compared with the same month."""
+    """A row of `contracts.monitoring.MODEL_HEALTH` that can be evaluated; of these versions against the same month."""
     expected, observed, auc = (interval(row, name) for name in ("expected", "observed", "roc_auc"))
     if expected is None or observed is None or auc is None:
         return None

@@ -59,7 +59,8 @@ def remedy(month: str, horizon: int) -> str:
     >>> remedy("2026-10", 3)[:79]
     'put the exports of earlier months into HOME/raw, then: oneclick run --from 2026'
     """
+    first = add_months(month, -horizon)
     return (
-        f"put the exports of earlier months into HOME/raw, then: oneclick run --from {add_months(month, -horizon)} --month {month}"
-        "; where they have no class, the fall of revenue decides (labels.decline_limit)"
+        f"put the exports of earlier months into HOME/raw, then: oneclick run --from {first} --month {month}; "
+        "where they have no class, the fall of revenue decides (labels.decline_limit)"
     )

@@ -126,9 +126,11 @@ def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explain
         CONTRIBUTIONS: explained.contributions.to_json().encode(),
         BAND_ERRORS: trained.band_errors.to_json().encode(),
         "curves.png": pictures.png(
-            pictures.curves("The whole procedure, including the choice of family", trained.predictions, trained.metrics)
+            pictures.curves(
+                f"The whole procedure, including the choice of family: {trained.meaning}", trained.predictions, trained.metrics
+            )
         ),
-        "calibration.png": pictures.png(pictures.calibration("The whole procedure", trained.predictions)),
+        "calibration.png": pictures.png(pictures.calibration(f"The whole procedure: {trained.meaning}", trained.predictions)),
         "families.png": pictures.png(pictures.comparison(trained)),
     } | _as_json(_tables(trained))
     _log_files(client, run_id, content)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,11 +11,14 @@ import pandas as pd
 from oneclick_pipeline import contracts, pictures, scores, segments, tracking
 from oneclick_pipeline.contracts.segments import ALL, SEGMENTS
 from oneclick_pipeline.engine.batches import Batches
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.model.band_errors import BandErrors, band_errors
 from oneclick_pipeline.orchestration.asset_specs import FRESH, code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.metadata import picture
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.scores.meaning import WORDS, Words, sentence
+from oneclick_pipeline.tracking.versions import Version
 
 _CODE = code_version(segments, scores, pictures, contracts)
 
@@ -58,7 +62,7 @@ def segment_profiles(
         store = tracking.Tracking(home.root)
         versions = customer_scores["model_version"]
         model = store.version(int(versions.iloc[0])) if len(versions) else store.require_champion()
-        errors = store.band_errors(model)
+        errors = store.band_errors(model) or _errors_of(home.root, store, model)
         profiles = segments.segment_profiles(customer_segments, customer_features, errors, meaning=model.meaning)
         cuts = segments.thresholds(customer_scores, home.settings().segments)
         total = int(profiles.loc[profiles["segment"] != ALL.id, "customers"].sum())
@@ -78,6 +82,17 @@ def segment_profiles(
                 "segments": dg.MetadataValue.md(_markdown(_shown(profiles, WORDS[model.meaning]))),
             },
         )
+
+
+def _errors_of(home: Path, store: tracking.Tracking, version: Version) -> BandErrors | None:
+    """The model's own error, for a version of earlier software; None where the table that it was trained on is gone."""
+    path = table_file(home, "training_set", version.tags["month"])
+    if not path.exists():
+        return None
+    keys = ["feature_month", "customer_id"]
+    rows = store.out_of_fold(version).merge(pd.read_parquet(path, columns=[*keys, "declined", "copies"]), on=keys)
+    p, declined, copies = (rows[name].to_numpy() for name in ("p_decline", "declined", "copies"))
+    return band_errors(p, declined, copies) if len(rows) else None
 
 
 def _shown(profiles: pd.DataFrame, called: Words) -> pd.DataFrame:
