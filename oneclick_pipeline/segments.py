@@ -152,7 +152,7 @@ def _risk(
         worth = np.divide(v, p, out=np.zeros_like(p), where=p > 0)
         is_reliable = one != _IRREGULAR
         figures = {
-            "expected_declines": _expected(p, np.ones(len(p)), own) if is_reliable and len(p) else _NOTHING,
+            "expected_declines": _expected(p, np.ones(len(p)), own) if is_reliable and (len(p) or one == ALL.id) else _NOTHING,
             "value_at_risk": _expected(p, worth, own) if is_reliable else _NOTHING,
         }
         row: dict[str, object] = {"mean_p_decline": float(p.mean()) if len(p) else None}

@@ -1,8 +1,8 @@
 """How far a sum of probabilities may be off because the model is: its own error, beside the chance of who declines.
 
 Of the customers who were trained on, in a band of p_decline, the mean residual (declined less out-of-fold p_decline) says how
-far the model's mean there may be off. Its second moment holds both what the training sample left to chance and what the model
-cannot follow. No model is fitted again.
+far the model's mean there may be off: by chance of the training sample, and by what the model cannot follow. Its second moments hold
+both. No model is fitted again.
 """
 
 from __future__ import annotations
@@ -91,9 +91,11 @@ def band_errors(p: Floats, declined: Floats, groups: NDArray[np.int_], bins: int
     numbers, place = np.unique(groups, return_inverse=True)
     sums = np.zeros((len(numbers), bins))
     np.add.at(sums, (place, band), declined - p)
-    moments = sums.T @ sums + np.outer(sums.sum(axis=0), sums.sum(axis=0))
-    independent = np.bincount(band, p * (1 - p), bins)
-    np.fill_diagonal(moments, np.maximum(np.diag(moments), independent))
+    moments = sums.T @ sums
+    np.fill_diagonal(moments, np.maximum(np.diag(moments), np.bincount(band, p * (1 - p), bins)))
+    total = sums.sum(axis=0)
+    bias = np.sign(total) * np.sqrt(np.maximum(total**2 - np.diag(moments), 0))  # what chance alone does not explain
+    moments += np.outer(bias, bias)
     moments = np.divide(moments, np.outer(rows, rows), out=np.zeros((bins, bins)), where=np.outer(rows, rows) > 0)
     moments[rows == 0, rows == 0] = 0.25
     return BandErrors(tuple(tuple(map(float, row)) for row in moments))

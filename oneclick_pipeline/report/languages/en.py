@@ -120,7 +120,7 @@ TEXTS = {
     "col_declines": "Will decline",
     "col_at_risk": "At risk, units",
     "no_data": "no data",
-    "unrecorded": "The number and its interval are not recorded: an earlier version of the software ran this month. Run it again to have them.",
+    "unrecorded": "The number and its interval are not recorded: an earlier version of the software made the month or its model. They will be there once the month is run again with a new model.",
     "declines_note": "The intervals cover chance and the model’s own error, as large as it was on customers that the model had not seen. Irregular customers are not in them: for them the score is not reliable.",
     "declines_check": "Among {n:customer|customers} that the model had not seen, it predicted {expected:%1} declines; {came:%1} declined ({came!i:%1}).",
     # focus
