@@ -1,8 +1,8 @@
 """How far a sum of probabilities may be off because the model is: its own error, beside the chance of who declines.
 
 Of the customers who were trained on, in a band of p_decline, the mean residual (declined less out-of-fold p_decline) says how
-far the model's mean there may be off: by chance of the training sample, and by what the model cannot follow. Its second moments hold
-both. No model is fitted again.
+far the model's mean there may be off: by chance of the training sample, and by what the model cannot follow. Its second moments
+hold both. No model is fitted again.
 """
 
 from __future__ import annotations

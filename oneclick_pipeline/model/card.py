@@ -25,6 +25,7 @@ _WHAT = {
     "same snapshot.",
     False: "Forecast: probability that a regular customer's purchasing activity declines in the three months after the features.",
 }
+_WHOM = {True: "looks declined", False: "is at risk"}
 _OF_WHAT = {
     True: "The figures are about the class in the same snapshot, not about the months after it: those can be checked from the "
     "fourth month on.",
@@ -78,9 +79,9 @@ Rows: the most that one fit of the family learns from; if fewer than all, a stra
 
 **Chosen.** {trained.rule}
 
-**Limits.** Made for regular customers of this store; for others the probability is not reliable. It says who is at
-risk, not whom an offer would keep. Categories that the store adds later are treated as rare ones. The metrics hold for
-customers like those of the months above: watch for drift.
+**Limits.** Made for regular customers of this store; for others the probability is not reliable. It says who
+{_WHOM[is_recognition]}, not whom an offer would keep. Categories that the store adds later are treated as rare ones. The metrics
+hold for customers like those of the months above: watch for drift.
 """
 
 

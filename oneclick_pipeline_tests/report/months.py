@@ -177,7 +177,8 @@ def month(wide: pd.DataFrame | None = None, meaning: str = RECOGNITION, **change
         "explanation": None, "read": {"market_file": 120, "money": 120}, "facts": {"market_file": DELIVERED},
         "quarantined": {"money": 3}, "corrected": {"spelling": 2}, "missing": {},
         "before": Before(EARLIER, segments.iloc[5:].reset_index(drop=True), profiles, 2, {}, {"money": 115}),
-        "model": judged(same_month=meaning == RECOGNITION), "out_of_fold": pd.DataFrame({"p_decline": [0.05] * 50 + [0.95] * 50, "declined": [0] * 52 + [1] * 48}),
+        "model": judged(same_month=meaning == RECOGNITION),
+        "out_of_fold": pd.DataFrame({"p_decline": [0.05] * 50 + [0.95] * 50, "declined": [0] * 52 + [1] * 48}),
         "drift": drift(), "health": health(),
     }  # fmt: skip
     return Month(**(known | changes))

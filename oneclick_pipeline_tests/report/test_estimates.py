@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from oneclick_pipeline.report import estimates
-from oneclick_pipeline.stats import Interval
 
 
 def test_share_of_nobody_is_unknown():

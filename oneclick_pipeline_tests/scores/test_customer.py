@@ -24,7 +24,9 @@ HELD_OUT = pd.DataFrame({"customer_id": [10, 99], "p_decline": [0.25, 0.9]})
 
 
 def score(features=FEATURES, predict=lambda rows: np.full(len(rows), 0.5)):
-    return customer_scores(features, predict, CONTRIBUTIONS, HELD_OUT, model_name="m", model_version=3, horizon_months=3, meaning="forecast")
+    return customer_scores(
+        features, predict, CONTRIBUTIONS, HELD_OUT, model_name="m", model_version=3, horizon_months=3, meaning="forecast"
+    )
 
 
 def test_customer_scores_by_hand():
