@@ -220,8 +220,8 @@ def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> 
     bars = profiles.set_index("segment").loc[[s.id for s in placed]].iloc[::-1]
     labels = [f"{row['segment_en']} ({row['customers']:,})" for _, row in bars.iterrows()]
     right.barh(labels, bars["value_at_risk"].astype(float), color=shades[::-1])
-    at_risk = WORDS[str(profiles["meaning"].iloc[0])].at_risk
-    _entitle(right, f"{at_risk} by segment (customers)", f"{at_risk}, finance units")
+    value = WORDS[str(profiles["meaning"].iloc[0])].value
+    _entitle(right, f"{value} by segment (customers)", f"{value}, finance units")
     for axes in (left, right):
         pictures.tidy(axes)
     return figure

@@ -163,7 +163,7 @@ def render(summary: Summary) -> Group:
         )
     note = Text(
         f"Mean p: mean p_decline. {summary.called.declines}: expected, with 95 % interval. {summary.called.at_risk}: "
-        "p_decline x monthly profit x months of the horizon. Money in finance units.",
+        f"{summary.called.value.lower()}, p_decline x monthly profit x months of the horizon. Money in finance units.",
         "dim",
     )
     return Group(Text(), facts, Text(), segments, note, Text())

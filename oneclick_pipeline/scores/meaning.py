@@ -17,18 +17,25 @@ class Words(NamedTuple):
 
     Attributes:
         declines: The sum of p_decline over customers.
-        at_risk: The sum of the value at risk.
+        at_risk: The sum of the value at risk, as the head of a column.
+        value: The same in full.
         quality: What ROC-AUC and log loss are about.
     """
 
     declines: str
     at_risk: str
+    value: str
     quality: str
 
 
 WORDS = {
-    RECOGNITION: Words("Look declined", "Weighted profit", "of the class in the same snapshot, not of the future"),
-    FORECAST: Words("Will decline", "At risk", "of the class a horizon later"),
+    RECOGNITION: Words(
+        "Look declined",
+        "Their profit",
+        "Profit of those who look declined",
+        "of the class in the same snapshot, not of the future",
+    ),
+    FORECAST: Words("Will decline", "At risk", "Value at risk", "of the class a horizon later"),
 }
 
 

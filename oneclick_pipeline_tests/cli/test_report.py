@@ -37,7 +37,9 @@ def test_checks_and_figures_stand_in_dagster(finished):
     profiles = table(finished.home, "segment_profiles")
     together = profiles.row(by_predicate=pl.col("segment") == "all", named=True)
     assert metadata["look declined"].value == pytest.approx(together["expected_declines"], rel=1e-3)
-    assert metadata["weighted profit, finance units"].value == pytest.approx(together["value_at_risk"], rel=1e-3)
+    assert metadata["profit of those who look declined, finance units"].value == pytest.approx(
+        together["value_at_risk"], rel=1e-3
+    )
     assert metadata["path"].value == str(report_file(finished.home, MONTH))
 
 

@@ -72,7 +72,7 @@ def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[An
                     name: figure.estimate
                     for name, figure in (
                         (called.declines.lower(), facts.declines),
-                        (f"{called.at_risk.lower()}, finance units", facts.at_risk),
+                        (f"{called.value.lower()}, finance units", facts.at_risk),
                     )
                     if figure is not None
                 },

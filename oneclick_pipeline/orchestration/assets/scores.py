@@ -70,7 +70,7 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
                 "model": f"{champion.name} version {champion.version}",
                 "trained on": ", ".join(champion.feature_months),
                 **{f"scored {basis}": n for basis, n in sorted(outcome.bases.items())},
-                f"{WORDS[champion.meaning].at_risk.lower()}, finance units": outcome.value_at_risk,
+                f"{WORDS[champion.meaning].value.lower()}, finance units": outcome.value_at_risk,
                 **origin("customer_scores"),
             },
         )

@@ -98,7 +98,7 @@ def _errors_of(home: Path, store: tracking.Tracking, version: Version) -> BandEr
 def _shown(profiles: pd.DataFrame, called: Words) -> pd.DataFrame:
     """What the page shows of the profiles, by the names that fit what the scores are about."""
     names = {"segment_ru": "segment", "customers": "customers", "mean_p_decline": "mean p_decline", "mean_profit": "mean profit"}
-    for column, name in (("expected_declines", called.declines.lower()), ("value_at_risk", called.at_risk.lower())):
+    for column, name in (("expected_declines", called.declines.lower()), ("value_at_risk", called.value.lower())):
         names |= {column: name, f"{column}_low": f"{name}, from", f"{column}_high": f"{name}, to"}
     return profiles[list(names)].rename(columns=names)
 
