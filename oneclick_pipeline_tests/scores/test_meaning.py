@@ -13,8 +13,8 @@ from oneclick_pipeline.contracts.scores import FORECAST, RECOGNITION
 from oneclick_pipeline.orchestration.assets import clean, exploration, features, model, raw, report, scores, segments
 from oneclick_pipeline.report import files, page
 from oneclick_pipeline.scores.meaning import remedy, sentence
-from oneclick_pipeline.tracking import Tracking, versions
-from oneclick_pipeline_tests.orchestration.homes import MONTH, instance_of, materialize
+from oneclick_pipeline.tracking import Tracking, runs, versions
+from oneclick_pipeline_tests.orchestration.homes import MONTH, instance_of, materialize, table
 from oneclick_pipeline_tests.report.months import facts
 from oneclick_pipeline_tests.report.test_page import Text
 
@@ -55,12 +55,17 @@ def on_the_terminal(home):
 
 @pytest.fixture(scope="module")
 def forecast(finished, tmp_path_factory):
-    """The finished home as if its model had been trained on the classes of three months later, and what Dagster keeps of it."""
+    """The finished home as if its model had been trained on the classes of three months later, and what Dagster keeps of it.
+
+    Its record is as earlier versions wrote it: without the model's own error.
+    """
     home = tmp_path_factory.mktemp("forecast") / "home"
     shutil.copytree(finished.home, home, ignore=shutil.ignore_patterns("dagster"))
     store = Tracking(home)
     record = store.require_champion()
-    versions.write(store.folder, record.tagged({"feature_months": "2026-07", "label_months": MONTH}))
+    kept = {name: file for name, file in record.kept.items() if name != runs.BAND_ERRORS}
+    later = record.tagged({"feature_months": "2026-07", "label_months": MONTH})
+    versions.write(store.folder, later.model_copy(update={"kept": kept}))
     every = [*raw.ASSETS, *clean.ASSETS, *features.ASSETS, *exploration.ASSETS, *model.ASSETS, *scores.ASSETS, *segments.ASSETS,
              *report.ASSETS]  # fmt: skip
     result = materialize(home, assets=every, selection=["customer_scores", "customer_segments", "segment_profiles", *ASSETS[3:]])
@@ -85,7 +90,7 @@ def test_page_of_a_forecast_speaks_of_them(language, least):
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
-def test_page_of_a_month_of_an_earlier_version_goes_by_the_record_of_the_model(language, finished):
+def test_page_of_a_real_recognition_says_nothing_of_the_months_ahead(language, finished):
     made = files.make(finished.home, MONTH, language)
     assert ahead(on_the_page(made.html)) == set()
 
@@ -103,6 +108,13 @@ def test_terminal_of_a_forecast(forecast):
     for part in ("in the next 3 months", "Will decline", "At risk"):
         assert part in text
     assert "recognition" not in text
+
+
+def test_own_error_of_a_model_of_an_earlier_version_comes_from_what_it_was_trained_on(forecast, finished):
+    old, new = (table(home, "segment_profiles") for home in (forecast[0], finished.home))
+    assert set(old["meaning"]) == {FORECAST}
+    for name in ("expected_declines_low", "value_at_risk_high"):
+        assert old[name].to_list() == pytest.approx(new[name].to_list(), nan_ok=True)
 
 
 @pytest.mark.parametrize("asset", ASSETS)
