@@ -43,7 +43,8 @@ class BandErrors:
 
         >>> import numpy as np
         >>> errors = BandErrors(((0.01, 0.0), (0.0, 0.04)))
-        >>> errors.variance(np.array([0.2, 0.7, 0.9]), np.ones(3), errors.counts(np.array([0.2, 0.3, 0.7, 0.9])))
+        >>> everybody = errors.counts(np.array([0.2, 0.3, 0.7, 0.9]))
+        >>> round(errors.variance(np.array([0.2, 0.7, 0.9]), np.ones(3), everybody), 6)
         0.18
         """
         import numpy as np
