@@ -61,7 +61,7 @@ ASSETS = {
     "customer_scores": ("scores", SCIENTISTS, "activity_model customer_features", "mlflow pandas", SCORED, True),
     "profit_curve": ("scores", SCIENTISTS, "customer_features customer_scores", "mlflow pandas", WORTH, True),
     "customer_segments": ("segments", MARKETERS, "customer_scores", "pandas", {"every_customer": True}, True),
-    "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "pandas", {"customers_add_up": True}, True),
+    "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "mlflow pandas", {"customers_add_up": True}, True),
     "campaign_outcomes": ("campaigns", SCIENTISTS, "campaign_ledger customer_features", "pandas", {"nobody_lost": True}, False),
     "offer_effects": ("campaigns", SCIENTISTS, "campaign_outcomes", "pandas", {"split_as_planned": False}, False),
     "offer_beliefs": ("campaigns", SCIENTISTS, BELIEFS_OF, "pandas", BELIEVED, False),

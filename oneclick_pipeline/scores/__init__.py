@@ -4,6 +4,7 @@ In come `customer_features`, a model and its contributions, out come `customer_s
 first.
 
     customer.py   p_decline, value at risk and reasons of every customer
+    meaning.py    whether a score recognises or forecasts, in words
     reasons.py    the three strongest reasons in Russian and English
     treatment.py  the value of a kept customer, and what treating the most worthwhile would earn
 """
