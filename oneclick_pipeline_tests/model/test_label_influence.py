@@ -57,7 +57,7 @@ def test_scores_of_those_offered_are_those_of_a_store_without_offers():
 
 @pytest.mark.soak
 def test_scores_of_those_offered_are_right_in_a_year_of_our_own_policy(tmp_path, monkeypatch):
-    """20,000 customers, twelve months of plans with the default shares; 2 to 3 points too low when offers were forgotten."""
+    """20,000 customers, twelve months of plans with the default shares; 2.2 points too low when offers were forgotten."""
     plans, plan = {}, our_policy.offer_plan
 
     def kept(*tables, month, **further):
@@ -67,7 +67,7 @@ def test_scores_of_those_offered_are_right_in_a_year_of_our_own_policy(tmp_path,
 
     monkeypatch.setattr(our_policy, "offer_plan", kept)
     policy = our_policy.FastPolicy()
-    year = open_year(tmp_path / "home", customers=20_000, months=12, first="2024-01", seed=101, history=3)
+    year = open_year(tmp_path / "home", customers=20_000, months=12, first="2024-01", seed=105, history=3)
     play(year, policy, None, policy.watch)
     boosted = Model(families=("hist_gradient_boosting",), repeats=1, folds=3, draws=4, nested_draws=2, out_of_time_months=0)
     drawn = {month: rows[list(COLUMNS)] for month, rows in plans.items()}
