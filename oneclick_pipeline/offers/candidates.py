@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oneclick_pipeline.experiment.draws import hashes
+from oneclick_pipeline.offers.gain_posterior import Sample
 from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
@@ -83,11 +84,13 @@ class Batch(Everybody):
             which no estimate of a gain deserves, since these are half of what a plan of millions holds in memory.
         explorable: Offers that they may explore, (k, m).
         effect: Effects on each of them, None where the segment says them, (k, m).
+        sample: What the posterior of the gain needs of some of them.
     """
 
     gain: Gains
     explorable: Flags
     effect: Numbers | None
+    sample: Sample
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Candidates:
         gain: See `Batch`, as for the rest.
         explorable: Offers that they may explore.
         effect: Effects on each of them.
+        sample: What the posterior of the gain needs of some of them, in their order.
     """
 
     among: NDArray[np.intp]
@@ -111,6 +115,7 @@ class Candidates:
     gain: Gains
     explorable: Flags
     effect: Numbers | None
+    sample: Sample
 
 
 def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Candidates]:
@@ -134,6 +139,7 @@ def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Ca
     place[order] = np.arange(len(order))
     gains, explorables = [b.gain for b in batches], [b.explorable for b in batches]
     effects = [b.effect for b in batches if b.effect is not None]
+    sample = _sample([b.sample for b in batches], [len(b.gain) for b in batches], place)
     batches.clear()  # so that a part goes when it is copied
     candidates = Candidates(
         among=among,
@@ -143,8 +149,18 @@ def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Ca
         gain=_scattered(gains, place),
         explorable=_scattered(explorables, place),
         effect=_scattered(effects, place) if effects else None,
+        sample=sample,
     )
     return Everybody(ids, version, p, value, segments, np.concatenate(segment), reason, fits), candidates
+
+
+def _sample(parts: list[Sample], sizes: list[int], place: NDArray[np.intp]) -> Sample:
+    """All samples together, by the places of the rows."""
+    begins = np.cumsum([0, *sizes[:-1]])
+    rows = place[np.concatenate([part.rows + begin for part, begin in zip(parts, begins, strict=True)])]
+    order = np.argsort(rows)
+    inputs, basis = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("inputs", "basis"))
+    return Sample(rows[order], inputs, basis)
 
 
 def _scattered(parts: list[NDArray], place: NDArray[np.intp]) -> NDArray:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from oneclick_pipeline.campaigns.effect_posterior import Believed
 from oneclick_pipeline.campaigns.worth import assumed
 from oneclick_pipeline.catalogue import eligibility
-from oneclick_pipeline.contracts.offers import OFFER_PLAN, REASONS_OF_PLAN
-from oneclick_pipeline.experiment.draws import draw
+from oneclick_pipeline.contracts.offers import ARMS, OFFER_PLAN, REASONS_OF_PLAN
+from oneclick_pipeline.experiment.draws import draw, uniforms
 from oneclick_pipeline.experiment.exploration import NOTHING, could_draw, explore
 from oneclick_pipeline.home.months import check_month
 from oneclick_pipeline.offers.assignment import wanting
@@ -32,6 +33,7 @@ from oneclick_pipeline.offers.candidates import (
     may_pay,
 )
 from oneclick_pipeline.offers.decision import NOTHING_PLANNED, Decision, code
+from oneclick_pipeline.offers.gain_posterior import Given, Sample, gain_sd
 from oneclick_pipeline.offers.plan_summary import summary
 from oneclick_pipeline.offers.plan_table import DecidedPlan
 from oneclick_pipeline.offers.policy import policy_choice
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.campaigns.effect_posterior import EffectPosterior
     from oneclick_pipeline.campaigns.worth import Worth
     from oneclick_pipeline.catalogue.offer import Offer
     from oneclick_pipeline.experiment.draws import Draws
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
 
 EXPLORED_PART = 0.5
 """Part of the budget and of every capacity that exploration may use up, so that something is left for the plan."""
+SAMPLE = 50_000
+"""Customers, about, of whom all is kept that the interval of the expected gain rests on."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ def offer_plan(
     *,
     month: str,
     customer_effects: Numbers | None = None,
+    posterior: EffectPosterior | None = None,
     worth: Worth | None = None,
 ) -> Plan:
     """Plan a month.
@@ -85,12 +91,13 @@ def offer_plan(
         month: Snapshot month.
         customer_effects: Effect of each offer on each customer's P(decline), shape (n, m), in the order of `offers`, NaN
             where the beliefs are to be used. The belief about the offer as a whole still decides whether it is harmful.
+        posterior: By how much these effects may be wrong, offers in the same order; without it, the beliefs' sd is.
         worth: What it is worth to keep a customer from declining; without it, the settings' share of the profit over the horizon.
 
     Raises:
         BadInputError: If `month` is not a month.
     """
-    planner = Planner(offers, beliefs, settings, month=month, worth=worth, by_segment=customer_effects is None)
+    planner = Planner(offers, beliefs, settings, month=month, worth=worth, posterior=posterior, by_segment=customer_effects is None)
     planner.add(planner.look(customers, customer_effects))
     decided = planner.decide()
     texts = {c.name: "str" for c in OFFER_PLAN.columns if c.kind == "str"}
@@ -111,6 +118,8 @@ class Planner:
         *,
         month: str,
         worth: Worth | None = None,
+        posterior: EffectPosterior | None = None,
+        customers: int = 0,
         cuts: eligibility.Quantiles | None = None,
         by_segment: bool = True,
     ) -> None:
@@ -122,6 +131,8 @@ class Planner:
             settings: Budget, shares, caps, horizon.
             month: Snapshot month.
             worth: See `offer_plan`.
+            posterior: See `offer_plan`.
+            customers: How many come, where they are more than one batch.
             cuts: What `eligibility.quantiles` gives of all customers; not needed where they are one batch.
             by_segment: Whether segments have beliefs of their own; not if effects are given.
 
@@ -131,6 +142,7 @@ class Planner:
         self._month, self._settings, self._cuts = check_month(month), settings, cuts
         self._beliefs, self._by_segment = beliefs, by_segment
         self._worth = assumed(settings) if worth is None else worth
+        self._posterior, self._sampled = posterior, min(1.0, SAMPLE / max(customers, 1))
         self._ranked = sorted(range(len(offers)), key=lambda j: offers[j].id)
         self._catalogue = [offers[j] for j in self._ranked]
         self._offers = OfferArrays.of(self._catalogue)
@@ -166,7 +178,16 @@ class Planner:
             gain=np.where(allowed & good & (effect < 0) & (expected > 0), expected, -np.inf).astype(np.float32),
             explorable=allowed & may_pay(effect, sd, p[rows, None], value[rows, None], cost),
             effect=None if customer_effects is None else effect,
+            sample=self._sample(customers.iloc[rows]),
         )
+
+    def _sample(self, candidates: pd.DataFrame) -> Sample:
+        """What the interval of the expected gain rests on, of some candidates."""
+        drawn = uniforms(candidates["customer_id"].to_numpy(dtype=np.int64), self._settings.offers.salt, "sample", self._month)
+        rows = np.flatnonzero(drawn < self._sampled)
+        some = candidates.iloc[rows]
+        inputs = np.zeros((len(some), 0)) if self._posterior is None else self._posterior.inputs(some)
+        return Sample(rows, inputs, self._worth.basis(some))
 
     def add(self, batch: Batch) -> None:
         """Take in the next customers."""
@@ -190,10 +211,10 @@ class Planner:
         self._complete(everybody, candidates, case, explored, could_draw(candidates.explorable, draws, waves))
         del draws
         offer = np.where(explored != NOTHING, np.maximum(explored, -1), policy).astype(np.int16)
-        effect, sd, gain = self._expected(everybody, candidates, offer)
+        effect, gain = self._expected(everybody, candidates, offer)
         decision = Decision(case, offer, policy, explored, effect, gain)
         figures = summary(
-            everybody, candidates, decision, sd=sd, solved=solved, waves=waves, offers=offers, settings=self._settings
+            everybody, candidates, decision, sd=self._gain_sd(everybody, candidates, decision), solved=solved, waves=waves, offers=offers, settings=self._settings
         )
         return DecidedPlan(figures, everybody, candidates, decision, waves, offers, limits)
 
@@ -215,16 +236,28 @@ class Planner:
         reason[(case == NOTHING_PLANNED) & wanting(candidates.gain)] = REASONS_OF_PLAN.index("no_room")
         everybody.reason[candidates.rows] = reason
 
-    def _expected(self, everybody: Everybody, candidates: Candidates, offer: Choice) -> tuple[Numbers, Numbers, Numbers]:
-        """Effect, its standard deviation and gain of each candidate's offer, each of shape (k,); NaN, 0, NaN where none."""
+    def _expected(self, everybody: Everybody, candidates: Candidates, offer: Choice) -> tuple[Numbers, Numbers]:
+        """Effect and gain of each candidate's offer, each of shape (k,); NaN where none."""
         chosen = np.flatnonzero(offer >= 0)
         rows, given = candidates.rows[chosen], offer[chosen]
         believed = self._believed(everybody.segments)[everybody.segment[rows], given]
-        effect, sd, gain = np.full(len(offer), np.nan), np.zeros(len(offer)), np.full(len(offer), np.nan)
+        effect, gain = np.full(len(offer), np.nan), np.full(len(offer), np.nan)
         effect[chosen] = believed[:, 0] if candidates.effect is None else candidates.effect[chosen, given]
-        sd[chosen] = believed[:, 1]
         gain[chosen] = expected_gain(effect[chosen], everybody.p[rows], everybody.value[rows], self._offers.cost[given])
-        return effect, sd, gain
+        return effect, gain
+
+    def _gain_sd(self, everybody: Everybody, candidates: Candidates, decision: Decision) -> float:
+        """Standard deviation of the expected gain."""
+        given = (code(0, ARMS)[decision.case] == ARMS.index("offer")) & (decision.offer >= 0)
+        offer, p = np.where(given, decision.offer, -1), everybody.p[candidates.rows]
+        kept, sample, posterior = np.where(given, np.minimum(-decision.effect, p), 0), candidates.sample, self._posterior
+        if posterior is None:
+            sd = self._believed(everybody.segments)[everybody.segment[candidates.rows[sample.rows]], :, 1]
+            posterior, sample = Believed.of(len(self._ranked)), Sample(sample.rows, sd, sample.basis)
+        else:
+            offer = np.where(given, np.array([*self._ranked, -1])[offer], -1)
+        who = Given(offer, kept, given & (-decision.effect < p), everybody.value[candidates.rows])
+        return gain_sd(who, sample, posterior, self._worth.covariance)
 
     def _believed(self, segments: Sequence[str]) -> Numbers:
         """Believed effect of every offer and its standard deviation in some segments, (segments, m, 2)."""

@@ -17,10 +17,10 @@ from oneclick_pipeline.home.paths import raw_folder, settings_file
 from oneclick_pipeline.segments import customer_segments, thresholds
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.life import HORIZON
-from oneclick_pipeline.simulator.twin.offers import effects
 from oneclick_pipeline.simulator.twin.panel import Panel
 from oneclick_pipeline.simulator.twin.profile import Profile
-from oneclick_pipeline.simulator.year.worth import REVENUES, monthly_profit
+from oneclick_pipeline.simulator.twin.worlds import check_world, true_effects
+from oneclick_pipeline.simulator.year.worth import REVENUES, SEEN, monthly_profit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,7 @@ class Year:
         first: First snapshot month with offers, YYYY-MM.
         seed: Same seed, same luck.
         history: Months without offers that the store has lived before it, the same for all policies.
+        world: What offers truly do, by the name of a world of `twin.worlds`.
     """
 
     profile: Profile
@@ -62,6 +63,7 @@ class Year:
     first: str
     seed: int
     history: int = 0
+    world: str = "twin"
 
     @property
     def span(self) -> int:
@@ -78,16 +80,18 @@ class Year:
         return Panel.open(self.profile, customers=self.customers, seed=self.seed, month=add_months(self.first, -self.history))
 
 
-def open_year(home: Path, *, customers: int, months: int, first: str, seed: int, history: int = 0) -> Year:
+def open_year(home: Path, *, customers: int, months: int, first: str, seed: int, history: int = 0, world: str = "twin") -> Year:
     """A year with the catalogue and the settings of a home.
 
     A home without settings gets a file with a budget that grows with the store: what a home of 1,300 customers has by
     default would be nothing to 20,000, or everything.
 
     Raises:
-        BadInputError: If the first month is none, a month is there already, or settings or catalogue cannot be used.
+        BadInputError: If the first month is none, a month is there already, there is no such world, or settings or catalogue
+            cannot be used.
     """
-    year = Year(Profile.load(), Catalogue.load(home), Settings.load(home), customers, months, check_month(first), seed, history)
+    offers, settings = Catalogue.load(home), Settings.load(home)
+    year = Year(Profile.load(), offers, settings, customers, months, check_month(first), seed, history, check_world(world))
     for step in range(-history, months):
         folder = raw_folder(home, add_months(first, step))
         if folder.exists():
@@ -134,13 +138,17 @@ class Situation:
     @cached_property
     def effects(self) -> Floats:
         """The true effects, shape (n, m): only an oracle may look."""
-        return effects([offer.id for offer in self.offers], self.customers, self.year.seed)
+        return true_effects(self.year.world, self.offers, self.customers, self.fitting, self.year.seed)
+
+    @cached_property
+    def fitting(self) -> Flags:
+        """Whom each offer fits, by the true score; shape (n, m)."""
+        return fits(self.offers, self.customers)
 
     @cached_property
     def may_get(self) -> Flags:
         """Which customers may get which offer: consent, regular, contact cap, conditions by the true score; shape (n, m)."""
-        fitting = fits(self.offers, self.customers)
-        allowed: Flags = fitting & (refusal(self.customers, fitting, self.year.settings.offers) == "")[:, None]
+        allowed: Flags = self.fitting & (refusal(self.customers, self.fitting, self.year.settings.offers) == "")[:, None]
         return allowed
 
     @cached_property
@@ -177,7 +185,8 @@ class Play:
             p_decline and p_treated (means, without and with the month's offers), declined (share of customers who
             decline in the three months after), offers, cost, saved (declines less that the month's offers bring,
             expected).
-        sent: One row per offer that was sent: month, customer_id, offer_id, p_decline, effect (true), cost.
+        sent: One row per offer that was sent: month, customer_id, offer_id, effect (true), cost, and `worth.SEEN` of the
+            customer.
     """
 
     months: pd.DataFrame
@@ -262,8 +271,8 @@ def _given(now: Situation, choice: Choice) -> pd.DataFrame:
             "month": now.month,
             "customer_id": now.customers["customer_id"].to_numpy()[row],
             "offer_id": np.array([o.id for o in now.offers], dtype=object)[offer],
-            "p_decline": now.customers["p_decline"].to_numpy()[row],
             "effect": now.effects[row, offer],
             "cost": cost,
+            **{name: now.customers[name].to_numpy()[row] for name in SEEN},
         }
     )
