@@ -137,7 +137,10 @@ PLAN_SUMMARY = Table(
         SHARES[2],
         Column("catalogue", "str", "Digest of the catalogue"),
         Column(
-            "effects", "str", "Effects of offers: as the catalogue expects, or learned from campaigns", values=vocabulary(*EFFECTS)
+            "effects",
+            "str",
+            "Effects of offers: as the catalogue expects, or learned from campaigns",
+            values=vocabulary(*EFFECTS),
         ),
         Column(
             "worth",
@@ -196,7 +199,7 @@ PLAN_SUMMARY = Table(
 PROFIT_CURVE = Table(
     "profit_curve",
     "offers",
-    "One row per budget, from none to twice the plan's: what the plan of the month would bring with it; at 1 it is the plan itself",
+    "One row per budget, from none to twice the plan's: what a plan of the month with it would bring; at 1 it is the plan itself",
     (
         Column("budget_share", "float", "Budget as a share of the plan's", unit="share", minimum=0, maximum=2),
         _money("budget", "The budget", minimum=0),

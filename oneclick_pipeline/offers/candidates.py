@@ -112,6 +112,19 @@ class Candidates:
     explorable: Flags
     effect: Numbers | None
 
+    def first(self, k: int) -> Candidates:
+        """The first k of them, a random sample as their order is random."""
+        kept = np.flatnonzero(self.place < k)
+        return Candidates(
+            among=self.among[kept],
+            place=self.place[kept],
+            rows=self.rows[:k],
+            tie=self.tie[:k],
+            gain=self.gain[:k],
+            explorable=self.explorable[:k],
+            effect=None if self.effect is None else self.effect[:k],
+        )
+
 
 def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Candidates]:
     """All batches together; the list is empty afterwards.

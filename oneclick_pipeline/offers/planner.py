@@ -18,10 +18,7 @@ import numpy as np
 from oneclick_pipeline.campaigns.worth import assumed
 from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.contracts.offers import OFFER_PLAN, REASONS_OF_PLAN
-from oneclick_pipeline.experiment.draws import draw
-from oneclick_pipeline.experiment.exploration import NOTHING, could_draw, explore
 from oneclick_pipeline.home.months import check_month
-from oneclick_pipeline.offers.assignment import wanting
 from oneclick_pipeline.offers.candidates import (
     Batch,
     OfferArrays,
@@ -31,10 +28,7 @@ from oneclick_pipeline.offers.candidates import (
     harmless,
     may_pay,
 )
-from oneclick_pipeline.offers.decision import NOTHING_PLANNED, Decision, code
-from oneclick_pipeline.offers.plan_summary import summary
-from oneclick_pipeline.offers.plan_table import DecidedPlan
-from oneclick_pipeline.offers.policy import policy_choice
+from oneclick_pipeline.offers.open_plan import OpenPlan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,16 +38,10 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.campaigns.worth import Worth
     from oneclick_pipeline.catalogue.offer import Offer
-    from oneclick_pipeline.experiment.draws import Draws
-    from oneclick_pipeline.offers.candidates import Candidates, Everybody
     from oneclick_pipeline.offers.plan_summary import Summary
     from oneclick_pipeline.settings import Settings
 
     Numbers = NDArray[np.float64]
-    Choice = NDArray[np.int16]
-
-EXPLORED_PART = 0.5
-"""Part of the budget and of every capacity that exploration may use up, so that something is left for the plan."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +80,7 @@ def offer_plan(
     """
     planner = Planner(offers, beliefs, settings, month=month, worth=worth, by_segment=customer_effects is None)
     planner.add(planner.look(customers, customer_effects))
-    decided = planner.decide()
+    decided = planner.open().decide()
     texts = {c.name: "str" for c in OFFER_PLAN.columns if c.kind == "str"}
     return Plan(decided.table(0, len(customers)).astype(texts).set_index(customers.index), decided.summary)
 
@@ -100,7 +88,8 @@ def offer_plan(
 class Planner:
     """A plan of customers who come batch by batch; of each a few numbers are kept until it is decided.
 
-    `look` at every batch, on any thread; `add` the results, in order; then `decide`. The batches change nothing.
+    `look` at every batch, on any thread; `add` the results, in order; then `open` the plan and decide it. How the customers are
+    divided into batches changes nothing.
     """
 
     def __init__(
@@ -172,59 +161,11 @@ class Planner:
         """Take in the next customers."""
         self._batches.append(batch)
 
-    def decide(self) -> DecidedPlan:
-        """Decide on all of them; afterwards the planner is empty."""
-        limits, offers = self._settings.offers, self._offers
-        everybody, candidates = gathered(self._batches, limits.salt, self._month)
-        draws = draw(everybody.ids[candidates.rows], limits, self._month)
-        explored, waves = explore(
-            candidates.explorable,
-            draws,
-            limits,
-            cost=offers.cost,
-            budget=EXPLORED_PART * limits.budget,
-            capacity=np.floor(EXPLORED_PART * offers.capacity),
-        )
-        policy, solved = policy_choice(candidates.gain, explored, draws, offers, limits, candidates.tie)
-        case = self._cases(draws, explored, policy)
-        self._complete(everybody, candidates, case, explored, could_draw(candidates.explorable, draws, waves))
-        del draws
-        offer = np.where(explored != NOTHING, np.maximum(explored, -1), policy).astype(np.int16)
-        effect, sd, gain = self._expected(everybody, candidates, offer)
-        decision = Decision(case, offer, policy, explored, effect, gain)
-        figures = summary(
-            everybody, candidates, decision, sd=sd, solved=solved, waves=waves, offers=offers, settings=self._settings
-        )
-        return DecidedPlan(figures, everybody, candidates, decision, waves, offers, limits)
-
-    def _cases(self, draws: Draws, explored: Choice, policy: Choice) -> NDArray[np.int8]:
-        """Number of each candidate's case among `plan_table.CASES`."""
-        limits = self._settings.offers
-        held = draws.hold_out < limits.control_share
-        cases = [held, explored >= 0, explored != NOTHING, policy < 0, draws.control < limits.offer_control_share]
-        return np.select(cases, range(len(cases)), len(cases)).astype(np.int8)
-
-    @staticmethod
-    def _complete(
-        everybody: Everybody, candidates: Candidates, case: NDArray[np.int8], explored: Choice, could: NDArray[np.bool_]
-    ) -> None:
-        """Write the reasons of the candidates, and of those who explore what they could draw, beside those of all customers."""
-        exploring = explored != NOTHING
-        everybody.fits[candidates.rows[exploring]] = could[exploring]
-        reason = code(2, REASONS_OF_PLAN)[case]
-        reason[(case == NOTHING_PLANNED) & wanting(candidates.gain)] = REASONS_OF_PLAN.index("no_room")
-        everybody.reason[candidates.rows] = reason
-
-    def _expected(self, everybody: Everybody, candidates: Candidates, offer: Choice) -> tuple[Numbers, Numbers, Numbers]:
-        """Effect, its standard deviation and gain of each candidate's offer, each of shape (k,); NaN, 0, NaN where none."""
-        chosen = np.flatnonzero(offer >= 0)
-        rows, given = candidates.rows[chosen], offer[chosen]
-        believed = self._believed(everybody.segments)[everybody.segment[rows], given]
-        effect, sd, gain = np.full(len(offer), np.nan), np.zeros(len(offer)), np.full(len(offer), np.nan)
-        effect[chosen] = believed[:, 0] if candidates.effect is None else candidates.effect[chosen, given]
-        sd[chosen] = believed[:, 1]
-        gain[chosen] = expected_gain(effect[chosen], everybody.p[rows], everybody.value[rows], self._offers.cost[given])
-        return effect, sd, gain
+    def open(self) -> OpenPlan:
+        """The plan of all of them, still to be decided; afterwards the planner is empty."""
+        everybody, candidates = gathered(self._batches, self._settings.offers.salt, self._month)
+        believed = self._believed(everybody.segments)
+        return OpenPlan(self._month, everybody, candidates, self._offers, believed, self._settings)
 
     def _believed(self, segments: Sequence[str]) -> Numbers:
         """Believed effect of every offer and its standard deviation in some segments, (segments, m, 2)."""
