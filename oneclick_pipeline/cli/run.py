@@ -86,7 +86,7 @@ def run(
             "The tables of failed steps are as before, except for rejected_rows and corrections, which list the problems."
         )
         raise typer.Exit(FAILED)
-    finished = summary.read(home, month, outcome.expected_gain)
+    finished = summary.read(home, month)
     out.print(summary.render(finished))
     done = f"Done in {progress.elapsed:.0f} s. Open next: oneclick ui --home {summary.near(home)}"
     for line in (*summary.places(finished), "", done):

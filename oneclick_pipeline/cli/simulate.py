@@ -56,7 +56,7 @@ def simulate(
 
     Ours runs every month through the real graph; nobody (no offers), random, risk x profit and the oracle, which knows the
     true effects, play the same year without it. The three months after the last offers count, too. HOME/settings.yaml and
-    HOME/catalogue.yaml apply; without settings the budget is 0.03 finance units per customer and month, and is written there.
+    HOME/catalogue.yaml apply; every policy has the budget of the settings.
 
     Tables and the picture go to HOME/twin/year/, the true effects of every offer on every customer to HOME/twin/effects/.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from oneclick_pipeline.contracts.exports import SOURCES
-from oneclick_pipeline.contracts.offers import ARMS
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.figures import figure
@@ -20,10 +19,20 @@ from oneclick_pipeline.home.paths import dagster_folder, every_table, mlflow_fol
 from oneclick_pipeline.terminal import markup, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import polars as pl
 
 _LISTED = 20
-_SHOWN = ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections")
+_SHOWN = (
+    "offer_plan",
+    "plan_summary",
+    "customer_scores",
+    "customer_segments",
+    "segment_profiles",
+    "rejected_rows",
+    "corrections",
+)
 _REMEDY = "correct the value in the export and run the month again; until then the row is left out"
 
 
@@ -41,9 +50,7 @@ class Summary:
         regular: Regular ones.
         segments: The table segment_profiles.
         model: What the champion says of itself, one line per fact.
-        plan: Customers of the table offer_plan by arm, and what their offers cost.
-        expected_gain: What they are expected to gain with its 95 % interval, finance units; as the run gave it, since it
-            rests on what was believed then.
+        plan: The row of the table plan_summary.
     """
 
     home: Path
@@ -55,12 +62,11 @@ class Summary:
     regular: int
     segments: pl.DataFrame
     model: tuple[tuple[str, str], ...]
-    plan: dict[str, float]
-    expected_gain: str
+    plan: dict[str, Any]
 
 
-def read(home: Path, month: str, expected_gain: str) -> Summary:
-    """Read the summary of a month that has run; for `expected_gain` see `Summary`."""
+def read(home: Path, month: str) -> Summary:
+    """Read the summary of a month that has run."""
     import polars as pl
 
     from oneclick_pipeline import tracking
@@ -82,18 +88,8 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
         regular=int(customers.item(0, 1)),
         segments=table("segment_profiles").collect(),
         model=tracking.Tracking(home).champion_facts(),
-        plan=_plan(table("offer_plan")),
-        expected_gain=expected_gain,
+        plan=table("plan_summary").collect().row(0, named=True),
     )
-
-
-def _plan(plan: pl.LazyFrame) -> dict[str, float]:
-    """Customers by arm; cost of the offers given."""
-    import polars as pl
-
-    arms = dict(plan.group_by("arm").len().collect().iter_rows())
-    cost = plan.filter(pl.col("arm") == "offer").select(pl.col("cost").sum()).collect().item()
-    return {**{arm: arms.get(arm, 0) for arm in ARMS}, "cost": float(cost)}
 
 
 def quarantined(home: Path, month: str) -> list[str]:
@@ -120,9 +116,8 @@ def render(summary: Summary) -> Group:
     facts.add_row("Customers", f"{figure(summary.customers)}, of whom regular {figure(summary.regular)}")
     for name, text in summary.model:
         facts.add_row(name, markup(text))
-    plan = {name: figure(n) for name, n in summary.plan.items()}
-    counts = "{offer} offered, {control} held out, {none} neither; cost {cost}".format(**plan)
-    facts.add_row("Offers", f"{counts}, expected gain {summary.expected_gain} finance units")
+    for name, text in _plan(summary.plan):
+        facts.add_row(name, text)
 
     segments = Table(title="Segments", title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     segments.add_column("Segment")
@@ -141,6 +136,24 @@ def render(summary: Summary) -> Group:
         )
     note = Text("Mean p: mean p_decline. Will decline: expected, with 95 % interval. Money in finance units.", "dim")
     return Group(Text(), facts, Text(), segments, note, Text())
+
+
+def _plan(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The plan as it is recorded: who gets what, what that costs and should bring, and what that rests on."""
+    neither = plan["customers"] - plan["offers"] - plan["controls"]
+    words = {name: figure(value) for name, value in plan.items()}
+    yield (
+        "Offers",
+        "{offers} offered, {controls} held out, {neither} neither; cost {cost} of a budget of {budget}, expected gain "
+        "{expected_gain} ({expected_gain_low} to {expected_gain_high}) finance units".format(**words, neither=figure(neither)),
+    )
+    effects = {"catalogue": "effects as the catalogue expects", "learned": "effects learned from campaigns"}[plan["effects"]]
+    worth = (
+        f"worth of a kept customer assumed, {plan['worth_share']:.0%} of the profit"
+        if plan["worth"] == "assumed"
+        else f"worth of a kept customer learned, {words['worth_mean']} on average"
+    )
+    yield "", f"{effects}; {worth} over {words['worth_months']} months"
 
 
 def places(summary: Summary) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oneclick_pipeline.experiment.draws import hashes
-from oneclick_pipeline.offers.gain_posterior import Sample
+from oneclick_pipeline.offers.gain_sample import Sample
 from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
@@ -117,6 +117,20 @@ class Candidates:
     effect: Numbers | None
     sample: Sample
 
+    def first(self, k: int) -> Candidates:
+        """The first k of them, a random sample as their order is random."""
+        kept = np.flatnonzero(self.place < k)
+        return Candidates(
+            among=self.among[kept],
+            place=self.place[kept],
+            rows=self.rows[:k],
+            tie=self.tie[:k],
+            gain=self.gain[:k],
+            explorable=self.explorable[:k],
+            effect=None if self.effect is None else self.effect[:k],
+            sample=self.sample.first(k),
+        )
+
 
 def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Candidates]:
     """All batches together; the list is empty afterwards.
@@ -139,7 +153,7 @@ def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Ca
     place[order] = np.arange(len(order))
     gains, explorables = [b.gain for b in batches], [b.explorable for b in batches]
     effects = [b.effect for b in batches if b.effect is not None]
-    sample = _sample([b.sample for b in batches], [len(b.gain) for b in batches], place)
+    sample = Sample.gathered([b.sample for b in batches], [len(b.gain) for b in batches], place)
     batches.clear()  # so that a part goes when it is copied
     candidates = Candidates(
         among=among,
@@ -152,15 +166,6 @@ def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Ca
         sample=sample,
     )
     return Everybody(ids, version, p, value, segments, np.concatenate(segment), reason, fits), candidates
-
-
-def _sample(parts: list[Sample], sizes: list[int], place: NDArray[np.intp]) -> Sample:
-    """All samples together, by the places of the rows."""
-    begins = np.cumsum([0, *sizes[:-1]])
-    rows = place[np.concatenate([part.rows + begin for part, begin in zip(parts, begins, strict=True)])]
-    order = np.argsort(rows)
-    inputs, basis = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("inputs", "basis"))
-    return Sample(rows[order], inputs, basis)
 
 
 def _scattered(parts: list[NDArray], place: NDArray[np.intp]) -> NDArray:

@@ -5,8 +5,10 @@ With effects x_i · θ and worths b_i · β, θ and β independent and normal, t
     Σ -(x_i · θ)(b_i · β) - cost = θ' A β - cost,      A = -Σ x_i b_i'
 
 whose variance is exactly (A μ_β)' S_θ (A μ_β) + (A' μ_θ)' S_β (A' μ_θ) + tr(A S_β A' S_θ). Offers share controls and
-coefficients, and all share the worth: an interval that takes offers as independent is too narrow. Where an effect could
-save more than there is to lose, or the worth is at its least, 0, a row no longer moves with that factor.
+coefficients, and all share the worth: an interval that takes offers as independent is too narrow. Where an effect would
+save more than there is to lose, or the worth is at its least, 0, a customer's gain does not move with that factor.
+
+A is a sum over customers, estimated from a sample of them; the mean, and what the offers given are worth, are exact.
 """
 
 from __future__ import annotations
@@ -17,78 +19,75 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from oneclick_pipeline.campaigns.effect_posterior import EffectPosterior
+    from oneclick_pipeline.offers.candidates import Candidates, Everybody
+    from oneclick_pipeline.offers.decision import Decision
 
     Numbers = NDArray[np.float64]
-    Flags = NDArray[np.bool_]
+    Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Sample:
-    """What the posterior needs of some candidates, drawn by chance, s of them.
+class GainPosterior:
+    """What is believed of effects and worth together.
 
     Attributes:
-        rows: Their places among the candidates, ascending, (s,).
-        inputs: What effects depend on, see `EffectPosterior`, (s, ...).
-        basis: What the worth depends on, see `Worth.basis`, (s, 3).
+        effects: Posterior of the effects.
+        numbers: Number of each of the plan's offers in it.
+        worth: Covariance of the worth's coefficients, shape (b, b).
     """
 
-    rows: NDArray[np.intp]
-    inputs: Numbers
-    basis: Numbers
+    effects: EffectPosterior
+    numbers: Sequence[int]
+    worth: Numbers
+
+    def sd(self, everybody: Everybody, candidates: Candidates, decision: Decision) -> float:
+        """Standard deviation of the gain of those who are given an offer.
+
+        Args:
+            everybody: All customers.
+            candidates: Those who may get an offer.
+            decision: What becomes of them.
+        """
+        sample = candidates.sample
+        p, value = (part[candidates.rows] for part in (everybody.p, everybody.value))
+        by_effect, by_worth = np.zeros(len(self.effects.covariance)), np.zeros(len(self.worth))
+        by_both = np.zeros((len(by_effect), len(by_worth)))
+        for offer, among, weight in _sampled(decision, sample.rows, value):
+            rows, inputs = sample.rows[among], sample.inputs[among]
+            basis = np.where(value[rows, None] > 0, sample.basis[among], 0) * weight
+            effect = np.where(decision.offer[rows] == offer, decision.effect[rows], _mean(decision, offer, value))
+            free = (-effect < p[rows])[:, None]
+            number = self.numbers[offer]
+            gradient = -self.effects.gradient(inputs, number, np.column_stack([weight * value[rows], basis]) * free)
+            by_effect, by_both = by_effect + gradient[:, 0], by_both + gradient[:, 1:]
+            by_worth = by_worth + np.minimum(-effect, p[rows]) @ basis
+        return float(np.sqrt(variance(by_effect, by_worth, by_both, self.effects.covariance, self.worth)))
 
 
-@dataclass(frozen=True)
-class Given:
-    """Those who are given an offer; each of shape (k,), k candidates.
+def _sampled(decision: Decision, rows: Rows, value: Numbers) -> Iterator[tuple[int, Rows, float]]:
+    """Every offer given, whom of the sample it went to, and by how much their value is to be multiplied to be that of all.
 
-    Attributes:
-        offer: Number of the offer of each, -1 none.
-        kept: What it is expected to take off P(decline), at most P(decline) itself.
-        free: Whether that moves with the effect.
-        value: What it is worth to keep each.
+    An offer that went to nobody in the sample is taken to have gone to people like all of them.
     """
+    offer = np.where(decision.given, decision.offer, -1)
+    total = np.bincount(offer + 1, value)
+    for number in np.flatnonzero(total[1:] > 0).tolist():
+        among = np.flatnonzero(offer[rows] == number)
+        if not value[rows[among]].sum() > 0:
+            among = np.arange(len(rows))
+        if (of_sample := value[rows[among]].sum()) > 0:
+            yield number, among, total[number + 1] / of_sample
 
-    offer: NDArray[np.integer]
-    kept: Numbers
-    free: Flags
-    value: Numbers
 
-
-def gain_sd(given: Given, sample: Sample, effects: EffectPosterior, worth_covariance: Numbers) -> float:
-    """Standard deviation of the gain of those who are given an offer.
-
-    Those of an offer who are in the sample stand for all who get it, as far as their value goes; an offer that nobody in
-    the sample gets is taken to go to people like all of them.
-
-    Args:
-        given: Who gets what.
-        sample: Some of the candidates.
-        effects: Posterior of the effects, offers numbered as in `given`.
-        worth_covariance: Of the worth's coefficients.
-    """
-    size = len(effects.covariance), len(worth_covariance)
-    by_effect, by_worth, by_both = np.zeros(size[0]), np.zeros(size[1]), np.zeros(size)
-    for offer in np.unique(given.offer[given.offer >= 0]).tolist():
-        whole, among = given.offer == offer, given.offer[sample.rows] == offer
-        if not (total := given.value[whole].sum()) > 0:
-            continue
-        kept = given.kept[sample.rows]
-        if not given.value[sample.rows][among].sum() > 0:
-            among, kept = np.ones_like(among), np.full(len(among), np.average(given.kept[whole], weights=given.value[whole]))
-        rows = sample.rows[among]
-        value, basis = given.value[rows], sample.basis[among]
-        weight = total / value.sum() if value.sum() > 0 else 0.0
-        moving = weight * np.where((value > 0)[:, None], basis, 0)
-        free = given.free[rows]
-        columns = np.column_stack([weight * value, moving]) * free[:, None]
-        gradient = -effects.gradient(sample.inputs[among], offer, columns)
-        by_effect += gradient[:, 0]
-        by_both += gradient[:, 1:]
-        by_worth += moving.T @ kept[among]
-    return float(np.sqrt(max(variance(by_effect, by_worth, by_both, effects.covariance, worth_covariance), 0)))
+def _mean(decision: Decision, offer: int, value: Numbers) -> float:
+    """Mean effect of an offer on those who are given it, weighted by their value."""
+    mine = decision.given & (decision.offer == offer)
+    return float(np.average(decision.effect[mine], weights=value[mine]))
 
 
 def variance(by_effect: Numbers, by_worth: Numbers, by_both: Numbers, of_effects: Numbers, of_worth: Numbers) -> float:
@@ -100,6 +99,11 @@ def variance(by_effect: Numbers, by_worth: Numbers, by_both: Numbers, of_effects
         by_both: Its mixed derivative, (t, b).
         of_effects: Covariance of the first.
         of_worth: Covariance of the second.
+
+    >>> import numpy as np
+    >>> one = np.ones(1)
+    >>> variance(3 * one, 2 * one, np.eye(1), 0.5 * np.eye(1), 0.1 * np.eye(1))  # a product: 9/2 + 4/10 + 1/20
+    4.95
     """
-    mixed = np.einsum("ij,jk,lk,li->", by_both, of_worth, by_both, of_effects, optimize=True)
-    return float(by_effect @ of_effects @ by_effect + by_worth @ of_worth @ by_worth + mixed)
+    mixed = float(np.sum((of_effects @ by_both) * (by_both @ of_worth)))
+    return max(float(by_effect @ of_effects @ by_effect + by_worth @ of_worth @ by_worth) + mixed, 0.0)

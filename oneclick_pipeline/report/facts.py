@@ -84,13 +84,12 @@ class Facts:
     Attributes:
         month: Snapshot month.
         horizon: Months ahead.
-        unit_roubles: Roubles in a finance unit.
+        unit_roubles: Roubles in a finance unit; None where the store does not say.
         customers: Customers of the month.
         regular: Regular ones.
         scored: Customers with a probability.
         declines: Expected declines among them.
         at_risk: Expected loss if every decline took the whole profit of the horizon.
-        lost_share: Share of the profit that a decline is taken to take away.
         profit: Sum of what these customers earn in the horizon.
         risks: p_decline from which the risk is middle, and high.
         changes: Against the month before; None where that was not run.
@@ -106,13 +105,12 @@ class Facts:
 
     month: str
     horizon: int
-    unit_roubles: float
+    unit_roubles: float | None
     customers: int
     regular: int
     scored: int
     declines: Interval
     at_risk: Interval
-    lost_share: float
     profit: float
     risks: tuple[float, float]
     changes: Changes | None
@@ -138,16 +136,16 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
     loss = worth(p, at_risk)
     focus_group = focus(source.segments, source.features)
     before = source.before
+    planned = plan(source.plan, source.summary, source.curve, offers)
     return Facts(
         month=source.month,
         horizon=settings.value.horizon_months,
-        unit_roubles=settings.value.profit_unit_roubles,
+        unit_roubles=planned.recorded.unit_roubles if planned.recorded else settings.value.profit_unit_roubles,
         customers=len(p),
         regular=int(source.features["regular"].sum()),
         scored=int((~np.isnan(p)).sum()),
         declines=estimates.total(p),
         at_risk=estimates.total(p, loss),
-        lost_share=settings.offers.lost_share,
         profit=float(np.nansum(loss)),
         risks=(settings.segments.middle_risk, settings.segments.high_risk),
         changes=None
@@ -157,7 +155,7 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
         groups=_groups(source.profiles, source.segments["segment"], p, loss),
         dots=_dots(source, p),
         reasons=_reasons(source, p, focus_group, settings.segments.high_risk),
-        plan=plan(source.plan, source.beliefs, source.curve, offers, settings),
+        plan=planned,
         campaigns=campaigns(source.campaigns, source.effects, source.beliefs, offers, settings.value.horizon_months),
         quality=quality(source),
         monitoring=monitoring(source.drift, source.health, source.month, settings.monitoring),

@@ -307,7 +307,7 @@ def batched(customers, rows, *, effects=None, worth=None):
     for begin in range(0, max(len(customers), 1), rows):
         own = slice(begin, begin + rows)
         planner.add(planner.look(customers.iloc[own], *(a if a is None else a[own] for a in (effects, worth))))
-    decided = planner.decide()
+    decided = planner.open().decide()
     return pd.concat([table.astype(object) for table in decided.tables(rows)], ignore_index=True), decided.summary
 
 

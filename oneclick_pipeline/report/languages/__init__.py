@@ -14,6 +14,6 @@ from oneclick_pipeline.report.languages.language import NO_BREAK, Language, cut
 __all__ = ["NO_BREAK", "Language", "cut", "language"]
 
 
-def language(code: str, unit_roubles: float = 1000.0) -> Language:
-    """A language by its code; `unit_roubles` says how many roubles a finance unit is."""
+def language(code: str, unit_roubles: float | None = None) -> Language:
+    """A language by its code; `unit_roubles` says how many roubles a finance unit is, where the store says so."""
     return replace({"ru": ru.LANGUAGE, "en": en.LANGUAGE}[code], unit_roubles=unit_roubles)

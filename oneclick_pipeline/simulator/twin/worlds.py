@@ -1,8 +1,8 @@
 """Worlds: what offers truly do, one way or another; a policy is judged in several of them.
 
-    twin              the responses of `offers.RESPONSES`, the same in every history: a catalogue too hopeful for most offers
-    catalogue_right   every history draws the mean effect of every offer from what the catalogue says of it, so that over
-                      many histories the catalogue is neither too hopeful nor too sure
+In `twin` it is what `offers.RESPONSES` says, the same in every history: less, for most offers, than the catalogue hopes.
+In `catalogue_right` every history draws the mean effect of every offer from what the catalogue says of it, so that over
+many histories the catalogue is neither too hopeful nor too sure.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +13,7 @@ from oneclick_pipeline.catalogue.eligibility import fits, refusal
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, check_month
-from oneclick_pipeline.home.paths import raw_folder, settings_file
+from oneclick_pipeline.home.paths import raw_folder
 from oneclick_pipeline.segments import customer_segments, thresholds
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.life import HORIZON
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     Choice = npt.NDArray[np.int64]
     Flags = npt.NDArray[np.bool_]
 
-BUDGET = 0.03
-"""Budget per customer and month if a home has no settings, finance units: an offer for about every second customer."""
 _ROUNDING = 1e-9
 
 
@@ -83,9 +81,6 @@ class Year:
 def open_year(home: Path, *, customers: int, months: int, first: str, seed: int, history: int = 0, world: str = "twin") -> Year:
     """A year with the catalogue and the settings of a home.
 
-    A home without settings gets a file with a budget that grows with the store: what a home of 1,300 customers has by
-    default would be nothing to 20,000, or everything.
-
     Raises:
         BadInputError: If the first month is none, a month is there already, there is no such world, or settings or catalogue
             cannot be used.
@@ -96,14 +91,7 @@ def open_year(home: Path, *, customers: int, months: int, first: str, seed: int,
         folder = raw_folder(home, add_months(first, step))
         if folder.exists():
             raise BadInputError("this month exists already", file=str(folder), remedy="give another --home or another --from")
-    file = settings_file(home)
-    if file.exists():
-        return year
-    home.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        f"offers: {{budget: {BUDGET * customers:g}}}  # finance units a month, by oneclick simulate\n", encoding="utf-8"
-    )
-    return replace(year, settings=Settings.load(home))
+    return year
 
 
 @dataclass(frozen=True)
@@ -156,6 +144,11 @@ class Situation:
         """Which customers may get an offer at all, shape (n,): whether one fits may depend on a policy's own score."""
         anything = np.ones((len(self.customers), 1), dtype=bool)
         return np.asarray(refusal(self.customers, anything, self.year.settings.offers) == "")
+
+    @property
+    def budget(self) -> float:
+        """What the month's offers may cost together, finance units."""
+        return self.year.settings.offers.budget_of(len(self.customers))
 
     @property
     def cost(self) -> Floats:
@@ -260,10 +253,9 @@ def _given(now: Situation, choice: Choice) -> pd.DataFrame:
     row = np.flatnonzero(choice >= 0)
     offer = choice[row]
     cost = now.cost[offer]
-    budget = now.year.settings.offers.budget
     if not now.may_contact[row].all():
         raise ValueError(f"{now.month}: an offer was sent to a customer who may not get it")
-    if cost.sum() > budget * (1 + _ROUNDING) or (np.bincount(offer, minlength=len(now.offers)) > now.capacity).any():
+    if cost.sum() > now.budget * (1 + _ROUNDING) or (np.bincount(offer, minlength=len(now.offers)) > now.capacity).any():
         raise ValueError(f"{now.month}: offers were sent beyond the budget or a capacity")
     return pd.DataFrame(
         {
