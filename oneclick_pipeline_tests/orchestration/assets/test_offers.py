@@ -166,7 +166,7 @@ def test_facts_of_a_plan_call_the_smallest_effect_of_an_offer_what_it_is():
     summary = SimpleNamespace(**figures, detectable_effects={"voucher": 0.2, "bundle": float("nan")})
     lessons = SimpleNamespace(response=None, learner=None)
     made = SimpleNamespace(decided=SimpleNamespace(summary=summary), lessons=lessons, worth=None, ways=[])
-    facts = offers._facts_of_plan(made, Settings())
+    facts = offers._facts_of_plan(made)
     assert facts["smallest change of the share of decliners that voucher alone can show"] == 0.2
     assert facts["smallest change of the share of decliners that bundle alone can show"] == "too few controls"
     assert [name for name in facts if name.startswith("expected gain of")] == []
