@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy as np
 from oneclick_pipeline.campaigns.response import together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
     from numpy.typing import NDArray
+
+    from oneclick_pipeline.campaigns.dr_learner import Learner
+    from oneclick_pipeline.campaigns.response import Response
 
     Floats = NDArray[np.float64]
 
@@ -65,25 +67,43 @@ class Believed:
 
 @dataclass(frozen=True)
 class Learned:
-    """Coefficients of the regression: k that offers share, then 1 + k of each, then the slope of a learner if there is one.
+    """Coefficients of the regression (k that offers share, then 1 + k of each), then the slope of the learner if there is one.
+
+    Inputs are 1, the k of the regression and, if there is a learner, what it sees of each offer.
 
     Attributes:
-        covariance: Of the coefficients.
-        inputs: Of customers: 1, the k inputs of the regression and, if there is a learner, what it sees of each offer.
-        size: 1 + k.
+        response: The regression.
+        learner: What was learned beyond it.
     """
 
-    covariance: Floats
-    inputs: Callable[[pd.DataFrame], Floats]
-    size: int
+    response: Response
+    learner: Learner | None
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """See `EffectPosterior`: the slope's error comes from other rows than it is used on, and counts as independent."""
+        own = self.response.covariance
+        if self.learner is None:
+            return own
+        whole = np.pad(own, (0, 1))
+        whole[-1, -1] = self.learner.slope.variance
+        return whole
+
+    def inputs(self, customers: pd.DataFrame) -> Floats:
+        """What the effects on customers depend on.
+
+        Args:
+            customers: `customer_features` with `p_decline`, n rows.
+        """
+        own = self.response.inputs(customers)
+        return own if self.learner is None else np.hstack([own, self.learner.differences(customers)])
 
     def gradient(self, inputs: Floats, offer: int, weights: Floats) -> Floats:
         """See `EffectPosterior`."""
-        q, k = self.size, self.size - 1
-        sums = inputs.T @ weights
+        q = inputs.shape[1] - (0 if self.learner is None else len(self.learner.offers))
+        sums, begin = inputs.T @ weights, q - 1 + offer * q
         total = np.zeros((len(self.covariance), weights.shape[1]))
-        total[:k] = sums[1:q]
-        total[k + offer * q : k + (offer + 1) * q] = sums[:q]
-        if inputs.shape[1] > q:
+        total[: q - 1], total[begin : begin + q] = sums[1:q], sums[:q]
+        if self.learner is not None:
             total[-1] = sums[q + offer]
         return total

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.campaigns import dr_learner, response
 from oneclick_pipeline.campaigns.effect_posterior import Learned
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -64,19 +63,7 @@ class Lessons:
 
     def posterior(self) -> Learned | None:
         """By how much these effects may be wrong together; None while no campaign has matured."""
-        if self.response is None:
-            return None
-        covariance, size = self.response.covariance, len(self.response.covariance)
-        if self.learner is not None:
-            covariance = np.pad(covariance, (0, 1))
-            covariance[size, size] = self.learner.slope.variance
-        return Learned(covariance, self.inputs, 1 + (size - len(self.response.offers)) // (1 + len(self.response.offers)))
-
-    def inputs(self, customers: pd.DataFrame) -> NDArray[np.float64]:
-        """What the effects on customers depend on, see `Learned`."""
-        assert self.response is not None
-        own = self.response.inputs(customers)
-        return own if self.learner is None else np.hstack([own, self.learner.differences(customers)])
+        return None if self.response is None else Learned(self.response, self.learner)
 
 
 def learn(past: Past, settings: Settings) -> Lessons:

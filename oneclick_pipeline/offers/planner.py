@@ -88,7 +88,9 @@ def offer_plan(
     Raises:
         BadInputError: If `month` is not a month.
     """
-    planner = Planner(offers, beliefs, settings, month=month, worth=worth, posterior=posterior, by_segment=customer_effects is None)
+    planner = Planner(
+        offers, beliefs, settings, month=month, worth=worth, posterior=posterior, by_segment=customer_effects is None
+    )
     planner.add(planner.look(customers, customer_effects))
     decided = planner.open().decide()
     texts = {c.name: "str" for c in OFFER_PLAN.columns if c.kind == "str"}

@@ -94,9 +94,7 @@ def response(offer: str) -> Response:
     return Response(float(rng.normal(-0.03, 0.03)), drawn | harm)
 
 
-def effects(
-    offers: Sequence[str], customers: pd.DataFrame, seed: int, responses: Sequence[Response] | None = None
-) -> Floats:
+def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int, responses: Sequence[Response] | None = None) -> Floats:
     """The true change of every customer's P(decline) by every offer, whether it fits them or not.
 
     Args:

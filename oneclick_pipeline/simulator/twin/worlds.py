@@ -58,9 +58,7 @@ def check_world(name: str) -> str:
     return name
 
 
-def true_effects(
-    world: str, offers: Sequence[Offer], customers: pd.DataFrame, fits: npt.NDArray[np.bool_], seed: int
-) -> Floats:
+def true_effects(world: str, offers: Sequence[Offer], customers: pd.DataFrame, fits: npt.NDArray[np.bool_], seed: int) -> Floats:
     """The true change of every customer's P(decline) by every offer in a world, shape (n, m).
 
     Args:
