@@ -127,7 +127,7 @@ def likelihood(small, scales):
     """Logarithm of the normal density of the residuals, all coefficients integrated out."""
     sums, design, weight, residual = small
     mean, precision = sums.prior(*given(len(sums.square) - 1), scales)
-    covariance = np.diag(1 / weight) + design / precision @ design.T
+    covariance = np.diag(1 / weight) + design @ np.linalg.solve(precision, design.T)
     return multivariate_normal(design @ mean, covariance).logpdf(residual)
 
 
@@ -137,7 +137,7 @@ def test_evidence_is_the_density_of_the_outcomes(small, name):
     scales = {ERROR: 0.02, "x": 0.3, "y": 0.004}
     left, right = sums.normal()
     mean, precision = sums.prior(*given(len(sums.square) - 1), scales)
-    covariance, mine = np.linalg.inv(left + np.diag(precision)), np.flatnonzero(sums.owners == name)
+    covariance, mine = np.linalg.inv(left + precision), np.flatnonzero(sums.owners == name)
     moved = covariance @ (right - left @ mean)
     for sd in (0.001, scales[name], 0.1, 1.0):
         got = response._evidence(covariance[np.ix_(mine, mine)], moved[mine], scales[name], sd)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -22,16 +22,22 @@ class Promise:
         low: Lower end of its 95 % interval.
         high: Upper end.
         horizon_months: Months after the snapshot whose profit counts in it.
-        effects: Whether the effects of offers were learned or are the catalogue's.
-        worth: Whether the worth of a kept customer was learned or is assumed.
+        effects: "catalogue" or "learned": where the effects of offers come from.
+        worth: "assumed" or "learned": where the worth of a kept customer does.
     """
 
     expected_gain: float
     low: float
     high: float
     horizon_months: int
-    effects: Literal["catalogue", "learned"]
-    worth: Literal["assumed", "learned"]
+    effects: str
+    worth: str
+
+    @classmethod
+    def of(cls, figures: pd.Series) -> Promise:
+        """What a row of `contracts.offers.PLAN_SUMMARY` says."""
+        names = ("expected_gain", "expected_gain_low", "expected_gain_high", "worth_months", "effects", "worth")
+        return cls(*(figures[name] for name in names))
 
 
 def gains(promises: Mapping[str, Promise], sent: pd.DataFrame, worth: Worth) -> pd.DataFrame:
@@ -51,7 +57,7 @@ def gains(promises: Mapping[str, Promise], sent: pd.DataFrame, worth: Worth) -> 
     rows = []
     for month, promise in promises.items():
         given = sent[sent["month"] == month]
-        kept = -given["effect"].to_numpy() @ worth.of(given, promise.horizon_months) if len(given) else 0.0
+        kept = -given["effect"].to_numpy() @ worth.of(given, int(promise.horizon_months)) if len(given) else 0.0
         said, true = asdict(promise), float(kept - given["cost"].sum())
         figures = {name: said.pop(name) for name in ("expected_gain", "low", "high")}
         covered = promise.low <= true <= promise.high

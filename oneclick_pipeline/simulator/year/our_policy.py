@@ -100,15 +100,9 @@ class FastPolicy(OurPolicy):
             posterior=posterior,
             worth=keeping,
         )
-        said, table = plan.summary, plan.table
-        self.promises[month] = Promise(
-            said.expected_gain,
-            said.expected_gain_low,
-            said.expected_gain_high,
-            keeping.months,
-            "catalogue" if posterior is None else "learned",
-            keeping.source,
-        )
+        said, table, source = plan.summary, plan.table, "catalogue" if posterior is None else "learned"
+        gain = (said.expected_gain, said.expected_gain_low, said.expected_gain_high)
+        self.promises[month] = Promise(*gain, keeping.months, source, keeping.source)
         self._ledger.append(table[table["arm"] != "none"].assign(campaign_month=month))
         return self._remember(now, table, pd.DataFrame() if beliefs is None else beliefs)
 
@@ -158,10 +152,11 @@ class FullPolicy(OurPolicy):
         """Export the month, run it, read the plan."""
         self._export(now)
         self._run("refresh" if now.step % self._every else "retrain", now.month)
-        plan, beliefs, self.outcomes, self.effects = (
+        plan, beliefs, self.outcomes, self.effects, figures = (
             pd.read_parquet(table_file(self._home, name, now.month))
-            for name in ("offer_plan", "offer_beliefs", "campaign_outcomes", "offer_effects")
+            for name in ("offer_plan", "offer_beliefs", "campaign_outcomes", "offer_effects", "plan_summary")
         )
+        self.promises[now.month] = Promise.of(figures.iloc[0])
         choice = self._remember(now, plan, beliefs)
         truth = self.truths[now.month].rename_axis("customer_id").reset_index()
         path = true_effects_file(self._home, now.month)

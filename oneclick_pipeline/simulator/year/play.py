@@ -214,14 +214,14 @@ def play(
         snapshot = panel.snapshot()
         if step < 0:
             if watch is not None:
-                watch(Situation(year, panel, step, _scored(snapshot, year.settings), ()))
+                watch(Situation(year, panel, step, scored(snapshot, year.settings), ()))
             panel.advance()
             continue
         month = {"month": panel.month, "customers": len(snapshot), "profit": monthly_profit(snapshot).sum()}
         effect = np.zeros(len(snapshot))
         if step < year.months:
             offers = year.catalogue.valid_in(panel.month)
-            now = Situation(year, panel, step, _scored(snapshot, year.settings), offers)
+            now = Situation(year, panel, step, scored(snapshot, year.settings), offers)
             given = _given(now, policy(now))
             effect[given["row"]] = given["effect"]
             sent.append(given.drop(columns="row"))
@@ -236,7 +236,7 @@ def play(
     return Play(pd.DataFrame(months), pd.concat(sent, ignore_index=True))
 
 
-def _scored(snapshot: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+def scored(snapshot: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """A snapshot with what the stages add to it, by a score that is true: regular, value_at_risk, segment, model_version."""
     profit = snapshot["profit"].to_numpy(dtype=float)
     customers = snapshot.assign(
