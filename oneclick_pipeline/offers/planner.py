@@ -172,14 +172,14 @@ class Planner:
             gain=np.where(allowed & good & (effect < 0) & (expected > 0), expected, -np.inf).astype(np.float32),
             explorable=allowed & may_pay(effect, sd, p[rows, None], value[rows, None], cost),
             effect=None if customer_effects is None else effect,
-            sample=self._sample(customers.iloc[rows]),
+            sample=self._sample(customers, rows),
         )
 
-    def _sample(self, candidates: pd.DataFrame) -> Sample:
-        """What the interval of the expected gain rests on, of some candidates."""
-        drawn = uniforms(candidates["customer_id"].to_numpy(dtype=np.int64), self._settings.offers.salt, "sample", self._month)
-        rows = np.flatnonzero(drawn < self._sampled)
-        some = candidates.iloc[rows]
+    def _sample(self, customers: pd.DataFrame, candidates: NDArray[np.intp]) -> Sample:
+        """What the interval of the expected gain rests on, of some of those who may get an offer."""
+        ids = customers["customer_id"].to_numpy(dtype=np.int64)[candidates]
+        rows = np.flatnonzero(uniforms(ids, self._settings.offers.salt, "sample", self._month) < self._sampled)
+        some = customers.iloc[candidates[rows]]
         inputs = np.zeros((len(some), 0)) if self._effects is None else self._effects.inputs(some)
         return Sample(rows, inputs, self._worth.basis(some))
 
