@@ -9,7 +9,8 @@ same for offered and controls: it is estimated from all controls of all offers, 
 the offer's mean effect, s what makes every offer work better or worse, c_j what this one does. All but the levels are
 linear in x, a set of ramps over every feature and the score (`_Ramps`).
 
-Coefficients are normal around 0, a_j around what the catalogue expects with the sd that the catalogue gives it; how
+Coefficients are normal around 0, a_j around what the catalogue expects with the sd that the catalogue gives it, slightly
+correlated, since whoever was too hopeful of one offer may have been of all (`ALIKE`); how
 large those of error, s and c_j are is learned as well, by feature, from the evidence and even odds that effects differ
 by it at all, so that what differs by chance alone is mostly believed to be the same. φ is at least 1 and grows where the
 outcomes of one customer move together. Chance drew the arms given the month and whether the customer was explored,

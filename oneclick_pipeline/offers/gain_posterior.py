@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.offers.decision import Decision
 
     Numbers = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
     Rows = NDArray[np.intp]
 
 
@@ -54,40 +55,33 @@ class GainPosterior:
             decision: What becomes of them.
         """
         sample = candidates.sample
-        p, value = (part[candidates.rows] for part in (everybody.p, everybody.value))
+        rows = sample.rows
+        p, value = everybody.p[candidates.rows], everybody.value[candidates.rows]
+        offer = np.where(decision.given, decision.offer, -1)
+        worth, change = (np.bincount(offer + 1, part)[1:] for part in (value, value * np.nan_to_num(decision.effect)))
         by_effect, by_worth = np.zeros(len(self.effects.covariance)), np.zeros(len(self.worth))
         by_both = np.zeros((len(by_effect), len(by_worth)))
-        for offer, among, weight in _sampled(decision, sample.rows, value):
-            rows, inputs = sample.rows[among], sample.inputs[among]
-            basis = np.where(value[rows, None] > 0, sample.basis[among], 0) * weight
-            effect = np.where(decision.offer[rows] == offer, decision.effect[rows], _mean(decision, offer, value))
-            free = (-effect < p[rows])[:, None]
-            number = self.numbers[offer]
-            gradient = -self.effects.gradient(inputs, number, np.column_stack([weight * value[rows], basis]) * free)
+        for number in np.flatnonzero(worth > 0).tolist():
+            among, weight = _standing_for(offer[rows] == number, value[rows], worth[number])
+            mine = rows[among]
+            effect = np.where(offer[mine] == number, decision.effect[mine], change[number] / worth[number])
+            basis = weight * sample.basis[among]
+            moving = np.column_stack([weight * value[mine], basis]) * (-effect < p[mine])[:, None]
+            gradient = -self.effects.gradient(sample.inputs[among], self.numbers[number], moving)
             by_effect, by_both = by_effect + gradient[:, 0], by_both + gradient[:, 1:]
-            by_worth = by_worth + np.minimum(-effect, p[rows]) @ basis
+            by_worth = by_worth + np.minimum(-effect, p[mine]) @ basis
         return float(np.sqrt(variance(by_effect, by_worth, by_both, self.effects.covariance, self.worth)))
 
 
-def _sampled(decision: Decision, rows: Rows, value: Numbers) -> Iterator[tuple[int, Rows, float]]:
-    """Every offer given, whom of the sample it went to, and by how much their value is to be multiplied to be that of all.
+def _standing_for(given: Flags, value: Numbers, total: float) -> tuple[Rows, float]:
+    """Who of the sample stands for all who are given an offer, and how much of their value each unit of theirs is.
 
     An offer that went to nobody in the sample is taken to have gone to people like all of them.
     """
-    offer = np.where(decision.given, decision.offer, -1)
-    total = np.bincount(offer + 1, value)
-    for number in np.flatnonzero(total[1:] > 0).tolist():
-        among = np.flatnonzero(offer[rows] == number)
-        if not value[rows[among]].sum() > 0:
-            among = np.arange(len(rows))
-        if (of_sample := value[rows[among]].sum()) > 0:
-            yield number, among, total[number + 1] / of_sample
-
-
-def _mean(decision: Decision, offer: int, value: Numbers) -> float:
-    """Mean effect of an offer on those who are given it, weighted by their value."""
-    mine = decision.given & (decision.offer == offer)
-    return float(np.average(decision.effect[mine], weights=value[mine]))
+    among = np.flatnonzero(given & (value > 0))
+    if not len(among):
+        among = np.flatnonzero(value > 0)
+    return among, total / value[among].sum() if len(among) else 0.0
 
 
 def variance(by_effect: Numbers, by_worth: Numbers, by_both: Numbers, of_effects: Numbers, of_worth: Numbers) -> float:

@@ -313,3 +313,11 @@ def test_average_is_that_of_the_customers_asked_for(world, found):
     nobody = found.average(known.head(0), among[:0])
     assert np.isnan(nobody).all()
     assert found.customer_effects(known.head(0)).shape == (0, 3)
+
+
+def test_an_offer_never_sent_is_believed_less_once_others_disappoint():
+    outcomes, before = campaigns(6000, seed=3, true=dict.fromkeys("abc", 0.0))
+    priors = pd.DataFrame({"offer_id": list("abcd"), "mean": -0.1, "sd": 0.05})
+    mean, sd = learn(outcomes, before, priors).average(before, np.ones((len(before), 4), dtype=bool))
+    assert -0.1 < mean[3] - 0.005 < -0.05
+    assert 0.03 < sd[3] < 0.05
