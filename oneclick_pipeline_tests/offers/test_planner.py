@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from oneclick_pipeline.campaigns.worth import Worth
 from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.catalogue.offer import Condition, Offer
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
@@ -303,10 +304,10 @@ def batched(customers, rows, *, effects=None, worth=None):
     """The plan made of batches of so many rows, and written in such batches."""
     offers = (*THREE, RICH)
     cuts = eligibility.quantiles(offers, customers)
-    planner = Planner(offers, None, Settings(), month=MONTH, cuts=cuts, by_segment=effects is None)
+    planner = Planner(offers, None, Settings(), month=MONTH, cuts=cuts, by_segment=effects is None, worth=worth)
     for begin in range(0, max(len(customers), 1), rows):
         own = slice(begin, begin + rows)
-        planner.add(planner.look(customers.iloc[own], *(a if a is None else a[own] for a in (effects, worth))))
+        planner.add(planner.look(customers.iloc[own], None if effects is None else effects[own]))
     decided = planner.open().decide()
     return pd.concat([table.astype(object) for table in decided.tables(rows)], ignore_index=True), decided.summary
 
@@ -318,7 +319,7 @@ def test_batches_change_nothing(rows, given_effects):
     assert not customers["regular"].head(7).any()
     rng = np.random.default_rng(1)
     effects = np.where(rng.random((300, 4)) < 0.1, np.nan, rng.normal(-0.1, 0.1, (300, 4))) if given_effects else None
-    worth = rng.gamma(2, 2, 300) if given_effects else None
+    worth = Worth("learned", 6, np.array([0.5, 2.0, -1.0]), np.zeros((3, 3))) if given_effects else None
     whole = offer_plan(customers, (*THREE, RICH), None, Settings(), month=MONTH, customer_effects=effects, worth=worth)
     assert whole.table["offer_id"].nunique() == 4
     found, summary = batched(customers, rows, effects=effects, worth=worth)
