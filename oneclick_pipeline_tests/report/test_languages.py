@@ -151,7 +151,8 @@ def test_roubles_are_told_only_where_the_store_says_what_a_unit_is():
 
 def _anything(text):
     """A value of every field of a text."""
-    return {name: Interval(1, 0, 2) if name in ("x", "at_risk") else 1 for _, name, _, _ in Formatter().parse(text) if name}
+    parsed = [(name, conversion) for _, name, _, conversion in Formatter().parse(text) if name]
+    return {name: Interval(1, 0, 2) if (name, "i") in parsed else 1 for name, _ in parsed}
 
 
 @pytest.mark.parametrize("x", [float("nan"), float("inf")])
