@@ -305,10 +305,10 @@ def batched(customers, rows, *, effects=None, worth=None):
     """The plan made of batches of so many rows, and written in such batches."""
     offers = (*THREE, RICH)
     cuts = eligibility.quantiles(offers, customers)
-    planner = Planner(offers, None, Settings(), month=MONTH, worth=worth, cuts=cuts, by_segment=effects is None)
+    planner = Planner(offers, None, Settings(), month=MONTH, cuts=cuts, by_segment=effects is None, worth=worth)
     for begin in range(0, max(len(customers), 1), rows):
         own = slice(begin, begin + rows)
-        planner.add(planner.look(customers.iloc[own], effects if effects is None else effects[own]))
+        planner.add(planner.look(customers.iloc[own], None if effects is None else effects[own]))
     decided = planner.open().decide()
     return pd.concat([table.astype(object) for table in decided.tables(rows)], ignore_index=True), decided.summary
 
@@ -320,7 +320,7 @@ def test_batches_change_nothing(rows, given_effects):
     assert not customers["regular"].head(7).any()
     rng = np.random.default_rng(1)
     effects = np.where(rng.random((300, 4)) < 0.1, np.nan, rng.normal(-0.1, 0.1, (300, 4))) if given_effects else None
-    worth = Worth("learned", 6, np.array([0.5, 1.0, -1.0]), np.eye(3)) if given_effects else None
+    worth = Worth("learned", 6, np.array([0.5, 2.0, -1.0]), np.eye(3)) if given_effects else None
     whole = offer_plan(customers, (*THREE, RICH), None, Settings(), month=MONTH, customer_effects=effects, worth=worth)
     assert whole.table["offer_id"].nunique() == 4
     found, summary = batched(customers, rows, effects=effects, worth=worth)

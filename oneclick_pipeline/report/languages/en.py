@@ -206,7 +206,7 @@ TEXTS = {
     "effects_catalogue": "The effects are those that the catalogue expects: no campaign has matured yet.",
     "effects_learned": "The effects are learned from campaigns.",
     "worth_assumed": "That a decline takes away {lost:%} of the profit of {n:month|months} is assumed: the history is too short to learn it.",
-    "worth_learned": "A decline less is worth {x:2} units on average ({x!i:2}) over {n:month|months}, as learned from history.",
+    "worth_learned": "A prevented decline is worth {x:2} units on average ({x!i:2}) over {n:month|months}, as learned from history.",
     "offers_caption": "The plan of offers; money in units",
     "col_offer": "Offer",
     "col_given": "Get it",
