@@ -1,8 +1,8 @@
 """What the plan of a month would bring with other budgets: `contracts.offers.PROFIT_CURVE`.
 
-Every point is the plan's own problem solved again with another budget; with the plan's budget it is the plan. Where there are
-more than `EXACT` candidates the budgets are solved on a random sample of them, with budget and capacities to its share, and the
-sums are scaled so that the plan's own budget gives the plan (ratio estimator).
+Every point is the plan's own problem solved again with another budget, to within `CLOSE`; with the plan's budget it is the plan.
+Where there are more than `EXACT` candidates the budgets are solved on a random sample of them, with budget and capacities to its
+share, and the sums are scaled so that the plan's own budget gives the plan (ratio estimator).
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ STEPS = tuple(step / 10 for step in range(21))
 OWN = STEPS.index(1.0)
 EXACT = 100_000
 """Candidates up to which every budget is solved on all of them."""
+CLOSE = 2e-3
+"""Share of the best gain that a point other than the plan may lack: to be closer can take minutes of branch and bound."""
 _GAIN = ["expected_gain", "expected_gain_low", "expected_gain_high"]
 
 
@@ -80,10 +82,11 @@ def budget_curve(opened: OpenPlan, plan: Summary, earlier: Earlier | None, exact
 
     candidates, sampled = len(opened.candidates.rows), opened.sample(exact)
     share = min(exact / max(candidates, 1), 1.0)
-    solutions = [sampled.solve(step * plan.budget * share) for step in STEPS]
+    solutions = [sampled.solve(step * plan.budget * share, CLOSE) for step in STEPS]
     table = pd.DataFrame([vars(Point.of(sampled, solution)) for solution in solutions])
     if share < 1:
         _scale(table, plan, share)
+    table.loc[OWN, ["offers", "cost", *_GAIN]] = [getattr(plan, name) for name in ("offers", "cost", *_GAIN)]
     table = table.assign(budget_share=STEPS, budget=np.array(STEPS) * plan.budget, sampled_share=share)
     past = [] if earlier is None else past_gains(earlier, solutions, opened.offers, opened.settings)
     for end, name in zip(("estimate", "low", "high"), ("past_gain", "past_gain_low", "past_gain_high"), strict=True):
@@ -102,4 +105,3 @@ def _scale(table: pd.DataFrame, plan: Summary, share: float) -> None:
     table["offers"], table["cost"] = np.rint(scaled(offers, plan.offers)), scaled(cost, plan.cost)
     gains = scaled(gain + cost, own + plan.cost) - table["cost"]
     table[_GAIN] = np.column_stack([gains, gains - scaled(gain - low, own - ends[0]), gains + scaled(high - gain, ends[1] - own)])
-    table.loc[OWN, ["offers", "cost", *_GAIN]] = plan.offers, plan.cost, own, *ends

@@ -14,7 +14,7 @@ import numpy as np
 from oneclick_pipeline.contracts.offers import REASONS_OF_PLAN
 from oneclick_pipeline.experiment.draws import draw
 from oneclick_pipeline.experiment.exploration import NOTHING, could_draw, explore
-from oneclick_pipeline.offers.assignment import wanting
+from oneclick_pipeline.offers.assignment import TOLERANCE, wanting
 from oneclick_pipeline.offers.candidates import expected_gain
 from oneclick_pipeline.offers.decision import NOTHING_PLANNED, Decision, code
 from oneclick_pipeline.offers.plan_summary import summary
@@ -92,14 +92,14 @@ class OpenPlan:
         capacity = self.offers.capacity * customers / k
         return replace(self, candidates=self.candidates.first(customers), offers=replace(self.offers, capacity=capacity))
 
-    def solve(self, budget: float) -> Solution:
-        """Decide what becomes of the candidates with a budget."""
-        return self._solve(budget, self._draws())
+    def solve(self, budget: float, tolerance: float = TOLERANCE) -> Solution:
+        """Decide what becomes of the candidates with a budget; for `tolerance` see `assignment.assign`."""
+        return self._solve(budget, self._draws(), tolerance)
 
     def _draws(self) -> Draws:
         return draw(self.everybody.ids[self.candidates.rows], self.settings.offers, self.month)
 
-    def _solve(self, budget: float, draws: Draws) -> Solution:
+    def _solve(self, budget: float, draws: Draws, tolerance: float = TOLERANCE) -> Solution:
         limits, offers, candidates = self.settings.offers, self.offers, self.candidates
         explored, waves = explore(
             candidates.explorable,
@@ -109,7 +109,7 @@ class OpenPlan:
             budget=EXPLORED_PART * budget,
             capacity=np.floor(EXPLORED_PART * offers.capacity),
         )
-        policy, solved = policy_choice(candidates.gain, explored, draws, offers, limits, budget, candidates.tie)
+        policy, solved = policy_choice(candidates.gain, explored, draws, offers, limits, budget, candidates.tie, tolerance)
         case = self._cases(draws, explored, policy)
         offer = np.where(explored != NOTHING, np.maximum(explored, -1), policy).astype(np.int16)
         decision = Decision(case, offer, policy, explored, *self._expected(offer))

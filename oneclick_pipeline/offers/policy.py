@@ -8,7 +8,7 @@ import numpy as np
 
 from oneclick_pipeline.experiment.exploration import NOTHING
 from oneclick_pipeline.experiment.room import ROUNDING, room
-from oneclick_pipeline.offers.assignment import assign, wanting
+from oneclick_pipeline.offers.assignment import TOLERANCE, assign, wanting
 from oneclick_pipeline.offers.assignment_problem import respond
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def policy_choice(
     limits: Offers,
     budget: float,
     key: NDArray[np.uint64],
+    tolerance: float = TOLERANCE,
 ) -> tuple[Choice, Assignment]:
     """What the policy gives, or would give, to every customer, -1 none; and the assignment behind it.
 
@@ -50,6 +51,7 @@ def policy_choice(
         limits: Shares.
         budget: What offers may cost, those explored among them, finance units.
         key: A number of each customer's own, which settles ties.
+        tolerance: See `assign`.
     """
     m = len(offers.ids)
     counts = np.bincount(explored[explored >= 0], minlength=m)[:m]
@@ -57,7 +59,7 @@ def policy_choice(
     rest = explored == NOTHING
     receives = rest & (draws.hold_out >= limits.control_share) & (draws.control >= limits.offer_control_share)
     share = max(int(receives.sum()), 1) / max(int(rest.sum()), 1)
-    solved = assign(gain, offers.cost, max(left, 0.0) / share, capacity / share, key=key, among=rest)
+    solved = assign(gain, offers.cost, max(left, 0.0) / share, capacity / share, key=key, among=rest, tolerance=tolerance)
 
     price = solved.prices + solved.price_of_budget * offers.cost
     _, choice = respond(gain.T, price)

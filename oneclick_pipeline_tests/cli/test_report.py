@@ -104,3 +104,26 @@ def test_page_whose_figures_disagree_is_not_published(home):
     result = materialize(home, assets=report.ASSETS)
     assert "figures_agree" in told(result)
     assert not report_file(home, MONTH).exists()
+
+
+def test_page_of_a_past_month_shows_what_its_plan_was_made_with_whatever_the_settings_say_today(home):
+    """An earlier version showed today's budget (999 where the plan had 39), and an interval of its own."""
+    before = files.make(home, MONTH, "en")
+    with (home / "settings.yaml").open("a") as settings:
+        settings.write("offers: {budget: 999, lost_share: 0.9}\nvalue: {profit_unit_roubles: 50}\n")
+    after = files.make(home, MONTH, "en")
+    assert after.html == before.html
+    assert "of the budget of 39.0 units" in after.html
+    assert after.facts.plan.recorded.budget == pytest.approx(0.03 * 1300)
+
+
+def test_month_that_was_planned_before_the_summary_says_what_is_not_recorded(home):
+    for name in ("plan_summary", "profit_curve"):
+        table_file(home, name, MONTH).unlink()
+    (home / "settings.yaml").write_text("offers: {budget: 999}\nvalue: {offer_cost: 0.15, saved_share: 0.2}\n")
+    html = files.make(home, MONTH, "en").html
+    assert "were not recorded with this plan" in html
+    assert "the interval was not recorded with this plan" in html
+    assert "999" not in html
+    assert "₽" not in html
+    assert "не сохранены" in files.make(home, MONTH, "ru").html
