@@ -51,6 +51,8 @@ def test_part_of_the_settings_leaves_the_rest(tmp_path):
         ("model: {folds: many}", "setting model.folds: ", "'many'"),
         ("cleaning: {max_rejected_share: 1.5}", "setting cleaning.max_rejected_share: ", "'1.5'"),
         ("segments: {high_risk: 1}", "setting segments.high_risk: ", "'1'"),
+        ("offers: {budget: yes}", "setting offers.budget: Value error, Input should be a number without quotes", "'True'"),
+        ("offers: {budget: -1}", "setting offers.budget: ", "'-1'"),
         ("value: {profit_unit_roubles: 0}", "setting value.profit_unit_roubles: ", "'0'"),
         ("cleaning: 5", "setting cleaning: ", "'5'"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +60,7 @@ def offers_what_if(
 
     points = what_if(home.absolute(), month, amounts(budget))
     if as_json:
-        terminal.echo(json.dumps([vars(point) for point in points], indent=2))
+        terminal.echo_json([vars(point) for point in points])
         return
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 2, 0, 0))
     for name in ("Budget", "Offers", "Cost", "Expected gain", "95 % interval", "One more unit of budget brings"):

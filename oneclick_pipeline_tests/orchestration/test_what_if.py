@@ -1,6 +1,5 @@
 """Other budgets of a month beside what is really planned with them."""
 
-import json
 import shutil
 
 import pytest
@@ -33,24 +32,6 @@ def test_what_if_with_the_plans_own_budget_is_the_plan(finished):
     row = table(finished.home, "plan_summary").row(0, named=True)
     (point,) = what_if(finished.home, MONTH, [row["budget"]])
     assert {name: getattr(point, name) for name in FIGURES} == {name: row[name] for name in FIGURES}
-
-
-def test_command_shows_a_line_a_budget_and_the_same_as_json(oneclick, finished):
-    arguments = ("offers", "what-if", "--month", MONTH, "--budget", "10,39", "--home", finished.home)
-    code, out, _ = oneclick(*arguments)
-    assert code == 0
-    assert "Nothing was changed" in out
-    code, out, _ = oneclick(*arguments, "--json")
-    ten, plan = json.loads(out)
-    assert (code, ten["budget"]) == (0, 10)
-    assert plan["expected_gain"] == table(finished.home, "plan_summary")["expected_gain"].item()
-
-
-@pytest.mark.parametrize("budget", ["", "ten", "-5", "1e3", "5,,6", "١٠"])
-def test_budget_that_is_no_amount_is_refused(oneclick, finished, budget):
-    code, _, err = oneclick("offers", "what-if", "--month", MONTH, f"--budget={budget}", "--home", finished.home)
-    assert code == 2
-    assert "is not an amount" in err
 
 
 def test_month_that_was_not_run_is_told(tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.cli.doctor.finding import OK, WARNING, Finding
 from oneclick_pipeline.home.paths import settings_file
+from oneclick_pipeline.settings_yaml import retired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 def settings(home: Home) -> Iterator[Finding]:
     """Whether settings.yaml is valid, and which of its settings no longer have an effect."""
     from oneclick_pipeline.settings import Settings
-    from oneclick_pipeline.settings_yaml import retired
 
     Settings.load(home.path)
     for notice in retired(home.path):

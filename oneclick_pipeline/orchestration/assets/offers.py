@@ -88,7 +88,7 @@ def offer_plan(
             ],
             {
                 "offer_plan": {"digest of the catalogue": catalogue.digest, **_facts_of_plan(made, plan)},
-                "plan_summary": {str(name): value for name, value in figures.iloc[0].dropna().items()},
+                "plan_summary": {str(name): value for name, value in figures.dropna(axis=1).to_dict("records")[0].items()},
                 "profit_curve": {"gain by budget": picture(curve_picture(curve), "Expected gain against the budget")},
             },
         )
