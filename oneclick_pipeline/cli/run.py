@@ -94,7 +94,7 @@ def run(
         out.print(f"[b]{_HISTORY}[/b] of {terminal.markup(earlier)}")
         _execute(graph.resolve_job_def(_HISTORY), earlier, home, out, errors)
     outcome, progress = _execute(graph.resolve_job_def(job.value), month, home, out, errors, replan=replan)
-    finished = summary.read(home, month, outcome.expected_gain)
+    finished = summary.read(home, month)
     out.print(summary.render(finished))
     done = f"Done in {progress.elapsed:.0f} s. Open next: oneclick ui --home {summary.near(home)}"
     for line in (*summary.places(finished), "", done):

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from oneclick_pipeline.contracts.exports import SOURCES
-from oneclick_pipeline.contracts.offers import ARMS
 from oneclick_pipeline.contracts.scores import FORECAST, RECOGNITION
 from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.contracts.tables import TABLES
@@ -22,12 +21,22 @@ from oneclick_pipeline.home.paths import dagster_folder, every_table, mlflow_fol
 from oneclick_pipeline.terminal import markup, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import polars as pl
 
     from oneclick_pipeline.scores.meaning import Words
 
 _LISTED = 20
-_SHOWN = ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections")
+_SHOWN = (
+    "offer_plan",
+    "plan_summary",
+    "customer_scores",
+    "customer_segments",
+    "segment_profiles",
+    "rejected_rows",
+    "corrections",
+)
 _REMEDY = "correct the value in the export and run the month again; until then the row is left out"
 
 
@@ -47,9 +56,7 @@ class Summary:
         called: What its figures are called.
         about: What the scores are about, one line per fact.
         model: What the champion says of itself, one line per fact.
-        plan: Customers of the table offer_plan by arm, and what their offers cost.
-        expected_gain: What they are expected to gain with its 95 % interval, finance units; as the run gave it, since it
-            rests on what was believed then.
+        plan: The row of the table plan_summary.
     """
 
     home: Path
@@ -63,12 +70,11 @@ class Summary:
     called: Words
     about: tuple[tuple[str, str], ...]
     model: tuple[tuple[str, str], ...]
-    plan: dict[str, float]
-    expected_gain: str
+    plan: dict[str, Any]
 
 
-def read(home: Path, month: str, expected_gain: str) -> Summary:
-    """Read the summary of a month that has run; for `expected_gain` see `Summary`."""
+def read(home: Path, month: str) -> Summary:
+    """Read the summary of a month that has run."""
     import polars as pl
 
     from oneclick_pipeline import tracking
@@ -97,8 +103,7 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
         called=WORDS[meaning or FORECAST],
         about=_about(meaning, month, Settings.load(home).value.horizon_months),
         model=tracking.Tracking(home).champion_facts(),
-        plan=_plan(table("offer_plan")),
-        expected_gain=expected_gain,
+        plan=table("plan_summary").collect().row(0, named=True),
     )
 
 
@@ -108,15 +113,6 @@ def _about(meaning: str | None, month: str, horizon: int) -> tuple[tuple[str, st
 
     about = (("p_decline", sentence(meaning, month, horizon)),)
     return (*about, ("For a forecast", remedy(month, horizon))) if meaning == RECOGNITION else about
-
-
-def _plan(plan: pl.LazyFrame) -> dict[str, float]:
-    """Customers by arm; cost of the offers given."""
-    import polars as pl
-
-    arms = dict(plan.group_by("arm").len().collect().iter_rows())
-    cost = plan.filter(pl.col("arm") == "offer").select(pl.col("cost").sum()).collect().item()
-    return {**{arm: arms.get(arm, 0) for arm in ARMS}, "cost": float(cost)}
 
 
 def quarantined(home: Path, month: str) -> list[str]:
@@ -143,9 +139,8 @@ def render(summary: Summary) -> Group:
     facts.add_row("Customers", f"{figure(summary.customers)}, of whom regular {figure(summary.regular)}")
     for name, text in (*summary.model, *summary.about):
         facts.add_row(name, markup(text))
-    plan = {name: figure(n) for name, n in summary.plan.items()}
-    counts = "{offer} offered, {control} held out, {none} neither; cost {cost}".format(**plan)
-    facts.add_row("Offers", f"{counts}, expected gain {summary.expected_gain} finance units")
+    for name, text in _plan(summary.plan):
+        facts.add_row(name, text)
 
     segments = Table(title="Segments", title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     segments.add_column("Segment")
@@ -175,6 +170,24 @@ def _declines(row: dict[str, Any]) -> str:
     if declines is None:
         return "–"
     return _whole(declines) + ("" if low is None else f" ({_whole(low)}–{_whole(high)})")
+
+
+def _plan(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The plan as it is recorded: who gets what, what that costs and should bring, and what that rests on."""
+    neither = plan["customers"] - plan["offers"] - plan["controls"]
+    words = {name: figure(value) for name, value in plan.items()}
+    yield (
+        "Offers",
+        "{offers} offered, {controls} held out, {neither} neither; cost {cost} of a budget of {budget}, expected gain "
+        "{expected_gain} ({expected_gain_low} to {expected_gain_high}) finance units".format(**words, neither=figure(neither)),
+    )
+    effects = {"catalogue": "effects as the catalogue expects", "learned": "effects learned from campaigns"}[plan["effects"]]
+    worth = (
+        f"worth of a kept customer assumed, {plan['worth_share']:.0%} of the profit"
+        if plan["worth"] == "assumed"
+        else f"worth of a kept customer learned, {words['worth_mean']} on average"
+    )
+    yield "", f"{effects}; {worth} over {words['worth_months']} months"
 
 
 def places(summary: Summary) -> list[str]:

@@ -1,4 +1,4 @@
-"""Scores of customers, their reasons, and the profit curve."""
+"""Scores of customers, and their reasons."""
 
 from __future__ import annotations
 
@@ -84,78 +84,4 @@ CUSTOMER_SCORES = Table(
         *REASONS,
     ),
     key=("customer_id",),
-)
-
-PROFIT_CURVE = Table(
-    "profit_curve",
-    "scores",
-    "One row per treated share of the regular customers with a score and a profit: what offering to them, the highest expected "
-    "gain first, would earn under the settings' offer cost and saved share; ignoring consent, budget and capacity",
-    (
-        Column("treated_share", "float", "Share that is treated, in whole per cent", unit="share", minimum=0, maximum=1),
-        Column("customers", "int", "Customers treated", minimum=0),
-        Column(
-            "last_gain",
-            "float",
-            "Expected gain of the last customer treated: p_decline x saved share x value - cost; treating more customers "
-            "pays while it is "
-            "above 0, that is while p_decline is above the customer's break-even; empty where no one is treated",
-            unit="finance units",
-            nullable=True,
-        ),
-        Column("expected_profit", "float", "Sum of the expected gains of the treated", unit="finance units"),
-        Column(
-            "expected_profit_low",
-            "float",
-            "Lower end of its 95 % interval: it covers chance (who declines, whom the offer keeps), not a wrong model or "
-            "assumption",
-            unit="finance units",
-        ),
-        Column("expected_profit_high", "float", "Upper end of its 95 % interval", unit="finance units"),
-        Column(
-            "by_risk_profit",
-            "float",
-            "Expected profit of treating as many customers by p_decline alone, the highest first",
-            unit="finance units",
-        ),
-        Column(
-            "by_risk_threshold",
-            "float",
-            "Lowest p_decline among those; empty where no one is treated",
-            unit="probability",
-            nullable=True,
-            minimum=0,
-            maximum=1,
-        ),
-        Column("random_profit", "float", "Expected profit of treating as many customers drawn at random", unit="finance units"),
-        Column(
-            "realised_customers",
-            "int",
-            "Customers treated whose class is known and whose score is out-of-fold; others cannot be compared honestly",
-            minimum=0,
-        ),
-        Column(
-            "realised_profit",
-            "float",
-            "Profit from the realised_customers alone, given which of them declined; empty where no customer counts",
-            unit="finance units",
-            nullable=True,
-        ),
-        Column(
-            "realised_profit_low",
-            "float",
-            "Lower end of its 95 % interval: it covers chance (whom the offer keeps)",
-            unit="finance units",
-            nullable=True,
-        ),
-        Column("realised_profit_high", "float", "Upper end of its 95 % interval", unit="finance units", nullable=True),
-        Column(
-            "realised_random_profit",
-            "float",
-            "Profit from as many of those customers drawn at random",
-            unit="finance units",
-            nullable=True,
-        ),
-    ),
-    key=("treated_share",),
 )

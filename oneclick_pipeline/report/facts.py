@@ -89,13 +89,12 @@ class Facts:
         month: Snapshot month.
         meaning: What the scores are about, see `contracts.scores.MEANING`; of tables of earlier versions by the model's record.
         horizon: Months ahead of a forecast.
-        unit_roubles: Roubles in a finance unit.
+        unit_roubles: Roubles in a finance unit; None where the store does not say.
         customers: Customers of the month.
         regular: Regular ones.
         scored: Regular customers with a probability.
         declines: Expected declines among them; None where no interval was recorded, like all of these figures.
         at_risk: Their profit of the horizon, weighted by p_decline; None likewise.
-        lost_share: Share of the profit that a decline is taken to take away.
         profit: Sum of what these customers earn in the horizon.
         risks: p_decline from which the risk is middle, and high.
         changes: Against the month before; None where that was not run.
@@ -112,13 +111,12 @@ class Facts:
     month: str
     meaning: str
     horizon: int
-    unit_roubles: float
+    unit_roubles: float | None
     customers: int
     regular: int
     scored: int
     declines: Interval | None
     at_risk: Interval | None
-    lost_share: float
     profit: float
     risks: tuple[float, float]
     changes: Changes | None
@@ -161,17 +159,17 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
     declines, sum_at_risk = totals(source.profiles)
     focus_group = focus(source.segments, source.features)
     before = source.before
+    planned = plan(source.plan, source.summary, source.curve, offers)
     return Facts(
         month=source.month,
         meaning=meaning(source.profiles) or source.model.meaning,
         horizon=settings.value.horizon_months,
-        unit_roubles=settings.value.profit_unit_roubles,
+        unit_roubles=planned.recorded.unit_roubles if planned.recorded else settings.value.profit_unit_roubles,
         customers=len(p),
         regular=int(source.features["regular"].sum()),
         scored=int(regular.sum()),
         declines=declines,
         at_risk=sum_at_risk,
-        lost_share=settings.offers.lost_share,
         profit=float(np.nansum(worth(p, at_risk)[regular])),
         risks=(settings.segments.middle_risk, settings.segments.high_risk),
         changes=None if before is None else changes(before, source),
@@ -179,7 +177,7 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
         groups=tuple(_group(one, profiles[one.id]) for one in SEGMENTS),
         dots=_dots(source, p),
         reasons=_reasons(source, p, focus_group, settings.segments.high_risk),
-        plan=plan(source.plan, source.beliefs, source.curve, offers, settings),
+        plan=planned,
         campaigns=campaigns(source.campaigns, source.effects, source.beliefs, offers, settings.value.horizon_months),
         quality=quality(source),
         monitoring=monitoring(source.drift, source.health, source.month, settings.monitoring),

@@ -272,14 +272,14 @@ class Pictures:
         return charts.scatter(self._f.dots, self._f.risks, axes, write, str(t("map_caption")), description)
 
     def curve(self) -> Markup:
-        """Profit over the share treated."""
+        """Gain over the budget."""
         t, curve = self._t, self._f.plan.curve
-        if curve is None:
-            return Markup()
+        own = self._f.plan.by_share[1.0]
+        points, past = [(p.share, p.gain) for p in curve], [(p.share, p.past) for p in curve if p.past is not None]
         axes = (str(t("curve_share")), str(t("curve_profit")))
-        write = (lambda x: t.write(x, "%"), lambda x: t.write(x, "m"))
-        text = str(t("curve_desc", share=curve.best_share, x=curve.best))
-        return charts.curve(curve.points, (curve.best_share, curve.best.estimate), axes, write, str(t("curve_caption")), text)
+        write = (lambda x: t.write(x * own.budget, "m"), lambda x: t.write(x, "m"))
+        text = str(t("curve_desc", budget=own.budget, x=own.gain))
+        return charts.curve(points, past, axes, write, str(t("curve_caption_past" if past else "curve_caption")), text)
 
     def reliability(self) -> Markup:
         """Predicted and observed."""

@@ -13,8 +13,8 @@ from oneclick_pipeline.contracts.campaigns import OFFER_BELIEFS, OFFER_EFFECTS
 from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
 from oneclick_pipeline.contracts.exploration import CORRELATIONS, DATA_PROFILE
 from oneclick_pipeline.contracts.monitoring import DRIFT, MODEL_HEALTH
-from oneclick_pipeline.contracts.offers import OFFER_PLAN
-from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES, PROFIT_CURVE, RECOGNITION
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, PLAN_SUMMARY, PROFIT_CURVE
+from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES, RECOGNITION
 from oneclick_pipeline.model.band_errors import BandErrors
 from oneclick_pipeline.model.metrics import METRICS
 from oneclick_pipeline.raw.facts import FileFacts
@@ -116,6 +116,28 @@ def plan(segments: pd.DataFrame) -> pd.DataFrame:
     return frame(OFFER_PLAN, rows)
 
 
+def summary(**changes) -> pd.DataFrame:
+    """The figures of that plan."""
+    known = {
+        "month": MONTH, "customers": 120, "budget": 30.0, "offers": 10, "controls": 2, "cost": 0.5, "expected_gain": 1.5,
+        "expected_gain_low": 0.25, "expected_gain_high": 2.75, "price_of_budget": 0.7, "effects": "catalogue", "worth": "assumed",
+        "worth_months": 3, "worth_share": 0.2, "profit_unit_roubles": 1000.0,
+    }  # fmt: skip
+    return frame(PLAN_SUMMARY, [known | changes])
+
+
+def curve(past: float | None = None) -> pd.DataFrame:
+    """What it would bring with other budgets; `past` is what earlier campaigns showed of the whole."""
+    rows = []
+    for share, gain in ((0.0, 0.0), (0.5, 1.0), (1.0, 1.5), (2.0, 1.8)):
+        known = {"budget_share": share, "budget": 30 * share, "offers": int(10 * share), "cost": 0.5 * share}
+        known |= {"expected_gain": gain, "expected_gain_low": gain - 1.25 * share, "expected_gain_high": gain + 1.25 * share}
+        if past is not None:
+            known |= {"past_gain": past * share, "past_gain_low": past * share - 1, "past_gain_high": past * share + 1}
+        rows.append(known)
+    return frame(PROFIT_CURVE, rows)
+
+
 BELIEFS = frame(OFFER_BELIEFS, [
     {"offer_id": o.id, "segment": "all", "prior_mean": -0.06, "prior_sd": 0.04, "campaigns": 0, "customers": 0, "mean": -0.06,
      "sd": 0.04} for o in OFFERS
@@ -167,10 +189,7 @@ def month(wide: pd.DataFrame | None = None, meaning: str = RECOGNITION, **change
         "month": MONTH, "features": wide, "scores": scored, "segments": segments,
         "profiles": profiles, "plan": plan(segments), "effects": frame(OFFER_EFFECTS, []),
         "beliefs": BELIEFS, "campaigns": pd.DataFrame(columns=["campaign_month", "offered", "controls", "matured"]),
-        "curve": frame(PROFIT_CURVE, [
-            {"treated_share": s, "customers": int(s * 100), "expected_profit": g, "expected_profit_low": g - 1,
-             "expected_profit_high": g + 1, "random_profit": g / 2} for s, g in ((0.0, 0.0), (0.5, 8.0), (1.0, 6.0))
-        ]),
+        "summary": summary(), "curve": curve(),
         "profile": frame(DATA_PROFILE, distributions),
         "correlations": frame(CORRELATIONS, [{"column_a": "favourite_category", "column_b": "pages_per_visit", "phik": 0.25,
                                               "collinear": False}]),

@@ -8,7 +8,6 @@ import pytest
 
 from oneclick_pipeline.contracts.campaigns import OFFER_EFFECTS
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
-from oneclick_pipeline.contracts.scores import PROFIT_CURVE
 from oneclick_pipeline.report.changes import changes
 from oneclick_pipeline.report.estimates import difference
 from oneclick_pipeline.report.facts import gather
@@ -17,14 +16,15 @@ from oneclick_pipeline.report.offers import campaigns, plan
 from oneclick_pipeline.report.quality import quality
 from oneclick_pipeline.report.source import Before
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
-from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.stats import Interval
+from oneclick_pipeline.settings import Offers, Settings
+from oneclick_pipeline.stats import Interval, normal
 from oneclick_pipeline_tests.report.months import (
     BELIEFS,
     CUSTOMERS,
     ERRORS,
     MONTH,
     OFFERS,
+    curve,
     drift,
     facts,
     features,
@@ -33,6 +33,7 @@ from oneclick_pipeline_tests.report.months import (
     judged,
     month,
     scores,
+    summary,
 )
 
 
@@ -230,23 +231,42 @@ def test_plan_adds_up():
     (offer,) = found.offers
     assert (found.offered, found.controls, found.refused) == (10, 2, (("no_consent", 108),))
     assert (offer.given, offer.controls) == (10, 2)
-    assert (found.cost, found.kept, found.gain.estimate) == pytest.approx((0.5, 1.0, 1.5))
-    assert found.gain.high - found.gain.estimate == pytest.approx(1.959964 * 10 * 2.0 * 0.04)
+    assert (found.cost, found.kept, found.gain) == pytest.approx((0.5, 1.0, 1.5))
 
 
-def test_offers_are_wrong_independently_and_by_segment():
-    rows = [{"customer_id": i, "arm": "offer", "offer_id": o.id, "reason": "offered", "segment": "core", "value": 1.0,
-             "expected_effect": -0.1, "expected_gain": 0.0, "cost": 0.1, "p_decline": 0.5}
-            for i, o in enumerate(OFFERS[:2])]  # fmt: skip
-    beliefs = pd.concat([BELIEFS, BELIEFS.head(1).assign(segment="core", sd=0.03)], ignore_index=True)
-    found = plan(frame(OFFER_PLAN, rows), beliefs, frame(PROFIT_CURVE, []), OFFERS, Settings())
-    assert found.gain.high == pytest.approx(1.959964 * 0.05)  # of 0.03 and 0.04
-    assert found.curve is None
+def test_figures_of_the_plan_are_those_recorded_with_it_whatever_is_believed_or_set_today():
+    """An earlier version made an interval of its own from the beliefs, and showed the budget of today's settings."""
+    beliefs, today = BELIEFS.assign(sd=9.0), Settings(offers=Offers(budget=999, lost_share=0.9))
+    found = gather(month(beliefs=beliefs), OFFERS, today)
+    recorded = found.plan.recorded
+    assert (recorded.budget, recorded.gain) == (30, Interval(1.5, 0.25, 2.75))
+    assert (recorded.worth_share, recorded.worth_mean, recorded.unit_roubles, found.unit_roubles) == (0.2, None, 1000, 1000)
+    assert found.plan.by_share[1.0].gain == recorded.gain
+    assert {point.past for point in found.plan.curve} == {None}
+
+
+def test_learned_worth_and_what_campaigns_showed_are_told_with_their_intervals():
+    learned = summary(effects="learned", worth="learned", worth_share=None, worth_mean=4.0, worth_standard_error=0.5)
+    found = facts(summary=learned, curve=curve(past=1.2)).plan
+    assert found.recorded.worth_share is None
+    assert found.recorded.worth_mean == normal(4, 0.5)
+    assert found.by_share[1.0].past == Interval(1.2, 1.2 - 1, 1.2 + 1)
+
+
+def test_month_without_a_summary_tells_what_its_rows_hold_and_nothing_else():
+    found = facts(summary=None, curve=None)
+    assert (found.plan.recorded, found.plan.curve, found.unit_roubles) == (None, (), None)
+    assert (found.plan.offered, found.plan.cost, found.plan.gain) == (10, pytest.approx(0.5), pytest.approx(1.5))
+
+
+def test_plan_without_any_budget_has_no_curve():
+    nothing = curve().assign(offers=0, budget=0.0)
+    assert facts(curve=nothing).plan.curve == ()
 
 
 def test_plan_of_an_offer_that_left_the_catalogue_keeps_its_identifier():
     row = {"customer_id": 1, "arm": "control", "offer_id": "gone", "reason": "control", "segment": "core", "cost": 0.0}
-    (offer,) = plan(frame(OFFER_PLAN, [row]), BELIEFS, frame(PROFIT_CURVE, []), OFFERS, Settings()).offers
+    (offer,) = plan(frame(OFFER_PLAN, [row]), None, None, OFFERS).offers
     assert (offer.titles["ru"], offer.given, offer.segment) == ("gone", 0, None)
 
 

@@ -16,8 +16,8 @@ from oneclick_pipeline.scores.meaning import WORDS, sentence
 _CODE = code_version(report, languages, stats, pictures, contracts)
 _OF_THE_MONTH = (
     "market_file", "market_money", "market_time", "money", "corrections", "customer_features", "data_profile", "correlations",
-    "training_set", "activity_model", "model_explanation", "profit_curve", "segment_profiles",
-    "campaign_outcomes", "offer_effects", "offer_beliefs", "offer_plan", "drift", "model_health",
+    "training_set", "activity_model", "model_explanation", "segment_profiles",
+    "campaign_outcomes", "offer_effects", "offer_beliefs", "offer_plan", "plan_summary", "profit_curve", "drift", "model_health",
 )  # fmt: skip
 _AND_BEFORE = ("rejected_rows", "customer_scores", "customer_segments")
 """Tables that are compared with those of the month before, where that was run."""

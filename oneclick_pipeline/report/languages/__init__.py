@@ -19,12 +19,12 @@ __all__ = ["NO_BREAK", "Language", "cut", "language"]
 _RECOGNITION = {"ru": recognition.RU, "en": recognition.EN}
 
 
-def language(code: str, unit_roubles: float = 1000.0, meaning: str = FORECAST) -> Language:
+def language(code: str, unit_roubles: float | None = None, meaning: str = FORECAST) -> Language:
     """A language by its code.
 
     Args:
         code: `ru` or `en`.
-        unit_roubles: How many roubles a finance unit is.
+        unit_roubles: How many roubles a finance unit is; None where the store does not say.
         meaning: What the scores of the month are about, see `contracts.scores.MEANING`.
     """
     spoken = {"ru": ru.LANGUAGE, "en": en.LANGUAGE}[code]
