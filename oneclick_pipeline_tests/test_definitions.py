@@ -58,7 +58,7 @@ ASSETS = {
     "model_explanation": ("model", SCIENTISTS, "activity_model training_set", "scikitlearn", EXPLAINED, False),
     "customer_scores": ("scores", SCIENTISTS, "activity_model customer_features", "mlflow pandas", SCORED, True),
     "customer_segments": ("segments", MARKETERS, "customer_scores", "pandas", {"every_customer": True}, True),
-    "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "pandas", {"customers_add_up": True}, True),
+    "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "mlflow pandas", {"customers_add_up": True}, True),
     "campaign_outcomes": ("campaigns", SCIENTISTS, "campaign_ledger customer_features", "pandas", {"nobody_lost": True}, False),
     "offer_effects": ("campaigns", SCIENTISTS, "campaign_outcomes", "pandas", {"split_as_planned": False}, False),
     "offer_beliefs": ("campaigns", SCIENTISTS, BELIEFS_OF, "pandas", BELIEVED, False),

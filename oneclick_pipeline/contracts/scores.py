@@ -7,6 +7,17 @@ from oneclick_pipeline.contracts.exports import CUSTOMER_ID
 from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 SCORE_BASES = ("out_of_fold", "model", "not_scored")
+RECOGNITION, FORECAST = "recognition", "forecast"
+
+MEANING = Column(
+    "meaning",
+    "str",
+    "What p_decline is about. recognition: the class that the store gives in this snapshot; forecast: the class a horizon later; "
+    "empty in tables of earlier versions, which did not record it",
+    nullable=True,
+    values=vocabulary(RECOGNITION, FORECAST),
+)
+"""What a probability is about: known of a model by the months of its labels, and stored with every table of its figures."""
 
 REASONS: tuple[Column, ...] = tuple(
     column
@@ -36,13 +47,15 @@ REASONS: tuple[Column, ...] = tuple(
 CUSTOMER_SCORES = Table(
     "customer_scores",
     "scores",
-    "One row per customer: how likely their activity is to decline, and what is at stake",
+    "One row per customer: how likely their activity is to decline (or how much they look like customers who have), and what is "
+    "at stake",
     (
         CUSTOMER_ID,
         Column(
             "p_decline",
             "float",
-            "Probability that the activity declines within the horizon; empty for customers missing from market_file",
+            "Probability of the class declined, of this snapshot or of the one a horizon later: see meaning; empty for customers "
+            "missing from market_file",
             unit="probability",
             nullable=True,
             minimum=0,
@@ -54,12 +67,14 @@ CUSTOMER_SCORES = Table(
             "out_of_fold: by models that did not see the customer; model: by the registered model; not_scored: no features",
             values=vocabulary(*SCORE_BASES),
         ),
+        MEANING,
         Column("regular", "bool", "Bought something in each of the snapshot's three months"),
         Column("profit", "float", "Mean monthly profit", unit="finance units", nullable=True),
         Column(
             "value_at_risk",
             "float",
-            "p_decline x monthly profit x horizon months; 0 where the customer earns nothing or less",
+            "p_decline x monthly profit x horizon months; 0 where the customer earns nothing or less. In a recognition: what the "
+            "customer earns in so many months, weighted by how much they look declined; not a loss that is forecast",
             unit="finance units",
             nullable=True,
             minimum=0,

@@ -38,7 +38,7 @@ _SMALL, _LARGE = 10, 100
 
 def render(facts: Facts, code: str) -> str:
     """The page in a language, `ru` or `en`; the same figures give the same bytes."""
-    words = language(code, facts.unit_roubles)
+    words = language(code, facts.unit_roubles, facts.meaning)
     tools = _Tools(words)
     made = _environment().get_template("page.html.jinja").render(
         f=facts,
@@ -181,9 +181,9 @@ class Pictures:
 
     def at_risk(self, group: Group) -> Markup:
         """Value at risk of a segment."""
-        largest = max(g.at_risk.high for g in self._f.groups)
+        largest = max(g.at_risk.high for g in self._f.groups if g.at_risk)
         colour = charts.FOCUS if self._f.focus and group.segment == self._f.focus.segment else charts.REST
-        return charts.bar(group.at_risk.estimate, largest, colour, group.at_risk)
+        return charts.bar(group.at_risk.estimate, largest, colour, group.at_risk) if group.at_risk else Markup()
 
     def customers(self, group: Group) -> Markup:
         """Size of a segment."""

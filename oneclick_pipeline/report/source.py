@@ -34,6 +34,7 @@ class Before:
     Attributes:
         month: Which it is.
         segments: Its `contracts.segments.CUSTOMER_SEGMENTS`.
+        profiles: Its `contracts.segments.SEGMENT_PROFILES`; None where they are gone.
         model_version: Version of the model that scored it.
         quarantined: Rejected lines by export.
         read: Rows read by export.
@@ -41,6 +42,7 @@ class Before:
 
     month: str
     segments: Columns
+    profiles: pd.DataFrame | None
     model_version: int
     quarantined: dict[str, int]
     read: dict[str, int]
@@ -151,6 +153,7 @@ def _before(home: Path, month: str) -> Before | None:
     return Before(
         month,
         _batches(home, "customer_segments", month),
+        _frame_of(home, "segment_profiles", month),
         _version(_batches(home, "customer_scores", month)),
         quarantined(home, month),
         rows_read(home, month),

@@ -3,6 +3,7 @@
 In come `customer_features`, a model and its contributions, out comes `customer_scores`. Open customer.py first.
 
     customer.py   p_decline, value at risk and reasons of every customer
+    meaning.py    whether a score recognises or forecasts, in words
     reasons.py    the three strongest reasons in Russian and English
 """
 

@@ -11,6 +11,7 @@ from oneclick_pipeline.cli.summary import Summary
 from oneclick_pipeline.contracts.clean import REJECTED_ROWS
 from oneclick_pipeline.contracts.segments import SEGMENT_PROFILES, SEGMENTS
 from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.scores.meaning import WORDS
 
 MONTH = "2026-10"
 
@@ -76,6 +77,8 @@ def rendered(home, width=160, **changes):
             ],
             schema={c.name: {"str": pl.String, "int": pl.Int64}.get(c.kind, pl.Float64) for c in SEGMENT_PROFILES.columns},
         ),
+        called=WORDS["forecast"],
+        about=(),
         model=(("ROC-AUC", "0.905 (95 % interval 0.880 to 0.930)"),),
         plan=PLAN,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from oneclick_pipeline.orchestration.asset_specs import FRESH, code_version, tab
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.metadata import origin
 from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.scores.meaning import WORDS, sentence
 
 _NEAR = 0.05
 
@@ -38,6 +39,7 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
             model_name=champion.name,
             model_version=champion.version,
             horizon_months=home.settings().value.horizon_months,
+            meaning=champion.meaning,
         )
         threads = 1 if model.changes_warnings(predict.open()) else None
         staged = step.apply(customer_features, score, threads)
@@ -64,10 +66,11 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
                 ).evaluated_if(outcome.classed > 0),
             ],
             metadata={
+                "what p_decline is about": sentence(champion.meaning, step.month, home.settings().value.horizon_months),
                 "model": f"{champion.name} version {champion.version}",
                 "trained on": ", ".join(champion.feature_months),
                 **{f"scored {basis}": n for basis, n in sorted(outcome.bases.items())},
-                "value at risk, finance units": outcome.value_at_risk,
+                f"{WORDS[champion.meaning].value.lower()}, finance units": outcome.value_at_risk,
                 **origin("customer_scores"),
             },
         )
