@@ -164,6 +164,14 @@ def render(summary: Summary) -> Group:
     return Group(Text(), facts, Text(), segments, note, Text())
 
 
+def _declines(row: dict[str, Any]) -> str:
+    """The expected declines of a segment with their interval, as far as they are known."""
+    declines, low, high = (row[f"expected_declines{end}"] for end in ("", "_low", "_high"))
+    if declines is None:
+        return "–"
+    return _whole(declines) + ("" if low is None else f" ({_whole(low)}–{_whole(high)})")
+
+
 def _plan(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The plan as it is recorded: who gets what, what that costs and should bring, and what that rests on."""
     neither = plan["customers"] - plan["offers"] - plan["controls"]
@@ -180,14 +188,6 @@ def _plan(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
         else f"worth of a kept customer learned, {words['worth_mean']} on average"
     )
     yield "", f"{effects}; {worth} over {words['worth_months']} months"
-
-
-def _declines(row: dict[str, Any]) -> str:
-    """The expected declines of a segment with their interval, as far as they are known."""
-    declines, low, high = (row[f"expected_declines{end}"] for end in ("", "_low", "_high"))
-    if declines is None:
-        return "–"
-    return _whole(declines) + ("" if low is None else f" ({_whole(low)}–{_whole(high)})")
 
 
 def places(summary: Summary) -> list[str]:

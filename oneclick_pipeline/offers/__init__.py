@@ -10,6 +10,7 @@ In come the scored and segmented customers, the catalogue's offers and what is b
     policy               what the policy gives within what exploration has left of the limits
     assignment           the most expected gain under a budget and capacities; `assignment_*` are its steps
     decision             the decision for every candidate: arm, assignment, reason
+    gain_posterior       how sure its expected gain is; gain_sample: the customers of whom that needs more than the decision does
     plan_table           the decided plan as the table
     plan_summary         the plan in figures
     summary_table        these figures, and what the plan was made with, as the table

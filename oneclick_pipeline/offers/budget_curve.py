@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oneclick_pipeline.contracts.offers import ARMS, PROFIT_CURVE
-from oneclick_pipeline.offers.decision import code
+from oneclick_pipeline.contracts.offers import PROFIT_CURVE
 from oneclick_pipeline.offers.past_gain import past_gains
 from oneclick_pipeline.offers.plan_summary import expected_gain_of
 
@@ -63,9 +62,9 @@ class Point:
     def of(cls, opened: OpenPlan, solution: Solution) -> Point:
         """The figures of an open plan with a budget."""
         made, offers = solution.decision, opened.offers
-        given = made.offer[code(0, ARMS)[made.case] == ARMS.index("offer")]
+        given = made.offer[made.given]
         cost = float(np.bincount(given, minlength=len(offers.ids)) @ offers.cost) if len(given) else 0.0
-        gain = expected_gain_of(opened.everybody, opened.candidates, made, solution.sd)
+        gain = expected_gain_of(made, solution.sd)
         price = solution.solved.price_of_budget
         return cls(solution.budget, len(given), cost, gain.estimate, gain.low, gain.high, price)
 

@@ -69,7 +69,17 @@ def open_month(
     lessons = evidence.learn(past, settings)
     keeping = worth.learn(history, month=month, settings=settings)
     cuts, by_segment = eligibility.quantiles(offers, customers), lessons.response is None
-    planner = Planner(offers, beliefs, settings, month=month, worth=keeping, cuts=cuts, by_segment=by_segment)
+    planner = Planner(
+        offers,
+        beliefs,
+        settings,
+        month=month,
+        worth=keeping,
+        posterior=lessons.posterior(),
+        customers=len(customers.tables[0]),
+        cuts=cuts,
+        by_segment=by_segment,
+    )
     for part in engine.map(customers, lambda some: planner.look(some, lessons.customer_effects(some))):
         planner.add(part)
     opened = planner.open()

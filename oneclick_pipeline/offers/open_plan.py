@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.experiment.exploration import Wave
     from oneclick_pipeline.offers.assignment import Assignment
     from oneclick_pipeline.offers.candidates import Candidates, Everybody, OfferArrays
+    from oneclick_pipeline.offers.gain_posterior import GainPosterior
     from oneclick_pipeline.settings import Settings
 
     Numbers = NDArray[np.float64]
@@ -44,14 +45,14 @@ class Solution:
     Attributes:
         budget: The budget, finance units.
         decision: What becomes of the candidates.
-        sd: Standard deviation of the believed effect of each one's offer, 0 where none, shape (k,).
+        sd: Standard deviation of the expected gain.
         solved: The policy's assignment.
         waves: Of exploration.
     """
 
     budget: float
     decision: Decision
-    sd: Numbers
+    sd: float
     solved: Assignment
     waves: tuple[Wave, ...]
 
@@ -65,7 +66,8 @@ class OpenPlan:
         everybody: All customers.
         candidates: The k who may get an offer.
         offers: The m offers.
-        believed: Believed effect of every offer and its standard deviation, by segment, (segments, m, 2).
+        believed: Believed effect of every offer, by segment, (segments, m).
+        posterior: By how much the gain may be wrong.
         settings: Shares, power and significance.
     """
 
@@ -74,6 +76,7 @@ class OpenPlan:
     candidates: Candidates
     offers: OfferArrays
     believed: Numbers
+    posterior: GainPosterior
     settings: Settings
 
     @property
@@ -109,8 +112,8 @@ class OpenPlan:
         policy, solved = policy_choice(candidates.gain, explored, draws, offers, limits, budget, candidates.tie, tolerance)
         case = self._cases(draws, explored, policy)
         offer = np.where(explored != NOTHING, np.maximum(explored, -1), policy).astype(np.int16)
-        effect, sd, gain = self._expected(offer)
-        return Solution(budget, Decision(case, offer, policy, explored, effect, gain), sd, solved, waves)
+        decision = Decision(case, offer, policy, explored, *self._expected(offer))
+        return Solution(budget, decision, self.posterior.sd(self.everybody, candidates, decision), solved, waves)
 
     def decide(self) -> DecidedPlan:
         """The plan with the budget of the settings, written down: from here on `everybody` holds what became of each."""
@@ -147,14 +150,13 @@ class OpenPlan:
         reason[(made.case == NOTHING_PLANNED) & wanting(candidates.gain)] = REASONS_OF_PLAN.index("no_room")
         own.reason[candidates.rows] = reason
 
-    def _expected(self, offer: Choice) -> tuple[Numbers, Numbers, Numbers]:
-        """Effect, its standard deviation and gain of each candidate's offer, each of shape (k,); NaN, 0, NaN where none."""
+    def _expected(self, offer: Choice) -> tuple[Numbers, Numbers]:
+        """Effect and gain of each candidate's offer, each of shape (k,); NaN where none."""
         own, candidates = self.everybody, self.candidates
         chosen = np.flatnonzero(offer >= 0)
         rows, given = candidates.rows[chosen], offer[chosen]
         believed = self.believed[own.segment[rows], given]
-        effect, sd, gain = np.full(len(offer), np.nan), np.zeros(len(offer)), np.full(len(offer), np.nan)
-        effect[chosen] = believed[:, 0] if candidates.effect is None else candidates.effect[chosen, given]
-        sd[chosen] = believed[:, 1]
+        effect, gain = np.full(len(offer), np.nan), np.full(len(offer), np.nan)
+        effect[chosen] = believed if candidates.effect is None else candidates.effect[chosen, given]
         gain[chosen] = expected_gain(effect[chosen], own.p[rows], own.value[rows], self.offers.cost[given])
-        return effect, sd, gain
+        return effect, gain

@@ -43,8 +43,8 @@ class Summary:
         cost: What the offers given cost.
         budget: The budget for them.
         expected_gain: Expected gain of the offers given, less their cost; treating no one is 0.
-        expected_gain_low: Lower end of its 95 % interval: it covers uncertainty of the believed effects, taken as independent
-            between offers and perfectly correlated between the segments of one offer; not the chance of who declines.
+        expected_gain_low: Lower end of its 95 % interval: it covers what effects and worth may be wrong by together, see
+            `gain_posterior`; not the chance of who declines.
         expected_gain_high: Upper end of its 95 % interval.
         without_limits: Expected gain if every customer who may get an offer got their best, without limits or controls.
         by_risk: Expected gain within the limits, without controls, by p_decline x value, the highest first.
@@ -91,7 +91,7 @@ def summary(
     candidates: Candidates,
     decision: Decision,
     *,
-    sd: Numbers,
+    sd: float,
     solved: Assignment,
     waves: tuple[Wave, ...],
     offers: OfferArrays,
@@ -104,7 +104,7 @@ def summary(
         everybody: All customers, reasons and fits completed.
         candidates: Those who may get an offer.
         decision: What became of them.
-        sd: Standard deviation of the believed effect of each one's offer, 0 where none, shape (k,).
+        sd: Standard deviation of the expected gain.
         solved: The policy's assignment.
         waves: Of exploration.
         offers: The offers.
@@ -114,7 +114,7 @@ def summary(
     rows, offer, m = candidates.rows, decision.offer, len(offers.ids)
     arm, value = code(0, ARMS)[decision.case], everybody.value[rows]
     given = (arm == 0) & (offer >= 0)
-    gain = expected_gain_of(everybody, candidates, decision, sd)
+    gain = expected_gain_of(decision, sd)
     arms, assignments = np.full(len(everybody.ids), 2), np.full(len(everybody.ids), 3)
     arms[rows], assignments[rows] = arm, code(1, ASSIGNMENTS)[decision.case]
     p, fits = everybody.p[rows], everybody.fits[rows]
@@ -145,11 +145,9 @@ def summary(
     )
 
 
-def expected_gain_of(everybody: Everybody, candidates: Candidates, decision: Decision, sd: Numbers) -> Interval:
+def expected_gain_of(decision: Decision, sd: float) -> Interval:
     """Expected gain of the offers given, less their cost, with its 95 % interval; see `Summary`."""
-    given = (code(0, ARMS)[decision.case] == ARMS.index("offer")) & (decision.offer >= 0)
-    spread = np.bincount(decision.offer[given], weights=(sd * everybody.value[candidates.rows])[given], minlength=1)
-    return normal(float(decision.expected[given].sum()), float(np.sqrt((spread**2).sum())))
+    return normal(float(decision.expected[decision.given].sum()), sd)
 
 
 def _comparisons(decision: Decision, arm: NDArray[np.int8], chosen: Flags, could_draw: Flags) -> list[Comparison]:

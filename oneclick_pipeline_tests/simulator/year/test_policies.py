@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from oneclick_pipeline.simulator.year import policies
-from oneclick_pipeline.simulator.year.play import Situation, _scored
+from oneclick_pipeline.simulator.year.play import Situation, scored
 
 
 @pytest.fixture(scope="module")
 def now(year):
     panel = year.open()
-    return Situation(year, panel, 0, _scored(panel.snapshot(), year.settings), year.catalogue.offers)
+    return Situation(year, panel, 0, scored(panel.snapshot(), year.settings), year.catalogue.offers)
 
 
 def cost(now, choice):
