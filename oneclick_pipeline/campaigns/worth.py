@@ -5,7 +5,7 @@ quarter after are predicted from all that was known before, by models that have 
 unexplained is compared, quarter by quarter:
 
     profit of the quarter - m(x) = (e(x) - declined) · worth(x) + noise
-    worth(x) = profit · (b0 + b1 e(x)) + √profit · (b2 + b3 e(x)),      profit at the snapshot, a month
+    worth(x) = b0 · profit + √profit · (b1 + b2 e(x) + b3 e(x)²),      profit at the snapshot, a month
 
 The root makes the worth less than proportional to the profit: who brings much now brings less later on, and who brings little
 more. The coefficients of the quarters are added up, so that every quarter is learned from all customers for whom it is over;
@@ -73,7 +73,7 @@ class Worth:
 
     @staticmethod
     def basis(customers: pd.DataFrame) -> Floats:
-        """Monthly profit and its root x (1, p), shape (n, 4); NaN where one is unknown, 0 where the store earns nothing.
+        """Monthly profit, and its root x (1, p, p²), shape (n, 4): NaN where one is unknown, 0 where the store earns nothing.
 
         Args:
             customers: `customer_features` with `p_decline`, n rows.
@@ -150,10 +150,10 @@ def _quarters(past: Rows) -> int:
 
 
 def _basis(profit: Floats, p: Floats) -> Floats:
-    """Profit and its root x (1, p), shape (n, 4); a customer who costs the store money has no profit to lose."""
+    """Profit, and its root x (1, p, p²), shape (n, 4); a customer who costs the store money has no profit to lose."""
     earned = np.maximum(profit, 0)
     root = np.sqrt(earned)
-    return np.column_stack([earned, earned * p, root, root * p])
+    return np.column_stack([earned, root, root * p, root * p**2])
 
 
 def _regression(x: Floats, y: Floats, customer: NDArray[np.intp]) -> tuple[Floats, Floats]:
