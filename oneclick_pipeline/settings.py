@@ -75,7 +75,11 @@ class Value(_Section):
     )
     horizon_months: int = Field(3, ge=1, le=12, description="Months ahead for which the decline is predicted")
     worth_months: int = Field(
-        6, ge=3, le=60, description="Months after a snapshot whose profit is the worth of a kept customer, in whole quarters"
+        12,
+        ge=3,
+        le=60,
+        description="Months after a snapshot whose profit is the worth of a kept customer, in whole quarters; "
+        "fewer while the history is shorter",
     )
 
 

@@ -17,6 +17,8 @@ and `offer_beliefs`, and what the plan needs of single customers. Importing this
     evidence.py              all that campaigns teach about single customers, for beliefs and plan
     beliefs.py               what the next plan may believe about every offer and segment
     worth.py                 what it is worth to keep a customer
+    worth_rows.py            the earlier customers from whom it is learned, and what they brought
+    worth_models.py          what was to be expected of them
     policy_value.py          what other ways of choosing would have earned
     outcomes_csv.py          reads the file of a campaign that was run elsewhere
     outcomes_csv_header.py   what its header must have

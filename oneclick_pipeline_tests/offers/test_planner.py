@@ -320,7 +320,7 @@ def test_batches_change_nothing(rows, given_effects):
     assert not customers["regular"].head(7).any()
     rng = np.random.default_rng(1)
     effects = np.where(rng.random((300, 4)) < 0.1, np.nan, rng.normal(-0.1, 0.1, (300, 4))) if given_effects else None
-    worth = Worth("learned", 6, np.array([0.5, 2.0, -1.0]), np.eye(3)) if given_effects else None
+    worth = Worth("learned", 6, np.array([0.5, 0.5, 2.0, -1.0]), np.eye(4)) if given_effects else None
     whole = offer_plan(customers, (*THREE, RICH), None, Settings(), month=MONTH, customer_effects=effects, worth=worth)
     assert whole.table["offer_id"].nunique() == 4
     found, summary = batched(customers, rows, effects=effects, worth=worth)

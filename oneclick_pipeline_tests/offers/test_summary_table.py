@@ -11,7 +11,7 @@ from oneclick_pipeline.settings import Offers, Settings, Value
 from oneclick_pipeline_tests.offers.test_planner import MONTH, people, plan
 
 SETTINGS = Settings(offers=Offers(control_share=0.2), value=Value(profit_unit_roubles=50))
-LEARNED = Worth("learned", 6, np.array([1.0, 2.0, -0.5]), np.eye(3), 900, 4.2, 0.3)
+LEARNED = Worth("learned", 6, np.array([1.0, 0.5, 2.0, -0.5]), np.eye(4), 900, 4.2, 0.3)
 
 
 def row(worth, *, customers=200, learned=False, forecast=False):
