@@ -43,7 +43,8 @@ CAMPAIGN_OUTCOMES = Table(
         Column(
             "profit_after",
             "float",
-            "Mean monthly profit in the newest of them; 0 for customers who vanished",
+            "Mean monthly profit of exactly the three months after the campaign; 0 for customers who have vanished by then; empty "
+            "until the snapshot three months after it is there",
             unit="finance units",
             nullable=True,
         ),

@@ -235,7 +235,7 @@ TEXTS = {
     "campaigns_none": "Not enough data: there has been no campaign yet. The first results will appear in the next reports.",
     "campaigns_text": "{n:campaign|campaigns} from {first:of} to {last:month}: {offered:n} offers, {controls:n} held out (a customer may count more than once). The outcome of {matured:n} is known.",
     "campaigns_one": "There was one campaign, in {first:in}: {offered:n} offers, {controls:n} held out.",
-    "campaigns_young": "It is too early to judge declines: they show after {n:month|months}. Revenue and profit are the only signs so far.",
+    "campaigns_young": "It is too early to judge declines: they show after {n:month|months}, and profit does after three. Revenue is the only sign so far.",
     "campaigns_broken": "In {n:comparison|comparisons} the groups are not as large as planned. No conclusions are drawn from them: find out who really got the offers.",
     "effect_caption_declined": "How the offers changed the share of declines; below zero is good",
     "effect_caption_profit": "How the offers changed the profit per customer, units per month (not counting the cost of the offers)",
