@@ -254,6 +254,8 @@ TEXTS = {
     "effect_few": "Not enough data.",
     "effect_broken": "The split is broken, so nothing can be concluded.",
     "campaigns_note": "“Detectable from” is the smallest effect that this many customers would usually reveal. Only customers who were randomised are compared, allowing for what was known beforehand and for the number of comparisons. “Not proven” does not mean that there is no effect.",
+    "campaigns_always": "These figures are read every month while outcomes come in. Their intervals and verdicts therefore hold in all months at once, and are wider than those of a figure that is read once: of the offers that change nothing, at most 5 % ever get a verdict.",
+    "campaigns_fixed": "These intervals and verdicts hold for one reading: read every month, offers that change nothing get a verdict in far more than 5 % of cases.",
     "beliefs_caption": "What we now believe about every offer, as a change in the probability of a decline; grey: the catalogue, blue: with the campaigns",
     "col_prior": "Catalogue",
     "col_belief": "Now",

@@ -85,10 +85,10 @@ def compare(effects: pd.DataFrame, outcomes: pd.DataFrame, truths: Mapping[str, 
         truths: True effects by month: customer_id as index, one column per offer.
 
     Returns:
-        campaigns, offer_id, comparison, effect, effect_low, effect_high, true_effect, inside: the measured ones of single
-        offers in all segments, in the order of `effects`.
+        campaigns, offer_id, comparison, interval, effect, effect_low, effect_high, true_effect, inside: the measured ones of
+        single offers in all segments, in the order of `effects`.
     """
-    columns = ["campaigns", "offer_id", "comparison", "effect", "effect_low", "effect_high"]
+    columns = ["campaigns", "offer_id", "comparison", "interval", "effect", "effect_low", "effect_high"]
     if effects.empty:
         return pd.DataFrame(columns=[*columns, "true_effect", "inside"])
     measured = effects[
@@ -216,8 +216,9 @@ def lines(result: Report, left: Mapping[str, str | None], control_share: float) 
     yield f"Our policy gained {share:.0%} of what the oracle gains, less the hold-out's share."
     if gain.get("risk_profit", 0) > 0:
         yield f"It gained {gain[OURS] / gain['risk_profit']:.2f} times what risk x profit gains."
-    inside = result.effects["inside"].dropna()
-    if len(inside):
-        yield f"{inside.mean():.1%} of {len(inside)} intervals of effects hold the truth."
+    for kind, meaning in (("fixed", "of one campaign, read once"), ("always_valid", "of all campaigns, read every month")):
+        inside = result.effects.loc[result.effects["interval"] == kind, "inside"].dropna()
+        if len(inside):
+            yield f"{inside.mean():.1%} of {len(inside)} intervals of effects {meaning}, hold the truth."
     gone = [f"{name} from {month}" for name, month in left.items() if month is not None]
     yield f"No longer in the plan: {', '.join(gone) or 'none'}."
