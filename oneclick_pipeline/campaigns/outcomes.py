@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.offers import CHANCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, check_month
 from oneclick_pipeline.model.decline import REVENUES, RULE_HORIZON, classes, decided
@@ -210,7 +211,9 @@ def with_probabilities(outcomes: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFra
     from oneclick_pipeline.experiment import old_ledgers
 
     keys = ["campaign_month", "customer_id"]
-    joined = outcomes.merge(sent[[*keys, *old_ledgers.NAMES]], on=keys, how="left", validate="one_to_one")
+    names = [name for name in (*old_ledgers.NAMES, CHANCES.name) if name in sent]
+    rows = outcomes.drop(columns=[name for name in names if name in outcomes])
+    joined = rows.merge(sent[[*keys, *names]], on=keys, how="left", validate="one_to_one")
     return old_ledgers.with_probabilities(joined.set_axis(outcomes.index))
 
 

@@ -28,7 +28,7 @@ def sent(customers, month="2026-01", **columns):
     )
     frame = frame.assign(offer_id="voucher", assignment="plan", propensity=0.5, fits="voucher", segment="all", p_decline=0.4)
     frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
-    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2)
+    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2, chances="bundle=0.03,voucher=0.03")
     return frame.assign(value=2.0, cost=0.1, **columns)[["campaign_month", *(c.name for c in COLUMNS)]]
 
 
@@ -237,7 +237,7 @@ def test_nobody_is_lost(data):
 
 def test_probabilities_come_from_the_ledger_and_are_inferred_of_who_is_in_it_no_longer():
     ledgers = pd.concat([sent([1, 2]), sent([1, 2], "2026-02", p_explore=0.25)], ignore_index=True)
-    rows = ledgers.iloc[[3, 0, 2]].drop(columns=["p_no_offer", "p_control", "p_explore"]).set_axis([7, 8, 9])
+    rows = ledgers.iloc[[3, 0, 2]].drop(columns=["p_no_offer", "p_control", "p_explore", "chances"]).set_axis([7, 8, 9])
     got = with_probabilities(rows, ledgers[ledgers["customer_id"] == 1])
     assert got.index.tolist() == [7, 8, 9]
     assert got["p_explore"].tolist() == pytest.approx([0.9 * 0.2, 0.2, 0.25])
