@@ -38,8 +38,8 @@ def cumulative(effects: pd.DataFrame, offer: str) -> pd.DataFrame:
     mine = mine.sort_values("campaigns", ignore_index=True)
     weight = (mine["standard_error"] ** -2.0).cumsum()
     effect = (mine["effect"] * mine["standard_error"] ** -2.0).cumsum() / weight
-    share = (mine["mean_controls"] * mine["standard_error"] ** -2.0).cumsum() / weight
-    half = [mixture(p * (1 - p)).half(w**-0.5) for p, w in zip(share, weight, strict=True)]
+    looks = mixture(0.25)  # the most that the variance of a share can be
+    half = [looks.half(w**-0.5) for w in weight]
     return mine[["campaigns"]].rename(columns={"campaigns": "month"}).assign(effect=effect, low=effect - half, high=effect + half)
 
 

@@ -177,7 +177,14 @@ def test_forest_cumulates_months(table):
 def test_forest_is_drawn_of_anything(table):
     from matplotlib.image import imread
 
-    for effects_shown in (table, table.head(0), table[table["outcome"] == "revenue"], table.assign(status="not_enough_data")):
+    all_alike = table.assign(mean_controls=1.0)  # all controls of a small store
+    for effects_shown in (
+        table,
+        table.head(0),
+        table[table["outcome"] == "revenue"],
+        table.assign(status="not_enough_data"),
+        all_alike,
+    ):
         image = png(pictures.forest(effects_shown))
         assert imread(BytesIO(image)).shape[1] > 300
         assert image == png(pictures.forest(effects_shown))
