@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline import pictures
-from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
-from oneclick_pipeline.stats import Z_95
+from oneclick_pipeline.contracts.segments import ALL, CUSTOMER_SEGMENTS, SEGMENT_PROFILES, SEGMENTS
+from oneclick_pipeline.scores.meaning import WORDS
+from oneclick_pipeline.stats import normal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
@@ -17,9 +21,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from oneclick_pipeline.contracts.schema import Columns
+    from oneclick_pipeline.model.band_errors import BandErrors
     from oneclick_pipeline.settings import Segments
 
+    Floats = NDArray[np.float64]
+    _Ends = tuple[float, float | None, float | None]
 
+_IRREGULAR, _NOTHING = "irregular", (None, None, None)
 _DRAWN = 5000
 """Customers of a segment that are drawn: more points hide one another and weigh megabytes."""
 
@@ -81,18 +89,20 @@ def customer_segments(scores: pd.DataFrame, cuts: Thresholds) -> pd.DataFrame:
     return table[CUSTOMER_SEGMENTS.names]
 
 
-def segment_profiles(segments: Columns, features: Columns) -> pd.DataFrame:
-    """Describe every segment; an empty one has a row too.
+def segment_profiles(segments: Columns, features: Columns, errors: BandErrors | None, *, meaning: str) -> pd.DataFrame:
+    """Describe every segment, and all regular customers with a score together; an empty one has a row too.
 
-    The interval of the expected declines is that of a sum of independent events with these probabilities
-    (normal approximation of the Poisson binomial); it does not hold what the model itself may be wrong by.
+    An interval holds chance (normal approximation of the Poisson binomial) and the model's own error. Irregular customers have
+    neither expected declines nor value at risk: the model was made for regular ones, and for others it extrapolates.
 
     Args:
         segments: `contracts.segments.CUSTOMER_SEGMENTS`.
         features: `contracts.customers.CUSTOMER_FEATURES` of the same month; of either one column at a time is in memory.
+        errors: The model's own error; None where it was not recorded with the model: then no interval is known.
+        meaning: What the probabilities are about, see `contracts.scores.MEANING`.
 
     Returns:
-        Columns of `SEGMENT_PROFILES`, in the order of `SEGMENTS`; customers who are in one table only do not count.
+        Columns of `SEGMENT_PROFILES`, in the order of `SEGMENTS` and then `ALL`; customers of one table only do not count.
     """
     import numpy as np
     import pandas as pd
@@ -102,6 +112,8 @@ def segment_profiles(segments: Columns, features: Columns) -> pd.DataFrame:
     segment = segments["segment"].where(place >= 0)
     groups = [np.flatnonzero(segment == s.id) for s in SEGMENTS]
     total = int((place >= 0).sum())
+    groups.append(np.flatnonzero((place >= 0) & (segment != _IRREGULAR) & segments["p_decline"].notna()))
+    rows = (*SEGMENTS, ALL)
 
     def of(table: Columns, name: str) -> list[pd.Series]:
         """A column by segment."""
@@ -109,16 +121,16 @@ def segment_profiles(segments: Columns, features: Columns) -> pd.DataFrame:
         return [column.iloc[group if table is segments else place[group]] for group in groups]
 
     columns: dict[str, list[object]] = {
-        "segment": [s.id for s in SEGMENTS],
-        "segment_ru": [s.ru for s in SEGMENTS],
-        "segment_en": [s.en for s in SEGMENTS],
+        "segment": [s.id for s in rows],
+        "segment_ru": [s.ru for s in rows],
+        "segment_en": [s.en for s in rows],
         "customers": [len(group) for group in groups],
         "share": [len(group) / max(total, 1) for group in groups],
-        **_declines(of(segments, "p_decline")),
-        "value_at_risk": [float(values.sum()) for values in of(segments, "value_at_risk")],
+        **_risk([s.id for s in rows], of(segments, "p_decline"), of(segments, "value_at_risk"), errors),
         "consent_share": [_mean(values) for values in of(features, "marketing_consent")],
         "premium_share": [_mean((v == "premium").where(v.notna())) for v in of(features, "service_level")],
         "top_category": [next(iter(sorted(v.mode())), None) for v in of(features, "favourite_category")],
+        "meaning": [meaning for _ in rows],
     }
     for name in SEGMENT_PROFILES.names:
         if name not in columns:
@@ -126,20 +138,53 @@ def segment_profiles(segments: Columns, features: Columns) -> pd.DataFrame:
     return pd.DataFrame(columns)[SEGMENT_PROFILES.names]
 
 
-def _declines(probabilities: list[pd.Series]) -> dict[str, list[object]]:
-    """What the probabilities of every segment say of its declines; None where none is known."""
+def _risk(
+    ids: list[str], probabilities: list[pd.Series], at_risk: list[pd.Series], errors: BandErrors | None
+) -> dict[str, list[object]]:
+    """Mean p_decline, expected declines and value at risk with intervals, by segment and for all, as columns."""
     import numpy as np
 
-    names = ("expected_declines", "expected_declines_low", "expected_declines_high", "mean_p_decline")
-    rows: dict[str, list[object]] = {name: [] for name in names}
-    for values in probabilities:
-        p = values.to_numpy(dtype=float, na_value=np.nan)
-        known = p[~np.isnan(p)]
-        expected, margin = known.sum(), Z_95 * np.sqrt((known * (1 - known)).sum())
-        row = (expected, max(expected - margin, 0), min(expected + margin, len(known)), known.mean() if known.size else None)
-        for name, number in zip(rows, row, strict=True):
-            rows[name].append(number if known.size else None)
-    return rows
+    everybody = _known(probabilities[-1])  # the row `ALL`
+    own = None if errors is None else partial(errors.variance, everybody=errors.counts(everybody))
+    columns: dict[str, list[object]] = {}
+    for one, probability, value in zip(ids, probabilities, at_risk, strict=True):
+        p, v = _known(probability), np.nan_to_num(_known(value, where=probability.notna()))
+        worth = np.divide(v, p, out=np.zeros_like(p), where=p > 0)
+        is_reliable = one != _IRREGULAR
+        figures = {
+            "expected_declines": _expected(p, np.ones(len(p)), own) if is_reliable and (len(p) or one == ALL.id) else _NOTHING,
+            "value_at_risk": _expected(p, worth, own) if is_reliable else _NOTHING,
+        }
+        row: dict[str, object] = {"mean_p_decline": float(p.mean()) if len(p) else None}
+        for name, ends in figures.items():
+            row |= {f"{name}{end}": x for end, x in zip(("", "_low", "_high"), ends, strict=True)}
+        for name, figure in row.items():
+            columns.setdefault(name, []).append(figure)
+    return columns
+
+
+def _expected(p: Floats, worth: Floats, own: Callable[[Floats, Floats], float] | None) -> _Ends:
+    """Expected sum of the worth of those who decline, and the ends of its 95 % interval.
+
+    Args:
+        p: Probabilities of independent events.
+        worth: What each is worth.
+        own: Variance by the model's own error; without it no interval is known.
+    """
+    expected = float(p @ worth)
+    if own is None:
+        return expected, None, None
+    variance = float((p * (1 - p) * worth**2).sum()) + own(p, worth)
+    interval = normal(expected, variance**0.5, (0.0, float(worth.sum())))
+    return expected, interval.low, interval.high
+
+
+def _known(values: pd.Series, where: pd.Series | None = None) -> Floats:
+    """The values that are known as floats; those of certain rows, known or not, if these are named."""
+    import numpy as np
+
+    floats: Floats = (values.dropna() if where is None else values[where.to_numpy()]).to_numpy(dtype=float, na_value=np.nan)
+    return floats
 
 
 def _mean(values: pd.Series) -> float | None:
@@ -175,7 +220,8 @@ def segment_map(segments: Columns, profiles: pd.DataFrame, cuts: Thresholds) -> 
     bars = profiles.set_index("segment").loc[[s.id for s in placed]].iloc[::-1]
     labels = [f"{row['segment_en']} ({row['customers']:,})" for _, row in bars.iterrows()]
     right.barh(labels, bars["value_at_risk"].astype(float), color=shades[::-1])
-    _entitle(right, "Value at risk by segment (customers)", "Value at risk, finance units")
+    value = WORDS[str(profiles["meaning"].iloc[0])].value
+    _entitle(right, f"{value} by segment (customers)", f"{value}, finance units")
     for axes in (left, right):
         pictures.tidy(axes)
     return figure

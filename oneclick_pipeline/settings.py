@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from oneclick_pipeline import yaml
-from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.formats import Formats
 from oneclick_pipeline.home.months import is_month
 from oneclick_pipeline.home.paths import SETTINGS, settings_file
+from oneclick_pipeline.settings_yaml import refused, sections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 FILE = SETTINGS
-_REMEDY = "see docs/settings.md for the names, units and limits of the settings"
 _ADDRESS = r"^https?://[A-Za-z0-9._~!$&'()*+,;=:@%/?\[\]-]*[A-Za-z0-9._~!$&'()*+,;=:@%?\[\]-]$"
 _LEAST_ROWS, _MOST_ROWS, _LONGEST, _MOST_UNITS = 100, 100_000_000, 2048, 1e9
 _LAST_SEED = 2**32 - 1  # scikit-learn takes none beyond
@@ -35,7 +34,7 @@ class _Section(BaseModel):
     def _number_as_a_number(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever a file holds
         """Refuse `yes` and `"4"` where a number is expected: pydantic would take them for 1 and 4."""
         numbers = value.values() if isinstance(value, dict) else [value]
-        is_number = cls.model_fields[str(info.field_name)].annotation in (int, float, dict[str, int])
+        is_number = cls.model_fields[str(info.field_name)].annotation in (int, float, float | None, dict[str, int])
         if is_number and any(isinstance(number, bool | str) for number in numbers):
             raise ValueError("Input should be a number without quotes")
         return value
@@ -68,18 +67,15 @@ class Cleaning(_Section):
 class Value(_Section):
     """What a customer is worth."""
 
-    profit_unit_roubles: float = Field(
-        1000.0, ge=0.01, le=_MOST_UNITS, description="Roubles in one unit of the profit column; offer costs use the same unit"
+    profit_unit_roubles: float | None = Field(
+        None,
+        ge=0.01,
+        le=_MOST_UNITS,
+        description="Roubles in one unit of the profit column; offer costs use the same unit. Without it money is shown in units",
     )
     horizon_months: int = Field(3, ge=1, le=12, description="Months ahead for which the decline is predicted")
     worth_months: int = Field(
         6, ge=3, le=60, description="Months after a snapshot whose profit is the worth of a kept customer, in whole quarters"
-    )
-    offer_cost: float = Field(
-        0.15, ge=0, le=_MOST_UNITS, description="Cost of treating one customer in the profit curve, in units of the profit column"
-    )
-    saved_share: float = Field(
-        0.2, ge=0, le=1, description="Share of decliners that a treatment keeps, in the profit curve; assumed until measured"
     )
 
 
@@ -193,8 +189,15 @@ class Segments(_Section):
 class Offers(_Section):
     """What may be offered, to how many, and how much is left to chance so that the effect can be measured."""
 
-    budget: float = Field(
-        100.0, ge=0, le=_MOST_UNITS, description="Total that the offers of a month may cost, in units of the profit column"
+    budget: float | None = Field(
+        None,
+        ge=0,
+        le=_MOST_UNITS,
+        description="Total that the offers of a month may cost, in units of the profit column; without it `budget_per_customer` "
+        "times the customers of the month",
+    )
+    budget_per_customer: float = Field(
+        0.03, ge=0, le=_MOST_UNITS, description="The same per customer of the month; an offer for about every second customer"
     )
     lost_share: float = Field(
         0.2,
@@ -212,6 +215,14 @@ class Offers(_Section):
     salt: str = Field(
         "oneclick", min_length=1, max_length=200, description="Seed of all draws; a different salt gives a different hold-out"
     )
+
+    def budget_of(self, customers: int) -> float:
+        """The budget of a month with so many customers, finance units.
+
+        >>> Offers().budget_of(1000), Offers(budget=50).budget_of(1000)
+        (30.0, 50.0)
+        """
+        return self.budget_per_customer * customers if self.budget is None else self.budget
 
 
 class Campaigns(_Section):
@@ -368,30 +379,11 @@ class Settings(_Section):
         try:
             return cls.model_validate({name: whole[name] | changes.get(name, {}) for name in whole})
         except ValidationError as error:
-            raise _refused(error, "the run's own settings") from error
+            raise refused(error, "the run's own settings") from error
 
     @classmethod
     def _of_file(cls, root: yaml.Node, file: str) -> Settings:
-        if yaml.content_of(root) in ("", "~", "null"):  # a document that is begun and has nothing in it
-            return cls()
-        content = yaml.plain(root, file)
-        if not isinstance(content, dict):
-            raise yaml.wrong(file, root, "sections with settings are expected here", remedy=_REMEDY)
         try:
-            return cls.model_validate(content)
+            return cls.model_validate(sections(root, file))
         except ValidationError as error:
-            raise _refused(error, file, root) from error
-
-
-def _refused(error: ValidationError, file: str, root: yaml.Node | None = None) -> BadInputError:
-    """The first error found by pydantic, and its position in the file."""
-    first = error.errors()[0]
-    mark = None if root is None else yaml.at(root, first["loc"], key=first["type"] == "extra_forbidden").start_mark
-    return BadInputError(
-        f"setting {'.'.join(str(p) for p in first['loc'])}: {first['msg']}",
-        file=file,
-        line=None if mark is None else mark.line + 1,
-        column=None if mark is None else mark.column + 1,
-        value=str(first["input"]),
-        remedy=_REMEDY,
-    )
+            raise refused(error, file, root) from error

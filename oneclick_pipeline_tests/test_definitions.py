@@ -18,7 +18,6 @@ JOINED = {"no_customer_lost": True, "files_complete": False, "regular_customers"
 EXPLAINED = {"something_matters": False, "reasons_faithful": False}
 TRAINED = dict.fromkeys(GATES, False)
 SCORED = {"every_customer": True, "scores_match_reality": False}
-WORTH = {"worth_treating": False, "beats_random": False}
 PLANNED = {"consent": True, "within_budget": True, "within_capacities": True, "near_optimal": False}
 BELIEVED = {"every_offer": True, "as_measured": False}
 BELIEFS_OF = "campaign_outcomes customer_features offer_effects"
@@ -28,7 +27,7 @@ FILES = "market_file market_money market_time money"
 REPORTED = (
     "activity_model campaign_outcomes corrections correlations customer_features customer_scores customer_segments data_profile "
     "drift market_file market_money market_time model_explanation model_health money offer_beliefs offer_effects offer_plan "
-    "profit_curve rejected_rows segment_profiles training_set"
+    "plan_summary profit_curve rejected_rows segment_profiles training_set"
 )
 DRIFT_OF = f"customer_features customer_scores rejected_rows {FILES}"
 HEALTH_OF = "campaign_ledger customer_features customer_scores offer_plan"
@@ -58,13 +57,14 @@ ASSETS = {
     "activity_model": ("model", SCIENTISTS, "training_set", "mlflow scikitlearn", TRAINED, False),
     "model_explanation": ("model", SCIENTISTS, "activity_model training_set", "scikitlearn", EXPLAINED, False),
     "customer_scores": ("scores", SCIENTISTS, "activity_model customer_features", "mlflow pandas", SCORED, True),
-    "profit_curve": ("scores", SCIENTISTS, "customer_features customer_scores", "mlflow pandas", WORTH, True),
     "customer_segments": ("segments", MARKETERS, "customer_scores", "pandas", {"every_customer": True}, True),
-    "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "pandas", {"customers_add_up": True}, True),
+    "segment_profiles": ("segments", MARKETERS, SCORES_AND_ALL, "mlflow pandas", {"customers_add_up": True}, True),
     "campaign_outcomes": ("campaigns", SCIENTISTS, "campaign_ledger customer_features", "pandas", {"nobody_lost": True}, False),
     "offer_effects": ("campaigns", SCIENTISTS, "campaign_outcomes", "pandas", {"split_as_planned": False}, False),
     "offer_beliefs": ("campaigns", SCIENTISTS, BELIEFS_OF, "pandas", BELIEVED, False),
     "offer_plan": ("offers", MARKETERS, PLAN_OF, "pandas", PLANNED, True),
+    "plan_summary": ("offers", MARKETERS, PLAN_OF, "pandas", {"worth_its_cost": False}, True),
+    "profit_curve": ("offers", MARKETERS, PLAN_OF, "pandas", {"agrees_with_the_past": False}, True),
     "offers_export": ("offers", MARKETERS, "customer_features offer_plan", "csv", {"published_as_planned": False}, False),
     "drift": ("monitoring", SCIENTISTS, DRIFT_OF, "mlflow pandas", MOVED, False),
     "model_health": ("monitoring", SCIENTISTS, HEALTH_OF, "mlflow pandas", {"calibrated": False, "ranks": False}, False),

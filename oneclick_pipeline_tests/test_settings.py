@@ -25,7 +25,7 @@ def test_without_a_file_the_defaults_hold(tmp_path):
     settings = Settings.load(tmp_path)
     assert settings == Settings()
     assert (settings.cleaning.max_rejected_share, settings.cleaning.outlier_limit) == (0.05, 10)
-    assert (settings.value.profit_unit_roubles, settings.value.horizon_months) == (1000, 3)
+    assert (settings.value.profit_unit_roubles, settings.value.horizon_months) == (None, 3)
     assert (settings.segments.middle_risk, settings.segments.high_risk, settings.segments.high_profit) == (0.3, 0.6, 0.5)
 
 
@@ -51,6 +51,8 @@ def test_part_of_the_settings_leaves_the_rest(tmp_path):
         ("model: {folds: many}", "setting model.folds: ", "'many'"),
         ("cleaning: {max_rejected_share: 1.5}", "setting cleaning.max_rejected_share: ", "'1.5'"),
         ("segments: {high_risk: 1}", "setting segments.high_risk: ", "'1'"),
+        ("offers: {budget: yes}", "setting offers.budget: Value error, Input should be a number without quotes", "'True'"),
+        ("offers: {budget: -1}", "setting offers.budget: ", "'-1'"),
         ("value: {profit_unit_roubles: 0}", "setting value.profit_unit_roubles: ", "'0'"),
         ("cleaning: 5", "setting cleaning: ", "'5'"),
     ],
@@ -88,7 +90,7 @@ def test_unknown_or_illegal_setting_is_told_with_file_field_and_value(tmp_path, 
         ("model:\n  folds: 1_0", "not a plain value", 2, 10),
         ("model:\n  folds: 1:30", "not a plain value", 2, 10),
         ("model:\n  folds: .inf", "not a plain value", 2, 10),
-        ("value:\n  offer_cost: .nan", "not a plain value", 2, 15),
+        ("offers:\n  budget: .nan", "not a plain value", 2, 11),
         ("offers:\n  salt: 2026-13-45", "not a plain value", 2, 9),
         ("offers:\n  salt: 2026-10-01 10:00:00", "not a plain value", 2, 9),
         ("offers:\n  salt: !!binary AAAA", "not a plain value", 2, 9),
@@ -164,8 +166,8 @@ def test_file_that_has_nothing_to_say_now_is_not_taken_for_an_empty_one(tmp_path
 
 
 def test_byte_order_mark_and_numbers_as_people_write_them_are_read(tmp_path):
-    settings = load(tmp_path, "\ufeffvalue: {profit_unit_roubles: 1e3, offer_cost: .5}\r\nmodel: {folds: +4}".encode())
-    assert (settings.value.profit_unit_roubles, settings.value.offer_cost, settings.model.folds) == (1000, 0.5, 4)
+    settings = load(tmp_path, "\ufeffvalue: {profit_unit_roubles: 1e3}\r\noffers: {budget: .5}\r\nmodel: {folds: +4}".encode())
+    assert (settings.value.profit_unit_roubles, settings.offers.budget, settings.model.folds) == (1000, 0.5, 4)
 
 
 def test_what_is_no_regular_file_of_some_kilobytes_is_refused_at_once(tmp_path):

@@ -13,6 +13,7 @@ and `offer_beliefs`, and what the plan needs of single customers. Importing this
     offer_effects.py         what each offer changed, by month, over all and by segment
     response.py              how customers respond: one Bayesian regression of all campaigns
     dr_learner.py            effects on single customers beyond the regression
+    effect_posterior.py      by how much all these effects may be wrong together
     evidence.py              all that campaigns teach about single customers, for beliefs and plan
     beliefs.py               what the next plan may believe about every offer and segment
     worth.py                 what it is worth to keep a customer

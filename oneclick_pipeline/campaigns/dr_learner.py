@@ -60,11 +60,13 @@ class Slope:
         measured: Slope of what happened on what was predicted for customers who were held out.
         standard_error: Its standard error, clustered by customer.
         used: What the predicted differences are multiplied by, 0 to 1.
+        variance: Of the true multiplier around it, as believed: what is left of the measurement's after shrinking.
     """
 
     measured: float
     standard_error: float
     used: float
+    variance: float
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,12 @@ class Learner:
         """
         if self.slope.used == 0 or not len(customers):
             return expected
+        return np.asarray(expected + self.slope.used * self.differences(customers))
+
+    def differences(self, customers: pd.DataFrame) -> NDArray[np.float64]:
+        """What the learner sees of every offer and customer beyond what is believed, shape (n, m)."""
         inputs = self._coder(customers)
-        differences = np.mean([_differences(m, inputs, self.means) for m in self._models], axis=0)
-        return np.asarray(expected + self.slope.used * differences)
+        return np.asarray(np.mean([_differences(m, inputs, self.means) for m in self._models], axis=0))
 
 
 def learn(
@@ -246,9 +251,9 @@ def _slope(psi: NDArray[np.float64], predicted: NDArray[np.float64], pairs: Pair
     x, y = within(predicted), within(psi)
     spread = float((weight * x * x).sum())
     if spread == 0:
-        return Slope(0.0, float("inf"), 0.0)
+        return Slope(0.0, float("inf"), 0.0, 0.0)
     slope = float((weight * x * y).sum()) / spread
     _, code = np.unique(customer[pairs.row], return_inverse=True)
     error = float(np.sqrt((np.bincount(code, weights=weight * x * (y - slope * x)) ** 2).sum())) / spread
-    used = min(1.0, max(0.0, slope) * max(0.0, 1 - (error / slope) ** 2)) if slope > 0 else 0.0
-    return Slope(slope, error, used)
+    shrunken = max(0.0, 1 - (error / slope) ** 2) if slope > 0 else 0.0
+    return Slope(slope, error, min(1.0, max(0.0, slope) * shrunken), shrunken * error**2)

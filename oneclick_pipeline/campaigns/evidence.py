@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.campaigns import dr_learner, response
+from oneclick_pipeline.campaigns.effect_posterior import Learned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +60,10 @@ class Lessons:
             return None
         expected = self.response.customer_effects(customers)
         return expected if self.learner is None else self.learner.customer_effects(customers, expected)
+
+    def posterior(self) -> Learned | None:
+        """By how much these effects may be wrong together; None while no campaign has matured."""
+        return None if self.response is None else Learned(self.response, self.learner)
 
 
 def learn(past: Past, settings: Settings) -> Lessons:

@@ -67,7 +67,7 @@ def model_list(home: HomeOption = Path("data")) -> None:
         table.add_row(
             "\n".join([str(version.version), *map(terminal.markup, own_aliases)]),
             f"{tags['family']}\nof {tags['month']}\n{made}",
-            f"ROC-AUC  {tags['roc_auc']}\nlog loss {tags['log_loss']}\n"
+            f"{version.meaning}\nROC-AUC  {tags['roc_auc']}\nlog loss {tags['log_loss']}\n"
             + (f"failed: {', '.join(version.failed_gates)}" if version.failed_gates else gates),
         )
     out = terminal.console()

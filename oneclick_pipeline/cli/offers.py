@@ -1,4 +1,4 @@
-"""`oneclick offers`: the catalogue checked, a month's plan written into the store's database."""
+"""`oneclick offers`: the catalogue checked, other budgets tried, a month's plan written into the store's database."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from oneclick_pipeline import terminal
-from oneclick_pipeline.cli.options import HomeOption, MonthOption  # noqa: TC001 - typer reads them when it runs
+from oneclick_pipeline.cli.options import HomeOption, MonthOption, amounts
+from oneclick_pipeline.figures import figure
 
-app = typer.Typer(no_args_is_help=True, help="The offers: check the catalogue, publish a month's plan.")
+app = typer.Typer(no_args_is_help=True, help="The offers: check the catalogue, try other budgets, publish a month's plan.")
 
 
 @app.command("check")
@@ -41,6 +42,36 @@ def offers_check(
         f"{len(catalogue.offers)} offers in {terminal.markup(catalogue.file)}. "
         "Cost in finance units; effect on P(decline), expected."
     )
+
+
+@app.command("what-if")
+def offers_what_if(
+    month: MonthOption,
+    budget: Annotated[str, typer.Option(metavar="AMOUNTS", help="Budgets in finance units, separated by commas: 50,100,200.")],
+    home: HomeOption = Path("data"),
+    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON, unrounded.")] = False,  # noqa: FBT002
+) -> None:
+    """Show what a month would be planned with other budgets. Nothing in the home is changed.
+
+    Each line is what [b]oneclick run --replan[/b] would plan with that budget in the settings: the same scores, effects, worth,
+    limits and draws, with the settings and the catalogue of today.
+    """
+    from oneclick_pipeline.orchestration.what_if import what_if
+
+    points = what_if(home.absolute(), month, amounts(budget))
+    if as_json:
+        terminal.echo_json([vars(point) for point in points])
+        return
+    table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("Budget", "Offers", "Cost", "Expected gain", "95 % interval", "One more unit of budget brings"):
+        table.add_column(name, justify="right")
+    for one in points:
+        ends = f"{figure(one.expected_gain_low)} to {figure(one.expected_gain_high)}"
+        row = (one.budget, one.offers, one.cost, one.expected_gain, ends, one.price_of_budget)
+        table.add_row(*map(figure, row))
+    out = terminal.console()
+    out.print(table)
+    out.print(f"What {terminal.markup(month)} would be planned with each budget; money in finance units. Nothing was changed.")
 
 
 @app.command("publish")

@@ -45,6 +45,18 @@ def whole(least: int, most: int = 2**63 - 1) -> Callable[[object], int]:
     return integer
 
 
+def amounts(text: str) -> tuple[float, ...]:
+    """Amounts of money, separated by commas: numbers of at least 0 in ASCII digits with a decimal point.
+
+    >>> amounts("50,100.5")
+    (50.0, 100.5)
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if wrong := [part for part in parts if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,15})?", part)]:
+        raise typer.BadParameter(f"{wrong[0]!r} is not an amount; write for example 50,100,200.")
+    return tuple(float(part) for part in parts)
+
+
 class Given:
     """The options of the command that are needed when it ends.
 

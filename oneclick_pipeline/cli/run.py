@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -14,9 +15,18 @@ from rich.segment import ControlType
 from oneclick_pipeline import terminal
 from oneclick_pipeline.cli import summary
 from oneclick_pipeline.cli.options import FAILED, QUARANTINED, HomeOption, MonthOption
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.months import add_months, check_month
+from oneclick_pipeline.home.paths import raw_months, table_file
 
 if TYPE_CHECKING:
+    from dagster import JobDefinition
     from rich.console import Console
+
+    from oneclick_pipeline.orchestration.execution import Outcome
+
+_HISTORY = "prepare"
+"""The job of months that are only learned from."""
 
 
 class Job(StrEnum):
@@ -52,6 +62,16 @@ def run(
     job: Annotated[
         Job, typer.Option(help="[b]retrain[/b]: everything, with a new model. [b]refresh[/b]: new scores from the champion.")
     ] = Job.retrain,
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MONTH",
+            help="Read the earlier months from this one on first, as history that the model learns from; those that were read "
+            "before, or have no exports, are left as they are.",
+            show_default=False,
+        ),
+    ] = None,
     replan: Annotated[bool, typer.Option("--replan", help="Replace offers that were already published for the month.")] = False,  # noqa: FBT002
 ) -> None:
     """Run a month: four exports in, scored and segmented customers and a plan of offers out.
@@ -69,24 +89,12 @@ def run(
 
     home = home.absolute()
     execution.check_runnable(home, month)
-    graph = build(str(home), engine.value, spark_master).resolve_job_def(job.value)
-    progress = _Progress(out, execution.steps(graph))
-    outcome = execution.execute(graph, month, home, progress, replan=replan)
-    errors = terminal.console(stderr=True, soft_wrap=True)
-    for message in outcome.warnings:
-        errors.print(f"[yellow]warning:[/yellow] {terminal.markup(message)}")
-    if not outcome.success:
-        for message in outcome.errors:
-            # Further lines are indented: text of the data among them cannot pass for a message of its own.
-            errors.print("[red]error:[/red] " + "\n       ".join(map(terminal.markup, message.splitlines())))
-        if progress.waiting:
-            errors.print(f"not run: {terminal.markup(', '.join(progress.waiting))}")
-        errors.print(
-            f"The run is kept as {outcome.run_id}; `oneclick ui --home {terminal.markup(home)}` shows it. "
-            "The tables of failed steps are as before, except for rejected_rows and corrections, which list the problems."
-        )
-        raise typer.Exit(FAILED)
-    finished = summary.read(home, month, outcome.expected_gain)
+    graph, errors = build(str(home), engine.value, spark_master), terminal.console(stderr=True, soft_wrap=True)
+    for earlier in _history(home, first, month, errors):
+        out.print(f"[b]{_HISTORY}[/b] of {terminal.markup(earlier)}")
+        _execute(graph.resolve_job_def(_HISTORY), earlier, home, out, errors)
+    outcome, progress = _execute(graph.resolve_job_def(job.value), month, home, out, errors, replan=replan)
+    finished = summary.read(home, month)
     out.print(summary.render(finished))
     done = f"Done in {progress.elapsed:.0f} s. Open next: oneclick ui --home {summary.near(home)}"
     for line in (*summary.places(finished), "", done):
@@ -97,6 +105,47 @@ def run(
         for message in quarantined:
             errors.print(f"[yellow]quarantined:[/yellow] {terminal.markup(message)}")
         raise typer.Exit(QUARANTINED)
+
+
+def _history(home: Path, first: str | None, month: str, errors: Console) -> list[str]:
+    """The months from `first` to the one before `month` that have exports and were not read yet.
+
+    Raises:
+        BadInputError: If `first` is no month, or not before `month`.
+    """
+    if first is None:
+        return []
+    if check_month(first) >= month:
+        raise BadInputError(f"--from {first} is not before --month {month}", remedy="name an earlier month, or leave --from out")
+    delivered = {m for m in raw_months(home) if first <= m < month}
+    span = itertools.takewhile(lambda m: m < month, (add_months(first, n) for n in itertools.count()))
+    if missing := [m for m in span if m not in delivered]:
+        errors.print(f"[yellow]warning:[/yellow] no exports of {terminal.markup(', '.join(missing))}: the history has a gap")
+    return sorted(m for m in delivered if not table_file(home, "customer_features", m).exists())
+
+
+def _execute(
+    job: JobDefinition, month: str, home: Path, out: Console, errors: Console, *, replan: bool = False
+) -> tuple[Outcome, _Progress]:
+    """Run a job for a month with progress and warnings; if it fails, say why and leave."""
+    from oneclick_pipeline.orchestration import execution
+
+    progress = _Progress(out, execution.steps(job))
+    outcome = execution.execute(job, month, home, progress, replan=replan)
+    for message in outcome.warnings:
+        errors.print(f"[yellow]warning:[/yellow] {terminal.markup(message)}")
+    if outcome.success:
+        return outcome, progress
+    for message in outcome.errors:
+        # Further lines are indented: text of the data among them cannot pass for a message of its own.
+        errors.print("[red]error:[/red] " + "\n       ".join(map(terminal.markup, message.splitlines())))
+    if progress.waiting:
+        errors.print(f"not run: {terminal.markup(', '.join(progress.waiting))}")
+    errors.print(
+        f"The run is kept as {outcome.run_id}; `oneclick ui --home {terminal.markup(home)}` shows it. "
+        "The tables of failed steps are as before, except for rejected_rows and corrections, which list the problems."
+    )
+    raise typer.Exit(FAILED)
 
 
 class _Progress:

@@ -41,16 +41,18 @@ def score(
     if json_file is not None and month is not None:
         raise typer.BadParameter("--month goes with --customer: --json brings its own features")
     from oneclick_pipeline import serving
+    from oneclick_pipeline.scores.meaning import sentence
     from oneclick_pipeline.settings import Settings
 
     home = home.absolute()
     if customer is not None:
         horizon = Settings.load(home).value.horizon_months
-        terminal.echo(*_lines(serving.score_customer(home, customer, month=month, horizon_months=horizon), language.value))
+        scored = serving.score_customer(home, customer, month=month, horizon_months=horizon)
+        terminal.echo(*_lines(scored, language.value, sentence(scored["meaning"], scored["month"], horizon)))
         return
     records, listed = serving.read_records(*_text(json_file or "-"))
-    scored = serving.score_records(home, records)
-    terminal.echo_json(scored if listed else scored[0])
+    predictions = serving.score_records(home, records)
+    terminal.echo_json(predictions if listed else predictions[0])
 
 
 def _text(file: str) -> tuple[str, str]:
@@ -63,12 +65,13 @@ def _text(file: str) -> tuple[str, str]:
         raise BadInputError("it cannot be read", file=name, value=str(error), remedy="give a JSON file in UTF-8") from error
 
 
-def _lines(scored: dict[str, Any], language: str) -> list[str]:
+def _lines(scored: dict[str, Any], language: str, meaning: str) -> list[str]:
     """The score of a customer, one line per fact."""
     p_decline = scored["p_decline"]
     lines = [
         f"customer       {scored['customer_id']}, {scored['month']}",
         f"p_decline      {'unknown: the customer is not in market_file' if p_decline is None else format(p_decline, '.3f')}",
+        f"meaning        {meaning}",
         f"value at risk  {scored['value_at_risk']:.2f} finance units" if scored["value_at_risk"] is not None else "",
         f"basis          {scored['score_basis']}",
         f"model          {scored['model_name']} version {scored['model_version']}",

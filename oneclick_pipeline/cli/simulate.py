@@ -19,6 +19,9 @@ from oneclick_pipeline.home.paths import simulation_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_MEASURED = 20_000
+"""Customers, at least, on whom the true worth is measured."""
+
 
 def simulate(
     customers: Annotated[
@@ -47,6 +50,10 @@ def simulate(
     history: Annotated[
         int, typer.Option(parser=whole(0, 60), metavar="INTEGER", help="Months before it, without offers: the store's history.")
     ] = 6,
+    world: Annotated[
+        str,
+        typer.Option(help="What offers truly do: twin (one truth for all seeds), or catalogue_right (drawn from the catalogue)."),
+    ] = "twin",
     retrain_every: Annotated[
         int,
         typer.Option(parser=whole(1), metavar="INTEGER", help="Months between trainings; the first month always trains a model."),
@@ -56,9 +63,10 @@ def simulate(
 
     Ours runs every month through the real graph; nobody (no offers), random, risk x profit and the oracle, which knows the
     true effects, play the same year without it. The three months after the last offers count, too. HOME/settings.yaml and
-    HOME/catalogue.yaml apply; without settings the budget is 0.03 finance units per customer and month, and is written there.
+    HOME/catalogue.yaml apply; every policy has the budget of the settings.
 
-    Tables and the picture go to HOME/twin/year/, the true effects of every offer on every customer to HOME/twin/effects/.
+    Tables and the picture go to HOME/twin/year/ (gains: what every month's plan expected, and what it truly gained), the true
+    effects of every offer on every customer to HOME/twin/effects/.
     """
     from oneclick_pipeline.simulator.year import our_policy, policies, report
     from oneclick_pipeline.simulator.year.play import open_year, play
@@ -66,7 +74,7 @@ def simulate(
 
     home = home.absolute()
     first = first or add_months(newest_month(datetime.now(UTC)), 1 - months)
-    year = open_year(home, customers=customers, months=months, first=first, seed=seed, history=history)
+    year = open_year(home, customers=customers, months=months, first=first, seed=seed, history=history, world=world)
     with Progress(transient=True, console=terminal.console()) as bar:
         ours = (
             our_policy.FastPolicy()
@@ -79,13 +87,14 @@ def simulate(
             "risk_profit": policies.risk_profit,
         }
         task = bar.add_task("worth of a customer", total=year.span * (len(everyone) + 2))
-        worth = Worth(year.profile, customers=customers, seed=seed + 1, months=year.span)
+        longest = max(year.span, year.settings.value.worth_months)
+        worth = Worth(year.profile, customers=max(customers, _MEASURED), seed=seed + 1, months=longest)
         everyone |= {report.ORACLE: policies.oracle(worth), report.OURS: ours}
         plays = {}
         for name, policy in everyone.items():
             bar.update(task, description=name)
             plays[name] = play(year, policy, lambda _: bar.advance(task), ours.watch if policy is ours else None)
-    result = report.report(plays, ours)
+    result = report.report(plays, ours, worth)
     path = report.write(simulation_folder(home), result, ours.beliefs)
     out = terminal.console()
     out.print(report.render(result))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from oneclick_pipeline.contracts.exports import SOURCES
-from oneclick_pipeline.contracts.offers import ARMS
+from oneclick_pipeline.contracts.scores import FORECAST, RECOGNITION
+from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.contracts.tables import TABLES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.figures import figure
@@ -20,10 +21,22 @@ from oneclick_pipeline.home.paths import dagster_folder, every_table, mlflow_fol
 from oneclick_pipeline.terminal import markup, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import polars as pl
 
+    from oneclick_pipeline.scores.meaning import Words
+
 _LISTED = 20
-_SHOWN = ("offer_plan", "customer_scores", "customer_segments", "segment_profiles", "rejected_rows", "corrections")
+_SHOWN = (
+    "offer_plan",
+    "plan_summary",
+    "customer_scores",
+    "customer_segments",
+    "segment_profiles",
+    "rejected_rows",
+    "corrections",
+)
 _REMEDY = "correct the value in the export and run the month again; until then the row is left out"
 
 
@@ -40,10 +53,10 @@ class Summary:
         customers: Customers in customer_features.
         regular: Regular ones.
         segments: The table segment_profiles.
+        called: What its figures are called.
+        about: What the scores are about, one line per fact.
         model: What the champion says of itself, one line per fact.
-        plan: Customers of the table offer_plan by arm, and what their offers cost.
-        expected_gain: What they are expected to gain with its 95 % interval, finance units; as the run gave it, since it
-            rests on what was believed then.
+        plan: The row of the table plan_summary.
     """
 
     home: Path
@@ -54,23 +67,29 @@ class Summary:
     customers: int
     regular: int
     segments: pl.DataFrame
+    called: Words
+    about: tuple[tuple[str, str], ...]
     model: tuple[tuple[str, str], ...]
-    plan: dict[str, float]
-    expected_gain: str
+    plan: dict[str, Any]
 
 
-def read(home: Path, month: str, expected_gain: str) -> Summary:
-    """Read the summary of a month that has run; for `expected_gain` see `Summary`."""
+def read(home: Path, month: str) -> Summary:
+    """Read the summary of a month that has run."""
     import polars as pl
 
     from oneclick_pipeline import tracking
     from oneclick_pipeline.raw.export import rows
+    from oneclick_pipeline.scores.meaning import WORDS
+    from oneclick_pipeline.settings import Settings
 
     def table(name: str) -> pl.LazyFrame:
         return pl.scan_parquet(table_file(home, name, month), glob=False)
 
     rejected = table("rejected_rows").unique(["file", "line"]).group_by("file").len().collect()
     corrections = table("corrections").group_by("rule").len().sort("rule").collect()
+    segments = table("segment_profiles").collect()
+    column = segments.get_column("meaning", default=None)
+    meaning = None if column is None else column[0]  # None of earlier versions
     customers = table("customer_features").select(pl.len(), pl.col("regular").sum()).collect()
     return Summary(
         home=home,
@@ -80,20 +99,20 @@ def read(home: Path, month: str, expected_gain: str) -> Summary:
         corrected=dict(corrections.iter_rows()),
         customers=int(customers.item(0, 0)),
         regular=int(customers.item(0, 1)),
-        segments=table("segment_profiles").collect(),
+        segments=segments,
+        called=WORDS[meaning or FORECAST],
+        about=_about(meaning, month, Settings.load(home).value.horizon_months),
         model=tracking.Tracking(home).champion_facts(),
-        plan=_plan(table("offer_plan")),
-        expected_gain=expected_gain,
+        plan=table("plan_summary").collect().row(0, named=True),
     )
 
 
-def _plan(plan: pl.LazyFrame) -> dict[str, float]:
-    """Customers by arm; cost of the offers given."""
-    import polars as pl
+def _about(meaning: str | None, month: str, horizon: int) -> tuple[tuple[str, str], ...]:
+    """What the scores are about, and how a store whose scores are no forecast gets one."""
+    from oneclick_pipeline.scores.meaning import remedy, sentence
 
-    arms = dict(plan.group_by("arm").len().collect().iter_rows())
-    cost = plan.filter(pl.col("arm") == "offer").select(pl.col("cost").sum()).collect().item()
-    return {**{arm: arms.get(arm, 0) for arm in ARMS}, "cost": float(cost)}
+    about = (("p_decline", sentence(meaning, month, horizon)),)
+    return (*about, ("For a forecast", remedy(month, horizon))) if meaning == RECOGNITION else about
 
 
 def quarantined(home: Path, month: str) -> list[str]:
@@ -118,29 +137,57 @@ def render(summary: Summary) -> Group:
     facts.add_row("Quarantined", ", ".join(f"{file} {figure(n)}" for file, n in sorted(summary.quarantined.items())) or "none")
     facts.add_row("Corrected", ", ".join(f"{markup(rule)} {figure(n)}" for rule, n in summary.corrected.items()) or "nothing")
     facts.add_row("Customers", f"{figure(summary.customers)}, of whom regular {figure(summary.regular)}")
-    for name, text in summary.model:
+    for name, text in (*summary.model, *summary.about):
         facts.add_row(name, markup(text))
-    plan = {name: figure(n) for name, n in summary.plan.items()}
-    counts = "{offer} offered, {control} held out, {none} neither; cost {cost}".format(**plan)
-    facts.add_row("Offers", f"{counts}, expected gain {summary.expected_gain} finance units")
+    for name, text in _plan(summary.plan):
+        facts.add_row(name, text)
 
     segments = Table(title="Segments", title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     segments.add_column("Segment")
-    for name in ("Customers", "Mean p", "Will decline", "Profit", "At risk"):
+    for name in ("Customers", "Mean p", summary.called.declines, "Profit", summary.called.at_risk):
         segments.add_column(name, justify="right", no_wrap=True)
     for row in summary.segments.iter_rows(named=True):
-        declines, low, high = (_whole(row[f"expected_declines{end}"]) for end in ("", "_low", "_high"))
-        is_forecast = row["expected_declines"] is not None
         segments.add_row(
             markup(row["segment_ru"]),
             figure(row["customers"]),
-            f"{row['mean_p_decline']:.2f}" if is_forecast else "–",
-            f"{declines} ({low}–{high})" if is_forecast else "–",
+            "–" if row["mean_p_decline"] is None else f"{row['mean_p_decline']:.2f}",
+            _declines(row),
             "–" if row["mean_profit"] is None else f"{row['mean_profit']:.2f}",
-            figure(row["value_at_risk"]),
+            "–" if row["value_at_risk"] is None else figure(row["value_at_risk"]),
+            end_section=row["segment"] == SEGMENTS[-1].id,
         )
-    note = Text("Mean p: mean p_decline. Will decline: expected, with 95 % interval. Money in finance units.", "dim")
+    note = Text(
+        f"Mean p: mean p_decline. {summary.called.declines}: expected, with 95 % interval. {summary.called.at_risk}: "
+        f"{summary.called.value.lower()}, p_decline x monthly profit x months of the horizon. Money in finance units.",
+        "dim",
+    )
     return Group(Text(), facts, Text(), segments, note, Text())
+
+
+def _declines(row: dict[str, Any]) -> str:
+    """The expected declines of a segment with their interval, as far as they are known."""
+    declines, low, high = (row[f"expected_declines{end}"] for end in ("", "_low", "_high"))
+    if declines is None:
+        return "–"
+    return _whole(declines) + ("" if low is None else f" ({_whole(low)}–{_whole(high)})")
+
+
+def _plan(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The plan as it is recorded: who gets what, what that costs and should bring, and what that rests on."""
+    neither = plan["customers"] - plan["offers"] - plan["controls"]
+    words = {name: figure(value) for name, value in plan.items()}
+    yield (
+        "Offers",
+        "{offers} offered, {controls} held out, {neither} neither; cost {cost} of a budget of {budget}, expected gain "
+        "{expected_gain} ({expected_gain_low} to {expected_gain_high}) finance units".format(**words, neither=figure(neither)),
+    )
+    effects = {"catalogue": "effects as the catalogue expects", "learned": "effects learned from campaigns"}[plan["effects"]]
+    worth = (
+        f"worth of a kept customer assumed, {plan['worth_share']:.0%} of the profit"
+        if plan["worth"] == "assumed"
+        else f"worth of a kept customer learned, {words['worth_mean']} on average"
+    )
+    yield "", f"{effects}; {worth} over {words['worth_months']} months"
 
 
 def places(summary: Summary) -> list[str]:
@@ -156,9 +203,9 @@ def places(summary: Summary) -> list[str]:
     return [f"{name:<20}{near(path)}" for name, path in paths.items()]
 
 
-def _whole(number: float | None) -> str:
+def _whole(number: float) -> str:
     """A number of customers."""
-    return "–" if number is None else figure(round(number))
+    return figure(round(number))
 
 
 def near(path: Path) -> str:

@@ -11,10 +11,10 @@ Dagster's pages and the databases take names, types, ranges and words. Open `sch
     customers.py    the wide table, the features of a model
     exploration.py  profile and correlations of columns
     model.py        training set, explanation
-    scores.py       scores with their reasons, profit curve
+    scores.py       scores with their reasons
     segments.py     segments and their profiles
     campaigns.py    outcomes, effects, beliefs
-    offers.py       the plan
+    offers.py       the plan, its summary, what other budgets would bring
     monitoring.py   drift, model health
     lineage.py      where every column comes from
 """

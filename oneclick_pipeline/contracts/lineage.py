@@ -105,6 +105,7 @@ SCORES_FROM: tuple[Origin, ...] = (
         "the champion's calibrated probability; out of fold where the customer's own row was used for training",
     ),
     Origin("score_basis", (), "which kind of probability it is; not_scored if the customer is missing from market_file"),
+    Origin("meaning", (), "recognition where the registered model was trained on the classes of its features' own months"),
     Origin("regular", (("customer_features", "regular"),), "as in customer_features"),
     Origin("profit", (("customer_features", "profit"),), "as in customer_features"),
     Origin(

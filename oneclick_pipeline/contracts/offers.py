@@ -1,4 +1,4 @@
-"""The plan of a month."""
+"""The plan of a month, the plan in figures, and what other budgets would bring."""
 
 from __future__ import annotations
 
@@ -110,4 +110,132 @@ OFFER_PLAN = Table(
         Column("model_version", "int", "Version of the model that scored", minimum=1),
     ),
     key=("customer_id",),
+)
+
+
+EFFECTS, WORTHS, SCORES = ("catalogue", "learned"), ("assumed", "learned"), ("recognition", "forecast")
+"""Where the believed effects of offers come from, where the worth of a kept customer does, and which class a score is of."""
+
+
+def _money(name: str, description: str, *, nullable: bool = False, minimum: float | None = None) -> Column:
+    return Column(name, "float", description, unit="finance units", nullable=nullable, minimum=minimum)
+
+
+def _gain(name: str, description: str, covers: str, *, nullable: bool = False) -> tuple[Column, ...]:
+    """An expected gain and the ends of its 95 % interval."""
+    return (
+        _money(name, description, nullable=nullable),
+        _money(f"{name}_low", f"Lower end of its 95 % interval, which covers {covers}", nullable=nullable),
+        _money(f"{name}_high", "Upper end of its 95 % interval", nullable=nullable),
+    )
+
+
+_BELIEVED = "what effects and worth may be wrong by, not the chance of who declines"
+
+PLAN_SUMMARY = Table(
+    "plan_summary",
+    "offers",
+    "One row: the plan of the month in figures, and what it was made with. Every page and command reads these figures here",
+    (
+        Column("month", "str", "Snapshot month"),
+        Column("customers", "int", "Customers of the month", minimum=0),
+        _money("budget", "Most that the offers of the month were allowed to cost", minimum=0),
+        SHARES[0],
+        Column("exploration_share", "float", "Share of the others whose arm was to be drawn at random", unit="share", minimum=0),
+        Column(
+            "explored_share",
+            "float",
+            "The same as far as budget and capacities allowed: exploration_share of offer_plan",
+            unit="share",
+            minimum=0,
+            maximum=1,
+        ),
+        SHARES[2],
+        Column("catalogue", "str", "Digest of the catalogue"),
+        Column(
+            "effects",
+            "str",
+            "Effects of offers: as the catalogue expects, or learned from campaigns",
+            values=vocabulary(*EFFECTS),
+        ),
+        Column(
+            "worth",
+            "str",
+            "Worth of a kept customer: learned from history, or an assumed share of the profit",
+            values=vocabulary(*WORTHS),
+        ),
+        Column("worth_months", "int", "Months after the snapshot whose profit is that worth", unit="months", minimum=1),
+        Column(
+            "worth_share",
+            "float",
+            "Where the worth is assumed: share of the profit of these months that a decline takes away",
+            unit="share",
+            nullable=True,
+            minimum=0,
+        ),
+        _money("worth_mean", "Where it is learned: its mean over the customers that it was learned from", nullable=True),
+        _money("worth_standard_error", "Standard error of that mean", nullable=True, minimum=0),
+        Column(
+            "score",
+            "str",
+            "What p_decline is: recognition of the class that the store has given in the same month, or a forecast",
+            values=vocabulary(*SCORES),
+        ),
+        Column("offers", "int", "Customers who get an offer", minimum=0),
+        Column("controls", "int", "Customers held out at random", minimum=0),
+        _money("cost", "What the offers cost", minimum=0),
+        *_gain("expected_gain", "Expected gain of the offers less their cost; 0 is to offer nothing", _BELIEVED),
+        _money("without_limits", "Expected gain if all got their best offer, without limits and controls", minimum=0),
+        _money("by_risk", "Expected gain within the limits, without controls, by p_decline x value, the highest first"),
+        Column(
+            "detectable_effect",
+            "float",
+            "Smallest change of the share of decliners that the plan can show; empty without controls",
+            unit="share",
+            nullable=True,
+            minimum=0,
+        ),
+        Column("gap", "float", "Share of the best expected gain that the plan lacks at most", unit="share", minimum=0),
+        Column(
+            "price_of_budget", "float", "What one more unit of budget would bring; 0 where the budget does not bind", minimum=0
+        ),
+        Column(
+            "profit_unit_roubles",
+            "float",
+            "Roubles in a finance unit; empty where the store does not say",
+            unit="roubles",
+            nullable=True,
+            minimum=0,
+        ),
+    ),
+    key=("month",),
+)
+
+
+PROFIT_CURVE = Table(
+    "profit_curve",
+    "offers",
+    "One row per budget, from none to twice the plan's: what a plan of the month with it would bring; at 1 it is the plan itself",
+    (
+        Column("budget_share", "float", "Budget as a share of the plan's", unit="share", minimum=0, maximum=2),
+        _money("budget", "The budget", minimum=0),
+        Column("offers", "int", "Customers who would get an offer", minimum=0),
+        _money("cost", "What the offers would cost", minimum=0),
+        *_gain("expected_gain", "Expected gain of the offers less their cost", _BELIEVED),
+        *_gain(
+            "past_gain",
+            "The same by what earlier campaigns showed of customers like these, doubly robust; empty while none has matured",
+            "the chance of who was drawn and who declined in them",
+            nullable=True,
+        ),
+        Column(
+            "sampled_share",
+            "float",
+            "Share of the customers on whom other budgets were solved; 1 where on all",
+            unit="share",
+            minimum=0,
+            maximum=1,
+        ),
+    ),
+    key=("budget_share",),
 )

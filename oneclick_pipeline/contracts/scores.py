@@ -1,4 +1,4 @@
-"""Scores of customers, their reasons, and the profit curve."""
+"""Scores of customers, and their reasons."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from oneclick_pipeline.contracts.exports import CUSTOMER_ID
 from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 SCORE_BASES = ("out_of_fold", "model", "not_scored")
+RECOGNITION, FORECAST = "recognition", "forecast"
+
+MEANING = Column(
+    "meaning",
+    "str",
+    "What p_decline is about. recognition: the class that the store gives in this snapshot; forecast: the class a horizon later; "
+    "empty in tables of earlier versions, which did not record it",
+    nullable=True,
+    values=vocabulary(RECOGNITION, FORECAST),
+)
+"""What a probability is about: known of a model by the months of its labels, and stored with every table of its figures."""
 
 REASONS: tuple[Column, ...] = tuple(
     column
@@ -36,13 +47,15 @@ REASONS: tuple[Column, ...] = tuple(
 CUSTOMER_SCORES = Table(
     "customer_scores",
     "scores",
-    "One row per customer: how likely their activity is to decline, and what is at stake",
+    "One row per customer: how likely their activity is to decline (or how much they look like customers who have), and what is "
+    "at stake",
     (
         CUSTOMER_ID,
         Column(
             "p_decline",
             "float",
-            "Probability that the activity declines within the horizon; empty for customers missing from market_file",
+            "Probability of the class declined, of this snapshot or of the one a horizon later: see meaning; empty for customers "
+            "missing from market_file",
             unit="probability",
             nullable=True,
             minimum=0,
@@ -54,12 +67,14 @@ CUSTOMER_SCORES = Table(
             "out_of_fold: by models that did not see the customer; model: by the registered model; not_scored: no features",
             values=vocabulary(*SCORE_BASES),
         ),
+        MEANING,
         Column("regular", "bool", "Bought something in each of the snapshot's three months"),
         Column("profit", "float", "Mean monthly profit", unit="finance units", nullable=True),
         Column(
             "value_at_risk",
             "float",
-            "p_decline x monthly profit x horizon months; 0 where the customer earns nothing or less",
+            "p_decline x monthly profit x horizon months; 0 where the customer earns nothing or less. In a recognition: what the "
+            "customer earns in so many months, weighted by how much they look declined; not a loss that is forecast",
             unit="finance units",
             nullable=True,
             minimum=0,
@@ -69,78 +84,4 @@ CUSTOMER_SCORES = Table(
         *REASONS,
     ),
     key=("customer_id",),
-)
-
-PROFIT_CURVE = Table(
-    "profit_curve",
-    "scores",
-    "One row per treated share of the regular customers with a score and a profit: what offering to them, the highest expected "
-    "gain first, would earn under the settings' offer cost and saved share; ignoring consent, budget and capacity",
-    (
-        Column("treated_share", "float", "Share that is treated, in whole per cent", unit="share", minimum=0, maximum=1),
-        Column("customers", "int", "Customers treated", minimum=0),
-        Column(
-            "last_gain",
-            "float",
-            "Expected gain of the last customer treated: p_decline x saved share x value - cost; treating more customers "
-            "pays while it is "
-            "above 0, that is while p_decline is above the customer's break-even; empty where no one is treated",
-            unit="finance units",
-            nullable=True,
-        ),
-        Column("expected_profit", "float", "Sum of the expected gains of the treated", unit="finance units"),
-        Column(
-            "expected_profit_low",
-            "float",
-            "Lower end of its 95 % interval: it covers chance (who declines, whom the offer keeps), not a wrong model or "
-            "assumption",
-            unit="finance units",
-        ),
-        Column("expected_profit_high", "float", "Upper end of its 95 % interval", unit="finance units"),
-        Column(
-            "by_risk_profit",
-            "float",
-            "Expected profit of treating as many customers by p_decline alone, the highest first",
-            unit="finance units",
-        ),
-        Column(
-            "by_risk_threshold",
-            "float",
-            "Lowest p_decline among those; empty where no one is treated",
-            unit="probability",
-            nullable=True,
-            minimum=0,
-            maximum=1,
-        ),
-        Column("random_profit", "float", "Expected profit of treating as many customers drawn at random", unit="finance units"),
-        Column(
-            "realised_customers",
-            "int",
-            "Customers treated whose class is known and whose score is out-of-fold; others cannot be compared honestly",
-            minimum=0,
-        ),
-        Column(
-            "realised_profit",
-            "float",
-            "Profit from the realised_customers alone, given which of them declined; empty where no customer counts",
-            unit="finance units",
-            nullable=True,
-        ),
-        Column(
-            "realised_profit_low",
-            "float",
-            "Lower end of its 95 % interval: it covers chance (whom the offer keeps)",
-            unit="finance units",
-            nullable=True,
-        ),
-        Column("realised_profit_high", "float", "Upper end of its 95 % interval", unit="finance units", nullable=True),
-        Column(
-            "realised_random_profit",
-            "float",
-            "Profit from as many of those customers drawn at random",
-            unit="finance units",
-            nullable=True,
-        ),
-    ),
-    key=("treated_share",),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from oneclick_pipeline.contracts.exports import CUSTOMER_ID
 from oneclick_pipeline.contracts.schema import Column, Table
+from oneclick_pipeline.contracts.scores import MEANING
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ SEGMENTS = (
 )
 """All segments, the most urgent first."""
 
+ALL = Segment("all", "Все регулярные клиенты", "All regular customers")
+"""The row of `segment_profiles` for all regular customers with a score, with or without a profit."""
+
 CUSTOMER_SEGMENTS = Table(
     "customer_segments",
     "segments",
@@ -50,9 +54,9 @@ CUSTOMER_SEGMENTS = Table(
 SEGMENT_PROFILES = Table(
     "segment_profiles",
     "segments",
-    "One row per segment: its size, risk and value, and what its customers are like",
+    "One row per segment, and one for all regular customers with a score: size, risk and value, and what the customers are like",
     (
-        Column("segment", "str", "Identifier of the segment"),
+        Column("segment", "str", "Identifier of the segment; all: every regular customer with a score"),
         Column("segment_ru", "str", "Name in Russian"),
         Column("segment_en", "str", "Name in English"),
         Column("customers", "int", "Customers in the segment", minimum=0),
@@ -61,14 +65,31 @@ SEGMENT_PROFILES = Table(
         Column(
             "expected_declines",
             "float",
-            "Sum of p_decline: the number of customers expected to decline",
+            "Sum of p_decline: the expected number of customers of the class declined, see meaning; empty for irregular "
+            "customers, whose scores extrapolate",
             nullable=True,
             minimum=0,
         ),
-        Column("expected_declines_low", "float", "Lower end of its 95 % interval", nullable=True, minimum=0),
+        Column(
+            "expected_declines_low",
+            "float",
+            "Lower end of its 95 % interval, which holds chance and the model's own error; empty where that was not recorded "
+            "with the model",
+            nullable=True,
+            minimum=0,
+        ),
         Column("expected_declines_high", "float", "Upper end of its 95 % interval", nullable=True, minimum=0),
         Column("mean_profit", "float", "Mean monthly profit", unit="finance units", nullable=True),
-        Column("value_at_risk", "float", "Sum of the value at risk", unit="finance units", minimum=0),
+        Column(
+            "value_at_risk",
+            "float",
+            "Sum of the value at risk; empty for irregular customers",
+            unit="finance units",
+            nullable=True,
+            minimum=0,
+        ),
+        Column("value_at_risk_low", "float", "Lower end of its 95 % interval", unit="finance units", nullable=True, minimum=0),
+        Column("value_at_risk_high", "float", "Upper end of its 95 % interval", unit="finance units", nullable=True, minimum=0),
         Column("consent_share", "float", "Share that allows messages", unit="share", nullable=True, minimum=0, maximum=1),
         Column("premium_share", "float", "Share with premium service", unit="share", nullable=True, minimum=0, maximum=1),
         Column("top_category", "str", "Most frequent favourite category", nullable=True),
@@ -84,6 +105,7 @@ SEGMENT_PROFILES = Table(
                 "tenure_days",
             )
         ),
+        MEANING,
     ),
     key=("segment",),
 )

@@ -11,8 +11,8 @@ from oneclick_pipeline.contracts.exploration import CORRELATIONS, DATA_PROFILE
 from oneclick_pipeline.contracts.exports import RAW, SOURCES
 from oneclick_pipeline.contracts.model import MODEL_EXPLANATION, TRAINING_SET
 from oneclick_pipeline.contracts.monitoring import DRIFT, MODEL_HEALTH
-from oneclick_pipeline.contracts.offers import OFFER_PLAN
-from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES, PROFIT_CURVE
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, PLAN_SUMMARY, PROFIT_CURVE
+from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES
 from oneclick_pipeline.contracts.segments import CUSTOMER_SEGMENTS, SEGMENT_PROFILES
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ TABLES: dict[str, Table] = {
         TRAINING_SET,
         MODEL_EXPLANATION,
         CUSTOMER_SCORES,
-        PROFIT_CURVE,
         CUSTOMER_SEGMENTS,
         SEGMENT_PROFILES,
         CAMPAIGN_OUTCOMES,
         OFFER_EFFECTS,
         OFFER_BELIEFS,
         OFFER_PLAN,
+        PLAN_SUMMARY,
+        PROFIT_CURVE,
         DRIFT,
         MODEL_HEALTH,
     )

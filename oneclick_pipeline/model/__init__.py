@@ -16,6 +16,7 @@ package is cheap: scikit-learn is imported when something is trained or drawn. O
                          out_of_time.py    later months than those learnt from
                          metrics.py        ROC-AUC, log loss, Brier, ECE
                          metric_intervals.py  their confidence intervals
+                         band_errors.py    the model's own error in sums of probabilities
                          slices.py         the same by groups of customers
                          training.py       `train`: all of the above, and the fitted pipeline; `predict`
                          results.py        what training returns
@@ -30,6 +31,7 @@ package is cheap: scikit-learn is imported when something is trained or drawn. O
 """
 
 from oneclick_pipeline.model.attribution import Explained, explain
+from oneclick_pipeline.model.band_errors import BandErrors
 from oneclick_pipeline.model.contributions import Contributions
 from oneclick_pipeline.model.explanation import beeswarm, dependence, importance, model_explanation
 from oneclick_pipeline.model.metrics import METRICS
@@ -39,6 +41,7 @@ from oneclick_pipeline.model.training_set import inputs, training_set
 
 __all__ = [
     "METRICS",
+    "BandErrors",
     "Contributions",
     "Explained",
     "FamilyResult",

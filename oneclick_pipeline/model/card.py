@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline import pictures
+from oneclick_pipeline.contracts.scores import RECOGNITION
 from oneclick_pipeline.model.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -19,14 +20,27 @@ LABEL_RULES = {
 }
 
 
+_WHAT = {
+    True: "Recognition, not forecast: how much a regular customer looks like those whom the store has called declined in the "
+    "same snapshot.",
+    False: "Forecast: probability that a regular customer's purchasing activity declines in the three months after the features.",
+}
+_WHOM = {True: "looks declined", False: "is at risk"}
+_OF_WHAT = {
+    True: "The figures are about the class in the same snapshot, not about the months after it: those can be checked from the "
+    "fourth month on.",
+    False: "The figures are about the class three months later.",
+}
+
+
 def label_rule(trained: TrainedModel) -> str:
     """Which month's activity the model learned to predict, in words."""
-    return LABEL_RULES[trained.feature_months == trained.label_months]
+    return LABEL_RULES[trained.meaning == RECOGNITION]
 
 
 def card(trained: TrainedModel) -> str:
     """The card as Markdown."""
-    best = trained.best
+    best, is_recognition = trained.best, trained.meaning == RECOGNITION
     sampled = f", a stratified sample of {trained.rows_available:,}" if trained.rows < trained.rows_available else ""
     sources = ", ".join(f"{source} {n:,}" for source, n in trained.label_sources.items())
     parameters = ", ".join(f"{name} = {value}" for name, value in trained.parameters.items())
@@ -38,14 +52,15 @@ def card(trained: TrainedModel) -> str:
     )
     return f"""# Activity decline
 
-**What.** Probability that a regular customer's purchasing activity declines. {best.label}: {parameters}.
+**What.** {_WHAT[is_recognition]} {best.label}: {parameters}.
 
 **Data.** {trained.rows:,} labelled regular customers{sampled}. Features of {", ".join(trained.feature_months)},
 labels of {", ".join(trained.label_months)}. Digest `{trained.digest}`.
 
 **Label.** {label_rule(trained)[0].upper()}{label_rule(trained)[1:]}. Where they come from: {sources}.
 
-**How good.** Nested cross-validation, grouped by customer and identical customers, stratified, repeated; estimate (95 %
+**How good.** {_OF_WHAT[is_recognition]}
+Nested cross-validation, grouped by customer and identical customers, stratified, repeated; estimate (95 %
 interval, corrected for overlapping folds). Draws: how many of those allotted to a family were tried before further ones
 stopped helping.
 Rows: the most that one fit of the family learns from; if fewer than all, a stratified sample.
@@ -64,9 +79,9 @@ Rows: the most that one fit of the family learns from; if fewer than all, a stra
 
 **Chosen.** {trained.rule}
 
-**Limits.** Made for regular customers of this store; for others the probability is not reliable. It says who is at
-risk, not whom an offer would keep. Categories that the store adds later are treated as rare ones. The metrics hold for
-customers like those of the months above: watch for drift.
+**Limits.** Made for regular customers of this store; for others the probability is not reliable. It says who
+{_WHOM[is_recognition]}, not whom an offer would keep. Categories that the store adds later are treated as rare ones. The metrics
+hold for customers like those of the months above: watch for drift.
 """
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oneclick_pipeline.contracts.scores import FORECAST, RECOGNITION
+
 if TYPE_CHECKING:
     import pandas as pd
 
+    from oneclick_pipeline.model.band_errors import BandErrors
     from oneclick_pipeline.stats import Interval
 
 
@@ -54,6 +57,7 @@ class TrainedModel:
             are too few months.
         out_of_fold: Every customer trained on: feature_month, customer_id, p_decline by models that did not see
             the customer or a copy, averaged over the repeats.
+        band_errors: How far its mean probability may be off by band of p_decline, see `band_errors`.
         families: Result of every family, best log loss first.
         rule: How the model was chosen, in words.
         feature_months: Snapshot months of the features.
@@ -73,6 +77,7 @@ class TrainedModel:
     slices: pd.DataFrame
     out_of_time: pd.DataFrame
     out_of_fold: pd.DataFrame
+    band_errors: BandErrors
     families: tuple[FamilyResult, ...]
     rule: str
     feature_months: tuple[str, ...]
@@ -81,6 +86,11 @@ class TrainedModel:
     digest: str
     rows: int
     rows_available: int
+
+    @property
+    def meaning(self) -> str:
+        """What its probabilities are about, see `contracts.scores.MEANING`."""
+        return RECOGNITION if self.feature_months == self.label_months else FORECAST
 
     @property
     def best(self) -> FamilyResult:

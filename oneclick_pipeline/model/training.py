@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
+from oneclick_pipeline.model.band_errors import band_errors
 from oneclick_pipeline.model.calibration import ISOTONIC, NONE, keep_from_certainty
 from oneclick_pipeline.model.candidates import draw, preprocessor
 from oneclick_pipeline.model.evaluation import CHOSEN, Learner, inner_folds, nested_predictions, search_all
@@ -64,6 +65,7 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
     if search.votes:
         results.append(_vote_result(search, predictions[VOTE], len(rows)))
     judged = predictions[CHOSEN]
+    out_of_fold = judged["p_decline"].groupby(level=0).mean()
     return TrainedModel(
         pipeline=pipeline,
         family=search.chosen.name,
@@ -73,7 +75,8 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
         predictions=judged,
         slices=slices(rows, judged),
         out_of_time=later,
-        out_of_fold=rows[["feature_month", "customer_id"]].assign(p_decline=judged["p_decline"].groupby(level=0).mean()),
+        out_of_fold=rows[["feature_month", "customer_id"]].assign(p_decline=out_of_fold),
+        band_errors=band_errors(out_of_fold.to_numpy(), data.declined.astype(float), data.copies),
         families=tuple(sorted(results, key=lambda f: f.metrics["log_loss"].estimate)),
         rule=RULE,
         feature_months=tuple(sorted(rows["feature_month"].unique())),

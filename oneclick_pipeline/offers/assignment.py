@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Choice = NDArray[np.int16]
 
 TOLERANCE = 1e-4
-"""Share of the bound that may stay open before doubtful customers are settled exactly."""
+"""Share of the bound that may stay open in a plan before doubtful customers are settled exactly."""
 
 _REBATES = (0.0, 1e-4, 1e-2)
 
@@ -70,6 +70,7 @@ def assign(
     *,
     key: NDArray[np.uint64] | None = None,
     among: NDArray[np.bool_] | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Assignment:
     """Give every customer at most one offer so that the gains sum to the most that the limits allow.
 
@@ -85,6 +86,7 @@ def assign(
         key: A number of each customer's own, shape (n,), that settles ties: with all keys distinct the order of the
             customers changes nothing. Without it the order settles them.
         among: Who takes part, shape (n,), everyone by default; the others get nothing.
+        tolerance: Share of the bound that may stay open before doubtful customers are settled exactly.
 
     Raises:
         ValueError: If shapes do not agree, a gain is NaN or +inf, or a cost or limit is negative or NaN.
@@ -126,7 +128,7 @@ def assign(
             value, part = problem.value(tried), tried
         if bound - value <= TOLERANCE * bound:
             break
-    if bound - value > TOLERANCE * bound:
+    if bound - value > tolerance * bound:
         part, bound = settle(problem, part, best, free @ problem.use, bound, TOLERANCE / 4)
         value = problem.value(part)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from oneclick_pipeline.experiment.draws import hashes
+from oneclick_pipeline.offers.gain_sample import Sample
 from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
@@ -83,11 +84,13 @@ class Batch(Everybody):
             which no estimate of a gain deserves, since these are half of what a plan of millions holds in memory.
         explorable: Offers that they may explore, (k, m).
         effect: Effects on each of them, None where the segment says them, (k, m).
+        sample: What the posterior of the gain needs of some of them.
     """
 
     gain: Gains
     explorable: Flags
     effect: Numbers | None
+    sample: Sample
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class Candidates:
         gain: See `Batch`, as for the rest.
         explorable: Offers that they may explore.
         effect: Effects on each of them.
+        sample: What the posterior of the gain needs of some of them, in their order.
     """
 
     among: NDArray[np.intp]
@@ -113,6 +117,22 @@ class Candidates:
     gain: Gains
     explorable: Flags
     effect: Numbers | None
+    sample: Sample
+
+    def first(self, k: int) -> Candidates:
+        """The first k of them, a random sample as their order is random."""
+        kept = np.flatnonzero(self.place < k)
+        return Candidates(
+            among=self.among[kept],
+            place=self.place[kept],
+            rows=self.rows[:k],
+            tie=self.tie[:k],
+            fits=self.fits[:k],
+            gain=self.gain[:k],
+            explorable=self.explorable[:k],
+            effect=None if self.effect is None else self.effect[:k],
+            sample=self.sample.first(k),
+        )
 
 
 def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Candidates]:
@@ -136,6 +156,7 @@ def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Ca
     place[order] = np.arange(len(order))
     gains, explorables = [b.gain for b in batches], [b.explorable for b in batches]
     effects = [b.effect for b in batches if b.effect is not None]
+    sample = Sample.gathered([b.sample for b in batches], [len(b.gain) for b in batches], place)
     batches.clear()  # so that a part goes when it is copied
     candidates = Candidates(
         among=among,
@@ -146,6 +167,7 @@ def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Ca
         gain=_scattered(gains, place),
         explorable=_scattered(explorables, place),
         effect=_scattered(effects, place) if effects else None,
+        sample=sample,
     )
     return Everybody(ids, version, p, value, segments, np.concatenate(segment), reason, fits), candidates
 

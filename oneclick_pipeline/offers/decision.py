@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from oneclick_pipeline.contracts.offers import ARMS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,3 +54,8 @@ class Decision:
     explored: Choice
     effect: Numbers
     expected: Numbers
+
+    @property
+    def given(self) -> NDArray[np.bool_]:
+        """Who gets an offer."""
+        return np.asarray((code(0, ARMS)[self.case] == ARMS.index("offer")) & (self.offer >= 0), dtype=bool)

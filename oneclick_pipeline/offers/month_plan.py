@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from oneclick_pipeline.campaigns import evidence, worth
 from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.offers.backtest import compared
+from oneclick_pipeline.offers.past_gain import Earlier
 from oneclick_pipeline.offers.planner import Planner
 
 if TYPE_CHECKING:
@@ -19,28 +20,30 @@ if TYPE_CHECKING:
     from oneclick_pipeline.catalogue.offer import Offer
     from oneclick_pipeline.engine import Engine
     from oneclick_pipeline.engine.batches import Beside
-    from oneclick_pipeline.offers.plan_table import DecidedPlan
+    from oneclick_pipeline.offers.open_plan import OpenPlan
     from oneclick_pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
 class MonthPlan:
-    """A plan and what it rests on.
+    """The plan of a month, still open, and what it rests on.
 
     Attributes:
-        decided: The plan itself.
+        opened: The plan itself.
         lessons: What earlier campaigns taught.
         worth: What a kept customer is worth.
+        earlier: Customers of earlier campaigns on whom a plan can be judged; None while there are none.
         ways: What other ways of choosing would have earned in earlier campaigns.
     """
 
-    decided: DecidedPlan
+    opened: OpenPlan
     lessons: evidence.Lessons
     worth: worth.Worth
+    earlier: Earlier | None
     ways: list[PolicyValue]
 
 
-def plan_month(
+def open_month(
     customers: Beside,
     offers: Sequence[Offer],
     beliefs: pd.DataFrame,
@@ -51,7 +54,7 @@ def plan_month(
     month: str,
     settings: Settings,
 ) -> MonthPlan:
-    """Plan a month.
+    """All that the plan of a month rests on.
 
     Args:
         customers: Features, scores and segments of every customer of the month, batch by batch.
@@ -66,8 +69,20 @@ def plan_month(
     lessons = evidence.learn(past, settings)
     keeping = worth.learn(history, month=month, settings=settings)
     cuts, by_segment = eligibility.quantiles(offers, customers), lessons.response is None
-    planner = Planner(offers, beliefs, settings, month=month, worth=keeping, cuts=cuts, by_segment=by_segment)
+    planner = Planner(
+        offers,
+        beliefs,
+        settings,
+        month=month,
+        worth=keeping,
+        posterior=lessons.posterior(),
+        customers=len(customers.tables[0]),
+        cuts=cuts,
+        by_segment=by_segment,
+    )
     for part in engine.map(customers, lambda some: planner.look(some, lessons.customer_effects(some))):
         planner.add(part)
+    opened = planner.open()
+    earlier = Earlier.of(past.outcomes, lessons.held_out, [offer.id for offer in offers], opened.offers.ids, keeping)
     ways = compared(past.outcomes, offers, lessons.held_out, seed=settings.model.seed)
-    return MonthPlan(planner.decide(), lessons, keeping, ways)
+    return MonthPlan(opened, lessons, keeping, earlier, ways)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.offers.candidates import Candidates, Everybody, OfferArrays
     from oneclick_pipeline.offers.decision import Decision
     from oneclick_pipeline.settings import Settings
+    from oneclick_pipeline.stats import Interval
 
     Numbers = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -34,6 +35,7 @@ class Summary:
     """A plan in figures; money in finance units.
 
     Attributes:
+        customers: Customers of the month.
         arms: Customers by arm; assignments and reasons likewise.
         assignments: How the arms came about.
         reasons: Why.
@@ -41,8 +43,8 @@ class Summary:
         cost: What the offers given cost.
         budget: The budget for them.
         expected_gain: Expected gain of the offers given, less their cost; treating no one is 0.
-        expected_gain_low: Lower end of its 95 % interval: it covers uncertainty of the believed effects, taken as independent
-            between offers and perfectly correlated between the segments of one offer; not the chance of who declines.
+        expected_gain_low: Lower end of its 95 % interval: it covers what effects and worth may be wrong by together, see
+            `gain_posterior`; not the chance of who declines.
         expected_gain_high: Upper end of its 95 % interval.
         without_limits: Expected gain if every customer who may get an offer got their best, without limits or controls.
         by_risk: Expected gain within the limits, without controls, by p_decline x value, the highest first.
@@ -54,6 +56,7 @@ class Summary:
         detectable_effect: The same for all offers together.
     """
 
+    customers: int
     arms: Mapping[str, int]
     assignments: Mapping[str, int]
     reasons: Mapping[str, int]
@@ -72,17 +75,28 @@ class Summary:
     detectable_effects: Mapping[str, float]
     detectable_effect: float
 
+    @property
+    def offers(self) -> int:
+        """Customers who get an offer."""
+        return self.arms.get("offer", 0)
+
+    @property
+    def controls(self) -> int:
+        """Customers held out at random."""
+        return self.arms.get("control", 0)
+
 
 def summary(
     everybody: Everybody,
     candidates: Candidates,
     decision: Decision,
     *,
-    sd: Numbers,
+    sd: float,
     solved: Assignment,
     waves: tuple[Wave, ...],
     offers: OfferArrays,
     settings: Settings,
+    budget: float,
 ) -> Summary:
     """The figures of a plan.
 
@@ -90,32 +104,33 @@ def summary(
         everybody: All customers, reasons and fits completed.
         candidates: Those who may get an offer.
         decision: What became of them.
-        sd: Standard deviation of the believed effect of each one's offer, 0 where none, shape (k,).
+        sd: Standard deviation of the expected gain.
         solved: The policy's assignment.
         waves: Of exploration.
         offers: The offers.
-        settings: Budget; power and significance.
+        settings: Power and significance.
+        budget: The budget.
     """
     rows, offer, m = candidates.rows, decision.offer, len(offers.ids)
     arm, value = code(0, ARMS)[decision.case], everybody.value[rows]
     given = (arm == 0) & (offer >= 0)
-    spread = np.bincount(offer[given], weights=(sd * value)[given], minlength=1)
-    gain = normal(float(decision.expected[given].sum()), float(np.sqrt((spread**2).sum())))
+    gain = expected_gain_of(decision, sd)
     arms, assignments = np.full(len(everybody.ids), 2), np.full(len(everybody.ids), 3)
     arms[rows], assignments[rows] = arm, code(1, ASSIGNMENTS)[decision.case]
     p, fits = everybody.p[rows], everybody.fits[rows]
     return Summary(
+        customers=len(everybody.ids),
         arms=_count(arms, ARMS),
         assignments=_count(assignments, ASSIGNMENTS),
         reasons=_count(everybody.reason, REASONS_OF_PLAN),
         given={name: int((given & (offer == j)).sum()) for j, name in enumerate(offers.ids)},
         cost=float(np.bincount(offer[given], minlength=m) @ offers.cost) if m else 0.0,
-        budget=settings.offers.budget,
+        budget=budget,
         expected_gain=gain.estimate,
         expected_gain_low=gain.low,
         expected_gain_high=gain.high,
         without_limits=gain_without_limits(candidates.gain),
-        by_risk=gain_by_risk(candidates.gain, p * value, offers, settings.offers.budget),
+        by_risk=gain_by_risk(candidates.gain, p * value, offers, budget),
         gap=solved.gap,
         price_of_budget=solved.price_of_budget,
         prices=dict(zip(offers.ids, solved.prices.tolist(), strict=True)),
@@ -128,6 +143,11 @@ def summary(
             p, _comparisons(decision, arm, offer >= 0, np.logical_or.reduce(fits, axis=1)), settings.campaigns
         ),
     )
+
+
+def expected_gain_of(decision: Decision, sd: float) -> Interval:
+    """Expected gain of the offers given, less their cost, with its 95 % interval; see `Summary`."""
+    return normal(float(decision.expected[decision.given].sum()), sd)
 
 
 def _comparisons(decision: Decision, arm: NDArray[np.int8], chosen: Flags, could_draw: Flags) -> list[Comparison]:

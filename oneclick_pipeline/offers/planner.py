@@ -10,18 +10,17 @@ this customer even at the better end of its 95 % interval.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from oneclick_pipeline.campaigns.effect_posterior import Believed
 from oneclick_pipeline.campaigns.worth import assumed
 from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.contracts.offers import OFFER_PLAN, REASONS_OF_PLAN
-from oneclick_pipeline.experiment.draws import draw
-from oneclick_pipeline.experiment.exploration import NOTHING, could_draw, explore
+from oneclick_pipeline.experiment.draws import uniforms
 from oneclick_pipeline.home.months import check_month
-from oneclick_pipeline.offers.assignment import wanting
 from oneclick_pipeline.offers.candidates import (
     Batch,
     OfferArrays,
@@ -31,10 +30,9 @@ from oneclick_pipeline.offers.candidates import (
     harmless,
     may_pay,
 )
-from oneclick_pipeline.offers.decision import NOTHING_PLANNED, Decision, code
-from oneclick_pipeline.offers.plan_summary import summary
-from oneclick_pipeline.offers.plan_table import DecidedPlan
-from oneclick_pipeline.offers.policy import policy_choice
+from oneclick_pipeline.offers.gain_posterior import GainPosterior
+from oneclick_pipeline.offers.gain_sample import Sample
+from oneclick_pipeline.offers.open_plan import OpenPlan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,18 +40,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from oneclick_pipeline.campaigns.effect_posterior import Learned
     from oneclick_pipeline.campaigns.worth import Worth
     from oneclick_pipeline.catalogue.offer import Offer
-    from oneclick_pipeline.experiment.draws import Draws
-    from oneclick_pipeline.offers.candidates import Candidates, Everybody
     from oneclick_pipeline.offers.plan_summary import Summary
     from oneclick_pipeline.settings import Settings
 
     Numbers = NDArray[np.float64]
-    Choice = NDArray[np.int16]
 
-EXPLORED_PART = 0.5
-"""Part of the budget and of every capacity that exploration may use up, so that something is left for the plan."""
+SAMPLE = 20_000
+"""Customers, about, of whom is kept what the interval of the expected gain rests on."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +68,7 @@ def offer_plan(
     *,
     month: str,
     customer_effects: Numbers | None = None,
+    posterior: Learned | None = None,
     worth: Worth | None = None,
 ) -> Plan:
     """Plan a month.
@@ -85,14 +82,17 @@ def offer_plan(
         month: Snapshot month.
         customer_effects: Effect of each offer on each customer's P(decline), shape (n, m), in the order of `offers`, NaN
             where the beliefs are to be used. The belief about the offer as a whole still decides whether it is harmful.
+        posterior: By how much these effects may be wrong, offers in the same order; without it, the beliefs' sd is.
         worth: What it is worth to keep a customer from declining; without it, the settings' share of the profit over the horizon.
 
     Raises:
         BadInputError: If `month` is not a month.
     """
-    planner = Planner(offers, beliefs, settings, month=month, worth=worth, by_segment=customer_effects is None)
+    planner = Planner(
+        offers, beliefs, settings, month=month, worth=worth, posterior=posterior, by_segment=customer_effects is None
+    )
     planner.add(planner.look(customers, customer_effects))
-    decided = planner.decide()
+    decided = planner.open().decide()
     texts = {c.name: "str" for c in OFFER_PLAN.columns if c.kind == "str"}
     return Plan(decided.table(0, len(customers)).astype(texts).set_index(customers.index), decided.summary)
 
@@ -100,7 +100,8 @@ def offer_plan(
 class Planner:
     """A plan of customers who come batch by batch; of each a few numbers are kept until it is decided.
 
-    `look` at every batch, on any thread; `add` the results, in order; then `decide`. The batches change nothing.
+    `look` at every batch, on any thread; `add` the results, in order; then `open` the plan and decide it. How the customers are
+    divided into batches changes nothing.
     """
 
     def __init__(
@@ -111,6 +112,8 @@ class Planner:
         *,
         month: str,
         worth: Worth | None = None,
+        posterior: Learned | None = None,
+        customers: int = 0,
         cuts: eligibility.Quantiles | None = None,
         by_segment: bool = True,
     ) -> None:
@@ -122,6 +125,8 @@ class Planner:
             settings: Budget, shares, caps, horizon.
             month: Snapshot month.
             worth: See `offer_plan`.
+            posterior: See `offer_plan`.
+            customers: How many come, where they are more than one batch.
             cuts: What `eligibility.quantiles` gives of all customers; not needed where they are one batch.
             by_segment: Whether segments have beliefs of their own; not if effects are given.
 
@@ -131,6 +136,7 @@ class Planner:
         self._month, self._settings, self._cuts = check_month(month), settings, cuts
         self._beliefs, self._by_segment = beliefs, by_segment
         self._worth = assumed(settings) if worth is None else worth
+        self._effects, self._sampled = posterior, min(1.0, SAMPLE / max(customers, 1))
         self._ranked = sorted(range(len(offers)), key=lambda j: offers[j].id)
         self._catalogue = [offers[j] for j in self._ranked]
         self._offers = OfferArrays.of(self._catalogue)
@@ -166,65 +172,33 @@ class Planner:
             gain=np.where(allowed & good & (effect < 0) & (expected > 0), expected, -np.inf).astype(np.float32),
             explorable=allowed & may_pay(effect, sd, p[rows, None], value[rows, None], cost),
             effect=None if customer_effects is None else effect,
+            sample=self._sample(customers, rows),
         )
+
+    def _sample(self, customers: pd.DataFrame, candidates: NDArray[np.intp]) -> Sample:
+        """What the interval of the expected gain rests on, of some of those who may get an offer."""
+        ids = customers["customer_id"].to_numpy(dtype=np.int64)[candidates]
+        rows = np.flatnonzero(uniforms(ids, self._settings.offers.salt, "sample", self._month) < self._sampled)
+        some = customers.iloc[candidates[rows]]
+        inputs = np.zeros((len(some), 0)) if self._effects is None else self._effects.inputs(some)
+        return Sample(rows, inputs, self._worth.basis(some))
 
     def add(self, batch: Batch) -> None:
         """Take in the next customers."""
         self._batches.append(batch)
 
-    def decide(self) -> DecidedPlan:
-        """Decide on all of them; afterwards the planner is empty."""
-        limits, offers = self._settings.offers, self._offers
-        everybody, candidates = gathered(self._batches, limits.salt, self._month)
-        draws = draw(everybody.ids[candidates.rows], limits, self._month)
-        explored, waves = explore(
-            candidates.explorable,
-            draws,
-            limits,
-            cost=offers.cost,
-            budget=EXPLORED_PART * limits.budget,
-            capacity=np.floor(EXPLORED_PART * offers.capacity),
-        )
-        policy, solved = policy_choice(candidates.gain, explored, draws, offers, limits, candidates.tie)
-        case = self._cases(draws, explored, policy)
-        self._complete(everybody, candidates, case, explored, could_draw(candidates.explorable, draws, waves))
-        del draws
-        offer = np.where(explored != NOTHING, np.maximum(explored, -1), policy).astype(np.int16)
-        effect, sd, gain = self._expected(everybody, candidates, offer)
-        decision = Decision(case, offer, policy, explored, effect, gain)
-        figures = summary(
-            everybody, candidates, decision, sd=sd, solved=solved, waves=waves, offers=offers, settings=self._settings
-        )
-        return DecidedPlan(figures, everybody, candidates, decision, waves, offers, limits)
-
-    def _cases(self, draws: Draws, explored: Choice, policy: Choice) -> NDArray[np.int8]:
-        """Number of each candidate's case among `plan_table.CASES`."""
-        limits = self._settings.offers
-        held = draws.hold_out < limits.control_share
-        cases = [held, explored >= 0, explored != NOTHING, policy < 0, draws.control < limits.offer_control_share]
-        return np.select(cases, range(len(cases)), len(cases)).astype(np.int8)
-
-    @staticmethod
-    def _complete(
-        everybody: Everybody, candidates: Candidates, case: NDArray[np.int8], explored: Choice, could: NDArray[np.bool_]
-    ) -> None:
-        """Write the reasons of the candidates, and of those who explore what they could draw, beside those of all customers."""
-        exploring = explored != NOTHING
-        everybody.fits[candidates.rows[exploring]] = could[exploring]
-        reason = code(2, REASONS_OF_PLAN)[case]
-        reason[(case == NOTHING_PLANNED) & wanting(candidates.gain)] = REASONS_OF_PLAN.index("no_room")
-        everybody.reason[candidates.rows] = reason
-
-    def _expected(self, everybody: Everybody, candidates: Candidates, offer: Choice) -> tuple[Numbers, Numbers, Numbers]:
-        """Effect, its standard deviation and gain of each candidate's offer, each of shape (k,); NaN, 0, NaN where none."""
-        chosen = np.flatnonzero(offer >= 0)
-        rows, given = candidates.rows[chosen], offer[chosen]
-        believed = self._believed(everybody.segments)[everybody.segment[rows], given]
-        effect, sd, gain = np.full(len(offer), np.nan), np.zeros(len(offer)), np.full(len(offer), np.nan)
-        effect[chosen] = believed[:, 0] if candidates.effect is None else candidates.effect[chosen, given]
-        sd[chosen] = believed[:, 1]
-        gain[chosen] = expected_gain(effect[chosen], everybody.p[rows], everybody.value[rows], self._offers.cost[given])
-        return effect, sd, gain
+    def open(self) -> OpenPlan:
+        """The plan of all of them, still to be decided; afterwards the planner is empty."""
+        everybody, candidates = gathered(self._batches, self._settings.offers.salt, self._month)
+        believed = self._believed(everybody.segments)
+        if self._effects is None:
+            posterior = GainPosterior(Believed.of(len(self._ranked)), list(range(len(self._ranked))), self._worth.covariance)
+            sample = candidates.sample
+            sds = believed[everybody.segment[candidates.rows[sample.rows]], :, 1]
+            candidates = replace(candidates, sample=replace(sample, inputs=sds))
+        else:
+            posterior = GainPosterior(self._effects, self._ranked, self._worth.covariance)
+        return OpenPlan(self._month, everybody, candidates, self._offers, believed[..., 0], posterior, self._settings)
 
     def _believed(self, segments: Sequence[str]) -> Numbers:
         """Believed effect of every offer and its standard deviation in some segments, (segments, m, 2)."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from oneclick_pipeline.experiment.exploration import NOTHING
 from oneclick_pipeline.experiment.room import ROUNDING, room
-from oneclick_pipeline.offers.assignment import assign, wanting
+from oneclick_pipeline.offers.assignment import TOLERANCE, assign, wanting
 from oneclick_pipeline.offers.assignment_problem import respond
 
 if TYPE_CHECKING:
@@ -27,7 +27,14 @@ _ROWS = 1 << 16
 
 
 def policy_choice(
-    gain: Gains, explored: Choice, draws: Draws, offers: OfferArrays, limits: Offers, key: NDArray[np.uint64]
+    gain: Gains,
+    explored: Choice,
+    draws: Draws,
+    offers: OfferArrays,
+    limits: Offers,
+    budget: float,
+    key: NDArray[np.uint64],
+    tolerance: float = TOLERANCE,
 ) -> tuple[Choice, Assignment]:
     """What the policy gives, or would give, to every customer, -1 none; and the assignment behind it.
 
@@ -41,16 +48,18 @@ def policy_choice(
         explored: See `experiment.exploration.explore`.
         draws: See `experiment.draws.draw`.
         offers: The m offers.
-        limits: Budget and shares.
+        limits: Shares.
+        budget: What offers may cost, those explored among them, finance units.
         key: A number of each customer's own, which settles ties.
+        tolerance: See `assign`.
     """
     m = len(offers.ids)
     counts = np.bincount(explored[explored >= 0], minlength=m)[:m]
-    budget, capacity = limits.budget - float(counts @ offers.cost), offers.capacity - counts
+    left, capacity = budget - float(counts @ offers.cost), offers.capacity - counts
     rest = explored == NOTHING
     receives = rest & (draws.hold_out >= limits.control_share) & (draws.control >= limits.offer_control_share)
     share = max(int(receives.sum()), 1) / max(int(rest.sum()), 1)
-    solved = assign(gain, offers.cost, max(budget, 0.0) / share, capacity / share, key=key, among=rest)
+    solved = assign(gain, offers.cost, max(left, 0.0) / share, capacity / share, key=key, among=rest, tolerance=tolerance)
 
     price = solved.prices + solved.price_of_budget * offers.cost
     _, choice = respond(gain.T, price)
@@ -65,7 +74,7 @@ def policy_choice(
         rate = np.where(cost > 0, (gain[members, choice[members]] - price[choice[members]]) / cost, np.inf)
     order = np.argsort(-rate, kind="stable")
     spent = np.cumsum(np.where(receives[members], cost, 0.0)[order])
-    within = max(budget, 0.0) + limits.budget * ROUNDING
+    within = max(left, 0.0) + budget * ROUNDING
     choice[members[order][(spent > within) & (cost[order] > 0)]] = -1
     return choice, solved
 

@@ -32,9 +32,6 @@ OWNERS = {
     "report": MARKETERS,
 }
 
-EXPECTED_GAIN = "expected gain, finance units"
-"""Metadata of offer_plan: the expected gain of its offers with its 95 % interval."""
-
 
 def column_schema(table: Table) -> dg.TableSchema:
     """The contract of a table as Dagster shows it."""

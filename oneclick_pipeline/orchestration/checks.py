@@ -109,16 +109,6 @@ PROMISES: dict[str, dict[str, Promise]] = {
             "The mean p_decline is far from the share of customers who declined",
         ),
     },
-    "profit_curve": {
-        "worth_treating": Promise(
-            "The offer of the settings is worth its cost for at least one customer",
-            "The offer of the settings is not worth its cost for any customer",
-        ),
-        "beats_random": Promise(
-            "At the best share the realised profit is no lower than that of customers drawn at random",
-            "At the best share the realised profit is lower than that of customers drawn at random",
-        ),
-    },
     "customer_segments": {
         "every_customer": Promise(
             "Every customer is in exactly one segment", "Some customers are in no segment, or have no row", _STOPS
@@ -164,6 +154,17 @@ PROMISES: dict[str, dict[str, Promise]] = {
             "The plan's expected gain is within 0.1 % of the best possible",
             "The plan's expected gain may be more than 0.1 % below the best possible",
         ),
+    },
+    "plan_summary": {
+        "worth_its_cost": Promise(
+            "The offers are expected to bring more than they cost", "The offers are not expected to bring more than they cost"
+        )
+    },
+    "profit_curve": {
+        "agrees_with_the_past": Promise(
+            "Earlier campaigns showed what the plan expects, within the intervals",
+            "Earlier campaigns showed another gain than the plan expects, beyond the intervals",
+        )
     },
     "offers_export": {
         "published_as_planned": Promise(

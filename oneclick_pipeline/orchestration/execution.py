@@ -19,7 +19,6 @@ from oneclick_pipeline.home import locks
 from oneclick_pipeline.home.months import check_month
 from oneclick_pipeline.home.paths import dagster_folder
 from oneclick_pipeline.orchestration import partitions
-from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN
 from oneclick_pipeline.orchestration.automation import alerts, delivery, pruning, webhook
 from oneclick_pipeline.orchestration.checks import failure_with_figures
 from oneclick_pipeline.orchestration.instance import prepare_instance
@@ -52,8 +51,6 @@ class Outcome:
         run_id: Dagster's id of the run.
         errors: What failed, in plain words; empty on success.
         warnings: Checks that did not pass and did not stop the run, with their numbers; alerts that could not be delivered.
-        expected_gain: Expected gain of the plan's offers with its 95 % interval, finance units, from its metadata; empty if
-            no plan was made.
         pruned: What was deleted of older months afterwards, in one line; empty if nothing was.
     """
 
@@ -61,7 +58,6 @@ class Outcome:
     run_id: str
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
-    expected_gain: str = ""
     pruned: str = ""
 
 
@@ -107,12 +103,6 @@ def _failures(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     steps = [event for event in result.all_events if event.is_step_failure]
     for event in steps or [result.get_run_failure_event()]:
         yield active.reason(event)
-
-
-def _expected_gain(result: dg.ExecuteInProcessResult) -> str:
-    """The expected gain of the plan that the run made; empty if it made none."""
-    stories = (event.step_materialization_data.materialization.metadata for event in result.get_asset_materialization_events())
-    return next((str(metadata[EXPECTED_GAIN].value) for metadata in stories if EXPECTED_GAIN in metadata), "")
 
 
 def _alert(instance: dg.DagsterInstance, run_id: str, home: Path) -> list[str]:
@@ -200,4 +190,4 @@ def execute(job: dg.JobDefinition, month: str, home: Path, progress: Progress, *
     checks = (f"{e.asset_key.to_user_string()}: {failure_with_figures(e)}" for e in failed)
     warnings = (*not_followed, *insecure, *checks, *undelivered, *unpruned)
     errors = () if result.success else tuple(dict.fromkeys(_failures(result)))
-    return Outcome(result.success, result.run_id, errors, warnings, _expected_gain(result), pruned)
+    return Outcome(result.success, result.run_id, errors, warnings, pruned)

@@ -101,18 +101,22 @@ class Step:
         PolarsEngine().write(frame, self._path(self.asset), TABLES[self.asset], metadata=metadata)
         return self._verified(self.asset)
 
-    def stage_batches(self, frames: "Iterable[pd.DataFrame]", metadata: Mapping[str, str] | None = None) -> Staged:
+    def stage_batches(
+        self, frames: "Iterable[pd.DataFrame]", metadata: Mapping[str, str] | None = None, table: str = ""
+    ) -> Staged:
         """The same for a table that comes batch by batch; no batch stays in memory once it is written.
 
         Args:
             frames: Its rows.
+            table: Its name, where the step makes several.
             metadata: What else is kept in the file, see `files.read_metadata`.
 
         Raises:
             BadInputError: If it breaks the contract.
         """
-        files.write_batches(frames, self._path(self.asset), TABLES[self.asset], metadata)
-        return self._verified(self.asset)
+        name = table or self.asset
+        files.write_batches(frames, self._path(name), TABLES[name], metadata)
+        return self._verified(name)
 
     def apply(self, rows: Batches, function: "Callable[[pd.DataFrame], pd.DataFrame]", threads: int | None = None) -> Staged:
         """The same for a table that a function makes of the rows of another; see `Engine.apply`.

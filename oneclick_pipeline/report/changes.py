@@ -9,12 +9,15 @@ import numpy as np
 
 from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
 from oneclick_pipeline.report import estimates
-from oneclick_pipeline.report.frames import numbers, segment_places, worth
+from oneclick_pipeline.report.frames import numbers, segment_places
+from oneclick_pipeline.report.totals import meaning, totals
 from oneclick_pipeline.stats import change
 
 if TYPE_CHECKING:
-    from oneclick_pipeline.contracts.schema import Columns
+    from oneclick_pipeline.report.source import Before, Month
     from oneclick_pipeline.stats import Interval
+
+    Compared = tuple[Interval, Interval, Interval]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Changes:
         came: Customers who were not there before.
         left: Customers who are there no longer.
         stayed: Customers of both months.
-        declines: Expected declines then, now, and their change.
+        declines: Expected declines then, now, and their change; None where one of them is not recorded, or one was a
+            recognition and the other a forecast.
         at_risk: Value at risk likewise.
         risk_of_stayed: Mean change of p_decline of one who stayed, with its interval; None of too few.
         sizes: Every segment.
@@ -66,8 +70,8 @@ class Changes:
     came: int
     left: int
     stayed: int
-    declines: tuple[Interval, Interval, Interval]
-    at_risk: tuple[Interval, Interval, Interval]
+    declines: Compared | None
+    at_risk: Compared | None
     risk_of_stayed: Interval | None
     sizes: tuple[Size, ...]
     moves: tuple[Move, ...]
@@ -75,20 +79,15 @@ class Changes:
     other_model: bool
 
 
-def changes(before: str, then: Columns, now: Columns, *, other_model: bool) -> Changes:
-    """Compare two months.
-
-    Args:
-        before: The earlier month.
-        then: Its `contracts.segments.CUSTOMER_SEGMENTS`.
-        now: The same of the month.
-        other_model: Whether another version of the model scored then.
-    """
+def changes(before: Before, source: Month) -> Changes:
+    """Compare a month with the one before."""
+    then, now = before.segments, source.segments
     ids_then, ids_now = (table["customer_id"].to_numpy(dtype=np.int64) for table in (then, now))
     _, at_then, at_now = np.intersect1d(ids_then, ids_now, assume_unique=True, return_indices=True)
     p_then, p_now = numbers(then["p_decline"]), numbers(now["p_decline"])
-    declines = [estimates.total(p) for p in (p_then, p_now)]
-    at_risk = [estimates.total(p, worth(p, numbers(table["value_at_risk"]))) for p, table in ((p_then, then), (p_now, now))]
+    comparable = before.profiles is not None and meaning(before.profiles) == meaning(source.profiles)
+    was = totals(before.profiles) if comparable and before.profiles is not None else (None, None)
+    declines, at_risk = (_compared(*pair) for pair in zip(was, totals(source.profiles), strict=True))
     code_then, code_now = segment_places(then["segment"]), segment_places(now["segment"])
     k = len(SEGMENTS)
     table = np.bincount(code_then[at_then] * k + code_now[at_now], minlength=k * k).reshape(k, k)
@@ -103,16 +102,21 @@ def changes(before: str, then: Columns, now: Columns, *, other_model: bool) -> C
         key=lambda m: -m.customers,
     )
     return Changes(
-        before=before,
+        before=before.month,
         customers=(len(ids_then), len(ids_now)),
         came=len(ids_now) - len(at_now),
         left=len(ids_then) - len(at_then),
         stayed=len(at_now),
-        declines=(declines[0], declines[1], change(declines[1], declines[0])),
-        at_risk=(at_risk[0], at_risk[1], change(at_risk[1], at_risk[0])),
+        declines=declines,
+        at_risk=at_risk,
         risk_of_stayed=estimates.mean(p_now[at_now] - p_then[at_then]),
         sizes=sizes,
         moves=tuple(moves),
         moved=int(table.sum() - still.sum()),
-        other_model=other_model,
+        other_model=before.model_version != source.model.version,
     )
+
+
+def _compared(then: Interval | None, now: Interval | None) -> Compared | None:
+    """A figure then, now, and its change."""
+    return None if then is None or now is None else (then, now, change(now, then))

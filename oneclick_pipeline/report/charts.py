@@ -176,39 +176,47 @@ def scatter(
 
 
 def curve(
-    points: Sequence[tuple[float, float, float, float, float]],
-    best: tuple[float, float],
+    points: Sequence[tuple[float, Interval]],
+    past: Sequence[tuple[float, Interval]],
     axes: tuple[str, str],
     write: tuple[Callable[[float], str], Callable[[float], str]],
     title: str,
     text: str,
 ) -> Markup:
-    """Expected profit over the share treated: its band, customers drawn at random in grey, the best share marked."""
+    """Gain over the budget as a share of the plan's, 0 to 2: a line with its band, the past in grey, the plan marked."""
     height, left, right, top, bottom = 250, 50, 330, 28, 200
-    every = [v for p in points for v in p[1:]] + [0.0]
+    every = [v for _, gain in (*points, *past) for v in (gain.low, gain.estimate, gain.high)] + [0.0]
     low, high = min(every), max(every)
 
     def x(share: float) -> float:
-        return left + (right - left) * share
+        return left + (right - left) * share / 2
 
     def y(value: float) -> float:
         return bottom - (bottom - top) * (value - low) / max(high - low, 1e-12)
 
-    def line(place: int) -> str:
-        return "L".join(f"{x(p[0]):.1f} {y(p[place]):.1f}" for p in points)
+    def path(places: Sequence[tuple[float, float]]) -> str:
+        return "L".join(f"{x(share):.1f} {y(value):.1f}" for share, value in places)
 
-    back = "L".join(f"{x(p[0]):.1f} {y(p[2]):.1f}" for p in reversed(points))
-    parts = [f'<path d="M{line(3)}L{back}Z" fill="{STABLE}" opacity=".2"/>']
+    def band(of: Sequence[tuple[float, Interval]], colour: str, opacity: str) -> str:
+        around = [(share, gain.high) for share, gain in of] + [(share, gain.low) for share, gain in reversed(of)]
+        return f'<path d="M{path(around)}Z" fill="{colour}" opacity="{opacity}"/>'
+
+    parts = [band(past, GREY, ".15")] if past else []
+    parts.append(band(points, STABLE, ".2"))
     for value in sorted({low, 0.0, high}):
         if value in (0.0, high) or y(value) - y(0.0) > TEXT:
             parts += [f'<path d="M{left} {y(value):.1f}H{right}" stroke="{PALE}"/>']
             parts += [_text(left - 6, y(value) + 4, write[1](value), "end")]
+    parts.append(f'<path d="M{left} {y(0):.1f}H{right}" stroke="{GREY}"/>')
+    if past:
+        line = path([(share, gain.estimate) for share, gain in past])
+        parts.append(f'<path d="M{line}" fill="none" stroke="{GREY}" stroke-width="2" stroke-dasharray="5 4"/>')
+    line = path([(share, gain.estimate) for share, gain in points])
+    parts.append(f'<path d="M{line}" fill="none" stroke="{STABLE}" stroke-width="2.5"/>')
+    plan = dict(points)[1.0]
     parts += [
-        f'<path d="M{left} {y(0):.1f}H{right}" stroke="{GREY}"/>',
-        f'<path d="M{line(4)}" fill="none" stroke="{GREY}" stroke-width="2" stroke-dasharray="5 4"/>',
-        f'<path d="M{line(1)}" fill="none" stroke="{STABLE}" stroke-width="2.5"/>',
-        f'<circle cx="{x(best[0]):.1f}" cy="{y(best[1]):.1f}" r="5" fill="{DECLINED}"/>',
-        *(_text(x(s), bottom + 18, write[0](s), "end" if s == 1 else "middle") for s in (0.0, 0.5, 1.0)),
+        f'<circle cx="{x(1):.1f}" cy="{y(plan.estimate):.1f}" r="5" fill="{DECLINED}"/>',
+        *(_text(x(s), bottom + 18, write[0](s), "end" if s == 2 else "middle") for s in (0.0, 1.0, 2.0)),  # noqa: PLR2004
         _text((left + right) / 2, bottom + 38, axes[0], "middle"),
         _text(2, 12, axes[1], "start"),
     ]

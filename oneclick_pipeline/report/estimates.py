@@ -1,4 +1,4 @@
-"""Figures with their uncertainty: totals, shares, means, and how two groups differ."""
+"""Figures with their uncertainty: shares, means, and how two groups differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from oneclick_pipeline.stats import Z_95, Interval, normal, t_95, wilson
+from oneclick_pipeline.stats import Z_95, Interval, t_95, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,23 +28,6 @@ class Difference(NamedTuple):
 
     effect: Interval
     p_value: float
-
-
-def total(p: Floats, worth: Floats | float = 1.0) -> Interval:
-    """Expected sum of the worth of independent events with known probabilities, and its 95 % interval.
-
-    Normal approximation, as for the declines of `segments.segment_profiles`: the variance is Σ p (1−p) worth². It holds
-    chance alone, not what the probabilities themselves may be wrong by. Nothing is added for events of unknown probability.
-
-    >>> import numpy as np
-    >>> print(total(np.full(100, 0.5)))
-    50.000 (40.200 to 59.800)
-    """
-    every: Floats = np.broadcast_to(np.asarray(worth, dtype=np.float64), p.shape)
-    finite = ~np.isnan(p) & ~np.isnan(every)
-    p, every = p[finite], every[finite]
-    error = float(np.sqrt((p * (1 - p) * every**2).sum()))
-    return normal(float(p @ every), error, (0.0, float(every.sum())))
 
 
 def share(part: int, whole: int) -> Interval | None:

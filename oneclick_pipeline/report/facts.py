@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
+from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.report import estimates
 from oneclick_pipeline.report.changes import Changes, changes
 from oneclick_pipeline.report.focus import Focus, focus
@@ -15,8 +16,11 @@ from oneclick_pipeline.report.frames import coded, interval, number, numbers, ro
 from oneclick_pipeline.report.monitoring import MonitoringFacts, monitoring
 from oneclick_pipeline.report.offers import Campaigns, Plan, campaigns, plan
 from oneclick_pipeline.report.quality import Quality, quality
+from oneclick_pipeline.report.totals import meaning, recorded, totals
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from oneclick_pipeline.catalogue.offer import Offer
@@ -31,7 +35,7 @@ _REASONS = 6
 
 @dataclass(frozen=True)
 class Group:
-    """A segment in figures; None if it is empty, or nothing is known about its customers."""
+    """A segment in figures; None if it is empty, or nothing is known about its customers, or they are irregular."""
 
     segment: Segment
     customers: int
@@ -39,7 +43,7 @@ class Group:
     declines: Interval | None
     mean_p: float | None
     profit: float | None
-    at_risk: Interval
+    at_risk: Interval | None
     consent: float | None
     premium: float | None
     category: str | None
@@ -83,14 +87,14 @@ class Facts:
 
     Attributes:
         month: Snapshot month.
-        horizon: Months ahead.
-        unit_roubles: Roubles in a finance unit.
+        meaning: What the scores are about, see `contracts.scores.MEANING`; of tables of earlier versions by the model's record.
+        horizon: Months ahead of a forecast.
+        unit_roubles: Roubles in a finance unit; None where the store does not say.
         customers: Customers of the month.
         regular: Regular ones.
-        scored: Customers with a probability.
-        declines: Expected declines among them.
-        at_risk: Expected loss if every decline took the whole profit of the horizon.
-        lost_share: Share of the profit that a decline is taken to take away.
+        scored: Regular customers with a probability.
+        declines: Expected declines among them; None where no interval was recorded, like all of these figures.
+        at_risk: Their profit of the horizon, weighted by p_decline; None likewise.
         profit: Sum of what these customers earn in the horizon.
         risks: p_decline from which the risk is middle, and high.
         changes: Against the month before; None where that was not run.
@@ -105,14 +109,14 @@ class Facts:
     """
 
     month: str
+    meaning: str
     horizon: int
-    unit_roubles: float
+    unit_roubles: float | None
     customers: int
     regular: int
     scored: int
-    declines: Interval
-    at_risk: Interval
-    lost_share: float
+    declines: Interval | None
+    at_risk: Interval | None
     profit: float
     risks: tuple[float, float]
     changes: Changes | None
@@ -125,6 +129,21 @@ class Facts:
     quality: Quality
     monitoring: MonitoringFacts
 
+    @property
+    def known_from(self) -> str:
+        """The month from which it can be checked what became of the customers."""
+        return add_months(self.month, self.horizon)
+
+    @property
+    def history_from(self) -> str:
+        """The oldest month that a forecast of this month needs."""
+        return add_months(self.month, -self.horizon)
+
+    @property
+    def own_group(self) -> Group | None:
+        """The focus group among the segments."""
+        return next((g for g in self.groups if self.focus is not None and g.segment == self.focus.segment), None)
+
 
 def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Facts:
     """All figures of a month.
@@ -135,60 +154,54 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
         settings: Settings of the home.
     """
     p, at_risk = numbers(source.segments["p_decline"]), numbers(source.segments["value_at_risk"])
-    loss = worth(p, at_risk)
+    regular = source.features["regular"].to_numpy(dtype=bool) & ~np.isnan(p)
+    profiles = {row["segment"]: row for row in rows(source.profiles)}
+    declines, sum_at_risk = totals(source.profiles)
     focus_group = focus(source.segments, source.features)
     before = source.before
+    planned = plan(source.plan, source.summary, source.curve, offers)
     return Facts(
         month=source.month,
+        meaning=meaning(source.profiles) or source.model.meaning,
         horizon=settings.value.horizon_months,
-        unit_roubles=settings.value.profit_unit_roubles,
+        unit_roubles=planned.recorded.unit_roubles if planned.recorded else settings.value.profit_unit_roubles,
         customers=len(p),
         regular=int(source.features["regular"].sum()),
-        scored=int((~np.isnan(p)).sum()),
-        declines=estimates.total(p),
-        at_risk=estimates.total(p, loss),
-        lost_share=settings.offers.lost_share,
-        profit=float(np.nansum(loss)),
+        scored=int(regular.sum()),
+        declines=declines,
+        at_risk=sum_at_risk,
+        profit=float(np.nansum(worth(p, at_risk)[regular])),
         risks=(settings.segments.middle_risk, settings.segments.high_risk),
-        changes=None
-        if before is None
-        else changes(before.month, before.segments, source.segments, other_model=before.model_version != source.model.version),
+        changes=None if before is None else changes(before, source),
         focus=focus_group,
-        groups=_groups(source.profiles, source.segments["segment"], p, loss),
+        groups=tuple(_group(one, profiles[one.id]) for one in SEGMENTS),
         dots=_dots(source, p),
         reasons=_reasons(source, p, focus_group, settings.segments.high_risk),
-        plan=plan(source.plan, source.beliefs, source.curve, offers, settings),
+        plan=planned,
         campaigns=campaigns(source.campaigns, source.effects, source.beliefs, offers, settings.value.horizon_months),
         quality=quality(source),
         monitoring=monitoring(source.drift, source.health, source.month, settings.monitoring),
     )
 
 
-def _groups(profiles: pd.DataFrame, segment: pd.Series, p: Floats, loss: Floats) -> tuple[Group, ...]:
-    place = segment_places(segment)
-    profile = {row["segment"]: row for row in rows(profiles)}
-    groups = []
-    for i, one in enumerate(SEGMENTS):
-        row, inside = profile[one.id], place == i
-        groups.append(
-            Group(
-                segment=one,
-                customers=int(row["customers"]),
-                share=float(row["share"]),
-                declines=interval(row, "expected_declines"),
-                mean_p=number(row, "mean_p_decline"),
-                profit=number(row, "mean_profit"),
-                at_risk=estimates.total(p[inside], loss[inside]),
-                consent=number(row, "consent_share"),
-                premium=number(row, "premium_share"),
-                category=text(row, "top_category"),
-                promo=number(row, "mean_promo_share"),
-                revenue=number(row, "mean_revenue_m0"),
-                minutes=number(row, "mean_minutes_m0"),
-                tenure_days=number(row, "mean_tenure_days"),
-            )
-        )
-    return tuple(groups)
+def _group(segment: Segment, row: Mapping[str, Any]) -> Group:
+    """A segment by its row of the profiles."""
+    return Group(
+        segment=segment,
+        customers=int(row["customers"]),
+        share=float(row["share"]),
+        declines=recorded(row, "expected_declines"),
+        mean_p=number(row, "mean_p_decline"),
+        profit=number(row, "mean_profit"),
+        at_risk=recorded(row, "value_at_risk"),
+        consent=number(row, "consent_share"),
+        premium=number(row, "premium_share"),
+        category=text(row, "top_category"),
+        promo=number(row, "mean_promo_share"),
+        revenue=number(row, "mean_revenue_m0"),
+        minutes=number(row, "mean_minutes_m0"),
+        tenure_days=number(row, "mean_tenure_days"),
+    )
 
 
 def _dots(source: Month, p: Floats) -> dict[str, tuple[tuple[float, float], ...]]:

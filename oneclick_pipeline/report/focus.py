@@ -10,7 +10,7 @@ import numpy as np
 from oneclick_pipeline.contracts.customers import FEATURES
 from oneclick_pipeline.contracts.segments import SEGMENTS, Segment
 from oneclick_pipeline.report import estimates
-from oneclick_pipeline.report.frames import numbers, segment_places, worth
+from oneclick_pipeline.report.frames import numbers, segment_places
 from oneclick_pipeline.stats import false_discovery
 
 if TYPE_CHECKING:
@@ -79,8 +79,6 @@ class Focus:
         customers: Customers in it.
         others: Regular customers with a segment who are not.
         share: Its share of the customers of all segments of risk and profit.
-        declines: Expected declines.
-        at_risk: Expected loss of the declines' profit, see `estimates.total`.
         at_risk_share: Its share of the value at risk of all these segments.
         profit: Mean monthly profit of one; of the others.
         reachable: Share that allows messages.
@@ -96,8 +94,6 @@ class Focus:
     customers: int
     others: int
     share: float
-    declines: Interval
-    at_risk: Interval
     at_risk_share: float
     profit: tuple[Interval | None, Interval | None]
     reachable: Interval | None
@@ -137,7 +133,7 @@ def focus(segments: Columns, features: Columns, *, most: int = SAMPLE) -> Focus 
     rest = everybody & ~inside
     rows = _drawn(segments["customer_id"].to_numpy(dtype=np.int64), everybody, most)
     mine = inside[rows]
-    p, profit = numbers(segments["p_decline"])[inside], numbers(segments["profit"])
+    profit = numbers(segments["profit"])
     contrasts, histograms = _contrasts(features, rows, mine)
     category = features["favourite_category"].iloc[rows].astype(object).reset_index(drop=True)
     consent = features["marketing_consent"][inside].dropna()
@@ -151,8 +147,6 @@ def focus(segments: Columns, features: Columns, *, most: int = SAMPLE) -> Focus 
         customers=int(inside.sum()),
         others=int(rest.sum()),
         share=float(inside.sum() / everybody.sum()),
-        declines=estimates.total(p),
-        at_risk=estimates.total(p, worth(p, at_risk[inside])),
         at_risk_share=sums[segment] / max(sum(sums.values()), 1e-12),
         profit=(estimates.mean(profit[inside]), estimates.mean(profit[rest])),
         reachable=estimates.share(int(consent.astype(bool).sum()), len(consent)),

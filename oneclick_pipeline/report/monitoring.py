@@ -53,6 +53,7 @@ class Matured:
         roc_auc: How well the scores separated decliners from others.
         calibration: `stable`, or worse.
         ranking: The same of `roc_auc` against that of the training.
+        recognition: Whether the outcome is the class in the month of the scores.
     """
 
     month: str
@@ -64,6 +65,7 @@ class Matured:
     roc_auc: Interval
     calibration: str
     ranking: str
+    recognition: bool
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ def monitoring(drift: pd.DataFrame | None, health: pd.DataFrame | None, month: s
         settings: The limits.
     """
     drifts = [] if drift is None else rows(drift)
-    matured = [] if health is None else [m for row in rows(health) if (m := _matured(row)) is not None]
+    known = [] if health is None else rows(health)
+    recognising = {int(row["model_version"]) for row in known if row["label_month"] == row["feature_month"]}
+    matured = [m for row in known if (m := _matured(row, recognising)) is not None]
     moves = [
         Moved(row["name"], x, row["psi_chance"], row["status"])
         for row in drifts
@@ -136,8 +140,8 @@ def _change(row: Mapping[str, Any]) -> Change | None:
     return None if now is None or before is None or change is None else Change(now, before, change)
 
 
-def _matured(row: Mapping[str, Any]) -> Matured | None:
-    """A row of `contracts.monitoring.MODEL_HEALTH` that can be evaluated."""
+def _matured(row: Mapping[str, Any], recognising: set[int]) -> Matured | None:
+    """A row of `contracts.monitoring.MODEL_HEALTH` that can be evaluated; of these versions against the same month."""
     expected, observed, auc = (interval(row, name) for name in ("expected", "observed", "roc_auc"))
     if expected is None or observed is None or auc is None:
         return None
@@ -151,4 +155,5 @@ def _matured(row: Mapping[str, Any]) -> Matured | None:
         roc_auc=auc,
         calibration=row["calibration"],
         ranking=row["ranking"],
+        recognition=int(row["model_version"]) in recognising,
     )

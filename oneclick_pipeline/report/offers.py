@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.catalogue.offer import Offer
     from oneclick_pipeline.contracts.schema import Columns
-    from oneclick_pipeline.report.estimates import Floats
-    from oneclick_pipeline.settings import Settings
 
 _ARMS = ("offer", "control")
 _TOLD = ("offered", "control", "hold_out")
@@ -39,7 +37,7 @@ class Planned:
         controls: Customers who would, and are held out.
         cost: Of all that are given.
         kept: Declines that it is expected to prevent.
-        gain: What it is expected to gain, less its cost, with the interval of what is believed of its effect.
+        gain: What it is expected to gain, less its cost.
         segment: Segment that most of its customers are in; None if no one gets it.
         segment_share: Share of them.
         mean_p: Mean p_decline of those who get it.
@@ -51,31 +49,56 @@ class Planned:
     controls: int
     cost: float
     kept: float
-    gain: Interval
+    gain: float
     segment: Segment | None
     segment_share: float
     mean_p: float
 
 
 @dataclass(frozen=True)
-class Curve:
-    """The best share to treat by the assumptions of the settings, and the curve itself.
+class Recorded:
+    """What the plan was made with, and what it was expected to bring, as it is recorded in `contracts.offers.PLAN_SUMMARY`.
 
     Attributes:
-        best_share: Share of the regular customers.
-        best_customers: So many.
-        best: Expected profit there, with its interval.
-        points: Share treated, expected profit, its ends, and that of customers drawn at random.
-        cost: What an offer is assumed to cost.
-        saved: Share of decliners that it is assumed to keep.
+        budget: What the offers may cost.
+        gain: Expected gain less cost, with its interval.
+        price_of_budget: What one more unit of budget would bring.
+        effects: Where the effects come from: catalogue or learned.
+        worth: Where the worth of a kept customer comes from: assumed or learned.
+        worth_months: Months whose profit it is.
+        worth_share: Share of the profit that a decline is assumed to take away; None where the worth is learned.
+        worth_mean: Mean worth; None where it is assumed.
+        unit_roubles: Roubles in a finance unit; None where the store does not say.
     """
 
-    best_share: float
-    best_customers: int
-    best: Interval
-    points: tuple[tuple[float, float, float, float, float], ...]
-    cost: float
-    saved: float
+    budget: float
+    gain: Interval
+    price_of_budget: float
+    effects: str
+    worth: str
+    worth_months: int
+    worth_share: float | None
+    worth_mean: Interval | None
+    unit_roubles: float | None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the plan would bring with a budget: a point of `contracts.offers.PROFIT_CURVE`.
+
+    Attributes:
+        share: The budget as a share of the plan's.
+        budget: The budget.
+        offers: Customers who would get an offer.
+        gain: Expected gain less cost.
+        past: The same by what earlier campaigns showed; None while none has matured.
+    """
+
+    share: float
+    budget: float
+    offers: int
+    gain: Interval
+    past: Interval | None
 
 
 @dataclass(frozen=True)
@@ -85,24 +108,29 @@ class Plan:
     Attributes:
         offered: Customers who get an offer.
         controls: Customers who are held out at random.
-        budget: What the offers may cost.
-        cost: What they cost.
+        cost: What the offers cost.
         kept: Declines they are expected to prevent.
-        gain: Expected gain less cost, with the interval of what is believed of the effects.
+        gain: Expected gain less cost, by the rows of the plan.
         offers: Every offer that any customer gets or is held out of, the most given first.
         refused: Customers without an offer by reason.
-        curve: See `Curve`; None where the curve has no customers.
+        recorded: See `Recorded`; None of a month that was planned before it was kept.
+        curve: By budget, from none to twice the plan's; empty where that was not kept, or there is no budget.
     """
 
     offered: int
     controls: int
-    budget: float
     cost: float
     kept: float
-    gain: Interval
+    gain: float
     offers: tuple[Planned, ...]
     refused: tuple[tuple[str, int], ...]
-    curve: Curve | None
+    recorded: Recorded | None
+    curve: tuple[Budget, ...]
+
+    @property
+    def by_share(self) -> dict[float, Budget]:
+        """The points of the curve by share of the plan's budget."""
+        return {point.share: point for point in self.curve}
 
 
 @dataclass(frozen=True)
@@ -175,31 +203,25 @@ class Campaigns:
         return tuple(e for e in self.effects if e.outcome == outcome)
 
 
-def plan(table: Columns, beliefs: pd.DataFrame, curve: pd.DataFrame, offers: Sequence[Offer], settings: Settings) -> Plan:
-    """The plan in figures.
-
-    The interval of the gain is that of `offers.planner`: the belief about an offer may be wrong in the same way for all its
-    customers, and independently between offers. It takes the standard deviations from `offer_beliefs`, by offer and segment.
+def plan(table: Columns, summary: pd.DataFrame | None, curve: pd.DataFrame | None, offers: Sequence[Offer]) -> Plan:
+    """The plan in figures: those of the whole are recorded, those of single offers are sums of the plan's rows.
 
     Args:
         table: `contracts.offers.OFFER_PLAN`; a column at a time is in memory.
-        beliefs: `contracts.campaigns.OFFER_BELIEFS`.
-        curve: `contracts.scores.PROFIT_CURVE`.
+        summary: `contracts.offers.PLAN_SUMMARY`; None of a month that was planned before there was one.
+        curve: `contracts.offers.PROFIT_CURVE`; None likewise.
         offers: The catalogue, for titles.
-        settings: Settings of the home.
     """
     (arms, arm_words), (offer, ids) = coded(table["arm"]), coded(table["offer_id"])
     given, held_out = (arms == arm_words.index(arm) if arm in arm_words else np.zeros(len(arms), dtype=bool) for arm in _ARMS)
-    place = segment_places(table["segment"])
-    columns = {name: numbers(table[name]) for name in ("cost", "expected_effect", "expected_gain", "value", "p_decline")}
-    spread, names = np.nan_to_num(_sd(ids, beliefs)[offer, place] * columns["value"]), titles(offers)
+    place, names = segment_places(table["segment"]), titles(offers)
+    columns = {name: numbers(table[name]) for name in ("cost", "expected_effect", "expected_gain", "p_decline")}
     planned = []
     for i, name in enumerate(ids):
         mine = offer == i
         if not mine.any():
             continue  # a word of the column that no row holds
         his = mine & given
-        own_gain = normal(float(np.nansum(columns["expected_gain"][his])), float(spread[his].sum()))
         count = np.bincount(place[his], minlength=len(SEGMENTS))
         planned.append(
             Planned(
@@ -209,62 +231,60 @@ def plan(table: Columns, beliefs: pd.DataFrame, curve: pd.DataFrame, offers: Seq
                 controls=int((mine & held_out).sum()),
                 cost=float(columns["cost"][his].sum()),
                 kept=-float(np.nansum(columns["expected_effect"][his])),
-                gain=own_gain,
+                gain=float(np.nansum(columns["expected_gain"][his])),
                 segment=SEGMENTS[int(count.argmax())] if his.any() else None,
                 segment_share=float(count.max() / max(count.sum(), 1)),
                 mean_p=float(np.nanmean(columns["p_decline"][his])) if his.any() else 0.0,
             )
         )
-    gain = sum(o.gain.estimate for o in planned)
-    half = float(np.sqrt(sum((o.gain.high - o.gain.estimate) ** 2 for o in planned)))
     reasons = table["reason"].value_counts()
     return Plan(
         offered=int(given.sum()),
         controls=int(held_out.sum()),
-        budget=settings.offers.budget,
-        cost=float(columns["cost"][given].sum()),
+        cost=sum(o.cost for o in planned),
         kept=sum(o.kept for o in planned),
-        gain=Interval(gain, gain - half, gain + half),
+        gain=sum(o.gain for o in planned),
         offers=tuple(sorted(planned, key=lambda o: (-o.given, o.id))),
         refused=tuple(
             sorted(((r, int(reasons[r])) for r in REASONS_OF_PLAN if r not in _TOLD and reasons.get(r, 0)), key=lambda x: -x[1])
         ),
-        curve=_curve(curve, settings),
+        recorded=None if summary is None else _recorded(rows(summary)[0]),
+        curve=() if curve is None else _curve(curve),
     )
+
+
+def _recorded(row: Mapping[str, Any]) -> Recorded:
+    mean, error = number(row, "worth_mean"), number(row, "worth_standard_error")
+    return Recorded(
+        budget=row["budget"],
+        gain=Interval(row["expected_gain"], row["expected_gain_low"], row["expected_gain_high"]),
+        price_of_budget=row["price_of_budget"],
+        effects=row["effects"],
+        worth=row["worth"],
+        worth_months=row["worth_months"],
+        worth_share=number(row, "worth_share"),
+        worth_mean=None if mean is None or error is None else normal(mean, error),
+        unit_roubles=number(row, "profit_unit_roubles"),
+    )
+
+
+def _curve(curve: pd.DataFrame) -> tuple[Budget, ...]:
+    points = [
+        Budget(
+            share=row["budget_share"],
+            budget=row["budget"],
+            offers=row["offers"],
+            gain=Interval(row["expected_gain"], row["expected_gain_low"], row["expected_gain_high"]),
+            past=interval(row, "past_gain"),
+        )
+        for row in rows(curve)
+    ]
+    return tuple(points) if any(point.offers for point in points) else ()
 
 
 def titles(offers: Sequence[Offer]) -> dict[str, dict[str, str]]:
     """Titles of the catalogue by offer and language."""
     return {o.id: {"ru": o.title_ru, "en": o.title_en} for o in offers}
-
-
-def _sd(ids: Sequence[str], beliefs: pd.DataFrame) -> Floats:
-    """Standard deviation of what is believed of each offer (rows) in each segment (columns), that of all where it has none.
-
-    A last row of zeros denotes no offer, at position −1.
-    """
-    believed = {(row["offer_id"], row["segment"]): row["sd"] for row in rows(beliefs)}
-    table = np.zeros((len(ids) + 1, len(SEGMENTS)))
-    for i, offer in enumerate(ids):
-        table[i] = [believed.get((offer, s.id), believed.get((offer, ALL), 0.0)) for s in SEGMENTS]
-    return table
-
-
-def _curve(curve: pd.DataFrame, settings: Settings) -> Curve | None:
-    if curve.empty or not int(curve["customers"].max()):
-        return None
-    best = max(rows(curve), key=lambda row: row["expected_profit"])
-    columns = ["treated_share", "expected_profit", "expected_profit_low", "expected_profit_high", "random_profit"]
-    return Curve(
-        best_share=best["treated_share"],
-        best_customers=best["customers"],
-        best=Interval(best["expected_profit"], best["expected_profit_low"], best["expected_profit_high"]),
-        points=tuple(
-            (float(a), float(b), float(c), float(d), float(e)) for a, b, c, d, e in curve[columns].to_numpy(dtype=float)
-        ),
-        cost=settings.value.offer_cost,
-        saved=settings.value.saved_share,
-    )
 
 
 def campaigns(

@@ -38,7 +38,7 @@ _SMALL, _LARGE = 10, 100
 
 def render(facts: Facts, code: str) -> str:
     """The page in a language, `ru` or `en`; the same figures give the same bytes."""
-    words = language(code, facts.unit_roubles)
+    words = language(code, facts.unit_roubles, facts.meaning)
     tools = _Tools(words)
     made = _environment().get_template("page.html.jinja").render(
         f=facts,
@@ -181,9 +181,9 @@ class Pictures:
 
     def at_risk(self, group: Group) -> Markup:
         """Value at risk of a segment."""
-        largest = max(g.at_risk.high for g in self._f.groups)
+        largest = max(g.at_risk.high for g in self._f.groups if g.at_risk)
         colour = charts.FOCUS if self._f.focus and group.segment == self._f.focus.segment else charts.REST
-        return charts.bar(group.at_risk.estimate, largest, colour, group.at_risk)
+        return charts.bar(group.at_risk.estimate, largest, colour, group.at_risk) if group.at_risk else Markup()
 
     def customers(self, group: Group) -> Markup:
         """Size of a segment."""
@@ -272,14 +272,14 @@ class Pictures:
         return charts.scatter(self._f.dots, self._f.risks, axes, write, str(t("map_caption")), description)
 
     def curve(self) -> Markup:
-        """Profit over the share treated."""
+        """Gain over the budget."""
         t, curve = self._t, self._f.plan.curve
-        if curve is None:
-            return Markup()
+        own = self._f.plan.by_share[1.0]
+        points, past = [(p.share, p.gain) for p in curve], [(p.share, p.past) for p in curve if p.past is not None]
         axes = (str(t("curve_share")), str(t("curve_profit")))
-        write = (lambda x: t.write(x, "%"), lambda x: t.write(x, "m"))
-        text = str(t("curve_desc", share=curve.best_share, x=curve.best))
-        return charts.curve(curve.points, (curve.best_share, curve.best.estimate), axes, write, str(t("curve_caption")), text)
+        write = (lambda x: t.write(x * own.budget, "m"), lambda x: t.write(x, "m"))
+        text = str(t("curve_desc", budget=own.budget, x=own.gain))
+        return charts.curve(points, past, axes, write, str(t("curve_caption_past" if past else "curve_caption")), text)
 
     def reliability(self) -> Markup:
         """Predicted and observed."""

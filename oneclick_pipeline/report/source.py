@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from oneclick_pipeline.contracts.schema import Columns
     from oneclick_pipeline.tracking.evaluation import Evaluation
 
-PLAN = ("customer_id", "arm", "offer_id", "reason", "segment", "p_decline", "value", "expected_effect", "expected_gain", "cost")
+PLAN = ("customer_id", "arm", "offer_id", "reason", "segment", "p_decline", "expected_effect", "expected_gain", "cost")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Before:
     Attributes:
         month: Which it is.
         segments: Its `contracts.segments.CUSTOMER_SEGMENTS`.
+        profiles: Its `contracts.segments.SEGMENT_PROFILES`; None where they are gone.
         model_version: Version of the model that scored it.
         quarantined: Rejected lines by export.
         read: Rows read by export.
@@ -41,6 +42,7 @@ class Before:
 
     month: str
     segments: Columns
+    profiles: pd.DataFrame | None
     model_version: int
     quarantined: dict[str, int]
     read: dict[str, int]
@@ -60,7 +62,8 @@ class Month:
         effects: `contracts.campaigns.OFFER_EFFECTS`.
         beliefs: `contracts.campaigns.OFFER_BELIEFS`.
         campaigns: Customers of earlier campaigns by month: offered, controls, matured.
-        curve: `contracts.scores.PROFIT_CURVE`.
+        summary: `contracts.offers.PLAN_SUMMARY`; None if the month was planned before there was one.
+        curve: `contracts.offers.PROFIT_CURVE`; None likewise.
         profile: `contracts.exploration.DATA_PROFILE`.
         correlations: `contracts.exploration.CORRELATIONS`.
         explanation: `contracts.model.MODEL_EXPLANATION` of the month in which the model was trained; None if it does not exist.
@@ -85,7 +88,8 @@ class Month:
     effects: pd.DataFrame
     beliefs: pd.DataFrame
     campaigns: pd.DataFrame
-    curve: pd.DataFrame
+    summary: pd.DataFrame | None
+    curve: pd.DataFrame | None
     profile: pd.DataFrame
     correlations: pd.DataFrame
     explanation: pd.DataFrame | None
@@ -125,7 +129,8 @@ def _read(home: Path, month: str) -> Month:
         effects=_frame(home, "offer_effects", month),
         beliefs=_frame(home, "offer_beliefs", month),
         campaigns=_campaigns(_there(home, "campaign_outcomes", month)),
-        curve=_frame(home, "profit_curve", month),
+        summary=_frame_of(home, "plan_summary", month),
+        curve=_frame_of(home, "profit_curve", month),
         profile=_frame(home, "data_profile", month),
         correlations=_frame(home, "correlations", month),
         explanation=_frame_of(home, "model_explanation", model.month),
@@ -148,6 +153,7 @@ def _before(home: Path, month: str) -> Before | None:
     return Before(
         month,
         _batches(home, "customer_segments", month),
+        _frame_of(home, "segment_profiles", month),
         _version(_batches(home, "customer_scores", month)),
         quarantined(home, month),
         rows_read(home, month),

@@ -27,6 +27,7 @@ def customer_scores(
     model_name: str,
     model_version: int,
     horizon_months: int,
+    meaning: str,
 ) -> pd.DataFrame:
     """Score every customer of a month.
 
@@ -43,6 +44,7 @@ def customer_scores(
         model_name: Name of the registered model.
         model_version: Its version.
         horizon_months: Months over which the profit is at risk.
+        meaning: What the model's probabilities are about, see `contracts.scores.MEANING`.
 
     Returns:
         Columns of `contracts.scores.CUSTOMER_SCORES`, in the order of `features`, texts as categories. A row depends on its own
@@ -65,6 +67,7 @@ def customer_scores(
             "customer_id": features["customer_id"].to_numpy(),
             "p_decline": probability,
             "score_basis": words(np.select([by_model, known], [0, 1], 2), ("model", "out_of_fold", "not_scored")),
+            "meaning": words(np.zeros(len(features), dtype=np.int64), (meaning,)),
             "regular": features["regular"].to_numpy(dtype=bool),
             "profit": profit,
             # A customer who costs the store money puts none at risk by leaving.

@@ -74,6 +74,7 @@ def score_customer(home: Path, customer: int, *, month: str | None, horizon_mont
         model_name=champion.name,
         model_version=champion.version,
         horizon_months=horizon_months,
+        meaning=champion.meaning,
     )
     return {"month": path.stem, **_plain(table)[0]}
 
@@ -127,6 +128,7 @@ class Scorer:
             {
                 **({"customer_id": record["customer_id"]} if "customer_id" in record else {}),
                 "p_decline": float(p),
+                "meaning": self.version.meaning,
                 "reasons": own["reasons"],
                 "missing": [name for name, value in row.items() if value is None],
                 "model": {"name": self.version.name, "version": self.version.version},
@@ -144,8 +146,8 @@ def score_records(home: Path, records: Sequence[Mapping[str, object]]) -> list[d
             model. `customer_id` may be among them and is returned.
 
     Returns:
-        For every record `customer_id` if it was given, `p_decline`, `reasons`, `missing` (features that were filled)
-        and `model` (name and version).
+        For every record `customer_id` if it was given, `p_decline`, its `meaning` (`contracts.scores.MEANING`), `reasons`,
+        `missing` (features that were filled) and `model` (name and version).
 
     Raises:
         BadInputError: If there is no champion, or a record has an unknown field or a value that its column forbids.

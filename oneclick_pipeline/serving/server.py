@@ -1,7 +1,8 @@
 """A scoring server that speaks MLflow's protocol: customers in, probabilities with reasons out.
 
     POST /invocations   {"dataframe_records": [{...}, ...]} or {"dataframe_split": {"columns": [...], "data": [[...], ...]}}
-                        -> {"predictions": [{"p_decline": ..., "reasons": [...], "missing": [...], "model": {...}}, ...]}
+                        -> {"predictions": [{"p_decline": ..., "meaning": ..., "reasons": [...], "missing": [...],
+                            "model": {...}}, ...]}
     GET  /ping /health  200 while the server answers
     GET  /version       which version of the model answers
 

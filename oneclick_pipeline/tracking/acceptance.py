@@ -91,7 +91,8 @@ def candidate(client: MlflowClient, mlflow: Path, registered: ModelVersion) -> C
     if absent := sorted({versions.MODEL_FILE, "MLmodel"} - set(content)):
         raise versions.missing_file(number, str(mlflow / folder / absent[0]))
     _require_plain(mlflow / folder / "MLmodel")
-    names = (runs.CARD, runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS, runs.SLICES, runs.OUT_OF_TIME, *runs.PICTURES)
+    tables = (runs.OUT_OF_FOLD, runs.SHAPLEY, runs.CONTRIBUTIONS, runs.BAND_ERRORS, runs.SLICES, runs.OUT_OF_TIME)
+    names = (runs.CARD, *tables, *runs.PICTURES)
     there = versions.fingerprint(mlflow / artifacts)
     kept = {name: versions.Kept(path=f"{artifacts}/{name}", content=there[name]) for name in names if name in there}
     present = {versions.MODEL_FILE: content[versions.MODEL_FILE]} | {name: file.content for name, file in kept.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.contracts.scores import FORECAST, RECOGNITION
 from oneclick_pipeline.tracking import runs, versions
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Evaluation:
     out_of_time: pd.DataFrame
     failed_gates: tuple[str, ...]
     out_of_fold: pd.DataFrame
+
+    @property
+    def meaning(self) -> str:
+        """What its probabilities are about, see `contracts.scores.MEANING`."""
+        return RECOGNITION if self.same_month else FORECAST
 
 
 def read(mlflow: Path, version: Version) -> Evaluation:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model import gates, predict
+from oneclick_pipeline.model import BandErrors, gates, predict
 from oneclick_pipeline.model.card import card
+from oneclick_pipeline.scores.meaning import WORDS
 from oneclick_pipeline.tracking import acceptance, evaluation, files, isolated, pruning, runs, versions
 from oneclick_pipeline.tracking import aliases as choices
 from oneclick_pipeline.tracking.logs import quiet_mlflow
@@ -225,6 +226,10 @@ class Tracking(Registry):
         """The contributions that were logged with a version, as JSON."""
         return self._kept(version, runs.CONTRIBUTIONS).decode()
 
+    def band_errors(self, version: Version) -> BandErrors | None:
+        """The model's own error as it was logged with a version; None where an earlier version of this software logged it."""
+        return BandErrors.from_json(self._kept(version, runs.BAND_ERRORS).decode()) if runs.BAND_ERRORS in version.kept else None
+
     def shapley(self, version: Version) -> pd.DataFrame:
         """The Shapley values of a sample that were logged with a version."""
         return evaluation.parquet(self._kept(version, runs.SHAPLEY))
@@ -274,7 +279,7 @@ class Tracking(Registry):
             return f"{metric.estimate:.3f} (95 % interval {metric.low:.3f} to {metric.high:.3f})"
 
         return (
-            ("ROC-AUC", interval("roc_auc")),
+            ("ROC-AUC", f"{interval('roc_auc')} {WORDS[champion.meaning].quality}"),
             ("Log loss", interval("log_loss")),
             ("Model", f"{champion.name} version {champion.version}, alias {CHAMPION}, {champion.tags['family']}"),
             ("Trained on", f"{', '.join(champion.feature_months)}; label: {champion.tags['label_rule']}"),

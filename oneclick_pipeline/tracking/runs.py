@@ -37,6 +37,7 @@ CARD = "card.md"
 OUT_OF_FOLD = "out_of_fold.parquet"
 CONTRIBUTIONS = "effects.json"  # the name under which versions registered long ago keep them
 SHAPLEY = "shapley.parquet"
+BAND_ERRORS = "band_errors.json"
 SLICES, OUT_OF_TIME = "slices.json", "out_of_time.json"
 PICTURES = ("curves.png", "calibration.png", "families.png")
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
@@ -123,10 +124,13 @@ def log_result(client: MlflowClient, run_id: str, trained: TrainedModel, explain
     content = {
         CARD: card(trained).encode(),
         CONTRIBUTIONS: explained.contributions.to_json().encode(),
+        BAND_ERRORS: trained.band_errors.to_json().encode(),
         "curves.png": pictures.png(
-            pictures.curves("The whole procedure, including the choice of family", trained.predictions, trained.metrics)
+            pictures.curves(
+                f"The whole procedure, including the choice of family: {trained.meaning}", trained.predictions, trained.metrics
+            )
         ),
-        "calibration.png": pictures.png(pictures.calibration("The whole procedure", trained.predictions)),
+        "calibration.png": pictures.png(pictures.calibration(f"The whole procedure: {trained.meaning}", trained.predictions)),
         "families.png": pictures.png(pictures.comparison(trained)),
     } | _as_json(_tables(trained))
     _log_files(client, run_id, content)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from oneclick_pipeline.contracts.scores import FORECAST, RECOGNITION
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home import write_once
 from oneclick_pipeline.model import gates
@@ -128,6 +129,11 @@ class Version(_Strict):
     def foretells_same_month(self) -> bool:
         """Whether it was trained on the class of the features' own month, for want of later ones."""
         return self.tags["feature_months"] == self.tags["label_months"]
+
+    @property
+    def meaning(self) -> str:
+        """What its probabilities are about, see `contracts.scores.MEANING`."""
+        return RECOGNITION if self.foretells_same_month else FORECAST
 
     @property
     def roc_auc(self) -> float | None:

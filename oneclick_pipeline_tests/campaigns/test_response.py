@@ -127,7 +127,7 @@ def likelihood(small, scales):
     """Logarithm of the normal density of the residuals, all coefficients integrated out."""
     sums, design, weight, residual = small
     mean, precision = sums.prior(*given(len(sums.square) - 1), scales)
-    covariance = np.diag(1 / weight) + design / precision @ design.T
+    covariance = np.diag(1 / weight) + design @ np.linalg.solve(precision, design.T)
     return multivariate_normal(design @ mean, covariance).logpdf(residual)
 
 
@@ -137,7 +137,7 @@ def test_evidence_is_the_density_of_the_outcomes(small, name):
     scales = {ERROR: 0.02, "x": 0.3, "y": 0.004}
     left, right = sums.normal()
     mean, precision = sums.prior(*given(len(sums.square) - 1), scales)
-    covariance, mine = np.linalg.inv(left + np.diag(precision)), np.flatnonzero(sums.owners == name)
+    covariance, mine = np.linalg.inv(left + precision), np.flatnonzero(sums.owners == name)
     moved = covariance @ (right - left @ mean)
     for sd in (0.001, scales[name], 0.1, 1.0):
         got = response._evidence(covariance[np.ix_(mine, mine)], moved[mine], scales[name], sd)
@@ -313,3 +313,11 @@ def test_average_is_that_of_the_customers_asked_for(world, found):
     nobody = found.average(known.head(0), among[:0])
     assert np.isnan(nobody).all()
     assert found.customer_effects(known.head(0)).shape == (0, 3)
+
+
+def test_an_offer_never_sent_is_believed_less_once_others_disappoint():
+    outcomes, before = campaigns(6000, seed=3, true=dict.fromkeys("abc", 0.0))
+    priors = pd.DataFrame({"offer_id": list("abcd"), "mean": -0.1, "sd": 0.05})
+    mean, sd = learn(outcomes, before, priors).average(before, np.ones((len(before), 4), dtype=bool))
+    assert -0.1 < mean[3] - 0.005 < -0.05
+    assert 0.03 < sd[3] < 0.05

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 
 from oneclick_pipeline.campaigns import worth
-from oneclick_pipeline.campaigns.worth import learn
+from oneclick_pipeline.campaigns.worth import assumed, learn
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.decline import REVENUES
-from oneclick_pipeline.scores.treatment import value_of
 from oneclick_pipeline.settings import Settings, Value
 from oneclick_pipeline.simulator.twin.panel import Panel
 from oneclick_pipeline.simulator.twin.profile import Profile
@@ -44,8 +43,7 @@ def test_learnt_worth_is_near_the_true_one(history, found):
     learnt = found.of(customers)
     assert learnt.mean() == pytest.approx(true.mean(), rel=0.45)  # who declines was in for more than what was seen tells
     assert np.corrcoef(learnt, true)[0, 1] > 0.7
-    assumed = SETTINGS.offers.lost_share * value_of(customers["profit"].to_numpy(), SETTINGS.value)
-    assert np.corrcoef(assumed, true)[0, 1] < 0.3
+    assert np.corrcoef(assumed(SETTINGS).of(customers), true)[0, 1] < 0.3
     assert (learnt >= 0).all()
     assert (found.months, found.customers) == (6, sum(history[m]["regular"].sum() for m in ("2024-01", "2024-02")))
     assert 0 < found.standard_error < found.mean / 4

@@ -1,9 +1,9 @@
 """The page in the real graph, and written again by the command."""
 
-import re
 import shutil
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from oneclick_pipeline.home.paths import report_file, table_file
@@ -34,8 +34,11 @@ def test_checks_and_figures_stand_in_dagster(finished):
     with instance_of(finished.home) as instance:
         metadata = instance.get_latest_materialization_event(dg.AssetKey("monthly_report")).asset_materialization.metadata
     profiles = table(finished.home, "segment_profiles")
-    assert metadata["expected declines"].value == pytest.approx(profiles["expected_declines"].sum(), rel=1e-3)
-    assert metadata["value at risk, finance units"].value == pytest.approx(profiles["value_at_risk"].sum(), rel=1e-3)
+    together = profiles.row(by_predicate=pl.col("segment") == "all", named=True)
+    assert metadata["look declined"].value == pytest.approx(together["expected_declines"], rel=1e-3)
+    assert metadata["profit of those who look declined, finance units"].value == pytest.approx(
+        together["value_at_risk"], rel=1e-3
+    )
     assert metadata["path"].value == str(report_file(finished.home, MONTH))
 
 
@@ -44,11 +47,10 @@ def test_figures_of_a_real_month_agree_with_its_tables(finished):
     plan, profiles = table(finished.home, "offer_plan"), table(finished.home, "segment_profiles")
     assert facts.plan.offered == (plan["arm"] == "offer").sum()
     assert facts.plan.cost == pytest.approx(plan["cost"].sum())
-    gain = finished.outcomes["retrain"]["expected_gain"]
-    assert [round(x, 1) for x in (facts.plan.gain.estimate, facts.plan.gain.low, facts.plan.gain.high)] == [
-        float(x) for x in re.findall(r"-?[\d.]+", gain)
-    ]
-    assert [g.customers for g in facts.groups] == profiles["customers"].to_list()
+    row = table(finished.home, "plan_summary").row(0, named=True)
+    gain, recorded = facts.plan.recorded.gain, [row[f"expected_gain{end}"] for end in ("", "_low", "_high")]
+    assert [gain.estimate, gain.low, gain.high] == recorded
+    assert [g.customers for g in facts.groups] == profiles["customers"].to_list()[:-1]
     assert facts.quality.current.customers == table(finished.home, "training_set").height
     assert facts.changes is None
     assert facts.reasons.importance
@@ -106,3 +108,26 @@ def test_page_whose_figures_disagree_is_not_published(home):
     result = materialize(home, assets=report.ASSETS)
     assert "figures_agree" in told(result)
     assert not report_file(home, MONTH).exists()
+
+
+def test_page_of_a_past_month_shows_what_its_plan_was_made_with_whatever_the_settings_say_today(home):
+    """An earlier version showed today's budget (999 where the plan had 39), and an interval of its own."""
+    before = files.make(home, MONTH, "en")
+    with (home / "settings.yaml").open("a") as settings:
+        settings.write("offers: {budget: 999, lost_share: 0.9}\nvalue: {profit_unit_roubles: 50}\n")
+    after = files.make(home, MONTH, "en")
+    assert after.html == before.html
+    assert "of the budget of 39.0 units" in after.html
+    assert after.facts.plan.recorded.budget == pytest.approx(0.03 * 1300)
+
+
+def test_month_that_was_planned_before_the_summary_says_what_is_not_recorded(home):
+    for name in ("plan_summary", "profit_curve"):
+        table_file(home, name, MONTH).unlink()
+    (home / "settings.yaml").write_text("offers: {budget: 999}\nvalue: {offer_cost: 0.15, saved_share: 0.2}\n")
+    html = files.make(home, MONTH, "en").html
+    assert "were not recorded with this plan" in html
+    assert "the interval was not recorded with this plan" in html
+    assert "999" not in html
+    assert "1 unit = " not in html
+    assert "не сохранены" in files.make(home, MONTH, "ru").html

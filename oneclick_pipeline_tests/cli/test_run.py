@@ -5,7 +5,11 @@ import shutil
 
 import polars as pl
 import pytest
+import typer
 
+from oneclick_pipeline.cli import run
+from oneclick_pipeline.cli.options import FAILED
+from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline_tests.conftest import export_text
 from oneclick_pipeline_tests.orchestration import homes
 from oneclick_pipeline_tests.orchestration.homes import MONTH
@@ -18,6 +22,34 @@ from oneclick_pipeline_tests.orchestration.homes import MONTH
 def test_illegal_choice_is_a_usage_error(oneclick, arguments, told):
     code, _, err = oneclick("run", *(["--month", MONTH] if arguments else []), *arguments)
     assert code == 2
+    assert told in err
+
+
+def test_history_is_read_first_month_by_month_and_what_was_read_stays(oneclick, monkeypatch, tmp_path):
+    for month in ("2026-06", "2026-07", "2026-09", MONTH):
+        (tmp_path / "raw" / month).mkdir(parents=True)
+    read = table_file(tmp_path, "customer_features", "2026-09")
+    read.parent.mkdir(parents=True)
+    read.touch()
+    runs = []
+
+    monkeypatch.setattr(run, "_execute", lambda job, month, *_, **__: runs.append((job.name, month)) or _stop(month))
+    code, _, err = oneclick("run", "--from", "2026-07", "--month", MONTH, "--home", tmp_path)
+    assert runs == [("prepare", "2026-07"), ("retrain", MONTH)]
+    assert "no exports of 2026-08: the history has a gap" in err
+    assert code == FAILED
+
+
+def _stop(month):
+    """Leave where the month itself would be run."""
+    if month == MONTH:
+        raise typer.Exit(FAILED)
+
+
+@pytest.mark.parametrize(("first", "told"), [(MONTH, "is not before --month"), ("2026-7", "is not a month")])
+def test_history_must_be_months_before(oneclick, tmp_path, first, told):
+    code, _, err = oneclick("run", "--from", first, "--month", MONTH, "--home", tmp_path / "home")
+    assert code == 1
     assert told in err
 
 

@@ -11,6 +11,7 @@ from oneclick_pipeline.cli.summary import Summary
 from oneclick_pipeline.contracts.clean import REJECTED_ROWS
 from oneclick_pipeline.contracts.segments import SEGMENT_PROFILES, SEGMENTS
 from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.scores.meaning import WORDS
 
 MONTH = "2026-10"
 
@@ -50,6 +51,13 @@ def profile(segment, **values):
     return row | values
 
 
+PLAN = {
+    "customers": 2300, "offers": 1612, "controls": 184, "cost": 33.46, "budget": 39.0, "expected_gain": 40.04,
+    "expected_gain_low": 12.5, "expected_gain_high": 67.52, "effects": "catalogue", "worth": "assumed", "worth_share": 0.2,
+    "worth_months": 3, "worth_mean": None,
+}  # fmt: skip
+
+
 def rendered(home, width=160, **changes):
     found = Summary(
         home=home,
@@ -69,9 +77,10 @@ def rendered(home, width=160, **changes):
             ],
             schema={c.name: {"str": pl.String, "int": pl.Int64}.get(c.kind, pl.Float64) for c in SEGMENT_PROFILES.columns},
         ),
+        called=WORDS["forecast"],
+        about=(),
         model=(("ROC-AUC", "0.905 (95 % interval 0.880 to 0.930)"),),
-        plan={"offer": 1612, "control": 184, "none": 504, "cost": 33.46},
-        expected_gain="40.0 (12.5 to 67.5)",
+        plan=PLAN,
     )  # fmt: skip
     found = Summary(**{**found.__dict__, **changes})
     console = Console(width=width, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
@@ -89,7 +98,8 @@ def test_render_tells_the_counts_the_model_and_what_to_open(tmp_path):
         "1,300, of whom regular 1,297",
         "0.905 (95 % interval 0.880 to 0.930)",
         str(table_file(tmp_path, "customer_scores", MONTH)),
-        "1,612 offered, 184 held out, 504 neither; cost 33.5, expected gain 40.0 (12.5 to 67.5) finance units",
+        "1,612 offered, 184 held out, 504 neither; cost 33.5 of a budget of 39, expected gain 40 (12.5 to 67.5) finance units",
+        "effects as the catalogue expects; worth of a kept customer assumed, 20% of the profit over 3 months",
         str(tmp_path / "reports" / f"{MONTH}.html"),
         str(tmp_path / "exports" / MONTH / "offers.csv"),
         str(tmp_path / "mlflow"),

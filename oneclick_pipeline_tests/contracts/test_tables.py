@@ -18,10 +18,10 @@ def test_tables_are_the_public_ones():
         "features": ["customer_features"],
         "exploration": ["data_profile", "correlations"],
         "model": ["training_set", "model_explanation"],
-        "scores": ["customer_scores", "profit_curve"],
+        "scores": ["customer_scores"],
         "segments": ["customer_segments", "segment_profiles"],
         "campaigns": ["campaign_outcomes", "offer_effects", "offer_beliefs"],
-        "offers": ["offer_plan"],
+        "offers": ["offer_plan", "plan_summary", "profit_curve"],
         "monitoring": ["drift", "model_health"],
         "report": [],
     }

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from oneclick_pipeline.campaigns.worth import Worth
 from oneclick_pipeline.catalogue import eligibility
 from oneclick_pipeline.catalogue.offer import Condition, Offer
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
@@ -262,12 +263,13 @@ def test_effect_saves_no_more_than_there_is_to_lose():
     assert set(table.loc[table["assignment"] == "plan", "reason"]) == {"not_worth"}  # 0.01 x 6 < 0.1
 
 
-def test_interval_is_wide_where_little_is_known_and_offers_are_independent():
+def test_interval_is_that_of_effect_times_worth():
+    """Value 6, and as its sd half of it; a product of the two: variances of either at the other's mean, and of both."""
     surely, hardly = (plan(plain(2000), THREE[1:2], [belief("voucher", -0.1, sd)], ALL).summary for sd in (0.0, 0.05))
-    assert surely.expected_gain_low == surely.expected_gain == surely.expected_gain_high
-    half = 1.959964 * 0.05 * 6 * hardly.given["voucher"]
-    assert hardly.expected_gain_high - hardly.expected_gain == pytest.approx(half)
     assert hardly.expected_gain == pytest.approx(surely.expected_gain)
+    for found, sd in ((surely, 0.1 * 3), (hardly, ((0.05 * 6) ** 2 + (0.1 * 3) ** 2 + (0.05 * 3) ** 2) ** 0.5)):
+        assert found.expected_gain_high - found.expected_gain == pytest.approx(1.959964 * sd * found.given["voucher"])
+        assert found.expected_gain - found.expected_gain_low == pytest.approx(1.959964 * sd * found.given["voucher"])
 
 
 def test_detectable_effects_shrink_with_the_customers_and_are_unknown_without_controls():
@@ -303,11 +305,11 @@ def batched(customers, rows, *, effects=None, worth=None):
     """The plan made of batches of so many rows, and written in such batches."""
     offers = (*THREE, RICH)
     cuts = eligibility.quantiles(offers, customers)
-    planner = Planner(offers, None, Settings(), month=MONTH, cuts=cuts, by_segment=effects is None)
+    planner = Planner(offers, None, Settings(), month=MONTH, cuts=cuts, by_segment=effects is None, worth=worth)
     for begin in range(0, max(len(customers), 1), rows):
         own = slice(begin, begin + rows)
-        planner.add(planner.look(customers.iloc[own], *(a if a is None else a[own] for a in (effects, worth))))
-    decided = planner.decide()
+        planner.add(planner.look(customers.iloc[own], None if effects is None else effects[own]))
+    decided = planner.open().decide()
     return pd.concat([table.astype(object) for table in decided.tables(rows)], ignore_index=True), decided.summary
 
 
@@ -318,7 +320,7 @@ def test_batches_change_nothing(rows, given_effects):
     assert not customers["regular"].head(7).any()
     rng = np.random.default_rng(1)
     effects = np.where(rng.random((300, 4)) < 0.1, np.nan, rng.normal(-0.1, 0.1, (300, 4))) if given_effects else None
-    worth = rng.gamma(2, 2, 300) if given_effects else None
+    worth = Worth("learned", 6, np.array([0.5, 2.0, -1.0]), np.eye(3)) if given_effects else None
     whole = offer_plan(customers, (*THREE, RICH), None, Settings(), month=MONTH, customer_effects=effects, worth=worth)
     assert whole.table["offer_id"].nunique() == 4
     found, summary = batched(customers, rows, effects=effects, worth=worth)

@@ -8,7 +8,7 @@ from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline_tests.orchestration.assets.test_offers import remade
 from oneclick_pipeline_tests.orchestration.homes import MONTH, digests
 
-MADE = ["customer_scores", "profit_curve", "customer_segments", "segment_profiles", "offer_plan"]
+MADE = ["customer_scores", "customer_segments", "segment_profiles", "offer_plan", "plan_summary", "profit_curve"]
 
 
 @pytest.mark.parametrize("rows", [50, 300])

@@ -2,7 +2,6 @@
 
 import collections
 import hashlib
-import shutil
 
 import dagster as dg
 import polars as pl
@@ -17,10 +16,9 @@ from oneclick_pipeline.engine.verification import verify
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model.gates import GATES
 from oneclick_pipeline.model.search import VOTE
-from oneclick_pipeline.orchestration.assets import clean, features, model, raw, scores
 from oneclick_pipeline.orchestration.checks import CHECKS
 from oneclick_pipeline.settings import Model
-from oneclick_pipeline.tracking import CHAMPION, MODEL, Tracking, versions
+from oneclick_pipeline.tracking import CHAMPION, MODEL, Tracking
 from oneclick_pipeline_tests.orchestration.homes import (
     FROM_RAW_TO_FEATURES,
     MONTH,
@@ -52,7 +50,6 @@ STEPS = [
     "model_explanation",
     "customer_segments",
     "drift",
-    "profit_curve",
     "offer_plan",
     "segment_profiles",
     "model_health",
@@ -60,7 +57,6 @@ STEPS = [
     "monthly_report",
 ]
 CUSTOMERS = 1300
-UP_TO_SCORES = [*raw.ASSETS, *clean.ASSETS, *features.ASSETS, *model.ASSETS, *scores.ASSETS]
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +107,14 @@ def test_sizes_of_tables(finished):
         "training_set": CUSTOMERS - 3,
         "model_explanation": 16,
         "customer_scores": CUSTOMERS,
-        "profit_curve": 101,
         "customer_segments": CUSTOMERS,
-        "segment_profiles": len(SEGMENTS),
+        "segment_profiles": len(SEGMENTS) + 1,
         "campaign_outcomes": 0,
         "offer_effects": 0,
         "offer_beliefs": len(Catalogue.load(finished.home).offers),
         "offer_plan": CUSTOMERS,
+        "plan_summary": 1,
+        "profit_curve": 21,
         "drift": 16 + 1 + 2 + 4,  # features, the score, new categories of two of them, shares
         "model_health": 0,
     }
@@ -183,43 +180,19 @@ def test_value_at_risk_is_probability_times_profit_times_three_months(finished):
     assert (scores["value_at_risk"] - expected).abs().max() < 1e-9
 
 
-def test_profit_curve_is_of_all_regular_customers_and_beats_random(finished, instance):
-    curve = table(finished.home, "profit_curve")
-    assert curve.row(0, named=True)["expected_profit"] == 0
-    assert curve["customers"][-1] == curve["realised_customers"][-1] == CUSTOMERS - 3
-    scores = table(finished.home, "customer_scores").filter("regular")
-    cost, saved = 0.15, 0.2  # defaults of the settings
-    assert curve["expected_profit"][-1] == pytest.approx(saved * scores["value_at_risk"].sum() - cost * scores.height)
-    declined = table(finished.home, "training_set").filter(pl.col("declined") == 1).join(scores, on="customer_id")
-    assert curve["realised_profit"][-1] == pytest.approx(saved * 3 * declined["profit"].clip(0).sum() - cost * scores.height)
-    middle = curve.filter(pl.col("treated_share") == 0.3).row(0, named=True)
-    assert middle["realised_profit_low"] > middle["realised_random_profit"]
-    metadata = materialization(instance, "profit_curve").asset_materialization.metadata
-    assert metadata["expected profit, finance units"].value >= curve["expected_profit"].max()
-    assert "costs 0.15 finance units and keeps 20% of the decliners for 3 months; assumed" in metadata["assumption"].value
-
-
-def test_profit_curve_of_a_forecast_is_not_held_against_the_classes_of_its_own_month(finished, tmp_path):
-    home = shutil.copytree(finished.home, tmp_path / "home")
-    versions.write(home / "mlflow", versions.read(home / "mlflow", 1).tagged({"label_months": "2027-01"}))
-    result = materialize(home, assets=UP_TO_SCORES, selection=["profit_curve"])
-    assert result.success
-    curve, before = table(home, "profit_curve"), table(finished.home, "profit_curve")
-    assert curve["realised_profit"].null_count() == curve.height
-    assert curve["expected_profit"].equals(before["expected_profit"])
-    passed = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
-    assert passed == {"worth_treating": True, "beats_random": True}
-
-
-def test_an_offer_that_is_not_worth_its_cost_is_warned_of(finished, tmp_path):
-    home = shutil.copytree(finished.home, tmp_path / "home")
-    (home / "settings.yaml").write_text("value: {offer_cost: 100}", encoding="utf-8")
-    result = materialize(home, assets=UP_TO_SCORES, selection=["profit_curve"])
-    assert result.success
-    found = {e.check_name: e for e in result.get_asset_check_evaluations()}
-    assert {name: e.passed for name, e in found.items()} == {"worth_treating": False, "beats_random": True}
-    assert found["worth_treating"].severity is dg.AssetCheckSeverity.WARN
-    assert found["worth_treating"].metadata["best"].value.startswith("no one")
+def test_plan_summary_is_of_the_plan_and_the_curve_comes_to_it(finished):
+    made, curve = table(finished.home, "offer_plan"), table(finished.home, "profit_curve")
+    row = table(finished.home, "plan_summary").row(0, named=True)
+    given = made.filter(pl.col("arm") == "offer")
+    counts = row["customers"], row["offers"], row["controls"]
+    assert counts == (CUSTOMERS, given.height, made.filter(pl.col("arm") == "control").height)
+    assert row["cost"] == pytest.approx(given["cost"].sum())
+    assert row["expected_gain"] == pytest.approx(given["expected_gain"].sum())
+    assert row["budget"] == pytest.approx(0.03 * CUSTOMERS)  # of a store that has not said how much
+    basis = row["effects"], row["worth"], row["worth_share"], row["worth_months"], row["score"], row["profit_unit_roubles"]
+    assert basis == ("catalogue", "assumed", 0.2, 3, "recognition", None)
+    own = curve.filter(pl.col("budget_share") == 1).row(0, named=True)
+    assert {name: own[name] for name in own if name in row} == {name: row[name] for name in own if name in row}
 
 
 def test_every_customer_is_in_exactly_one_segment(finished):
@@ -227,7 +200,7 @@ def test_every_customer_is_in_exactly_one_segment(finished):
     assert segments["customer_id"].sort().to_list() == table(finished.home, "customers")["customer_id"].sort().to_list()
     counted = collections.Counter(segments["segment"])
     profiles = table(finished.home, "segment_profiles")
-    assert {s: n for s, n in profiles.select("segment", "customers").iter_rows() if n} == counted
+    assert {s: n for s, n in profiles.select("segment", "customers").iter_rows() if n} == counted | {"all": len(segments) - 3}
     assert counted["irregular"] == 3
     assert counted["unknown"] == 0
     names = {(s.id, s.ru, s.en) for s in SEGMENTS}
@@ -270,7 +243,7 @@ def test_instance_knows_rows_path_and_digest_of_every_table(finished, instance, 
         ("correlations", "phik with activity"),
         ("activity_model", "ROC and calibration"),
         ("activity_model", "comparison of families"),
-        ("profit_curve", "profit by share treated"),
+        ("profit_curve", "gain by budget"),
         ("segment_profiles", "segment map"),
         ("drift", "drift over months"),
     ],
@@ -346,7 +319,7 @@ def test_real_month_with_default_settings(tmp_path):
     home = new_home(tmp_path / "home", settings="", texts={s.file: (store / f"{s.file}.csv").read_bytes() for s in SOURCES})
     outcome = run(home)
     assert outcome.errors == ()
-    found = summary.read(home, MONTH, outcome.expected_gain)
+    found = summary.read(home, MONTH)
     assert found.read == {"market_file": 1000, "market_money": 3000, "market_time": 2000, "money": 1000}
     assert found.quarantined == {}
     assert found.corrected == {"outlier": 1, "spelling": 1181}

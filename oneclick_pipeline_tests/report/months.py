@@ -13,8 +13,9 @@ from oneclick_pipeline.contracts.campaigns import OFFER_BELIEFS, OFFER_EFFECTS
 from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES, FEATURE_NAMES
 from oneclick_pipeline.contracts.exploration import CORRELATIONS, DATA_PROFILE
 from oneclick_pipeline.contracts.monitoring import DRIFT, MODEL_HEALTH
-from oneclick_pipeline.contracts.offers import OFFER_PLAN
-from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES, PROFIT_CURVE
+from oneclick_pipeline.contracts.offers import OFFER_PLAN, PLAN_SUMMARY, PROFIT_CURVE
+from oneclick_pipeline.contracts.scores import CUSTOMER_SCORES, RECOGNITION
+from oneclick_pipeline.model.band_errors import BandErrors
 from oneclick_pipeline.model.metrics import METRICS
 from oneclick_pipeline.raw.facts import FileFacts
 from oneclick_pipeline.report.facts import gather
@@ -36,6 +37,8 @@ DELIVERED = FileFacts.from_json(json.dumps({
     "not_plain": [], "modified_ns": 1,
 }))  # fmt: skip
 """What a previous version kept of a file."""
+ERRORS = BandErrors(tuple(tuple(0.0004 * (a == b) for a in range(10)) for b in range(10)))
+"""A model whose mean is off by two points in every band."""
 REASON = ("выручки меньше, чем месяц назад: риск выше", "less revenue than a month ago: higher risk")
 
 
@@ -74,6 +77,7 @@ def scores(wide: pd.DataFrame, version: int = 2, **changes) -> pd.DataFrame:
         "customer_id": wide["customer_id"],
         "p_decline": p,
         "score_basis": "out_of_fold",
+        "meaning": RECOGNITION,
         "regular": wide["regular"],
         "profit": wide["profit"],
         "value_at_risk": p * wide["profit"] * 3,
@@ -112,6 +116,28 @@ def plan(segments: pd.DataFrame) -> pd.DataFrame:
     return frame(OFFER_PLAN, rows)
 
 
+def summary(**changes) -> pd.DataFrame:
+    """The figures of that plan."""
+    known = {
+        "month": MONTH, "customers": 120, "budget": 30.0, "offers": 10, "controls": 2, "cost": 0.5, "expected_gain": 1.5,
+        "expected_gain_low": 0.25, "expected_gain_high": 2.75, "price_of_budget": 0.7, "effects": "catalogue", "worth": "assumed",
+        "worth_months": 3, "worth_share": 0.2, "profit_unit_roubles": 1000.0,
+    }  # fmt: skip
+    return frame(PLAN_SUMMARY, [known | changes])
+
+
+def curve(past: float | None = None) -> pd.DataFrame:
+    """What it would bring with other budgets; `past` is what earlier campaigns showed of the whole."""
+    rows = []
+    for share, gain in ((0.0, 0.0), (0.5, 1.0), (1.0, 1.5), (2.0, 1.8)):
+        known = {"budget_share": share, "budget": 30 * share, "offers": int(10 * share), "cost": 0.5 * share}
+        known |= {"expected_gain": gain, "expected_gain_low": gain - 1.25 * share, "expected_gain_high": gain + 1.25 * share}
+        if past is not None:
+            known |= {"past_gain": past * share, "past_gain_low": past * share - 1, "past_gain_high": past * share + 1}
+        rows.append(known)
+    return frame(PROFIT_CURVE, rows)
+
+
 BELIEFS = frame(OFFER_BELIEFS, [
     {"offer_id": o.id, "segment": "all", "prior_mean": -0.06, "prior_sd": 0.04, "campaigns": 0, "customers": 0, "mean": -0.06,
      "sd": 0.04} for o in OFFERS
@@ -148,31 +174,30 @@ def health(calibration: str = "stable", ranking: str = "stable") -> pd.DataFrame
     return frame(MODEL_HEALTH, rows)
 
 
-def month(wide: pd.DataFrame | None = None, **changes) -> Month:
-    """The month, with a month before it in which five customers fewer were there."""
+def month(wide: pd.DataFrame | None = None, meaning: str = RECOGNITION, **changes) -> Month:
+    """The month, with a month before it in which five customers fewer were there; a recognition, or a `forecast`."""
     wide = features() if wide is None else wide
     scored = scores(wide)
     cuts = thresholds(scored, Settings().segments)
     segments = customer_segments(scored, cuts)
+    profiles = segment_profiles(segments, wide, ERRORS, meaning=meaning)
     distributions = [{"column": "pages_per_visit", "missing": 0, "median": 8.0, "q05": 3.0, "q95": 9.9, "outliers": 0,
                       "skewness": -0.5, "normality_p": 0.0, "normal": False},
                      {"column": "favourite_category", "missing": 1, "top_value": "Товары для детей", "top_share": 0.5},
     ]  # fmt: skip
     known = {
         "month": MONTH, "features": wide, "scores": scored, "segments": segments,
-        "profiles": segment_profiles(segments, wide), "plan": plan(segments), "effects": frame(OFFER_EFFECTS, []),
+        "profiles": profiles, "plan": plan(segments), "effects": frame(OFFER_EFFECTS, []),
         "beliefs": BELIEFS, "campaigns": pd.DataFrame(columns=["campaign_month", "offered", "controls", "matured"]),
-        "curve": frame(PROFIT_CURVE, [
-            {"treated_share": s, "customers": int(s * 100), "expected_profit": g, "expected_profit_low": g - 1,
-             "expected_profit_high": g + 1, "random_profit": g / 2} for s, g in ((0.0, 0.0), (0.5, 8.0), (1.0, 6.0))
-        ]),
+        "summary": summary(), "curve": curve(),
         "profile": frame(DATA_PROFILE, distributions),
         "correlations": frame(CORRELATIONS, [{"column_a": "favourite_category", "column_b": "pages_per_visit", "phik": 0.25,
                                               "collinear": False}]),
         "explanation": None, "read": {"market_file": 120, "money": 120}, "facts": {"market_file": DELIVERED},
         "quarantined": {"money": 3}, "corrected": {"spelling": 2}, "missing": {},
-        "before": Before(EARLIER, segments.iloc[5:].reset_index(drop=True), 2, {}, {"money": 115}),
-        "model": judged(), "out_of_fold": pd.DataFrame({"p_decline": [0.05] * 50 + [0.95] * 50, "declined": [0] * 52 + [1] * 48}),
+        "before": Before(EARLIER, segments.iloc[5:].reset_index(drop=True), profiles, 2, {}, {"money": 115}),
+        "model": judged(same_month=meaning == RECOGNITION),
+        "out_of_fold": pd.DataFrame({"p_decline": [0.05] * 50 + [0.95] * 50, "declined": [0] * 52 + [1] * 48}),
         "drift": drift(), "health": health(),
     }  # fmt: skip
     return Month(**(known | changes))

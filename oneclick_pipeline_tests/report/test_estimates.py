@@ -5,26 +5,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from oneclick_pipeline.report import estimates
-from oneclick_pipeline.stats import Interval
-
-
-def test_total_is_the_sum_of_independent_events():
-    found = estimates.total(np.array([0.5, 0.5, np.nan]), np.array([10.0, 30.0, 5.0]))
-    half = 1.959964 * np.sqrt(0.25 * (100 + 900))
-    assert (found.estimate, found.low) == (20, 0)
-    assert found.high == pytest.approx(min(20 + half, 40))
-
-
-def test_total_covers_the_sum_of_simulated_declines():
-    rng = np.random.default_rng(3)
-    p, worth = rng.uniform(0, 1, 400), rng.uniform(0, 5, 400)
-    found = estimates.total(p, worth)
-    sums = (rng.uniform(size=(4000, 400)) < p) @ worth
-    assert 0.93 < ((sums >= found.low) & (sums <= found.high)).mean() < 0.97
-
-
-def test_total_of_nobody_is_nothing():
-    assert estimates.total(np.array([])) == Interval(0, 0, 0)
 
 
 def test_share_of_nobody_is_unknown():

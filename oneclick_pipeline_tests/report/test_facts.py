@@ -8,21 +8,23 @@ import pytest
 
 from oneclick_pipeline.contracts.campaigns import OFFER_EFFECTS
 from oneclick_pipeline.contracts.offers import OFFER_PLAN
-from oneclick_pipeline.contracts.scores import PROFIT_CURVE
 from oneclick_pipeline.report.changes import changes
 from oneclick_pipeline.report.estimates import difference
 from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.report.focus import focus
 from oneclick_pipeline.report.offers import campaigns, plan
 from oneclick_pipeline.report.quality import quality
+from oneclick_pipeline.report.source import Before
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
-from oneclick_pipeline.settings import Settings
-from oneclick_pipeline.stats import Interval
+from oneclick_pipeline.settings import Offers, Settings
+from oneclick_pipeline.stats import Interval, normal
 from oneclick_pipeline_tests.report.months import (
     BELIEFS,
     CUSTOMERS,
+    ERRORS,
     MONTH,
     OFFERS,
+    curve,
     drift,
     facts,
     features,
@@ -31,6 +33,7 @@ from oneclick_pipeline_tests.report.months import (
     judged,
     month,
     scores,
+    summary,
 )
 
 
@@ -45,20 +48,20 @@ def test_totals_are_those_of_the_tables():
     p = np.where(np.arange(CUSTOMERS) < 40, 0.9, 0.1)
     assert (found.customers, found.regular, found.scored) == (120, 120, 120)
     assert found.declines.estimate == pytest.approx(p.sum())
-    assert found.declines.high - found.declines.estimate == pytest.approx(1.959964 * np.sqrt(120 * 0.09))
+    own = 0.02**2 * (40**2 + 80**2)  # of the model, in the two bands
+    assert found.declines.high - found.declines.estimate == pytest.approx(1.959964 * np.sqrt(120 * 0.09 + own))
     assert found.at_risk.estimate == pytest.approx(month().segments["value_at_risk"].sum())
     assert found.profit == pytest.approx(3 * features()["profit"].sum())
     assert sum(g.customers for g in found.groups) == CUSTOMERS
-    assert sum(g.at_risk.estimate for g in found.groups) == pytest.approx(found.at_risk.estimate)
+    assert sum(g.at_risk.estimate for g in found.groups if g.at_risk) == pytest.approx(found.at_risk.estimate)
 
 
 def test_changes_of_two_tiny_months():
     then = segments_of([(1, "core", 0.1, 0.3), (2, "core", 0.2, 0.6), (3, "save_first", 0.9, 2.7)])
     now = segments_of([(2, "save_first", 0.8, 2.4), (3, "save_first", 0.9, 2.7), (4, "core", 0.1, 0.3), (5, "grow", 0.1, 0.3)])
-    found = changes("2026-09", then, now, other_model=True)
+    found = changes(Before("2026-09", then, None, 1, {}, {}), replace(month(), segments=now))
     assert (found.customers, found.came, found.left, found.stayed, found.moved) == ((3, 4), 2, 1, 2, 1)
-    assert found.declines[2].estimate == pytest.approx(1.9 - 1.2)
-    assert found.declines[2].low < 0 < found.declines[2].high
+    assert (found.declines, found.at_risk) == (None, None)  # the month before has no profiles
     (move,) = found.moves
     assert (move.origin.id, move.target.id, move.customers) == ("core", "save_first", 1)
     sizes = {s.segment.id: (s.before, s.now, s.moved_in, s.moved_out, s.change) for s in found.sizes if s.before or s.now}
@@ -68,11 +71,35 @@ def test_changes_of_two_tiny_months():
 
 
 def test_same_month_twice_has_changed_in_nothing():
-    segments = month().segments
-    found = changes("2026-09", segments, segments, other_model=False)
+    source = month()
+    found = changes(Before("2026-09", source.segments, source.profiles, 2, {}, {}), source)
     assert (found.came, found.left, found.moved, found.moves) == (0, 0, 0, ())
     assert found.risk_of_stayed == Interval(0, 0, 0)
     assert found.at_risk[2].estimate == 0
+    assert not found.other_model
+
+
+def test_recognition_is_not_compared_with_a_forecast():
+    source = month(meaning="forecast")
+    found = changes(Before("2026-09", source.segments, month().profiles, 2, {}, {}), source)
+    assert (found.declines, found.at_risk) == (None, None)
+
+
+def test_figures_of_an_earlier_version_have_no_interval_and_are_said_to_be_unrecorded():
+    columns = ["meaning", "value_at_risk_low", "value_at_risk_high"]
+    source = month()
+    old = source.profiles.drop(columns=columns).loc[lambda rows: rows["segment"] != "all"]
+    found = facts(profiles=old)
+    assert (found.declines, found.at_risk, found.meaning) == (None, None, "recognition")  # as the model's record says
+    assert {group.declines for group in found.groups} == {None}
+
+
+def test_totals_are_those_of_the_profiles():
+    source = month()
+    found = gather(source, OFFERS, Settings())
+    row = source.profiles.set_index("segment").loc["all"]
+    for figure, name in ((found.declines, "expected_declines"), (found.at_risk, "value_at_risk")):
+        assert [figure.estimate, figure.low, figure.high] == [row[name], row[f"{name}_low"], row[f"{name}_high"]]
 
 
 def test_month_without_a_month_before_has_no_changes():
@@ -84,7 +111,8 @@ def test_focus_is_the_segment_with_the_most_value_at_risk():
     others = [g for g in found.groups if g.segment.risk is not None]
     assert found.focus.segment == max(others, key=lambda g: g.at_risk.estimate).segment
     assert found.focus.segment.id == "save_first"
-    assert found.focus.at_risk_share == pytest.approx(found.focus.at_risk.estimate / sum(g.at_risk.estimate for g in others))
+    own = found.own_group.at_risk.estimate
+    assert found.focus.at_risk_share == pytest.approx(own / sum(g.at_risk.estimate for g in others))
 
 
 def test_focus_differs_where_it_was_made_to_and_nowhere_else():
@@ -203,23 +231,42 @@ def test_plan_adds_up():
     (offer,) = found.offers
     assert (found.offered, found.controls, found.refused) == (10, 2, (("no_consent", 108),))
     assert (offer.given, offer.controls) == (10, 2)
-    assert (found.cost, found.kept, found.gain.estimate) == pytest.approx((0.5, 1.0, 1.5))
-    assert found.gain.high - found.gain.estimate == pytest.approx(1.959964 * 10 * 2.0 * 0.04)
+    assert (found.cost, found.kept, found.gain) == pytest.approx((0.5, 1.0, 1.5))
 
 
-def test_offers_are_wrong_independently_and_by_segment():
-    rows = [{"customer_id": i, "arm": "offer", "offer_id": o.id, "reason": "offered", "segment": "core", "value": 1.0,
-             "expected_effect": -0.1, "expected_gain": 0.0, "cost": 0.1, "p_decline": 0.5}
-            for i, o in enumerate(OFFERS[:2])]  # fmt: skip
-    beliefs = pd.concat([BELIEFS, BELIEFS.head(1).assign(segment="core", sd=0.03)], ignore_index=True)
-    found = plan(frame(OFFER_PLAN, rows), beliefs, frame(PROFIT_CURVE, []), OFFERS, Settings())
-    assert found.gain.high == pytest.approx(1.959964 * 0.05)  # of 0.03 and 0.04
-    assert found.curve is None
+def test_figures_of_the_plan_are_those_recorded_with_it_whatever_is_believed_or_set_today():
+    """An earlier version made an interval of its own from the beliefs, and showed the budget of today's settings."""
+    beliefs, today = BELIEFS.assign(sd=9.0), Settings(offers=Offers(budget=999, lost_share=0.9))
+    found = gather(month(beliefs=beliefs), OFFERS, today)
+    recorded = found.plan.recorded
+    assert (recorded.budget, recorded.gain) == (30, Interval(1.5, 0.25, 2.75))
+    assert (recorded.worth_share, recorded.worth_mean, recorded.unit_roubles, found.unit_roubles) == (0.2, None, 1000, 1000)
+    assert found.plan.by_share[1.0].gain == recorded.gain
+    assert {point.past for point in found.plan.curve} == {None}
+
+
+def test_learned_worth_and_what_campaigns_showed_are_told_with_their_intervals():
+    learned = summary(effects="learned", worth="learned", worth_share=None, worth_mean=4.0, worth_standard_error=0.5)
+    found = facts(summary=learned, curve=curve(past=1.2)).plan
+    assert found.recorded.worth_share is None
+    assert found.recorded.worth_mean == normal(4, 0.5)
+    assert found.by_share[1.0].past == Interval(1.2, 1.2 - 1, 1.2 + 1)
+
+
+def test_month_without_a_summary_tells_what_its_rows_hold_and_nothing_else():
+    found = facts(summary=None, curve=None)
+    assert (found.plan.recorded, found.plan.curve, found.unit_roubles) == (None, (), None)
+    assert (found.plan.offered, found.plan.cost, found.plan.gain) == (10, pytest.approx(0.5), pytest.approx(1.5))
+
+
+def test_plan_without_any_budget_has_no_curve():
+    nothing = curve().assign(offers=0, budget=0.0)
+    assert facts(curve=nothing).plan.curve == ()
 
 
 def test_plan_of_an_offer_that_left_the_catalogue_keeps_its_identifier():
     row = {"customer_id": 1, "arm": "control", "offer_id": "gone", "reason": "control", "segment": "core", "cost": 0.0}
-    (offer,) = plan(frame(OFFER_PLAN, [row]), BELIEFS, frame(PROFIT_CURVE, []), OFFERS, Settings()).offers
+    (offer,) = plan(frame(OFFER_PLAN, [row]), None, None, OFFERS).offers
     assert (offer.titles["ru"], offer.given, offer.segment) == ("gone", 0, None)
 
 
@@ -281,6 +328,6 @@ def test_training_set_that_is_gone_leaves_no_calibration():
 
 def test_profiles_and_segments_come_to_the_same():
     source = month()
-    again = segment_profiles(source.segments, source.features)
-    assert list(again["customers"]) == [g.customers for g in gather(source, OFFERS, Settings()).groups]
+    again = segment_profiles(source.segments, source.features, ERRORS, meaning="recognition")
+    assert list(again["customers"])[:-1] == [g.customers for g in gather(source, OFFERS, Settings()).groups]
     assert source.month == MONTH

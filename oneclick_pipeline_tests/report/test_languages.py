@@ -12,7 +12,7 @@ from oneclick_pipeline.campaigns.offer_effects import OUTCOMES
 from oneclick_pipeline.contracts.clean import CORRECTIONS
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.monitoring import LEVELS
-from oneclick_pipeline.contracts.offers import REASONS_OF_PLAN
+from oneclick_pipeline.contracts.offers import EFFECTS, REASONS_OF_PLAN
 from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.model.candidates import FAMILIES
 from oneclick_pipeline.model.search import VOTE_LABEL
@@ -20,7 +20,7 @@ from oneclick_pipeline.report.languages import cut, en, language, ru
 from oneclick_pipeline.report.languages.language import LONGEST
 from oneclick_pipeline.stats import Interval
 
-RU, EN = language("ru"), language("en")
+RU, EN = language("ru", 1000), language("en", 1000)
 SPACES = dict.fromkeys(map(ord, "\u00a0\u202f"), " ")
 
 
@@ -52,6 +52,7 @@ def test_every_text_that_a_template_asks_for_is_there_and_every_text_is_asked_fo
     }
     named |= {f"{start}_{word}" for word in re.findall(r'"(\w+)"', re.search(r"glossary(.*?)%}", sources, re.DOTALL)[1])
               for start in ("word", "means")}  # fmt: skip
+    named |= {f"effects_{word}" for word in EFFECTS}
     asked = set(re.findall(r't\("(\w+)"[,)]', sources)) | set(re.findall(r'_head\("(\w+)"', sources))
     assert asked - ru.TEXTS.keys() == set()
     assert ru.TEXTS.keys() - named == set()
@@ -135,6 +136,23 @@ def test_interval_in_a_sentence():
     gain = Interval(26.88, -29.2, 100.06)
     assert "(от -29,2 до 100)" in plain(RU("glance_plan", n=5, cost=1.0, gain=gain))
     assert "(-29.2 to 100)" in plain(EN("glance_plan", n=5, cost=1.0, gain=gain))
+
+
+def test_roubles_are_told_only_where_the_store_says_what_a_unit_is():
+    ru, en = language("ru"), language("en")
+    assert plain(ru("units", rub=1.0)).startswith("Деньги — в финансовых единицах (ед.), как в выгрузке прибыли. В скобках")
+    assert "1 ед. = 1 000 ₽. В" in plain(RU("units", rub=1.0))
+    assert (plain(ru.write(2370.6, "rub")), plain(en.write(2370.6, "rub"))) == ("2 371 ед.", "2,371 units")
+    for code in (ru, en):
+        texts = [plain(code(key, **_anything(text))) for key, text in code.texts.items() if "⟦" in text]
+        assert len(texts) == 7
+        assert [text for text in texts if "₽" in text or "⟦" in text] == []
+
+
+def _anything(text):
+    """A value of every field of a text."""
+    parsed = [(name, conversion) for _, name, _, conversion in Formatter().parse(text) if name]
+    return {name: Interval(1, 0, 2) if (name, "i") in parsed else 1 for name, _ in parsed}
 
 
 @pytest.mark.parametrize("x", [float("nan"), float("inf")])

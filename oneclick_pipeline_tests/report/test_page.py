@@ -192,7 +192,7 @@ def test_same_figures_give_the_same_page():
 
 
 def test_figures_stand_on_the_page():
-    found = facts()
+    found = facts(meaning="forecast")
     text = Text(page.render(found, "en")).text.replace("\u00a0", " ")
     assert files.page_figures(page.render(found, "en")) == {"customers": CUSTOMERS}
     assert f"{found.declines.estimate:.0f} of 120 customers will become less active" in text

@@ -24,7 +24,9 @@ HELD_OUT = pd.DataFrame({"customer_id": [10, 99], "p_decline": [0.25, 0.9]})
 
 
 def score(features=FEATURES, predict=lambda rows: np.full(len(rows), 0.5)):
-    return customer_scores(features, predict, CONTRIBUTIONS, HELD_OUT, model_name="m", model_version=3, horizon_months=3)
+    return customer_scores(
+        features, predict, CONTRIBUTIONS, HELD_OUT, model_name="m", model_version=3, horizon_months=3, meaning="forecast"
+    )
 
 
 def test_customer_scores_by_hand():
@@ -34,6 +36,7 @@ def test_customer_scores_by_hand():
     np.testing.assert_array_equal(scores["p_decline"], [0.25, 0.5, 0.5, np.nan])
     np.testing.assert_array_equal(scores["value_at_risk"], [0.25 * 2 * 3, 0.0, 0.5 * 3 * 3, np.nan])
     assert set(zip(scores["model_name"], scores["model_version"], strict=True)) == {("m", 3)}
+    assert set(scores["meaning"]) == {"forecast"}
 
 
 def test_customer_scores_shows_the_model_features_only():

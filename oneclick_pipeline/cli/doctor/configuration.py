@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.cli.doctor.finding import OK, WARNING, Finding
 from oneclick_pipeline.home.paths import settings_file
+from oneclick_pipeline.settings_yaml import retired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
 
 
 def settings(home: Home) -> Iterator[Finding]:
-    """Whether settings.yaml is valid."""
+    """Whether settings.yaml is valid, and which of its settings no longer have an effect."""
     from oneclick_pipeline.settings import Settings
 
     Settings.load(home.path)
+    for notice in retired(home.path):
+        yield Finding("settings", WARNING, str(replace(notice, remedy="")), notice.remedy)
     yield Finding("settings", OK, "settings.yaml is valid" if settings_file(home.path).exists() else "defaults")
 
 

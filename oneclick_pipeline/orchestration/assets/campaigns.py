@@ -18,10 +18,10 @@ from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.table_months import Months
 
 _CODE = code_version(campaigns, experiment, stats, pictures, contracts)
-_WINDOW = 60 + 12 - 1
+WINDOW = 60 + 12 - 1
 """Months before its own that outcomes may reach: the most that the settings allow, history and horizon."""
 PAST_CAMPAIGNS = "past campaigns"
-PAST = dg.TimeWindowPartitionMapping(start_offset=-_WINDOW)
+PAST = dg.TimeWindowPartitionMapping(start_offset=-WINDOW)
 
 campaign_ledger = dg.AssetSpec(
     "campaign_ledger",
@@ -38,7 +38,7 @@ campaign_ledger = dg.AssetSpec(
 
 @dg.asset(
     ins={"customer_features": dg.AssetIn(partition_mapping=PAST)},
-    deps=[dg.AssetDep(campaign_ledger, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-_WINDOW, end_offset=-1))],
+    deps=[dg.AssetDep(campaign_ledger, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-WINDOW, end_offset=-1))],
     **table_asset("campaign_outcomes", _CODE, {"pandas"}),
 )
 def campaign_outcomes(context: dg.AssetExecutionContext, home: Home, customer_features: Months) -> Iterator[Any]:

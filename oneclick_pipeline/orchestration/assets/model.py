@@ -18,6 +18,7 @@ from oneclick_pipeline.orchestration.metadata import table as markdown_table
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.table_months import Months
 from oneclick_pipeline.raw.export import Export
+from oneclick_pipeline.scores.meaning import sentence
 from oneclick_pipeline.tracking import challenge
 
 _CODE = code_version(model, stats, tracking, pictures, contracts)
@@ -164,6 +165,7 @@ def activity_model(context: dg.AssetExecutionContext, home: Home, training_set: 
                 "champion": f"{champion.name} version {champion.version}",
                 "promoted": f"no: {outcome.refused}" if outcome.refused else "yes: it passed every gate",
                 **({"the previous champion could not be used": outcome.unusable} if outcome.unusable else {}),
+                "what p_decline is about": sentence(champion.meaning, step.month, settings.value.horizon_months),
                 **_facts_of_model(outcome),
                 **{name: embedded(store.picture(version, file), alt) for name, (file, alt) in pictures_of.items()},
                 "MLflow run": version.run_id,

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import campaigns, contracts, experiment, offers, pictures, stats
+from oneclick_pipeline import campaigns, contracts, experiment, offers, pictures, stats, tracking
 from oneclick_pipeline.campaigns import ledger, worth
 from oneclick_pipeline.campaigns.dr_learner import Learner
 from oneclick_pipeline.campaigns.policy_value import PolicyValue
@@ -19,16 +19,20 @@ from oneclick_pipeline.engine.files import read_metadata
 from oneclick_pipeline.errors import AlreadyPublishedError
 from oneclick_pipeline.figures import figure
 from oneclick_pipeline.offers import export, month_plan
+from oneclick_pipeline.offers.budget_curve import budget_curve
+from oneclick_pipeline.offers.curve_picture import curve_picture
 from oneclick_pipeline.offers.plan_summary import Summary
-from oneclick_pipeline.orchestration.asset_specs import EXPECTED_GAIN, FRESH, OWNERS, code_version, table_asset
+from oneclick_pipeline.offers.summary_table import summary_table
+from oneclick_pipeline.orchestration.asset_specs import FRESH, OWNERS, code_version, table_spec
 from oneclick_pipeline.orchestration.assets.campaigns import PAST, PAST_CAMPAIGNS, past_campaigns
 from oneclick_pipeline.orchestration.checks import CHECKS, Check, check
-from oneclick_pipeline.orchestration.metadata import table
+from oneclick_pipeline.orchestration.metadata import picture, table
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.table_months import Months
 from oneclick_pipeline.stats import Z_95
 
 _CODE = code_version(offers, campaigns, experiment, stats, pictures, contracts)
+_TABLES = ("offer_plan", "plan_summary", "profit_curve")
 _CERTIFIED = 0.001
 _CATALOGUE = "oneclick_catalogue"
 """Key of the catalogue's digest in the file of the plan."""
@@ -40,10 +44,15 @@ class Replan(dg.Config):
     replan: bool = False
 
 
-@dg.asset(
+def _outputs() -> dict[str, dg.AssetOut]:
+    return {name: dg.AssetOut(**table_spec(name, _CODE, {"pandas"}), freshness_policy=FRESH) for name in _TABLES}
+
+
+@dg.multi_asset(
+    name="offer_plan",
     ins={"customer_features": dg.AssetIn(partition_mapping=PAST)},
-    freshness_policy=FRESH,
-    **table_asset("offer_plan", _CODE, {"pandas"}),
+    outs=_outputs(),
+    check_specs=[spec for name in _TABLES for spec in CHECKS[name]],
 )
 def offer_plan(
     context: dg.AssetExecutionContext,
@@ -54,33 +63,85 @@ def offer_plan(
     offer_beliefs: pd.DataFrame,
     campaign_outcomes: pd.DataFrame,
 ) -> Iterator[Any]:
-    """Give every customer one offer, or control, or nothing; see `offers.planner`."""
+    """Give every customer one offer, or control, or nothing; see `offers.planner`. Its figures are of the same plan."""
     with home.step(context) as step:
-        settings, catalogue = home.settings(), home.catalogue()
-        valid, features = catalogue.valid_in(step.month), customer_features.batches(step.month)
-        scored = customer_scores.only("customer_id", "p_decline", "value_at_risk", "model_version")
-        made = month_plan.plan_month(
-            features.only(*_needed(valid)).beside(scored, customer_segments.only("customer_id", "segment")),
-            valid,
-            offer_beliefs,
-            past_campaigns(home, step.month, campaign_outcomes, customer_features),
-            customer_features.sample(worth.MAX_ROWS, settings.model.seed),
-            engine=step.engine,
-            month=step.month,
-            settings=settings,
-        )
+        catalogue, features = home.catalogue(), customer_features.batches(step.month)
+        inputs = PlanInputs(customer_features, customer_scores, customer_segments, offer_beliefs, campaign_outcomes)
+        made = opened(home, step.month, inputs)
         home.forget(PAST_CAMPAIGNS, step.month)
-        staged = step.stage_batches(made.decided.tables(ROWS), {_CATALOGUE: catalogue.digest})
-        given = (Batches(step.asset, staged.path)["arm"] == "offer").to_numpy()
+        decided = made.opened.decide()
+        plan = decided.summary
+        staged = step.stage_batches(decided.tables(ROWS), {_CATALOGUE: catalogue.digest}, "offer_plan")
+        given = (Batches("offer_plan", staged.path)["arm"] == "offer").to_numpy()
         consent = features["marketing_consent"][given]  # of the table itself: both are by customer
-        yield from step.publish(
-            staged,
+        consented = bool((consent == True).all())  # noqa: E712 - may be missing
+        curve, figures = budget_curve(made.opened, plan, made.earlier), _figures(home, made, plan)
+        yield from step.publish_all(
+            [staged, step.stage(figures, "plan_summary"), step.stage(curve, "profit_curve")],
             [
-                check("consent", passed=bool((consent == True).all()), offered=int(given.sum())),  # noqa: E712 - may be missing
-                *_checks_of_plan(made.decided.summary, valid),
+                check("consent", passed=consented, offered=int(given.sum())).of("offer_plan"),
+                *(one.of("offer_plan") for one in _checks_of_plan(plan, catalogue.valid_in(step.month))),
+                check("worth_its_cost", passed=not plan.offers or plan.expected_gain > 0, expected_gain=plan.expected_gain).of(
+                    "plan_summary"
+                ),
+                _check_of_the_past(curve).of("profit_curve"),
             ],
-            {"digest of the catalogue": catalogue.digest, **_facts_of_plan(made)},
+            {
+                "offer_plan": {"digest of the catalogue": catalogue.digest, **_facts_of_plan(made, plan)},
+                "plan_summary": {str(name): value for name, value in figures.dropna(axis=1).to_dict("records")[0].items()},
+                "profit_curve": {"gain by budget": picture(curve_picture(curve), "Expected gain against the budget")},
+            },
         )
+
+
+class PlanInputs(NamedTuple):
+    """The tables that a plan is made of."""
+
+    features: Months
+    scores: Batches
+    segments: Batches
+    beliefs: pd.DataFrame
+    outcomes: pd.DataFrame
+
+
+def opened(home: Home, month: str, inputs: PlanInputs) -> month_plan.MonthPlan:
+    """The plan of a month, still open."""
+    settings, valid = home.settings(), home.catalogue().valid_in(month)
+    scored = inputs.scores.only("customer_id", "p_decline", "value_at_risk", "model_version")
+    segments = inputs.segments.only("customer_id", "segment")
+    return month_plan.open_month(
+        inputs.features.batches(month).only(*_needed(valid)).beside(scored, segments),
+        valid,
+        inputs.beliefs,
+        past_campaigns(home, month, inputs.outcomes, inputs.features),
+        inputs.features.sample(worth.MAX_ROWS, settings.model.seed),
+        engine=home.tables(),
+        month=month,
+        settings=settings,
+    )
+
+
+def _figures(home: Home, made: month_plan.MonthPlan, plan: Summary) -> pd.DataFrame:
+    """The table `plan_summary`."""
+    versions = made.opened.everybody.version[:1].tolist()  # the whole month has one
+    return summary_table(
+        plan,
+        month=made.opened.month,
+        catalogue=home.catalogue().digest,
+        learned=made.lessons.response is not None,
+        worth=made.worth,
+        forecast=any(not tracking.Tracking(home.root).version(int(number)).foretells_same_month for number in versions),
+        settings=home.settings(),
+    )
+
+
+def _check_of_the_past(curve: pd.DataFrame) -> Check:
+    """Whether earlier campaigns showed the gain that the plan expects: whether the intervals overlap."""
+    own = curve[curve["budget_share"] == 1].iloc[0]
+    known, figures = bool(pd.notna(own["past_gain"])), {"expected_gain": float(own["expected_gain"])}
+    apart = own["past_gain_low"] > own["expected_gain_high"] or own["past_gain_high"] < own["expected_gain_low"]
+    figures |= {"past_gain": float(own["past_gain"])} if known else {}
+    return check("agrees_with_the_past", passed=not (known and apart), **figures).evaluated_if(known)
 
 
 def _checks_of_plan(summary: Summary, offers: Sequence[Offer]) -> list[Check]:
@@ -93,16 +154,16 @@ def _checks_of_plan(summary: Summary, offers: Sequence[Offer]) -> list[Check]:
     ]
 
 
-def _facts_of_plan(made: month_plan.MonthPlan) -> dict[str, Any]:
+def _facts_of_plan(made: month_plan.MonthPlan, summary: Summary) -> dict[str, Any]:
     """The results of a plan, and their basis."""
-    summary, lessons = made.decided.summary, made.lessons
+    lessons = made.lessons
     low, high = figure(summary.expected_gain_low), figure(summary.expected_gain_high)
     return {
         **{f"arm {arm}": int(n) for arm, n in summary.arms.items()},
         **{f"offered {offer}": int(n) for offer, n in summary.given.items()},
         "cost, finance units": summary.cost,
         "budget, finance units": summary.budget,
-        EXPECTED_GAIN: f"{figure(summary.expected_gain)} ({low} to {high})",
+        "expected gain, finance units": f"{figure(summary.expected_gain)} ({low} to {high})",
         "expected gain by risk x profit, without controls": summary.by_risk,
         "expected gain without limits and controls": summary.without_limits,
         "smallest change of the share of decliners that this plan can show": summary.detectable_effect,

@@ -11,12 +11,13 @@ from oneclick_pipeline.orchestration.asset_specs import FRESH, OWNERS, code_vers
 from oneclick_pipeline.orchestration.checks import CHECKS, check
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.report import files, languages
+from oneclick_pipeline.scores.meaning import WORDS, sentence
 
 _CODE = code_version(report, languages, stats, pictures, contracts)
 _OF_THE_MONTH = (
     "market_file", "market_money", "market_time", "money", "corrections", "customer_features", "data_profile", "correlations",
-    "training_set", "activity_model", "model_explanation", "profit_curve", "segment_profiles",
-    "campaign_outcomes", "offer_effects", "offer_beliefs", "offer_plan", "drift", "model_health",
+    "training_set", "activity_model", "model_explanation", "segment_profiles",
+    "campaign_outcomes", "offer_effects", "offer_beliefs", "offer_plan", "plan_summary", "profit_curve", "drift", "model_health",
 )  # fmt: skip
 _AND_BEFORE = ("rejected_rows", "customer_scores", "customer_segments")
 """Tables that are compared with those of the month before, where that was run."""
@@ -30,7 +31,7 @@ _AND_BEFORE = ("rejected_rows", "customer_scores", "customer_segments")
     ],
     group_name="report",
     description=(
-        "HOME/reports/<month>.html: the month for marketers, on one self-contained page. What changed, who will decline "
+        "HOME/reports/<month>.html: the month for marketers, on one self-contained page. What changed, who is at risk "
         "and what is at stake, the focus group, reasons, offers, results of campaigns, and how far to trust it; an appendix for "
         "analysts. Made from the tables, and kept in MLflow, too."
     ),
@@ -57,7 +58,7 @@ def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[An
                 check("figures_agree", passed=len(set(counted.values())) == 1, **counted),
             ]
         )
-        path = report_file(home.root, step.month)
+        path, called = report_file(home.root, step.month), WORDS[facts.meaning]
         files.write(made.html, path)
         store = tracking.Tracking(home.root)
         in_mlflow = settings.report.mlflow_url + store.run_path(store.log_report(path, step.month))
@@ -66,8 +67,15 @@ def monthly_report(context: dg.AssetExecutionContext, home: Home) -> Iterator[An
                 "path": dg.MetadataValue.path(path),
                 "kilobytes": len(made.html.encode()) / 1000,
                 "customers": facts.customers,
-                "expected declines": facts.declines.estimate,
-                "value at risk, finance units": facts.at_risk.estimate,
+                "what p_decline is about": sentence(facts.meaning, step.month, facts.horizon),
+                **{
+                    name: figure.estimate
+                    for name, figure in (
+                        (called.declines.lower(), facts.declines),
+                        (f"{called.value.lower()}, finance units", facts.at_risk),
+                    )
+                    if figure is not None
+                },
                 "in MLflow": dg.MetadataValue.url(in_mlflow),
             }
         )

@@ -8,12 +8,13 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from oneclick_pipeline import contracts, model, pictures, scores, tracking
+from oneclick_pipeline import contracts, model, scores, tracking
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.orchestration.asset_specs import FRESH, code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
-from oneclick_pipeline.orchestration.metadata import origin, picture
+from oneclick_pipeline.orchestration.metadata import origin
 from oneclick_pipeline.orchestration.resources import Home
+from oneclick_pipeline.scores.meaning import WORDS, sentence
 
 _NEAR = 0.05
 
@@ -38,6 +39,7 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
             model_name=champion.name,
             model_version=champion.version,
             horizon_months=home.settings().value.horizon_months,
+            meaning=champion.meaning,
         )
         threads = 1 if model.changes_warnings(predict.open()) else None
         staged = step.apply(customer_features, score, threads)
@@ -64,10 +66,11 @@ def customer_scores(context: dg.AssetExecutionContext, home: Home, customer_feat
                 ).evaluated_if(outcome.classed > 0),
             ],
             metadata={
+                "what p_decline is about": sentence(champion.meaning, step.month, home.settings().value.horizon_months),
                 "model": f"{champion.name} version {champion.version}",
                 "trained on": ", ".join(champion.feature_months),
                 **{f"scored {basis}": n for basis, n in sorted(outcome.bases.items())},
-                "value at risk, finance units": outcome.value_at_risk,
+                f"{WORDS[champion.meaning].value.lower()}, finance units": outcome.value_at_risk,
                 **origin("customer_scores"),
             },
         )
@@ -114,48 +117,4 @@ def _outcome(table: Batches, features: Batches, *, classes: bool) -> _Outcome:
     )
 
 
-@dg.asset(freshness_policy=FRESH, **table_asset("profit_curve", code_version(scores, pictures, contracts), {"pandas", "mlflow"}))
-def profit_curve(
-    context: dg.AssetExecutionContext, home: Home, customer_scores: Batches, customer_features: Batches
-) -> Iterator[Any]:
-    """Weigh what offers would earn against what they cost; see `scores.profit_curve`."""
-    with home.step(context) as step:
-        store, assumed = tracking.Tracking(home.root), home.settings().value
-        comparable = all(store.version(int(number)).foretells_same_month for number in customer_scores["model_version"].unique())
-        classes = pd.DataFrame({name: customer_features[name] for name in ("customer_id", "activity")})
-        curve = scores.profit_curve(customer_scores, classes if comparable else classes.head(0), assumed)
-        best = curve.best
-        realised: dict[str, float] = {"treated with a known class": best.realised_customers}
-        if best.realised_customers:
-            realised |= {"realised, finance units": best.realised, "realised at random, finance units": best.realised_random}
-        yield from step.publish(
-            step.stage(curve.table),
-            checks=[
-                check("worth_treating", passed=best.customers > 0, customers=best.customers, best=str(best)),
-                check(
-                    "beats_random",
-                    passed=not best.realised < best.realised_random,  # neither is known if no class is known
-                    **realised,
-                ).evaluated_if(best.realised_customers > 0),
-            ],
-            metadata={
-                "profit by share treated": picture(
-                    scores.profit_picture(curve, assumed), "Profit against the share of customers treated"
-                ),
-                "best: treat": str(best),
-                "expected profit, finance units": best.profit,
-                "break-even p_decline at the median value": (
-                    f"{curve.break_even:.1%}" if curve.break_even <= 1 else "above 100 %: treating does not pay"
-                ),
-                "assumption": (
-                    f"an offer costs {assumed.offer_cost:g} finance units and keeps {assumed.saved_share:.0%} of the "
-                    f"decliners for {assumed.horizon_months} months; assumed in the settings until campaigns measure it"
-                ),
-                "customers on the curve": curve.customers,
-                "customers left out: not regular, no score or no profit": curve.left_out,
-                **realised,
-            },
-        )
-
-
-ASSETS = [customer_scores, profit_curve]
+ASSETS = [customer_scores]

@@ -9,7 +9,8 @@ A text is a template of our own with named fields; a field's format says how its
     {x:points} {x:pp}     points; signed         {x:p}               p-value
     {m:month} {m:of} {m:in}  October 2026        {s}                 a foreign text, cut and escaped
 
-An interval is written as its estimate; `{x!i:1}` writes its ends. `**…**` is bold.
+An interval is written as its estimate; `{x!i:1}` writes its ends. `**…**` is bold. What stands in `⟦…⟧` is left out where the
+store does not say what a finance unit is in roubles; `{x:rub}` is then in units.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ LONGEST = 80
 
 THIN, NO_BREAK, MINUS = "\u202f", "\u00a0", "\u2212"
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
+_IN_ROUBLES = re.compile("⟦(.*?)⟧")
 _HUNDRED, _TEN = 100, 10
 _SMALLEST_P = 0.001
 
@@ -55,11 +57,12 @@ class Language:
         between: Template of the ends of an interval in a sentence: {low}, {high}.
         plural: Which of the forms goes with a number.
         months: Month names: nominative, genitive, prepositional.
+        units: Template of finance units.
         roubles: Words of roubles, thousands, millions, billions of them, as templates of {x}.
         texts: All texts by key.
         features: What columns of customer_features are called.
         values: What their values are called, by column and value.
-        unit_roubles: Roubles in a finance unit.
+        unit_roubles: Roubles in a finance unit; None where the store does not say.
     """
 
     code: str
@@ -70,11 +73,12 @@ class Language:
     between: str
     plural: Callable[[int], int]
     months: tuple[Sequence[str], Sequence[str], Sequence[str]]
+    units: str
     roubles: tuple[str, str, str, str]
     texts: Mapping[str, str]
     features: Mapping[str, str]
     values: Mapping[tuple[str, str], str]
-    unit_roubles: float = 1000.0
+    unit_roubles: float | None = None
 
     def __call__(self, key: str, /, **fields: object) -> Markup:
         """The text of a key with its fields filled in, escaped.
@@ -82,7 +86,8 @@ class Language:
         Raises:
             KeyError: If there is no such text, or a field of it is missing.
         """
-        return Markup(_Formatter(self).vformat(_BOLD.sub(r"<strong>\1</strong>", self.texts[key]), (), fields))  # noqa: S704 - our own template; the formatter escapes every field
+        text = _IN_ROUBLES.sub("" if self.unit_roubles is None else r"\1", self.texts[key])
+        return Markup(_Formatter(self).vformat(_BOLD.sub(r"<strong>\1</strong>", text), (), fields))  # noqa: S704 - our own template; the formatter escapes every field
 
     def feature(self, name: str) -> str:
         """What a column is called; its own name where it has no other."""
@@ -127,7 +132,11 @@ class Language:
         if kind == "p":
             return f"<{THIN}{self.number(_SMALLEST_P, 3)}" if x < _SMALLEST_P else self.number(x, 3)
         if kind == "rub":
-            return self._in_roubles(x)
+            return (
+                self.units.format(x=self._figure(x, "m"))
+                if self.unit_roubles is None
+                else self._in_roubles(x * self.unit_roubles)
+            )
         if kind == "m":
             return self.number(x, 0 if abs(x) >= _HUNDRED or x == 0 else 1 if abs(x) >= _TEN else 2, signed=signed)
         if kind in ("pp", "points"):
@@ -149,8 +158,8 @@ class Language:
         sign = "" if zero else MINUS if x < 0 else "+" if signed else ""
         return sign + text
 
-    def _in_roubles(self, units: float) -> str:
-        sign, roubles = MINUS if units * self.unit_roubles <= -0.5 else "", abs(units * self.unit_roubles)  # noqa: PLR2004 - rounds to 0
+    def _in_roubles(self, roubles: float) -> str:
+        sign, roubles = MINUS if roubles <= -0.5 else "", abs(roubles)  # noqa: PLR2004 - rounds to 0
         for word, size in zip(reversed(self.roubles), (1e9, 1e6, 1e4), strict=False):
             if roubles >= 0.9995 * size:
                 thousands = size == 1e4  # noqa: PLR2004 - below ten thousand roubles are counted singly

@@ -9,6 +9,7 @@ In comes a profile; out come a month's four exports and the truth beside them. B
     quirks    Quirks: everything that is wrong with an export
     month     write_month: the four files of a month, at any size
     offers    effects: what each offer truly changes for each customer
+    worlds    WORLDS: other truths about the offers, in which a policy is judged too
     life      how customers go from one month to the next
     panel     Panel: a store over many months, in memory; write_months: their files
 

@@ -88,19 +88,20 @@ def response(offer: str) -> Response:
     """How customers respond to the offer with this id; see the head of this module."""
     if offer in RESPONSES:
         return RESPONSES[offer]
-    rng = np.random.default_rng(_key("response", offer))
+    rng = np.random.default_rng(key("response", offer))
     drawn = {name: float(rng.choice([-0.015, 0.015])) for name in DRIVERS if name not in {"asleep", "lost"}}
     harm = {name: float(rng.uniform(0, 0.03)) for name in ("asleep", "lost")}
     return Response(float(rng.normal(-0.03, 0.03)), drawn | harm)
 
 
-def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int) -> Floats:
+def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int, responses: Sequence[Response] | None = None) -> Floats:
     """The true change of every customer's P(decline) by every offer, whether it fits them or not.
 
     Args:
         offers: Ids of offers.
         customers: `Panel.snapshot`, n rows.
         seed: Seed of the customers' own parts.
+        responses: How customers respond to each of them; as the twin has it by default.
 
     Returns:
         Shape (n, len(offers)); p_decline plus any of them lies in `EDGE`…1 − `EDGE` (an effect never takes p_decline
@@ -111,7 +112,7 @@ def effects(offers: Sequence[str], customers: pd.DataFrame, seed: int) -> Floats
     low, high = np.minimum(EDGE - risk, 0), np.maximum(1 - EDGE - risk, 0)
     table = np.empty((len(customers), len(offers)))
     for column, offer in enumerate(offers):
-        how = response(offer)
+        how = response(offer) if responses is None else responses[column]
         from_drivers = sum(
             (weight * drivers[name] for name, weight in how.weights.items()), start=np.full(len(customers), how.mean)
         )
@@ -127,7 +128,7 @@ def _own(customers: npt.NDArray[np.uint64], offer: str, seed: int) -> Floats:
     SplitMix64 (Steele, Lea and Flood 2014) of the customer's id from a start that seed and offer give.
     """
     with np.errstate(over="ignore"):  # modulo 2**64 is meant
-        z = np.uint64(_key("own", offer, str(seed))) + (customers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = np.uint64(key("own", offer, str(seed))) + (customers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
@@ -135,6 +136,6 @@ def _own(customers: npt.NDArray[np.uint64], offer: str, seed: int) -> Floats:
     return normal
 
 
-def _key(*words: str) -> int:
-    """A 64-bit number from words."""
+def key(*words: str) -> int:
+    """A 64-bit number from words: a seed for what they name."""
     return int.from_bytes(hashlib.blake2b("\x1f".join(words).encode(), digest_size=8).digest(), "little")

@@ -18,6 +18,7 @@ from oneclick_pipeline.catalogue import reader
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import raw_folder, table_file, true_effects_file, truth_file
 from oneclick_pipeline.offers.planner import offer_plan
+from oneclick_pipeline.simulator.year.gains import Promise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,6 +38,7 @@ class OurPolicy:
         effects: `contracts.campaigns.OFFER_EFFECTS` as of it.
         beliefs: `contracts.campaigns.OFFER_BELIEFS` by month.
         given: Customers whom the plan, exploration apart, gave each offer, by month.
+        promises: What every month's plan said of its gain.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,7 @@ class OurPolicy:
         self.effects = pd.DataFrame()
         self.beliefs: dict[str, pd.DataFrame] = {}
         self.given: dict[str, dict[str, int]] = {}
+        self.promises: dict[str, Promise] = {}
 
     def _remember(self, now: Situation, plan: pd.DataFrame, beliefs: pd.DataFrame) -> Choice:
         """Keep the month; what the plan sends, as numbers of offers in the order of the situation's customers."""
@@ -77,13 +80,14 @@ class FastPolicy(OurPolicy):
         """Learn from what is over, plan the month, and put the plan into the ledger."""
         settings, month = now.year.settings, now.month
         self._snapshots[month] = now.customers
-        beliefs, effects = None, None
+        beliefs, effects, posterior = None, None, None
         if self._ledger:
             self.look_back(now)
             priors = reader.priors(now.offers)
             rows = with_probabilities(self.outcomes, pd.concat(self._ledger, ignore_index=True))
             past = evidence.Past.of(rows, known_before(rows, self._snapshots), priors)
-            effects = evidence.learn(past, settings).customer_effects(now.customers)
+            lessons = evidence.learn(past, settings)
+            effects, posterior = lessons.customer_effects(now.customers), lessons.posterior()
             beliefs = offer_beliefs(priors, self.effects, past.response, past.outcomes, past.before)
         keeping = worth.learn(self._snapshots, month=month, settings=settings)
         plan = offer_plan(
@@ -93,10 +97,14 @@ class FastPolicy(OurPolicy):
             settings,
             month=month,
             customer_effects=effects,
+            posterior=posterior,
             worth=keeping,
-        ).table
-        self._ledger.append(plan[plan["arm"] != "none"].assign(campaign_month=month))
-        return self._remember(now, plan, pd.DataFrame() if beliefs is None else beliefs)
+        )
+        said, table, source = plan.summary, plan.table, "catalogue" if posterior is None else "learned"
+        gain = (said.expected_gain, said.expected_gain_low, said.expected_gain_high)
+        self.promises[month] = Promise(*gain, keeping.months, source, keeping.source)
+        self._ledger.append(table[table["arm"] != "none"].assign(campaign_month=month))
+        return self._remember(now, table, pd.DataFrame() if beliefs is None else beliefs)
 
     def look_back(self, now: Situation) -> None:
         """Bring outcomes and effects up to a month."""
@@ -144,10 +152,11 @@ class FullPolicy(OurPolicy):
         """Export the month, run it, read the plan."""
         self._export(now)
         self._run("refresh" if now.step % self._every else "retrain", now.month)
-        plan, beliefs, self.outcomes, self.effects = (
+        plan, beliefs, self.outcomes, self.effects, figures = (
             pd.read_parquet(table_file(self._home, name, now.month))
-            for name in ("offer_plan", "offer_beliefs", "campaign_outcomes", "offer_effects")
+            for name in ("offer_plan", "offer_beliefs", "campaign_outcomes", "offer_effects", "plan_summary")
         )
+        self.promises[now.month] = Promise.of(figures.iloc[0])
         choice = self._remember(now, plan, beliefs)
         truth = self.truths[now.month].rename_axis("customer_id").reset_index()
         path = true_effects_file(self._home, now.month)

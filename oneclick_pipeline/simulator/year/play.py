@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,14 +13,14 @@ from oneclick_pipeline.catalogue.eligibility import fits, refusal
 from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, check_month
-from oneclick_pipeline.home.paths import raw_folder, settings_file
+from oneclick_pipeline.home.paths import raw_folder
 from oneclick_pipeline.segments import customer_segments, thresholds
 from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.life import HORIZON
-from oneclick_pipeline.simulator.twin.offers import effects
 from oneclick_pipeline.simulator.twin.panel import Panel
 from oneclick_pipeline.simulator.twin.profile import Profile
-from oneclick_pipeline.simulator.year.worth import REVENUES, monthly_profit
+from oneclick_pipeline.simulator.twin.worlds import check_world, true_effects
+from oneclick_pipeline.simulator.year.worth import REVENUES, SEEN, monthly_profit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     Choice = npt.NDArray[np.int64]
     Flags = npt.NDArray[np.bool_]
 
-BUDGET = 0.03
-"""Budget per customer and month if a home has no settings, finance units: an offer for about every second customer."""
 _ROUNDING = 1e-9
 
 
@@ -52,6 +50,7 @@ class Year:
         first: First snapshot month with offers, YYYY-MM.
         seed: Same seed, same luck.
         history: Months without offers that the store has lived before it, the same for all policies.
+        world: What offers truly do, by the name of a world of `twin.worlds`.
     """
 
     profile: Profile
@@ -62,6 +61,7 @@ class Year:
     first: str
     seed: int
     history: int = 0
+    world: str = "twin"
 
     @property
     def span(self) -> int:
@@ -78,28 +78,20 @@ class Year:
         return Panel.open(self.profile, customers=self.customers, seed=self.seed, month=add_months(self.first, -self.history))
 
 
-def open_year(home: Path, *, customers: int, months: int, first: str, seed: int, history: int = 0) -> Year:
+def open_year(home: Path, *, customers: int, months: int, first: str, seed: int, history: int = 0, world: str = "twin") -> Year:
     """A year with the catalogue and the settings of a home.
 
-    A home without settings gets a file with a budget that grows with the store: what a home of 1,300 customers has by
-    default would be nothing to 20,000, or everything.
-
     Raises:
-        BadInputError: If the first month is none, a month is there already, or settings or catalogue cannot be used.
+        BadInputError: If the first month is none, a month is there already, there is no such world, or settings or catalogue
+            cannot be used.
     """
-    year = Year(Profile.load(), Catalogue.load(home), Settings.load(home), customers, months, check_month(first), seed, history)
+    offers, settings = Catalogue.load(home), Settings.load(home)
+    year = Year(Profile.load(), offers, settings, customers, months, check_month(first), seed, history, check_world(world))
     for step in range(-history, months):
         folder = raw_folder(home, add_months(first, step))
         if folder.exists():
             raise BadInputError("this month exists already", file=str(folder), remedy="give another --home or another --from")
-    file = settings_file(home)
-    if file.exists():
-        return year
-    home.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        f"offers: {{budget: {BUDGET * customers:g}}}  # finance units a month, by oneclick simulate\n", encoding="utf-8"
-    )
-    return replace(year, settings=Settings.load(home))
+    return year
 
 
 @dataclass(frozen=True)
@@ -134,13 +126,17 @@ class Situation:
     @cached_property
     def effects(self) -> Floats:
         """The true effects, shape (n, m): only an oracle may look."""
-        return effects([offer.id for offer in self.offers], self.customers, self.year.seed)
+        return true_effects(self.year.world, self.offers, self.customers, self.fitting, self.year.seed)
+
+    @cached_property
+    def fitting(self) -> Flags:
+        """Whom each offer fits, by the true score; shape (n, m)."""
+        return fits(self.offers, self.customers)
 
     @cached_property
     def may_get(self) -> Flags:
         """Which customers may get which offer: consent, regular, contact cap, conditions by the true score; shape (n, m)."""
-        fitting = fits(self.offers, self.customers)
-        allowed: Flags = fitting & (refusal(self.customers, fitting, self.year.settings.offers) == "")[:, None]
+        allowed: Flags = self.fitting & (refusal(self.customers, self.fitting, self.year.settings.offers) == "")[:, None]
         return allowed
 
     @cached_property
@@ -148,6 +144,11 @@ class Situation:
         """Which customers may get an offer at all, shape (n,): whether one fits may depend on a policy's own score."""
         anything = np.ones((len(self.customers), 1), dtype=bool)
         return np.asarray(refusal(self.customers, anything, self.year.settings.offers) == "")
+
+    @property
+    def budget(self) -> float:
+        """What the month's offers may cost together, finance units."""
+        return self.year.settings.offers.budget_of(len(self.customers))
 
     @property
     def cost(self) -> Floats:
@@ -177,7 +178,8 @@ class Play:
             p_decline and p_treated (means, without and with the month's offers), declined (share of customers who
             decline in the three months after), offers, cost, saved (declines less that the month's offers bring,
             expected).
-        sent: One row per offer that was sent: month, customer_id, offer_id, p_decline, effect (true), cost.
+        sent: One row per offer that was sent: month, customer_id, offer_id, effect (true), cost, and `worth.SEEN` of the
+            customer.
     """
 
     months: pd.DataFrame
@@ -212,14 +214,14 @@ def play(
         snapshot = panel.snapshot()
         if step < 0:
             if watch is not None:
-                watch(Situation(year, panel, step, _scored(snapshot, year.settings), ()))
+                watch(Situation(year, panel, step, scored(snapshot, year.settings), ()))
             panel.advance()
             continue
         month = {"month": panel.month, "customers": len(snapshot), "profit": monthly_profit(snapshot).sum()}
         effect = np.zeros(len(snapshot))
         if step < year.months:
             offers = year.catalogue.valid_in(panel.month)
-            now = Situation(year, panel, step, _scored(snapshot, year.settings), offers)
+            now = Situation(year, panel, step, scored(snapshot, year.settings), offers)
             given = _given(now, policy(now))
             effect[given["row"]] = given["effect"]
             sent.append(given.drop(columns="row"))
@@ -234,7 +236,7 @@ def play(
     return Play(pd.DataFrame(months), pd.concat(sent, ignore_index=True))
 
 
-def _scored(snapshot: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+def scored(snapshot: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """A snapshot with what the stages add to it, by a score that is true: regular, value_at_risk, segment, model_version."""
     profit = snapshot["profit"].to_numpy(dtype=float)
     customers = snapshot.assign(
@@ -251,10 +253,9 @@ def _given(now: Situation, choice: Choice) -> pd.DataFrame:
     row = np.flatnonzero(choice >= 0)
     offer = choice[row]
     cost = now.cost[offer]
-    budget = now.year.settings.offers.budget
     if not now.may_contact[row].all():
         raise ValueError(f"{now.month}: an offer was sent to a customer who may not get it")
-    if cost.sum() > budget * (1 + _ROUNDING) or (np.bincount(offer, minlength=len(now.offers)) > now.capacity).any():
+    if cost.sum() > now.budget * (1 + _ROUNDING) or (np.bincount(offer, minlength=len(now.offers)) > now.capacity).any():
         raise ValueError(f"{now.month}: offers were sent beyond the budget or a capacity")
     return pd.DataFrame(
         {
@@ -262,8 +263,8 @@ def _given(now: Situation, choice: Choice) -> pd.DataFrame:
             "month": now.month,
             "customer_id": now.customers["customer_id"].to_numpy()[row],
             "offer_id": np.array([o.id for o in now.offers], dtype=object)[offer],
-            "p_decline": now.customers["p_decline"].to_numpy()[row],
             "effect": now.effects[row, offer],
             "cost": cost,
+            **{name: now.customers[name].to_numpy()[row] for name in SEEN},
         }
     )

@@ -45,7 +45,7 @@ def oracle(worth: Worth) -> Policy:
         saved = np.minimum(-now.effects, now.customers["p_decline"].to_numpy()[:, None])
         gain = saved * worth.of(now.customers, now.months_after)[:, None] - now.cost
         gain[~now.may_get] = -np.inf
-        assignment = assign(gain, now.cost, now.year.settings.offers.budget, now.capacity)
+        assignment = assign(gain, now.cost, now.budget, now.capacity)
         return assignment.choice.astype(np.int64)
 
     return choose
@@ -65,7 +65,7 @@ def _in_order(now: Situation, wanted: Choice, order: npt.NDArray[np.int64]) -> C
         asking = np.flatnonzero(offer == number)
         room[asking[: len(asking) if np.isinf(capacity) else int(capacity)]] = True
     queue, offer = queue[room], offer[room]
-    paid = np.cumsum(now.cost[offer]) <= now.year.settings.offers.budget
+    paid = np.cumsum(now.cost[offer]) <= now.budget
     choice = np.full(len(wanted), -1)
     choice[queue[paid]] = offer[paid]
     return choice

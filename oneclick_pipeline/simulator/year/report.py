@@ -11,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from oneclick_pipeline.pictures import DECLINED, GREY, INK, PALE, SMALL, STABLE, TEXT, TITLE, figure, png, printable, tidy
+from oneclick_pipeline.simulator.year.gains import gains
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.simulator.year.our_policy import OurPolicy
     from oneclick_pipeline.simulator.year.play import Play
+    from oneclick_pipeline.simulator.year.worth import Worth
 
 NOBODY, OURS, ORACLE = "nobody", "ours", "oracle"
 _COLOURS = {OURS: STABLE, ORACLE: INK, "risk_profit": DECLINED, "random": GREY, NOBODY: PALE}
@@ -37,19 +39,22 @@ class Report:
             that truly raise the probability of declining).
         months: One row per policy and month: `Play.months`, with gain (profit over nobody's, less cost) and its sum so far.
         effects: See `compare`.
+        gains: See `gains.gains`.
     """
 
     policies: pd.DataFrame
     months: pd.DataFrame
     effects: pd.DataFrame
+    gains: pd.DataFrame
 
 
-def report(plays: Mapping[str, Play], ours: OurPolicy) -> Report:
+def report(plays: Mapping[str, Play], ours: OurPolicy, worth: Worth) -> Report:
     """Bring the plays together.
 
     Args:
         plays: Year by policy, `nobody` and `oracle` among them.
         ours: Our policy after its year, with what it measured.
+        worth: The true worth of a customer.
     """
     base = plays[NOBODY]
     best = plays[ORACLE].profit() - base.profit()
@@ -70,7 +75,12 @@ def report(plays: Mapping[str, Play], ours: OurPolicy) -> Report:
                 "harmful": (play.sent["effect"] > 0).mean() if len(play.sent) else np.nan,
             }
         )
-    return Report(pd.DataFrame(rows), pd.concat(parts, ignore_index=True), compare(ours.effects, ours.outcomes, ours.truths))
+    return Report(
+        pd.DataFrame(rows),
+        pd.concat(parts, ignore_index=True),
+        compare(ours.effects, ours.outcomes, ours.truths),
+        gains(ours.promises, plays[OURS].sent, worth),
+    )
 
 
 def compare(effects: pd.DataFrame, outcomes: pd.DataFrame, truths: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -137,7 +147,7 @@ def write(folder: Path, result: Report, beliefs: Mapping[str, pd.DataFrame]) -> 
     """Write the tables (Parquet and CSV) and the picture into a folder; returns the path of the picture."""
     folder.mkdir(parents=True, exist_ok=True)
     believed = [table.assign(month=month) for month, table in beliefs.items() if len(table)]
-    tables = {"policies": result.policies, "months": result.months, "effects": result.effects}
+    tables = {"policies": result.policies, "months": result.months, "effects": result.effects, "gains": result.gains}
     if believed:
         tables["beliefs"] = pd.concat(believed, ignore_index=True)
     for name, table in tables.items():
@@ -149,20 +159,21 @@ def write(folder: Path, result: Report, beliefs: Mapping[str, pd.DataFrame]) -> 
 
 
 def picture(result: Report) -> Figure:
-    """Gain so far and declines by month, the gain of all policies, and measured against true effects."""
-    drawn = figure(11, 7.5)
-    gains, declines, totals, forest = drawn.subplots(2, 2).ravel()
+    """Gain so far and declines by month, all policies' gain, measured against true effects, promised against true gains."""
+    drawn = figure(11, 11)
+    axes_of = drawn.subplot_mosaic("gd;tf;pp")
+    so_far, declines, totals, forest = (axes_of[name] for name in "gdtf")
     for name, months in result.months.groupby("policy", sort=False):
         colour = _COLOURS.get(str(name), GREY)
         width = 2 if name == OURS else 1
         if name != NOBODY:
-            gains.plot(months["month"], months["gain_so_far"], color=colour, linewidth=width, label=str(name))
+            so_far.plot(months["month"], months["gain_so_far"], color=colour, linewidth=width, label=str(name))
         # beside each other: without offers the share moves by chance alone, alike for all policies
         declines.plot(months["month"], 100 * months["declined"], color=colour if name != NOBODY else GREY, linewidth=width)
-    gains.legend(frameon=False, fontsize=SMALL, labelcolor=INK)
-    _titled(gains, "Cumulative gain over no offers, less cost, finance units")
+    so_far.legend(frameon=False, fontsize=SMALL, labelcolor=INK)
+    _titled(so_far, "Cumulative gain over no offers, less cost, finance units")
     _titled(declines, "Customers who decline in the next three months, %")
-    for axes in (gains, declines):
+    for axes in (so_far, declines):
         axes.tick_params(axis="x", labelrotation=90)
     shown = result.policies[result.policies["policy"] != NOBODY].sort_values("gain")
     totals.barh(shown["policy"], shown["gain"], color=[_COLOURS.get(name, GREY) for name in shown["policy"]])
@@ -171,7 +182,19 @@ def picture(result: Report) -> Figure:
     totals.margins(x=0.25)
     _titled(totals, "Gain of the year, finance units (share of the oracle's)")
     _forest(forest, result.effects)
+    _promises(axes_of["p"], result.gains)
     return drawn
+
+
+def _promises(axes: Axes, gains: pd.DataFrame) -> None:
+    """What every month's plan promised with its interval, and the truth."""
+    middle, low, high = (gains[name].to_numpy(dtype=float) for name in ("expected_gain", "low", "high"))
+    ends = [middle - low, high - middle]
+    axes.errorbar(gains["month"], middle, yerr=ends, fmt="o", markersize=4, color=STABLE, label="expected, 95 %")
+    axes.plot(gains["month"], gains["true_gain"], "D", markersize=4, color=DECLINED, label="true")
+    axes.axhline(0, color=PALE, zorder=0)
+    axes.legend(frameon=False, fontsize=SMALL, labelcolor=INK)
+    _titled(axes, "Our plans: expected and true gain of the month's offers, less cost, finance units")
 
 
 def _forest(axes: Axes, effects: pd.DataFrame) -> None:
@@ -216,6 +239,11 @@ def lines(result: Report, left: Mapping[str, str | None], control_share: float) 
     yield f"Our policy gained {share:.0%} of what the oracle gains, less the hold-out's share."
     if gain.get("risk_profit", 0) > 0:
         yield f"It gained {gain[OURS] / gain['risk_profit']:.2f} times what risk x profit gains."
+    months = result.gains
+    if len(months):
+        expected, true = months["expected_gain"].sum(), months["true_gain"].sum()
+        yield f"Its plans expected {expected:,.0f} and gained {true:,.0f} by the true effects and worth."
+        yield f"{months['covered'].sum()} of {len(months)} intervals of a month's gain hold the truth."
     for kind, meaning in (("fixed", "of one campaign, read once"), ("always_valid", "of all campaigns, read every month")):
         inside = result.effects.loc[result.effects["interval"] == kind, "inside"].dropna()
         if len(inside):

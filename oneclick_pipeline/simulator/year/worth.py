@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from oneclick_pipeline.simulator.twin.profile import Profile
 
 REVENUES = ["revenue_m0", "revenue_m1", "revenue_m2"]
-_SEEN = ["p_decline", "profit", *REVENUES]
+SEEN = ["p_decline", "profit", *REVENUES]
+"""What the worth of a customer is told by."""
 _LEAF = 200
 
 
@@ -57,7 +58,7 @@ class Worth:
         kept = Panel.open(profile, customers=customers, seed=seed, month="2024-01")
         lost = deepcopy(kept)
         seen = kept.snapshot()
-        self._seen = seen[_SEEN]
+        self._seen = seen[SEEN]
         kept.advance(np.full(customers, -1.0))
         lost.advance(np.full(customers, 1.0))
         gained = []
@@ -73,7 +74,7 @@ class Worth:
         """The worth of one decline less of each customer over so many months, finance units, shape (rows,), never below 0."""
         if not months:
             return np.zeros(len(customers))
-        worth: Floats = np.maximum(self._model(months).predict(customers[_SEEN]), 0)
+        worth: Floats = np.maximum(self._model(months).predict(customers[SEEN]), 0)
         return worth
 
     def lost_share(self, months: int, horizon: int) -> float:

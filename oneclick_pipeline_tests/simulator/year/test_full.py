@@ -54,9 +54,9 @@ def test_a_year_over_the_graph(tmp_path, monkeypatch, capsys):
     (tmp_path / "settings.yaml").write_text(SETTINGS, encoding="utf-8")
     plays, made = {}, report.report
 
-    def kept(found, ours):
+    def kept(found, *others):
         plays.update(found)
-        return made(found, ours)
+        return made(found, *others)
 
     monkeypatch.setattr(report, "report", kept)
     year = ["--from", MONTHS[0], "--months", str(len(MONTHS)), "--history", "0", "--retrain-every", "9"]
@@ -142,7 +142,7 @@ def beliefs_rest_on_what_was_measured(lived):
 def report_adds_up(lived, told):
     """The files that were written, by themselves and against what was sent."""
     folder = lived.home / "twin" / "year"
-    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("policies", "months", "effects", "beliefs")}
+    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("policies", "months", "effects", "beliefs", "gains")}
     for name, table in tables.items():
         assert len(pd.read_csv(folder / f"{name}.csv")) == len(table) > 0
     assert (folder / "year.png").read_bytes().startswith(b"\x89PNG")
@@ -153,5 +153,12 @@ def report_adds_up(lived, told):
     assert policies["regret"].to_dict() == pytest.approx((policies["gain"]["oracle"] - policies["gain"]).to_dict(), abs=1e-6)
     sent = ledger.read(lived.home, MONTHS, Settings().offers).query("arm == 'offer'")
     assert policies.loc["ours", ["cost", "offers"]].tolist() == pytest.approx([sent["cost"].sum(), len(sent)])
+    gains = tables["gains"].set_index("month")
+    assert gains.index.tolist() == MONTHS
+    for month, row in gains.iterrows():
+        figures = pd.read_parquet(table_file(lived.home, "plan_summary", month)).iloc[0]
+        assert row[["expected_gain", "low", "high"]].tolist() == figures.filter(regex="^expected_gain").tolist()
+        assert row[["offers", "cost"]].tolist() == pytest.approx([figures["offers"], figures["cost"]])
+    assert gains["effects"].tolist() == ["catalogue", "catalogue", "catalogue", "learned"]
     assert set(tables["effects"]["campaigns"]) <= {MONTHS[0], "all"}
     assert all(name in told for name in policies.index)

@@ -13,6 +13,7 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.settings import Offers, Settings
 from oneclick_pipeline.simulator.twin.profile import Profile
+from oneclick_pipeline.simulator.year.gains import Promise
 from oneclick_pipeline.simulator.year.our_policy import FastPolicy, FullPolicy, no_longer_planned
 from oneclick_pipeline.simulator.year.play import Year, play
 
@@ -81,12 +82,17 @@ def test_full_exports_runs_and_sends_what_the_plan_says(year, plays, tmp_path):
         ran.append((job, month, len((tmp_path / "raw" / month / "market_file.csv").read_text().splitlines()) - 1))
         customers = pd.read_parquet(tmp_path / "twin" / f"{month}.parquet")["customer_id"]
         nothing = pd.DataFrame({"customer_id": customers, "arm": "none", "offer_id": None, "assignment": "none"})
-        for name in ("offer_plan", "offer_beliefs", "campaign_outcomes", "offer_effects"):
+        figures = dict.fromkeys(("expected_gain", "expected_gain_low", "expected_gain_high"), 0.0)
+        figures |= {"worth_months": 6, "effects": "catalogue", "worth": "learned"}
+        tables = dict.fromkeys(("offer_beliefs", "campaign_outcomes", "offer_effects"), nothing.iloc[:0])
+        for name, table in (tables | {"offer_plan": nothing, "plan_summary": pd.DataFrame([figures])}).items():
             path = table_file(tmp_path, name, month)
             path.parent.mkdir(parents=True, exist_ok=True)
-            (nothing if name == "offer_plan" else nothing.iloc[:0]).to_parquet(path)
+            table.to_parquet(path)
 
-    played = play(year, FullPolicy(tmp_path, run, retrain_every=3))
+    full = FullPolicy(tmp_path, run, retrain_every=3)
+    played = play(year, full)
+    assert full.promises["2024-09"] == Promise(0.0, 0.0, 0.0, 6, "catalogue", "learned")
     jobs = ["retrain", "refresh", "refresh", "retrain"]
     there = plays["nobody"].months[["month", "customers"]].iloc[: year.months]
     assert ran == [(job, row.month, row.customers) for job, row in zip(jobs, there.itertuples(), strict=True)]

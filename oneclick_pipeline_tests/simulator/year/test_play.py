@@ -9,7 +9,7 @@ import pytest
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.settings import Offers, Settings
 from oneclick_pipeline.simulator.year import policies
-from oneclick_pipeline.simulator.year.play import BUDGET, open_year, play
+from oneclick_pipeline.simulator.year.play import open_year, play
 
 POLICIES = ["nobody", "random", "risk_profit", "oracle", "ours"]
 
@@ -67,12 +67,14 @@ def test_play_refuses_what_may_not_be_sent(year):
         play(year, beyond)
 
 
-def test_open_year_writes_a_budget_once(tmp_path):
+def test_open_year_uses_the_settings_of_the_home_and_writes_none(tmp_path):
+    """An earlier version wrote a budget into a home without settings; a budget per customer needs no file."""
     year = open_year(tmp_path, customers=2000, months=3, first="2024-06", seed=1)
-    assert year.settings.offers.budget == BUDGET * 2000
+    assert year.settings.offers.budget_of(2000) == 60
     assert year.last == "2024-08"
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / "settings.yaml").write_text("offers: {budget: 7}\n")
-    assert open_year(tmp_path, customers=2000, months=3, first="2024-06", seed=1).settings.offers.budget == 7
+    assert open_year(tmp_path, customers=2000, months=3, first="2024-06", seed=1).settings.offers.budget_of(2000) == 7
 
 
 def test_open_year_refuses_a_month_of_the_history_that_exists(tmp_path):

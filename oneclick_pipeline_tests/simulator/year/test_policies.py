@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from oneclick_pipeline.simulator.year import policies
-from oneclick_pipeline.simulator.year.play import Situation, _scored
+from oneclick_pipeline.simulator.year.play import Situation, scored
 
 
 @pytest.fixture(scope="module")
 def now(year):
     panel = year.open()
-    return Situation(year, panel, 0, _scored(panel.snapshot(), year.settings), year.catalogue.offers)
+    return Situation(year, panel, 0, scored(panel.snapshot(), year.settings), year.catalogue.offers)
 
 
 def cost(now, choice):
@@ -28,7 +28,7 @@ def expected(now, choice, worth):
 @pytest.mark.parametrize("policy", [policies.random, policies.risk_profit])
 def test_policies_spend_the_budget_and_no_more(now, policy):
     choice = policy(now)
-    budget = now.year.settings.offers.budget
+    budget = now.budget
     assert budget - now.cost.max() < cost(now, choice) <= budget * (1 + 1e-9)
     assert now.may_get[choice >= 0, choice[choice >= 0]].all()
 
@@ -66,4 +66,4 @@ def test_oracle_gains_most_over_the_year(plays):
 def test_capacities_hold(now):
     wanted = np.full(len(now.customers), 3)  # premium_trial: 500 a month
     few = policies._in_order(now, wanted, np.arange(len(wanted)))
-    assert (few >= 0).sum() == min(500, int(now.year.settings.offers.budget / now.cost[3] + 1e-9))
+    assert (few >= 0).sum() == min(500, int(now.budget / now.cost[3] + 1e-9))

@@ -9,8 +9,8 @@ from oneclick_pipeline.simulator.year import report
 
 
 @pytest.fixture(scope="module")
-def found(plays, ours):
-    return report.report(plays, ours)
+def found(plays, ours, worth):
+    return report.report(plays, ours, worth)
 
 
 def test_report_accounts(plays, found):
@@ -60,7 +60,12 @@ def test_compare_of_nothing_is_empty():
 def test_write_and_render(tmp_path, found, ours):
     path = report.write(tmp_path / "year", found, ours.beliefs)
     assert path.read_bytes().startswith(b"\x89PNG")
-    for name, table in (("policies", found.policies), ("months", found.months), ("effects", found.effects)):
+    for name, table in (
+        ("policies", found.policies),
+        ("months", found.months),
+        ("effects", found.effects),
+        ("gains", found.gains),
+    ):
         pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "year" / f"{name}.parquet"), table, check_dtype=False)
         assert len(pd.read_csv(tmp_path / "year" / f"{name}.csv")) == len(table)
     console = Console(record=True, width=120)
@@ -71,17 +76,20 @@ def test_write_and_render(tmp_path, found, ours):
 
 def test_lines_tell_the_two_kinds_of_intervals_apart(found):
     rows = pd.DataFrame({"interval": ["fixed"] * 3 + ["always_valid"] * 2, "inside": [True, True, None, True, False]})
-    told = list(report.lines(report.Report(found.policies, found.months, rows), {}, control_share=0.1))
+    told = list(report.lines(report.Report(found.policies, found.months, rows, found.gains), {}, control_share=0.1))
     assert "100.0% of 2 intervals of effects of one campaign, read once, hold the truth." in told
     assert "50.0% of 2 intervals of effects of all campaigns, read every month, hold the truth." in told
 
 
 def test_lines_say_share_and_offers_that_went(found):
     policies = pd.DataFrame({"policy": ["nobody", "risk_profit", "oracle", "ours"], "gain": [0.0, 40.0, 100.0, 72.0]})
-    made = report.Report(policies, found.months, found.effects.iloc[:0])
+    gains = pd.DataFrame({"expected_gain": [30.0, 1000.0], "true_gain": [50.0, 1200.0], "covered": [True, False]})
+    made = report.Report(policies, found.months, found.effects.iloc[:0], gains)
     told = list(report.lines(made, {"a": "2024-09", "b": None}, control_share=0.1))
     assert told == [
         "Our policy gained 80% of what the oracle gains, less the hold-out's share.",
         "It gained 1.80 times what risk x profit gains.",
+        "Its plans expected 1,030 and gained 1,250 by the true effects and worth.",
+        "1 of 2 intervals of a month's gain hold the truth.",
         "No longer in the plan: a from 2024-09.",
     ]
