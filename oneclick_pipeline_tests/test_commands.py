@@ -96,7 +96,7 @@ def _two_months_earlier(checkout: Path) -> None:
 QUICK = {
     "make clean": How(),
     "make help": How(prints="run", before=_environment_again),
-    "make run": How(prints="all 25 tables"),
+    "make run": How(prints="all 26 tables"),
     "oneclick run --month 2026-10 --replan": How(prints="version 2"),
     "oneclick report --month 2026-10 --language en": How(prints="2026-10.en.html"),
     "oneclick score --customer 215400": How(prints="p_decline"),
@@ -106,6 +106,7 @@ QUICK = {
     "oneclick model rollback": How(),
     "oneclick model accept 2": How(stdin="y\n", before=_older_version),
     "oneclick offers check": How(prints="8"),
+    "oneclick offers what-if --month 2026-10 --budget 50,100,200": How(prints="Nothing was changed"),
     "oneclick offers publish --month 2026-10 --database sqlite:///crm.db": How(),
     "oneclick campaigns import campaign.csv --equal-split": How(prints="voucher", before=_campaign),
     "oneclick doctor --home /srv/oneclick": How(before=_home_on_a_server),

@@ -23,6 +23,7 @@ BELIEVED = {"every_offer": True, "as_measured": False}
 BELIEFS_OF = "campaign_outcomes customer_features offer_effects"
 PLAN_OF = "campaign_outcomes customer_features customer_scores customer_segments offer_beliefs"
 LABELLED = {"both_classes": True, "no_feature_is_the_label": True, "nothing_from_the_future": True, "rule_agrees": False}
+LABELS_OF = "campaign_ledger customer_features market_file market_money"
 FILES = "market_file market_money market_time money"
 REPORTED = (
     "activity_model campaign_outcomes corrections correlations customer_features customer_scores customer_segments data_profile "
@@ -53,7 +54,7 @@ ASSETS = {
     "customer_features": ("features", ENGINEERS, "customers profit revenue site_minutes", "narwhals", JOINED, False),
     "data_profile": ("exploration", SCIENTISTS, "customer_features", "pandas scipy", {"no_constant_column": False}, False),
     "correlations": ("exploration", SCIENTISTS, "customer_features", "pandas phik", {"no_collinear_features": False}, False),
-    "training_set": ("model", SCIENTISTS, "customer_features market_file market_money", "pandas", LABELLED, False),
+    "training_set": ("model", SCIENTISTS, LABELS_OF, "pandas", LABELLED, False),
     "activity_model": ("model", SCIENTISTS, "training_set", "mlflow scikitlearn", TRAINED, False),
     "model_explanation": ("model", SCIENTISTS, "activity_model training_set", "scikitlearn", EXPLAINED, False),
     "customer_scores": ("scores", SCIENTISTS, "activity_model customer_features", "mlflow pandas", SCORED, True),

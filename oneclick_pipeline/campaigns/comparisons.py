@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from oneclick_pipeline.contracts.offers import SHARES
-from oneclick_pipeline.experiment.probabilities import targeted_share, targeted_share_of
+from oneclick_pipeline.contracts.offers import P_EXPLORE, SHARES
+from oneclick_pipeline.experiment.probabilities import targeted_share
 from oneclick_pipeline.experiment.sample_ratio import sample_ratio_p
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     Flags = NDArray[np.bool_]
     Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
 
 
 class Part(NamedTuple):
@@ -40,7 +41,7 @@ class Part(NamedTuple):
     offer: str
     comparison: Literal["targeted", "fitting"]
     rows: Ints
-    share: float  # of the offered, that the draw intended
+    share: Floats  # probability of the offer for each of the rows, given that they are in the part
     sound: bool  # whether the sample-ratio check holds
     own: Part | None = None  # the same with the controls of the month's own draw only
 
@@ -55,40 +56,51 @@ def parts(outcomes: pd.DataFrame, settings: Campaigns) -> list[Part]:
     offered = (outcomes["arm"] == "offer").to_numpy()
     assignment, offer = outcomes["assignment"].to_numpy(), outcomes["offer_id"].to_numpy(dtype=object, na_value="")
     months = outcomes["campaign_month"].to_numpy()
-    propensity = outcomes["propensity"].to_numpy(dtype=float)
-    drawn_with = outcomes[[c.name for c in SHARES]].to_numpy(dtype=float)
+    withheld, share = 1 - outcomes["offer_control_share"].to_numpy(dtype=float), _targeted_share(outcomes)
     fits = outcomes["fits"].to_numpy(dtype=object, na_value="")
     sets = {text: frozenset(text.split(",")) for text in set(fits)}
     licensed = []
     for month in sorted(set(months)):
         here = np.flatnonzero(months == month)
-        h, e, c = drawn_with[here[0]]
         planned = here[assignment[here] == "plan"]
         held = here[assignment[here] == "hold_out"]
         explored = here[assignment[here] == "exploration"]
         for name in sorted(set(offer[here]) - {""}):
             drawn = planned[offer[planned] == name]
             both = np.concatenate([drawn, held[offer[held] == name]])
-            withheld = propensity[both[~offered[both]]]
-            exact = c > 0 and len(withheld)
-            share = targeted_share_of(withheld, h, c) if exact else float(targeted_share(h, e, c))
             part: Part | None = None
-            for chosen, aimed in ((drawn, 1 - c), (both, share)):
-                if 0 < aimed < 1 and len(chosen):  # else no one is held out that way
-                    wider = Part(month, name, "targeted", chosen, aimed, _sound(offered[chosen], aimed, settings), part)
+            for chosen, aimed in ((drawn, withheld), (both, share)):
+                if len(chosen) and 0 < aimed[chosen].mean() < 1:  # else no one is held out that way
+                    wider = Part(
+                        month, name, "targeted", chosen, aimed[chosen], _sound(offered[chosen], aimed[chosen], settings), part
+                    )
                     part = wider if wider.sound or part is None or not part.sound else part
             licensed += [part] if part else []
             took = explored[offered[explored] & (offer[explored] == name)]
             if len(took):  # else the offer was not in the draw: those whom it fits are controls of other offers
                 could = np.array([name in sets[text] for text in fits[explored]], dtype=bool)
                 rows = np.concatenate([took, explored[could & ~offered[explored]]])
-                licensed.append(Part(month, name, "fitting", rows, 0.5, _sound(offered[rows], 0.5, settings)))
+                even = np.full(len(rows), 0.5)
+                licensed.append(Part(month, name, "fitting", rows, even, _sound(offered[rows], even, settings)))
     return licensed
 
 
-def _sound(offered: Flags, share: float, settings: Campaigns) -> bool:
+def _sound(offered: Flags, share: Floats, settings: Campaigns) -> bool:
     """Whether the sample-ratio check holds."""
-    return sample_ratio_p(int(offered.sum()), int((~offered).sum()), share) >= settings.sample_ratio_level
+    expected = round(float(share.mean()), 12)
+    return sample_ratio_p(int(offered.sum()), int((~offered).sum()), expected) >= settings.sample_ratio_level
+
+
+def _targeted_share(outcomes: pd.DataFrame) -> Floats:
+    """Probability that a customer of the plan's choice who did not explore was offered it, hold-outs among them; (n,).
+
+    By the probability of exploring that is stored for each; outcomes that an earlier version wrote do not hold it: there
+    it is that of the month.
+    """
+    h, e, c = (outcomes[column.name].to_numpy(dtype=float) for column in SHARES)
+    if P_EXPLORE.name in outcomes:
+        e = np.divide(outcomes[P_EXPLORE.name].to_numpy(dtype=float), 1 - h, out=np.zeros_like(h), where=h < 1)
+    return targeted_share(h, e, c)
 
 
 @dataclass(frozen=True)
@@ -136,8 +148,7 @@ def pairs(outcomes: pd.DataFrame, offers: Sequence[str]) -> Pairs:
     drawn[month[got], own[got]] = True
     kept = drawn[month[row], offer] & (~offered[row] | (own[row] == offer))
     row, offer = row[kept], offer[kept]
-    h, explore, c = (outcomes[name].to_numpy(dtype=float) for name in ("control_share", "p_explore", "offer_control_share"))
-    share = targeted_share(h, np.divide(explore, 1 - h, out=np.zeros_like(h), where=h < 1), c)
+    share = _targeted_share(outcomes)
     targeted = np.flatnonzero(~explored & (own >= 0) & (share < 1))  # if no one is held out there is no comparison
     places = np.concatenate([row, targeted])
     odds = np.concatenate([np.full(len(row), 0.5), share[targeted]])

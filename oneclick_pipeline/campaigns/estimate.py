@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 
 from oneclick_pipeline.campaigns.shares import Count, exact_difference
 from oneclick_pipeline.experiment.sample_ratio import sample_ratio_p
-from oneclick_pipeline.stats import detectable_effect
+from oneclick_pipeline.stats import Mixture, detectable_effect
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 Status = Literal["measured", "not_enough_data", "sample_ratio_mismatch"]
-Method = Literal["welch", "exact"]
+Method = Literal["welch", "exact", "mixture"]
+Interval = Literal["fixed", "always_valid"]
 
 _CONFIDENCE = 0.95
 _TINY = 1e-12
 _RARE = 10  # customers of an arm with the rarer outcome of two, below which the normal distribution says little of a share
+_TIGHTEST_AT = 200
+"""Customers, counted as n_offered · n_controls / n, where always-valid intervals are tightest: 400 in either arm, or 200
+controls of very many. A store of a few thousand customers has so many of one offer within its first year; with ten times or a
+tenth as many an interval is 7 % or 26 % wider than it could be."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Effect:
         sample_ratio_p: p-value of the sample-ratio check; None where the expected ratio is not known.
         status: Whether conclusions may be drawn from the figures.
         method: How the interval was made; None where there is none.
+        interval: Whether interval, p-value and smallest effect are for one look, or hold however often they are looked at while
+            outcomes come in.
     """
 
     offered: int
@@ -61,6 +69,12 @@ class Effect:
     sample_ratio_p: float | None = None
     status: Status = "not_enough_data"
     method: Method | None = None
+    interval: Interval = "fixed"
+
+
+def mixture(variance: float) -> Mixture:
+    """The always-valid intervals for an outcome with this variance, which turns customers into information."""
+    return Mixture.tightest_at(_TIGHTEST_AT / variance)
 
 
 def estimate(
@@ -73,6 +87,7 @@ def estimate(
     strata: npt.ArrayLike | None = None,
     customers: npt.ArrayLike | None = None,
     binary: bool = False,
+    interval: Interval = "fixed",
 ) -> Effect:
     """Compare the offered with their controls: tea-tasting's Welch interval with CUPED, after the sample-ratio check.
 
@@ -94,6 +109,7 @@ def estimate(
         strata: Number of the stratum of every row; None: one stratum.
         customers: Identifier of the customer of every row; None: every customer has one row.
         binary: Whether the outcome can only be 0 or 1, and there are neither strata nor customers with several rows.
+        interval: Whether the comparison is read once, or again and again while outcomes come in.
 
     Source: Deng, Xu, Kohavi, Walker (2013), "Improving the sensitivity of online controlled experiments by utilizing
     pre-experiment data".
@@ -120,7 +136,8 @@ def estimate(
     x = np.empty((len(known), 0)) if covariates is None else np.asarray(covariates, dtype=float).reshape(len(known), -1)
     groups = np.zeros(len(known), np.int64) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
     people = None if customers is None else np.asarray(customers)[known]
-    return _estimate(y, arm, x[known], groups[known], people, ratio_p, settings)
+    unread = Effect(*counts, mean_controls=float(y[~arm].mean()), sample_ratio_p=ratio_p, interval=interval)
+    return _estimate(y, arm, x[known], groups[known], people, unread, settings)
 
 
 def _exact(y: Floats, arm: Flags, settings: Campaigns) -> Effect | None:
@@ -184,23 +201,25 @@ def _within(y: Floats, arm: Flags, x: Floats, strata: Ints) -> _Within | None:
 
 
 def _estimate(
-    y: Floats, arm: Flags, x: Floats, strata: Ints, customers: npt.NDArray | None, ratio_p: float | None, settings: Campaigns
+    y: Floats, arm: Flags, x: Floats, strata: Ints, customers: npt.NDArray | None, unread: Effect, settings: Campaigns
 ) -> Effect:
-    """The comparison itself, of rows with an outcome and both arms."""
+    """The comparison itself, of rows with an outcome and both arms; `unread` is what is said where nothing may be concluded."""
     import tea_tasting
 
-    counts = int(arm.sum()), int((~arm).sum())
-    unread = Effect(*counts, mean_controls=float(y[~arm].mean()), sample_ratio_p=ratio_p)
+    counts = unread.offered, unread.controls
     within = _within(y, arm, x, strata)
     if within is None or within.free < 1 or np.abs(within.residual).max() <= 1e-12 * np.abs(y).max():
         return unread  # where nothing varies, chance cannot be distinguished from an effect
     widen = (len(y) - 2) / within.free * _clustering(within.weight * within.residual, customers)
     if widen <= _TINY:
         return unread  # so few customers that what each of them did in all campaigns together adds up to nothing
+    looks = mixture(float(y.var())) if unread.interval == "always_valid" else None
+    shown = partial(
+        looks.detectable_effect if looks else detectable_effect, power=settings.power, significance=settings.significance
+    )
     if min(counts) < settings.min_group:
         variance = widen * float(within.residual @ within.residual) / (len(y) - 2)
-        error = within.stretch * float(np.sqrt(variance * (1 / counts[0] + 1 / counts[1])))
-        return replace(unread, detectable_effect=_detectable(error, settings))
+        return replace(unread, detectable_effect=shown(within.stretch * float(np.sqrt(variance * sum(1 / n for n in counts)))))
     metric = tea_tasting.Mean(
         "outcome", "predicted", alternative="two-sided", confidence_level=_CONFIDENCE, equal_var=False, use_t=True
     )
@@ -211,17 +230,26 @@ def _estimate(
     result = metric.analyze_aggregates(control, offer)
     left = (within.outcome - within.predicted) * within.stretch
     error = float(np.sqrt(widen * (left[arm].var(ddof=1) / counts[0] + left[~arm].var(ddof=1) / counts[1])))
-    return replace(
+    effect = replace(
         unread,
         effect=float(result.effect_size),
         effect_low=float(result.effect_size_ci_lower),
         effect_high=float(result.effect_size_ci_upper),
         standard_error=error,
         p_value=float(result.pvalue),
-        detectable_effect=_detectable(error, settings),
+        detectable_effect=shown(error),
         status="measured",
         method="welch",
     )
+    return effect if looks is None else _always_valid(effect, looks)
+
+
+def _always_valid(effect: Effect, looks: Mixture) -> Effect:
+    """The same effect with an interval and a p-value that hold at every look."""
+    middle, error = cast("float", effect.effect), cast("float", effect.standard_error)
+    half = looks.half(error)
+    p_value = looks.p_value(middle, error)
+    return replace(effect, effect_low=middle - half, effect_high=middle + half, p_value=p_value, method="mixture")
 
 
 def _clustering(influence: Floats, customers: npt.NDArray | None) -> float:
@@ -245,8 +273,3 @@ def _aggregates(y: Floats, x: Floats, far: float, widen: float) -> Aggregates:
         var_={"outcome": float(vy), "predicted": float(vx)},
         cov_={("outcome", "predicted"): float(cov)},
     )
-
-
-def _detectable(standard_error: float, settings: Campaigns) -> float:
-    """Smallest effect that shows with the settings' power."""
-    return detectable_effect(standard_error, power=settings.power, significance=settings.significance)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from oneclick_pipeline.campaigns.ledger_rules import COLUMNS, SENT, checked, column_of
+from oneclick_pipeline.campaigns.ledger_rules import COLUMNS, DRAWN, SENT, checked, column_of
 from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import AlreadyPublishedError, BadInputError
 from oneclick_pipeline.home import write_once
@@ -95,7 +95,7 @@ def publish(home: Path, month: str, plan: pd.DataFrame, *, replan: bool = False)
         BadInputError: If rows break the rules of the ledger.
     """
     path = ledger_file(home, month)
-    rows = plan.loc[plan["arm"] != "none", [c.name for c in OFFER_PLAN.columns if c.name in plan or c not in PROBABILITIES]]
+    rows = plan.loc[plan["arm"] != "none", [c.name for c in OFFER_PLAN.columns if c.name in plan or c not in DRAWN]]
     rows = rows.assign(**_frame(checked(rows, path)).set_index(rows.index)).sort_values("customer_id", ignore_index=True)
     arms = rows["arm"].value_counts()
     counts = int(arms.get("offer", 0)), int(arms.get("control", 0))
@@ -128,7 +128,7 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
 
     Returns:
         `campaign_month` and `COLUMNS`, by month and customer; no row without months. Probabilities that a month does not
-        hold are inferred, see `without_probabilities`.
+        hold are inferred, see `without_probabilities`; chances that it does not hold are missing, see `experiment.chances`.
 
     Raises:
         BadInputError: If a month was not published, or its file breaks the rules of the ledger.
@@ -144,7 +144,7 @@ def read(home: Path, months: Iterable[str], settings: Offers) -> pd.DataFrame:
         unknown = {name: share for name, share in today.items() if name not in rows}
         parts.append(with_probabilities(rows.assign(campaign_month=month, **unknown)))
     empty = pd.DataFrame(columns=["campaign_month", *_NAMES]).astype({c.name: c.type.numpy for c in COLUMNS})
-    return pd.concat(parts or [empty], ignore_index=True)[["campaign_month", *_NAMES]]
+    return pd.concat(parts or [empty], ignore_index=True).reindex(columns=["campaign_month", *_NAMES])
 
 
 def without_probabilities(home: Path, months: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
-from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
+from oneclick_pipeline.contracts.offers import CHANCES, OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.contracts.schema import Column
 
-COLUMNS = (*(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names), *PROBABILITIES)
-"""What a month of the ledger holds: of the columns of the plan those from which outcomes are made, and the probabilities."""
+DRAWN = (*PROBABILITIES, CHANCES)
+"""What chance could do to every customer; where a month does not hold it, it is inferred."""
 
-SENT = tuple(c for c in COLUMNS if c not in SHARES + PROBABILITIES)
+COLUMNS = (*(c for c in CAMPAIGN_OUTCOMES.columns[1:] if c.name in OFFER_PLAN.names and c not in DRAWN), *DRAWN)
+"""What a month of the ledger holds: of the columns of the plan those from which outcomes are made, and what chance could do."""
+
+SENT = tuple(c for c in COLUMNS if c not in SHARES + DRAWN)
 """What it must hold: who was meant to get what, and how likely that was. The rest follows from that in all that was drawn."""
 
 

@@ -3,6 +3,9 @@
 Everything that is reported is a union of parts, estimated within them: outcomes and covariates are taken as differences
 from their part's mean, so that months, offers and groups of customers that differ are never compared with one another.
 
+What is final when it is first read has fixed intervals; everything else is read again every month while outcomes come in
+(all campaigns together, the revenue of a campaign), and has always-valid ones, see `stats.Mixture`.
+
 All offers together are compared among the targeted only: who explores is the likelier to be offered something the
 more offers fit, so that the explored of one draw are no comparison as a whole.
 """
@@ -10,6 +13,7 @@ more offers fit, so that the explored of one draw are no comparison as a whole.
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from oneclick_pipeline.campaigns.estimate import Interval
     from oneclick_pipeline.settings import Campaigns
 
     Floats = npt.NDArray[np.float64]
@@ -33,6 +38,9 @@ if TYPE_CHECKING:
 
 ALL = "all"
 """Denotes all campaigns, all offers, all segments."""
+
+_FINAL = ("declined", "profit")
+"""Outcomes of a campaign that are known all at once, and stay as they were first read; its revenue comes month by month."""
 
 OUTCOMES: dict[str, tuple[str, tuple[str, ...]]] = {
     "declined": ("declined", ("p_decline",)),
@@ -73,11 +81,13 @@ def offer_effects(outcomes: pd.DataFrame, settings: Campaigns) -> pd.DataFrame:
             sound = [part for part in chosen if part.sound] or chosen
             pick = np.concatenate([part.rows for part in sound])
             names = [ALL, *sorted(set(segment[pick]))] if key[0] == ALL else [ALL]
+            interval: Interval = "fixed" if key[0] != ALL and outcome in _FINAL else "always_valid"
+            measure = partial(_measure, y=y, x=x, offered=offered, customers=customers, settings=settings, interval=interval)
             for name in names:
                 only = known if name == ALL else known & members[name]
-                effect = _measure(sound, only, y, x, offered, customers, settings)
+                effect = measure(sound, only)
                 if effect.status == "sample_ratio_mismatch":
-                    effect = _measure([part.own or part for part in sound], only, y, x, offered, customers, settings)
+                    effect = measure([part.own or part for part in sound], only)
                 if effect.offered + effect.controls:
                     place = dict(zip(("campaigns", "offer_id", "comparison"), key, strict=True))
                     rows.append(place | {"segment": name, "outcome": outcome} | asdict(effect))
@@ -88,10 +98,19 @@ def offer_effects(outcomes: pd.DataFrame, settings: Campaigns) -> pd.DataFrame:
 
 
 def _measure(
-    chosen: Sequence[Part], only: Flags, y: Floats, x: Floats, offered: Flags, customers: Ints, settings: Campaigns
+    chosen: Sequence[Part],
+    only: Flags,
+    *,
+    y: Floats,
+    x: Floats,
+    offered: Flags,
+    customers: Ints,
+    settings: Campaigns,
+    interval: Interval,
 ) -> Effect:
     """The union of some parts, of the rows `only`."""
-    rows = [part.rows[only[part.rows]] for part in chosen]
+    kept = [only[part.rows] for part in chosen]
+    rows = [part.rows[known] for part, known in zip(chosen, kept, strict=True)]
     lengths = [len(r) for r in rows]
     pick = np.concatenate(rows)
     return estimate(
@@ -99,9 +118,10 @@ def _measure(
         offered[pick],
         x[pick],
         settings=settings,
-        expected_share=np.repeat([part.share for part in chosen], lengths),
+        expected_share=np.concatenate([part.share[known] for part, known in zip(chosen, kept, strict=True)]),
         strata=np.repeat(np.arange(len(chosen)), lengths),
         customers=customers[pick] if len({part.month for part in chosen}) > 1 else None,
+        interval=interval,
     )
 
 

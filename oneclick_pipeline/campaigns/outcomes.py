@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
+from oneclick_pipeline.contracts.offers import CHANCES
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.months import add_months, check_month
 from oneclick_pipeline.model.decline import REVENUES, RULE_HORIZON, classes, decided
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from oneclick_pipeline.settings import Labels
 
+PROFIT_MONTHS = 3
+"""Months up to a snapshot whose mean its column `profit` is: only so long after a campaign does it hold none from before."""
 FOLDS = 3
 """Number of folds for everything that learns from outcomes."""
 COLUMNS = ("customer_id", "activity", "profit", *REVENUES)
@@ -42,7 +45,9 @@ def campaign_outcomes(
     """Join what was sent with the snapshots that followed, as far as they are known in `month`.
 
     Revenue of a month is that of its own snapshot; where that is missing, what a later one carries of it. The class is
-    decided by the snapshot at the end of the horizon, see `model.decline`.
+    decided by the snapshot at the end of the horizon, see `model.decline`. Profit is that of the snapshot `PROFIT_MONTHS` after
+    the campaign, the mean of exactly those months: earlier ones hold months from before the offer, later ones leave some
+    out. Where that snapshot is missing the profit stays unknown, of customers who vanished as well.
 
     Args:
         ledger: What `ledger.read` gives: `campaign_month` and `ledger_rules.COLUMNS`, the shares of every month among them.
@@ -127,7 +132,7 @@ def _observed(
         return None
     # all months of the window may be known from a snapshot after it only: then that one says who vanished
     shown = [m for m in window if m in seen] or sorted(m for m in seen if m > campaign)[:1]
-    there, (profit,) = seen[shown[-1]](customers, "profit")
+    there, _ = seen[shown[-1]](customers)
     before = np.full((1 + len(REVENUES), len(customers)), np.nan)
     if campaign in seen:
         before = np.array(seen[campaign](customers, "profit", *REVENUES)[1])
@@ -136,7 +141,7 @@ def _observed(
         "revenue_before": before[1:].mean(axis=0),
         "months_observed": len(revenues),
         "revenue_after": _mean_of_known(np.array(revenues)),
-        "profit_after": np.where(there, profit, 0.0),
+        "profit_after": _profit(customers, seen, campaign),
         "vanished": ~there,
     }
 
@@ -153,6 +158,17 @@ def _revenue(customers: NDArray[np.int64], seen: Mapping[str, _Snapshot], month:
         there, (values,) = snapshot(customers, name)
         revenue, anywhere = np.where(np.isnan(revenue), values, revenue), anywhere | there
     return np.where(anywhere, revenue, 0.0)
+
+
+def _profit(customers: NDArray[np.int64], seen: Mapping[str, _Snapshot], campaign: str) -> NDArray[np.float64]:
+    """Mean monthly profit of the months after a campaign, NaN until all of them are known; 0 for customers who vanished."""
+    import numpy as np
+
+    end = add_months(campaign, PROFIT_MONTHS)
+    if end not in seen:
+        return np.full(len(customers), np.nan)
+    there, (profit,) = seen[end](customers, "profit")
+    return np.where(there, profit, 0.0)
 
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -195,7 +211,9 @@ def with_probabilities(outcomes: pd.DataFrame, sent: pd.DataFrame) -> pd.DataFra
     from oneclick_pipeline.experiment import old_ledgers
 
     keys = ["campaign_month", "customer_id"]
-    joined = outcomes.merge(sent[[*keys, *old_ledgers.NAMES]], on=keys, how="left", validate="one_to_one")
+    names = [name for name in (*old_ledgers.NAMES, CHANCES.name) if name in sent]
+    rows = outcomes.drop(columns=[name for name in names if name in outcomes])
+    joined = rows.merge(sent[[*keys, *names]], on=keys, how="left", validate="one_to_one")
     return old_ledgers.with_probabilities(joined.set_axis(outcomes.index))
 
 

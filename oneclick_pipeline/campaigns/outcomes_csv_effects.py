@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _NOTE = (
     "Effect: offer minus control; * adjusted for the value before (CUPED). Within chance, allowing for the number of\n"
-    "offers, or too few customers; shows: the smallest effect that this many would show."
+    "offers, or too few customers; shows: the smallest effect that this many would show. The intervals are for one look."
 )
 _EXACT = "\n† Difference of two shares with an exact interval, not adjusted: few in a group have the outcome, or lack it."
 _SMALLEST_P = 0.0005
@@ -40,7 +40,7 @@ def estimates(campaign: OutcomesFile, settings: Campaigns, ratios: Mapping[str, 
     """Effect of every offer on every outcome against the controls, estimated as the pipeline's own campaigns are.
 
     Args:
-        campaign: What was read.
+        campaign: What was read; it is over, so that its intervals are for one look.
         settings: How effects are measured.
         ratios: Offer -> how many customers were meant to get it for each control; offers that are not named are not
             checked for a broken split.
@@ -81,7 +81,9 @@ def estimates(campaign: OutcomesFile, settings: Campaigns, ratios: Mapping[str, 
             rows.append(
                 {"offer_id": offer, "outcome": outcome, "adjusted": adjusted, **asdict(effect), "status": _status(effect)}
             )
-    numbers = [field.name for field in fields(Effect) if field.name not in {"offered", "controls", "status", "method"}]
+    numbers = [
+        field.name for field in fields(Effect) if field.name not in {"offered", "controls", "status", "method", "interval"}
+    ]
     table = pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
     return table.assign(significant=significant(table.assign(campaigns=campaign.file), settings))
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from oneclick_pipeline.campaigns.estimate import mixture
 from oneclick_pipeline.campaigns.offer_effects import ALL
 from oneclick_pipeline.pictures import DECLINED, GREY, INK, SMALL, STABLE, TEXT, TITLE, figure, printable, tidy
-from oneclick_pipeline.stats import Z_95
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +21,9 @@ _COLUMNS = 4
 def cumulative(effects: pd.DataFrame, offer: str) -> pd.DataFrame:
     """What was known of an offer's effect on `declined` after each campaign.
 
-    Months are joined by inverse variance; the final estimate, over all campaigns, is in `effects` itself (it also uses
-    months that are too small to be read alone, and knows which customers were in several).
+    Months are joined by inverse variance, with always-valid intervals, since the picture is read after every campaign. The final
+    estimate, over all campaigns, is in `effects` itself (it also uses months that are too small to be read alone, and
+    knows which customers were in several).
 
     Args:
         effects: `contracts.campaigns.OFFER_EFFECTS`.
@@ -37,15 +38,16 @@ def cumulative(effects: pd.DataFrame, offer: str) -> pd.DataFrame:
     mine = mine.sort_values("campaigns", ignore_index=True)
     weight = (mine["standard_error"] ** -2.0).cumsum()
     effect = (mine["effect"] * mine["standard_error"] ** -2.0).cumsum() / weight
-    half = Z_95 * weight**-0.5
+    looks = mixture(0.25)  # the most that the variance of a share can be
+    half = [looks.half(w**-0.5) for w in weight]
     return mine[["campaigns"]].rename(columns={"campaigns": "month"}).assign(effect=effect, low=effect - half, high=effect + half)
 
 
 def forest(effects: pd.DataFrame) -> Figure:
     """Cumulative forest plot: each offer's effect on decline after every campaign, and over all of them, with 95 % intervals.
 
-    Blue intervals lie below 0 (fewer decline), vermilion ones above, grey ones hold 0. Offers that were never measured
-    have an empty panel that says so.
+    The intervals hold at every look. Blue ones lie below 0 (fewer decline), vermilion ones above, grey ones hold 0. Offers
+    that were never measured have an empty panel that says so.
 
     Args:
         effects: `contracts.campaigns.OFFER_EFFECTS`.
@@ -56,10 +58,8 @@ def forest(effects: pd.DataFrame) -> Figure:
     columns = min(_COLUMNS, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
     picture = figure(2.6 * columns + 0.6, 0.9 + rows * (0.9 + 0.17 * (len(months) + 1)))
-    picture.suptitle(
-        "Change of the share who decline, percentage points, 95 % intervals", x=0.01, ha="left", fontsize=TITLE, color=INK,
-        weight="bold",
-    )  # fmt: skip
+    title = "Change of the share who decline, percentage points, 95 % intervals that hold at every look"
+    picture.suptitle(title, x=0.01, ha="left", fontsize=TITLE, color=INK, weight="bold")
     panels = picture.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, offer in zip(panels, shown, strict=False):
         _panel(tidy(axes), effects, offer, months)

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oneclick_pipeline.campaigns.comparisons import fits as fitting
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.experiment.chances import chances
 from oneclick_pipeline.stats import normal
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class PolicyValue:
         matched: Of them those who really got the offer that the policy gives them.
         clip: Largest weight that was allowed.
         clipped: Share of the weights that were cut to it.
-        unsupported: Share of the treated for whom chance never gave the offer to anyone like them: there only the model speaks.
+        unsupported: Share of the treated whom chance could not give the offer, or for whom it gave the offer to no one: there
+            the model speaks, corrected by what it missed of others.
     """
 
     policy: str
@@ -119,7 +120,8 @@ class _Log:
     customer: NDArray[np.intp]
     given: NDArray[np.intp]
     """Number of the offer that a customer got, -1 for nothing."""
-    fits: NDArray[np.bool_]
+    possible: NDArray[np.bool_]
+    """Offers that exploration or the plan could give, (n, m)."""
     sample: NDArray[np.bool_]
     """Whether the row is explored or held out."""
     part: NDArray[np.float64]
@@ -140,7 +142,7 @@ class _Log:
             value=rows["value"].to_numpy(dtype=float),
             customer=np.unique(rows["customer_id"], return_inverse=True)[1],
             given=np.where(offered, number, -1),
-            fits=fitting(rows["fits"], offers),
+            possible=(chances(rows, offers) > 0) | (number[:, None] == np.arange(len(offers))),
             sample=sample,
             part=part / max(part.sum(), 1e-300),
             weight=_inverse(np.select([offered, sample], [rows["propensity"].to_numpy(dtype=float), control], 1.0)),
@@ -222,7 +224,7 @@ def _judged(name: str, policy: NDArray[np.intp], log: _Log, mu: NDArray[np.float
             supported[j] |= arm >= 0
     interval = normal(value, float(np.sqrt((np.bincount(log.customer, weights=influence) ** 2).sum())))
     treated = float(log.part @ treats)
-    alone = float(log.part @ (treats & ~(supported[policy] & log.fits[row, policy])))
+    alone = float(log.part @ (treats & ~(supported[policy] & log.possible[row, policy])))
     return PolicyValue(
         policy=name,
         value=value,

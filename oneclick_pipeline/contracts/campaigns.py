@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oneclick_pipeline.contracts.exports import CUSTOMER_ID
-from oneclick_pipeline.contracts.offers import SHARES
+from oneclick_pipeline.contracts.offers import P_EXPLORE, SHARES
 from oneclick_pipeline.contracts.schema import Column, Table, vocabulary
 
 CAMPAIGN_OUTCOMES = Table(
@@ -18,6 +18,7 @@ CAMPAIGN_OUTCOMES = Table(
         Column("offer_id", "str", "The offer; for a control, the one that would have been given; empty if none", nullable=True),
         Column("assignment", "str", "How the arm was assigned", values=vocabulary("plan", "exploration", "hold_out")),
         Column("propensity", "float", "Probability of this arm and offer", unit="probability", minimum=0, maximum=1),
+        P_EXPLORE,
         *SHARES,
         Column("fits", "str", "Offers that fitted the customer, separated by commas"),
         Column("segment", "str", "Segment at the time"),
@@ -43,7 +44,8 @@ CAMPAIGN_OUTCOMES = Table(
         Column(
             "profit_after",
             "float",
-            "Mean monthly profit in the newest of them; 0 for customers who vanished",
+            "Mean monthly profit of exactly the three months after the campaign, empty until their snapshot is there; 0 for "
+            "customers who have vanished by then",
             unit="finance units",
             nullable=True,
         ),
@@ -85,6 +87,13 @@ OFFER_EFFECTS = Table(
         *(
             Column(f"effect{end}", "float", f"Offer minus control, adjusted for what was known beforehand{text}", nullable=True)
             for end, text in _INTERVAL_ENDS
+        ),
+        Column(
+            "interval",
+            "str",
+            "What interval, p-value and smallest effect are for. fixed: a figure that is final when it is first read; "
+            "always_valid: one that is read again and again while outcomes come in",
+            values=vocabulary("fixed", "always_valid"),
         ),
         Column("standard_error", "float", "Standard error of the effect", nullable=True, minimum=0),
         Column(

@@ -31,6 +31,20 @@ TRAINING_SET = Table(
             "Number of the group of rows with identical features or of the same customer; folds never split a group",
             minimum=0,
         ),
+        Column(
+            "weight",
+            "float",
+            "How many customers this one represents: 1 / P(no offer in the months that may have influenced the label); 1 where "
+            "nothing could be sent",
+            minimum=1,
+        ),
+        Column(
+            "offered_left_out",
+            "int",
+            "How many customers of the feature month are left out because an offer may have influenced their label",
+            unit="customers",
+            minimum=0,
+        ),
     ),
     key=("feature_month", "customer_id"),
 )

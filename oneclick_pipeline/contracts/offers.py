@@ -49,6 +49,17 @@ PROBABILITIES = tuple(
     )
 )
 """What chance could do to every customer, whatever it did; see `experiment.probabilities`."""
+P_EXPLORE = PROBABILITIES[-1]
+
+
+CHANCES = Column(
+    "chances",
+    "str",
+    "Every offer that fits, and the probability with which exploration gives it to the customer: offer=probability, separated "
+    "by commas; whatever was drawn, unlike `fits`. Empty where nothing was drawn",
+    nullable=True,
+)
+"""See `experiment.chances`."""
 
 
 OFFER_PLAN = Table(
@@ -76,8 +87,13 @@ OFFER_PLAN = Table(
             maximum=1,
         ),
         *PROBABILITIES,
+        CHANCES,
         *SHARES,
-        Column("fits", "str", "Offers that fit the customer and could be drawn, separated by commas; empty if none"),
+        Column(
+            "fits",
+            "str",
+            "Offers that fit the customer, of those who explore those that they could draw, separated by commas; empty if none",
+        ),
         Column("segment", "str", "See customer_segments"),
         Column("p_decline", "float", "See customer_scores", unit="probability", nullable=True, minimum=0, maximum=1),
         Column(

@@ -8,6 +8,8 @@ first, then `probabilities`.
     exploration     which arm each explorer gets, as far as budget and capacities allow
     room            how many customers in order fit within a budget and capacities
     probabilities   of every arm, of no offer, of control, of exploring; and what follows from them
+    chances         of each offer by exploration, and which offers fit: one text per customer
+    weights         how many customers one without an offer represents
     old_ledgers     the same, inferred for ledgers that were written before plans stored them
     power           smallest effect that a plan can show
     sample_ratio    whether a split came out as it was drawn

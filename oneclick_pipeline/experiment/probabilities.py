@@ -143,18 +143,3 @@ def targeted_share(control_share: ArrayLike, explored: ArrayLike, offer_control_
     h, e, c = (np.asarray(share, dtype=float) for share in (control_share, explored, offer_control_share))
     planned = (1 - h) * (1 - e)
     return np.asarray(planned * (1 - c) / (planned + h))
-
-
-def targeted_share_of(withheld: Numbers, control_share: float, offer_control_share: float) -> float:
-    """The same of customers together, from the stored probabilities of their controls.
-
-    Args:
-        withheld: h + rc of every control, with r = (1 − h)(1 − e): for each of them r(1 − c) / (h + rc) offered are to be
-            expected.
-        control_share: h.
-        offer_control_share: c, above 0.
-    """
-    h, c = control_share, offer_control_share
-    given = np.clip((withheld - h) / c, 0, 1 - h) * (1 - c)
-    odds = float((given / withheld).mean())
-    return odds / (1 + odds)

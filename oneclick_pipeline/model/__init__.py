@@ -12,6 +12,7 @@ package is cheap: scikit-learn is imported when something is trained or drawn. O
                          folds.py          grouped, repeated folds
                          search.py         trials, the best of every family, votes
                          calibration.py    calibrated probabilities
+                         fitting.py        a choice fitted, and a fitted model fitted again on other customers
     its evaluation       evaluation.py     nested cross-validation
                          out_of_time.py    later months than those learnt from
                          metrics.py        ROC-AUC, log loss, Brier, ECE
@@ -21,6 +22,7 @@ package is cheap: scikit-learn is imported when something is trained or drawn. O
                          training.py       `train`: all of the above, and the fitted pipeline; `predict`
                          results.py        what training returns
     promotion            gates.py          what a challenger must pass to become champion
+                         standing.py       the champion on a challenger's customers, as if it had never seen them
                          card.py, example.py  files kept beside a version
     explanation          shapley.py        sampled Shapley values
                          attribution.py    what features contribute to a fitted model

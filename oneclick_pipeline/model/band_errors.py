@@ -72,7 +72,7 @@ class BandErrors:
         return cls(tuple(tuple(map(float, row)) for row in json.loads(text)["moments"]))
 
 
-def band_errors(p: Floats, declined: Floats, groups: NDArray[np.int_], bins: int = BINS) -> BandErrors:
+def band_errors(p: Floats, declined: Floats, groups: NDArray[np.int_], weight: Floats, bins: int = BINS) -> BandErrors:
     """Estimate the errors from predictions out of fold.
 
     Rows of one customer, and of copies, are not independent: their residuals are added up before they are squared. A band's
@@ -83,17 +83,18 @@ def band_errors(p: Floats, declined: Floats, groups: NDArray[np.int_], bins: int
         p: Out-of-fold probabilities, shape (n,).
         declined: 1 declined, 0 stable, shape (n,).
         groups: Number of each row's customer, with copies; shape (n,).
+        weight: How many customers each row represents, shape (n,).
         bins: Bands.
     """
     import numpy as np
 
     band = bands(p, bins)
-    rows = np.bincount(band, minlength=bins)
+    rows = np.bincount(band, weight, bins)
     numbers, place = np.unique(groups, return_inverse=True)
     sums = np.zeros((len(numbers), bins))
-    np.add.at(sums, (place, band), declined - p)
+    np.add.at(sums, (place, band), weight * (declined - p))
     moments = sums.T @ sums
-    np.fill_diagonal(moments, np.maximum(np.diag(moments), np.bincount(band, p * (1 - p), bins)))
+    np.fill_diagonal(moments, np.maximum(np.diag(moments), np.bincount(band, weight**2 * p * (1 - p), bins)))
     total = sums.sum(axis=0)
     bias = np.sign(total) * np.sqrt(np.maximum(total**2 - np.diag(moments), 0))  # what chance alone does not explain
     moments += np.outer(bias, bias)

@@ -65,22 +65,22 @@ def kinds_for(rows: int) -> tuple[str, ...]:
     return (SIGMOID, ISOTONIC) if rows >= ISOTONIC_FROM else (SIGMOID,)
 
 
-def fit_calibrator(kind: str, score: Floats, declined: Ints) -> Calibrator:
-    """Learn a calibrator of a kind from scores and labels."""
-    return platt(score, declined) if kind == SIGMOID else isotonic(score, declined)
+def fit_calibrator(kind: str, score: Floats, declined: Ints, weight: Floats) -> Calibrator:
+    """Learn a calibrator of a kind from scores and labels, and how much each counts."""
+    return platt(score, declined, weight) if kind == SIGMOID else isotonic(score, declined, weight)
 
 
-def cross_calibrated(kind: str, score: Floats, declined: Ints, numbers: Ints) -> Floats:
+def cross_calibrated(kind: str, score: Floats, declined: Ints, weight: Floats, numbers: Ints) -> Floats:
     """Probabilities from out-of-fold scores: each fold by a calibrator learned from the other folds."""
     import numpy as np
 
     p = np.empty(len(score))
     for learn, judge in splits(numbers):
-        p[judge] = fit_calibrator(kind, score[learn], declined[learn])(score[judge])
+        p[judge] = fit_calibrator(kind, score[learn], declined[learn], weight[learn])(score[judge])
     return p
 
 
-def isotonic(score: Floats, declined: Ints) -> Isotonic:
+def isotonic(score: Floats, declined: Ints, weight: Floats) -> Isotonic:
     """Isotonic regression of the labels on the scores (pool adjacent violators), kept `SUREST` from 0 and 1.
 
     Source: Zadrozny, Elkan (2002), Transforming classifier scores into accurate multiclass probability estimates.
@@ -88,11 +88,11 @@ def isotonic(score: Floats, declined: Ints) -> Isotonic:
     import numpy as np
     from sklearn.isotonic import IsotonicRegression
 
-    fitted = IsotonicRegression(out_of_bounds="clip").fit(score, declined)
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(score, declined, sample_weight=weight)
     return Isotonic(fitted.X_thresholds_, np.clip(fitted.y_thresholds_, SUREST, 1 - SUREST))
 
 
-def platt(score: Floats, declined: Ints) -> Sigmoid:
+def platt(score: Floats, declined: Ints, weight: Floats) -> Sigmoid:
     """The sigmoid that fits scores best, by Newton's method.
 
     Source: Platt (1999), Probabilistic outputs for support vector machines, with his smoothed targets, which
@@ -102,21 +102,21 @@ def platt(score: Floats, declined: Ints) -> Sigmoid:
     import numpy as np
     from scipy.special import expit
 
-    positives = int(declined.sum())
-    target = np.where(declined == 1, (positives + 1) / (positives + 2), 1 / (len(declined) - positives + 2))
+    positives, negatives = (float(weight[declined == label].sum()) for label in (1, 0))
+    target = np.where(declined == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     centre, scale = float(score.mean()), float(score.std()) or 1.0
     columns = np.column_stack([(score - centre) / scale, np.ones(len(score))])
 
     def loss(w: Floats) -> float:
         z = columns @ w
-        return float((np.logaddexp(0, z) - target * z).sum())
+        return float((weight * (np.logaddexp(0, z) - target * z)).sum())
 
-    w = np.array([0.0, np.log((positives + 1) / (len(declined) - positives + 1))])
+    w = np.array([0.0, np.log((positives + 1) / (negatives + 1))])
     height = loss(w)
     for _ in range(50):
         p = expit(columns @ w)
-        hessian = (columns.T * (p * (1 - p))) @ columns + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, columns.T @ (p - target))
+        hessian = (columns.T * (weight * p * (1 - p))) @ columns + 1e-9 * np.eye(2)
+        step = np.linalg.solve(hessian, columns.T @ (weight * (p - target)))
         while (lower := loss(w - step)) > height + 1e-9 and np.abs(step).max() > 1e-6:  # noqa: PLR2004
             step = step / 2
         w, height = w - step, lower

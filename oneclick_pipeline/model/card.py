@@ -59,6 +59,8 @@ labels of {", ".join(trained.label_months)}. Digest `{trained.digest}`.
 
 **Label.** {label_rule(trained)[0].upper()}{label_rule(trained)[1:]}. Where they come from: {sources}.
 
+**Offers.** {_offers(trained)}
+
 **How good.** {_OF_WHAT[is_recognition]}
 Nested cross-validation, grouped by customer and identical customers, stratified, repeated; estimate (95 %
 interval, corrected for overlapping folds). Draws: how many of those allotted to a family were tried before further ones
@@ -83,6 +85,19 @@ Rows: the most that one fit of the family learns from; if fewer than all, a stra
 {_WHOM[is_recognition]}, not whom an offer would keep. Categories that the store adds later are treated as rare ones. The metrics
 hold for customers like those of the months above: watch for drift.
 """
+
+
+def _offers(trained: TrainedModel) -> str:
+    """How labels that an offer may have influenced were kept out."""
+    if trained.left_out is None:
+        return "The training set does not say whose labels an offer may have influenced: every customer counts once."
+    if trained.left_out == 0 and trained.largest_weight == 1:
+        return "No offer can have influenced a label: none was sent in the months before. Every customer counts once."
+    return (
+        f"{trained.left_out:,} customers are left out because an offer may have influenced their label. Each other one counts "
+        "1 / P(no offer in those months), so that together they represent all customers without offers: at most "
+        f"{trained.largest_weight:.1f}, as much information as {trained.equal_rows:,.0f} customers who count once."
+    )
 
 
 def _calibration(trained: TrainedModel) -> str:

@@ -18,6 +18,7 @@ from oneclick_pipeline.model.search import (
     search,
     votes,
 )
+from oneclick_pipeline.model.training_set import inputs, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,15 +36,21 @@ CHOSEN = "chosen"
 
 
 class Learner(NamedTuple):
-    """What a model learns from: inputs, labels and groups of copies, row by row in canonical order."""
+    """What a model learns from: inputs, labels, groups of copies and weights, row by row in canonical order."""
 
     frame: pd.DataFrame
     declined: NDArray[np.int_]
     copies: NDArray[np.int_]
+    weight: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> Learner:
+        """What there is to learn from rows of `contracts.model.TRAINING_SET`."""
+        return cls(inputs(rows), rows["declined"].to_numpy(dtype=int), rows["copies"].to_numpy(dtype=int), weights_of(rows))
 
     def rows(self, index: NDArray[np.intp]) -> Learner:
         """Some of the rows."""
-        return Learner(self.frame.iloc[index], self.declined[index], self.copies[index])
+        return Learner(self.frame.iloc[index], self.declined[index], self.copies[index], self.weight[index])
 
 
 class SearchResult(NamedTuple):
@@ -65,7 +72,7 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
 
     Returns:
         Predictions by family (the soft vote is one), and under `CHOSEN` those of whatever the search chose in each
-        fold: one row per customer and repeat, columns repeat, fold, declined, p_decline, and p_raw and p_calibrated,
+        fold: one row per customer and repeat, columns repeat, fold, declined, weight, p_decline, and p_raw and p_calibrated,
         of which p_decline is the one that the search kept; index = row of the training set.
     """
     import pandas as pd
@@ -75,7 +82,7 @@ def nested_predictions(data: Learner, candidates: Sequence[Candidate], settings:
         rows = data.rows(learn)
         numbers = inner_folds(rows, settings, [settings.seed, repeat, fold])
         result, chosen = _search_and_predict(rows, data.frame.iloc[judge], numbers, candidates, settings)
-        columns = {"repeat": repeat, "fold": fold, "declined": data.declined[judge]}
+        columns = {"repeat": repeat, "fold": fold, "declined": data.declined[judge], "weight": data.weight[judge]}
         return {
             name: pd.DataFrame(columns | {"p_decline": p.kept, "p_raw": p.raw, "p_calibrated": p.calibrated}, index=judge)
             for name, p in (result | {CHOSEN: result[chosen]}).items()
@@ -100,12 +107,12 @@ def inner_folds(data: Learner, settings: Model, seed: list[int]) -> NDArray[np.i
 
 
 def search_all(
-    prepared: Prepared, declined: NDArray[np.int_], numbers: NDArray[np.int_], candidates: Sequence[Candidate], settings: Model
+    prepared: Prepared, data: Learner, numbers: NDArray[np.int_], candidates: Sequence[Candidate], settings: Model
 ) -> SearchResult:
     """Search, then apply the rule: within every family, among the votes, and among all of these."""
-    trials = search(prepared, declined, numbers, candidates, settings)
+    trials = search(prepared, data.declined, data.weight, numbers, candidates, settings)
     bests = best_of_families(trials)
-    tried = votes(bests, declined, numbers)
+    tried = votes(bests, data.declined, data.weight, numbers)
     contenders: list[Trial | Vote] = [*bests]
     if tried:
         contenders.append(choose(tried))
@@ -127,8 +134,9 @@ def _search_and_predict(
     import numpy as np
 
     known, unseen = matrices(learn.frame, new)
-    result = search_all(known, learn.declined, numbers, candidates, settings)
-    predicted = {t.name: probabilities(t, known, learn.declined, unseen, settings.seed) for t in result.bests}
+    result = search_all(known, learn, numbers, candidates, settings)
+    of_learn = known, learn.declined, learn.weight
+    predicted = {t.name: probabilities(t, *of_learn, unseen, settings.seed) for t in result.bests}
     if result.votes:
         members = [predicted[m.name] for m in choose(result.votes).members]
         predicted[VOTE] = Predicted(*(np.mean(parts, axis=0) for parts in zip(*members, strict=True)))

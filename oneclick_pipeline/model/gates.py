@@ -1,8 +1,8 @@
 """What a challenger must pass to become champion.
 
 Every gate uses figures that were measured on customers the model in question had not seen. A gate that
-compares does so with today's champion on today's customers: its score on its own customers a year
-ago says little about which is better now.
+compares does so with today's champion on today's customers, as if it had never seen them (`standing`): its score on its own
+customers a year ago says little about which is better now.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 from oneclick_pipeline.model import metrics
 from oneclick_pipeline.model.metric_intervals import corrected_interval
 from oneclick_pipeline.model.training import predict
-from oneclick_pipeline.model.training_set import NUMBERS, TEXTS, inputs
+from oneclick_pipeline.model.training_set import NUMBERS, TEXTS, inputs, weights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
     from oneclick_pipeline.model.results import TrainedModel
+    from oneclick_pipeline.model.standing import Standing
     from oneclick_pipeline.settings import Gates
     from oneclick_pipeline.stats import Interval
 
@@ -99,23 +98,6 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The champion's performance on the customers that a challenger was trained on.
-
-    Attributes:
-        version: Number of its version.
-        roc_auc: Nested ROC-AUC that it had when it was trained.
-        p_decline: Its honest probability of every row of the challenger's `out_of_fold`, in that order.
-        unseen: How many of the rows it was not trained on.
-    """
-
-    version: int
-    roc_auc: float
-    p_decline: NDArray[np.float64]
-    unseen: int
-
-
-@dataclass(frozen=True)
 class Reopened:
     """The result of opening the challenger from the registry in a fresh process.
 
@@ -150,7 +132,7 @@ def judge(
     usual = predict(trained.pipeline, training.head(_TYPICAL_ROWS))
     return (
         better_than_chance(trained.metrics["roc_auc"]),
-        *paired(trained, champion, settings),
+        *paired(champion, settings),
         no_drop(trained.metrics["roc_auc"].estimate, champion, settings.max_drop),
         calibrated(trained.predictions, trained.metrics["ece"].estimate, settings.max_ece),
         slices_hold(trained.slices, trained.metrics["roc_auc"].estimate, settings.slice_margin),
@@ -160,81 +142,54 @@ def judge(
     )
 
 
-def standing(
-    rows: pd.DataFrame,
-    training: pd.DataFrame,
-    held_out: pd.DataFrame,
-    predicted: Callable[[pd.DataFrame], NDArray[np.float64]],
-    *,
-    version: int,
-    roc_auc: float,
-) -> Standing:
-    """The champion's honest prediction of every row that a challenger was trained on.
-
-    A row that the champion was trained on as well has its out-of-fold probability; for any other, the champion's current
-    prediction is used, since it has never seen the row.
-
-    Args:
-        rows: feature_month and customer_id of the challenger's rows.
-        training: The challenger's training set, in any order, with all of these rows.
-        held_out: feature_month, customer_id and p_decline of the customers the champion was trained on.
-        predicted: The champion's P(declined) of rows with features; called for rows it has not seen, if there are any.
-        version: The champion's version.
-        roc_auc: Nested ROC-AUC that it had when it was trained.
-    """
-    import numpy as np
-
-    key = ["feature_month", "customer_id"]
-    merged = rows[key].merge(held_out[[*key, "p_decline"]], on=key, how="left", validate="one_to_one")
-    p = merged["p_decline"].to_numpy(dtype=float, copy=True)
-    unseen = np.isnan(p)
-    if unseen.any():
-        p[unseen] = predicted(rows.loc[unseen, key].merge(training, on=key, how="left", validate="one_to_one"))
-    return Standing(version, roc_auc, p, int(unseen.sum()))
-
-
 def better_than_chance(roc_auc: Interval) -> Gate:
     """Whether the challenger ranks significantly better than chance."""
     figures: dict[str, float | str] = {"roc_auc": roc_auc.estimate, "low": roc_auc.low}
     return Gate("better_than_chance", roc_auc.low > _CHANCE, figures, f"ROC-AUC {roc_auc}, chance is {_CHANCE}")
 
 
-def paired(trained: TrainedModel, champion: Standing | None, settings: Gates) -> tuple[Gate, ...]:
-    """Compare with the champion, fold by fold on the challenger's outer folds.
+def paired(champion: Standing | None, settings: Gates) -> tuple[Gate, ...]:
+    """Compare with the champion, fold by fold, on customers whom neither has seen; see `standing`.
 
     The mean difference must lie within the margin. Its whole interval need not: at a thousand customers that is
     wider than any margin worth having, so no challenger would ever pass.
     """
-    import numpy as np
-
     if champion is None:
         return tuple(Gate(f"{name}_not_worse", passed=True, figures={}, text="no champion yet") for name in _PAIRED)
-    own = trained.out_of_fold["p_decline"].to_numpy(dtype=float)
-    declined = np.empty(len(own), dtype=int)
-    declined[trained.predictions.index] = trained.predictions["declined"]
-    folds = [part.index.to_numpy() for _, part in trained.predictions.groupby(["repeat", "fold"])]
-    number = int(trained.predictions["fold"].nunique())
-    gates = []
-    for name, margin, sign in (("roc_auc", settings.roc_auc_margin, -1), ("log_loss", settings.log_loss_margin, 1)):
-        score = metrics.BY_FOLD[name]
-        scores = np.array([[score(declined[f], p[f]) for p in (own, champion.p_decline)] for f in folds])
-        challenger, standing_champion = (float(m) for m in scores.mean(axis=0))
-        difference = corrected_interval(scores[:, 0] - scores[:, 1], folds=number, bounds=(-float("inf"), float("inf")))
-        text = (
-            f"{_NAMES[name]} {challenger:.3f} against {standing_champion:.3f} of version {champion.version} on the same "
-            f"{len(folds)} folds ({champion.unseen} of {len(own)} customers it had not seen); "
-            f"difference {difference.estimate:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), margin {margin}"
-        )
-        figures: dict[str, float | str] = {
-            "challenger": challenger,
-            "champion": standing_champion,
-            "difference": difference.estimate,
-            "difference_low": difference.low,
-            "difference_high": difference.high,
-            "margin": margin,
-        }
-        gates.append(Gate(f"{name}_not_worse", sign * difference.estimate <= margin, figures, text))
-    return tuple(gates)
+    if champion.rows.empty:
+        text = f"not enough data to compare with version {champion.version}: {champion.basis}"
+        return tuple(Gate(f"{name}_not_worse", passed=True, figures={}, text=text) for name in _PAIRED)
+    return (
+        _compared("roc_auc", champion, settings.roc_auc_margin, sign=-1),
+        _compared("log_loss", champion, settings.log_loss_margin, sign=1),
+    )
+
+
+def _compared(name: str, champion: Standing, margin: float, *, sign: int) -> Gate:
+    """Challenger and champion by one metric; a difference of this sign speaks against the challenger."""
+    import numpy as np
+
+    score, scores = metrics.BY_FOLD[name], []
+    for _, part in champion.rows.groupby("fold"):
+        declined, weight = part["declined"].to_numpy(), part["weight"].to_numpy()
+        scores.append([score(declined, part[who].to_numpy(), weight) for who in ("challenger", "champion")])
+    challenger, champions = np.array(scores).T
+    difference = corrected_interval(challenger - champions, folds=len(scores), bounds=(-float("inf"), float("inf")))
+    text = (
+        f"{_NAMES[name]} {challenger.mean():.3f} against {champions.mean():.3f} of version {champion.version} on the same "
+        f"{len(scores)} folds; {champion.basis}; "
+        f"difference {difference.estimate:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), margin {margin}"
+    )
+    figures: dict[str, float | str] = {
+        "challenger": float(challenger.mean()),
+        "champion": float(champions.mean()),
+        "difference": difference.estimate,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+        "margin": margin,
+        "customers": len(champion.rows),
+    }
+    return Gate(f"{name}_not_worse", sign * difference.estimate <= margin, figures, text)
 
 
 def no_drop(roc_auc: float, champion: Standing | None, max_drop: float) -> Gate:
@@ -252,25 +207,25 @@ def no_drop(roc_auc: float, champion: Standing | None, max_drop: float) -> Gate:
 def calibrated(predictions: pd.DataFrame, ece: float, max_ece: float) -> Gate:
     """Whether probabilities are calibrated, with what chance alone would give, so that a limit can be chosen."""
     one = predictions[predictions["repeat"] == predictions["repeat"].min()]
-    chance = chance_ece(one["p_decline"].to_numpy())
+    chance = chance_ece(one["p_decline"].to_numpy(), weights_of(one))
     text = f"ECE {ece:.3f}, limit {max_ece}; perfect probabilities for {len(one)} customers would show {chance:.3f} by chance"
     return Gate("calibrated", ece <= max_ece, {"ece": ece, "by_chance": chance, "limit": max_ece}, text)
 
 
-def chance_ece(p: NDArray[np.float64]) -> float:
+def chance_ece(p: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
     """The ECE that is expected of perfect probabilities: the remaining noise in the bins.
 
-    In a bin the number of decliners has variance Σ p(1 − p), and a normal deviation has mean size √(2/π) · sd.
+    In a bin the weighted number of decliners has variance Σ w² p(1 − p), and a normal deviation has mean size √(2/π) · sd.
 
     >>> import numpy as np
-    >>> round(chance_ece(np.full(100, 0.5)), 4), round(chance_ece(np.full(10_000, 0.5)), 4)
-    (0.0399, 0.004)
+    >>> [round(chance_ece(np.full(n, 0.5), np.ones(n)), 4) for n in (100, 10_000)]
+    [0.0399, 0.004]
     """
     import numpy as np
 
     place = np.minimum((p * metrics.BINS).astype(int), metrics.BINS - 1)
-    variance = np.bincount(place, weights=p * (1 - p), minlength=metrics.BINS)
-    return float(np.sqrt(2 / np.pi * variance).sum() / len(p))
+    variance = np.bincount(place, weights=weight**2 * p * (1 - p), minlength=metrics.BINS)
+    return float(np.sqrt(2 / np.pi * variance).sum() / weight.sum())
 
 
 def slices_hold(slices: pd.DataFrame, roc_auc: float, margin: float) -> Gate:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.model.metrics import BOUNDS, BY_FOLD, ece
+from oneclick_pipeline.model.training_set import weights_of
 from oneclick_pipeline.stats import Interval, t_95
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from oneclick_pipeline.model.metrics import Metric
 
 
 def corrected_interval(
@@ -55,7 +58,8 @@ def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     """Score every outer fold.
 
     Args:
-        predictions: One row per customer and repeat: `repeat`, `fold`, `declined`, `p_decline`.
+        predictions: One row per customer and repeat: `repeat`, `fold`, `declined`, `p_decline`; with `weight` where
+            customers represent others.
 
     Returns:
         One row per fold: `repeat`, `fold` and the metrics of `BY_FOLD`.
@@ -64,8 +68,8 @@ def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
 
     rows = []
     for (repeat, fold), part in predictions.groupby(["repeat", "fold"]):
-        declined, p = part["declined"].to_numpy(), part["p_decline"].to_numpy()
-        rows.append({"repeat": repeat, "fold": fold} | {name: metric(declined, p) for name, metric in BY_FOLD.items()})
+        outcome = part["declined"].to_numpy(), part["p_decline"].to_numpy(), weights_of(part)
+        rows.append({"repeat": repeat, "fold": fold} | {name: metric(*outcome) for name, metric in BY_FOLD.items()})
     return pd.DataFrame(rows)
 
 
@@ -81,7 +85,7 @@ def intervals(predictions: pd.DataFrame) -> dict[str, Interval]:
 
 def jackknife_interval(
     predictions: pd.DataFrame,
-    metric: Callable[[NDArray[np.int_], NDArray[np.float64]], float],
+    metric: Metric,
     *,
     folds: int,
     bounds: tuple[float, float] = (0.0, 1.0),
@@ -95,7 +99,9 @@ def jackknife_interval(
     whole, pseudo = [], []
     for _, part in predictions.groupby("repeat"):
         declined, p, fold = (part[name].to_numpy() for name in ("declined", "p_decline", "fold"))
-        theta = metric(declined, p)
+        weight = weights_of(part)
+        theta = metric(declined, p, weight)
         whole.append(theta)
-        pseudo += [folds * theta - (folds - 1) * metric(declined[fold != k], p[fold != k]) for k in range(folds)]
+        others = [metric(declined[rest], p[rest], weight[rest]) for rest in (fold != k for k in range(folds))]
+        pseudo += [folds * theta - (folds - 1) * without for without in others]
     return corrected_interval(pseudo, folds=folds, estimate=sum(whole) / len(whole), bounds=bounds)

@@ -8,13 +8,12 @@ from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model.candidates import draw
 from oneclick_pipeline.model.evaluation import Learner, inner_folds, predict_new
 from oneclick_pipeline.model.metrics import BY_FOLD, METRICS, ece
-from oneclick_pipeline.model.training_set import inputs, require_enough
+from oneclick_pipeline.model.training_set import inputs, require_enough, weights_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
+    from oneclick_pipeline.model.metrics import Floats, Ints
     from oneclick_pipeline.settings import Model
 
 _RESAMPLES = 200
@@ -45,7 +44,7 @@ def out_of_time(rows: pd.DataFrame, settings: Model) -> pd.DataFrame:
         known, new = rows[rows["label_month"] <= month], rows[(rows["feature_month"] == month) & (rows["label_month"] > month)]
         if new["declined"].nunique() < 2 or not _enough(known, settings):  # noqa: PLR2004 - two classes
             continue
-        learn = Learner(inputs(known), known["declined"].to_numpy(dtype=int), known["copies"].to_numpy(dtype=int))
+        learn = Learner.of(known)
         candidates = draw(settings)[: max(settings.nested_draws, len(settings.families))]
         numbers = inner_folds(learn, settings, [settings.seed])
         p, name = predict_new(learn, inputs(new), numbers, candidates, settings)
@@ -57,7 +56,7 @@ def out_of_time(rows: pd.DataFrame, settings: Model) -> pd.DataFrame:
                 "customers": len(new),
                 "declined": int(new["declined"].sum()),
                 "model": name,
-                **_figures(new["declined"].to_numpy(dtype=int), p, settings.seed),
+                **_figures(new["declined"].to_numpy(dtype=int), p, weights_of(new), settings.seed),
             }
         )
     ends = [f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")]
@@ -73,7 +72,7 @@ def _enough(known: pd.DataFrame, settings: Model) -> bool:
     return True
 
 
-def _figures(declined: NDArray[np.int_], p: NDArray[np.float64], seed: int) -> dict[str, float]:
+def _figures(declined: Ints, p: Floats, weight: Floats, seed: int) -> dict[str, float]:
     """Every metric with its interval; resamples keep both classes in their numbers."""
     import numpy as np
 
@@ -82,6 +81,6 @@ def _figures(declined: NDArray[np.int_], p: NDArray[np.float64], seed: int) -> d
     resampled = [np.concatenate([rng.choice(places, len(places)) for places in classes]) for _ in range(_RESAMPLES)]
     figures: dict[str, float] = {}
     for name, metric in _METRICS.items():
-        low, high = np.quantile([metric(declined[places], p[places]) for places in resampled], [0.025, 0.975])
-        figures |= {name: metric(declined, p), f"{name}_low": float(low), f"{name}_high": float(high)}
+        low, high = np.quantile([metric(declined[at], p[at], weight[at]) for at in resampled], [0.025, 0.975])
+        figures |= {name: metric(declined, p, weight), f"{name}_low": float(low), f"{name}_high": float(high)}
     return figures

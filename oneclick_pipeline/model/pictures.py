@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from oneclick_pipeline.model.metric_intervals import half_widths, intervals
 from oneclick_pipeline.model.metrics import BINS, METRICS
+from oneclick_pipeline.model.training_set import weights_of
 from oneclick_pipeline.pictures import DECLINED, GREY, INK, PALE, SMALL, STABLE, TEXT, TITLE, figure, png, tidy
 from oneclick_pipeline.stats import Z_95
 
@@ -123,10 +124,10 @@ def _true_positive_rate(part: pd.DataFrame, grid: NDArray[np.float64]) -> NDArra
     """The ROC curve of one fold, read off at the false positive rates of `grid`."""
     import numpy as np
 
-    ordered = part.sort_values("p_decline", ascending=False)
+    ordered = part.assign(weight=weights_of(part)).sort_values("p_decline", ascending=False)
     last_of_tie = (ordered["p_decline"] != ordered["p_decline"].shift(-1)).to_numpy()
-    decliners = ordered["declined"].cumsum().to_numpy()[last_of_tie]
-    flagged = np.arange(1, len(part) + 1)[last_of_tie] - decliners
+    decliners = (ordered["weight"] * ordered["declined"]).cumsum().to_numpy()[last_of_tie]
+    flagged = ordered["weight"].cumsum().to_numpy()[last_of_tie] - decliners
     return np.interp(grid, np.r_[0, flagged / flagged[-1]], np.r_[0, decliners / decliners[-1]])
 
 
@@ -136,10 +137,17 @@ def _reliability(axes: Axes, predictions: pd.DataFrame) -> None:
 
     place = np.minimum((predictions["p_decline"] * BINS).astype(int), BINS - 1)
     # every customer is predicted once per repeat: count customers, not predictions
-    repeats = predictions["repeat"].nunique()
-    bins = predictions.groupby(place).agg(p=("p_decline", "mean"), share=("declined", "mean"), n=("declined", "size"))
-    bins["n"] /= repeats
-    error = Z_95 * np.sqrt(bins["share"] * (1 - bins["share"]) / bins["n"])
+    repeats, weight = predictions["repeat"].nunique(), weights_of(predictions)
+    terms = {
+        "n": 1.0,
+        "w": weight,
+        "w2": weight**2,
+        "p": weight * predictions["p_decline"],
+        "y": weight * predictions["declined"],
+    }
+    bins = predictions[[]].assign(**terms).groupby(place).sum()
+    bins = bins.assign(p=bins["p"] / bins["w"], share=bins["y"] / bins["w"], n=bins["n"] / repeats)
+    error = Z_95 * np.sqrt(bins["share"] * (1 - bins["share"]) * bins["w2"] * repeats) / bins["w"]
     counts = axes.twinx()
     tidy(counts).bar((bins.index + 0.5) / BINS, bins["n"], width=0.9 / BINS, color=PALE)
     counts.set_ylim(0, 2.5 * float(bins["n"].max()))

@@ -66,6 +66,10 @@ class TrainedModel:
         digest: Fingerprint of the training set.
         rows: Customers trained on.
         rows_available: Labelled customers there were; more than `rows` where training took a sample.
+        left_out: Customers who are not among them because an offer may have influenced their label; None where the
+            training set does not say.
+        largest_weight: The most customers that one of the rows represents.
+        equal_rows: How many rows of equal weight hold as much information. Source: Kish (1965), Survey sampling.
     """
 
     pipeline: Any
@@ -86,6 +90,9 @@ class TrainedModel:
     digest: str
     rows: int
     rows_available: int
+    left_out: int | None = None
+    largest_weight: float = 1.0
+    equal_rows: float = 0.0
 
     @property
     def meaning(self) -> str:

@@ -120,7 +120,9 @@ class Predicted(NamedTuple):
     kept: Floats
 
 
-def search(prepared: Prepared, declined: Ints, numbers: Ints, candidates: Sequence[Candidate], settings: Model) -> list[Trial]:
+def search(
+    prepared: Prepared, declined: Ints, weight: Floats, numbers: Ints, candidates: Sequence[Candidate], settings: Model
+) -> list[Trial]:
     """Evaluate the candidates on every fold, family by family until further draws stop helping.
 
     A family is no longer drawn when its last `settings.patience` draws gained nothing, or when its best log loss lies
@@ -130,6 +132,7 @@ def search(prepared: Prepared, declined: Ints, numbers: Ints, candidates: Sequen
         prepared: The n rows as every encoder and scaler shows them. Preparation reads no labels, so sharing it
             between the inner folds leaks nothing; the rows that evaluate the search itself are not among the n.
         declined: Labels, 0 or 1, n.
+        weight: How much each row counts, n.
         numbers: Fold number of every row, n.
         candidates: What to evaluate, in this order.
         settings: Patience, and the seed of estimators that use chance.
@@ -146,13 +149,14 @@ def search(prepared: Prepared, declined: Ints, numbers: Ints, candidates: Sequen
         rows = prepared[candidate.encoder, candidate.scaler]
         score, raw = np.empty(len(rows)), np.empty(len(rows))
         for learn, judge in splits(numbers):
-            score[judge], raw[judge] = fit_and_predict(candidate, rows[learn], declined[learn], rows[judge], settings.seed)
-        kinds = {kind: fit_calibrator(kind, score, declined) for kind in kinds_for(len(rows))}
+            known = rows[learn], declined[learn], weight[learn]
+            score[judge], raw[judge] = fit_and_predict(candidate, *known, rows[judge], settings.seed)
+        kinds = {kind: fit_calibrator(kind, score, declined, weight) for kind in kinds_for(len(rows))}
         if candidate.family.probabilistic:
-            trials.append(Trial(candidate, NONE, kinds[SIGMOID], raw, *_scores(raw, declined, numbers)))
+            trials.append(Trial(candidate, NONE, kinds[SIGMOID], raw, *_scores(raw, declined, weight, numbers)))
         for kind, calibrator in kinds.items():
-            p = cross_calibrated(kind, score, declined, numbers)
-            trials.append(Trial(candidate, kind, calibrator, p, *_scores(p, declined, numbers)))
+            p = cross_calibrated(kind, score, declined, weight, numbers)
+            trials.append(Trial(candidate, kind, calibrator, p, *_scores(p, declined, weight, numbers)))
     return trials
 
 
@@ -186,15 +190,14 @@ def best_of_families(trials: Sequence[Trial]) -> list[Trial]:
     return [choose(own) for family in FAMILIES if (own := [t for t in trials if t.name == family.name])]
 
 
-def votes(bests: Sequence[Trial], declined: Ints, numbers: Ints) -> list[Vote]:
+def votes(bests: Sequence[Trial], declined: Ints, weight: Floats, numbers: Ints) -> list[Vote]:
     """Soft votes of the best two, three, … families by log loss; none where there is only one family."""
     import numpy as np
 
     ranked = sorted(bests, key=lambda t: float(t.log_loss.mean()))
     sizes = range(2, min(len(ranked), _LARGEST_VOTE) + 1)
-    return [
-        Vote(tuple(ranked[:size]), *_scores(np.mean([t.p for t in ranked[:size]], axis=0), declined, numbers)) for size in sizes
-    ]
+    together = {size: np.mean([t.p for t in ranked[:size]], axis=0) for size in sizes}
+    return [Vote(tuple(ranked[:size]), *_scores(p, declined, weight, numbers)) for size, p in together.items()]
 
 
 def matrices(learn: pd.DataFrame, judge: pd.DataFrame) -> tuple[Prepared, Prepared]:
@@ -221,7 +224,7 @@ def matrices(learn: pd.DataFrame, judge: pd.DataFrame) -> tuple[Prepared, Prepar
 def stratified(declined: Ints, limit: int) -> NDArray[np.intp]:
     """Rows to learn from where at most `limit` may be used: the first of each class, in its share.
 
-    Rows are in an order as good as random, so these are a random sample.
+    Rows are in an order as good as random, so these are a random sample, and each keeps its weight.
 
     >>> import numpy as np
     >>> stratified(np.array([0, 0, 0, 1, 0, 0, 1, 0]), 4).tolist()
@@ -236,7 +239,34 @@ def stratified(declined: Ints, limit: int) -> NDArray[np.intp]:
     return np.sort(np.concatenate(list(of_class)))
 
 
-def fit_and_predict(candidate: Candidate, rows: Floats, declined: Ints, new: Floats, seed: int) -> tuple[Floats, Floats]:
+def weighted(estimator: Any, weight: Floats, seed: int) -> tuple[NDArray[np.intp], dict[str, Floats]]:  # noqa: ANN401
+    """How an estimator learns from rows of which each represents so many customers: which rows it is given, and with what.
+
+    One that takes no weights (nearest neighbours) is given every row as often as its weight says; whether once more for the
+    rest behind the decimal point, a draw decides, so that on average it is exact. Of equal weights nothing is said.
+
+    Args:
+        estimator: Not fitted yet.
+        weight: Weight of every row, at least 1; shape (n,).
+        seed: Seed of the draw.
+
+    Returns:
+        Places of the rows, and further arguments of `fit`.
+    """
+    import numpy as np
+    from sklearn.utils.validation import has_fit_parameter
+
+    places = np.arange(len(weight))
+    if (weight == 1).all():
+        return places, {}
+    if has_fit_parameter(estimator, "sample_weight"):
+        return places, {"sample_weight": weight}
+    return np.repeat(places, (weight + np.random.default_rng([seed, 6]).random(len(weight))).astype(int)), {}
+
+
+def fit_and_predict(
+    candidate: Candidate, rows: Floats, declined: Ints, weight: Floats, new: Floats, seed: int
+) -> tuple[Floats, Floats]:
     """Fit a candidate's estimator on prepared rows, above its limit on a stratified sample of them, and predict new ones.
 
     Returns:
@@ -244,7 +274,9 @@ def fit_and_predict(candidate: Candidate, rows: Floats, declined: Ints, new: Flo
     """
     used = stratified(declined, candidate.max_rows)
     with _ALONE if candidate.family.alone else nullcontext():
-        model = candidate.estimator(len(used), seed).fit(rows[used], declined[used])
+        model = candidate.estimator(len(used), seed)
+        places, further = weighted(model, weight[used], seed)
+        model.fit(rows[used][places], declined[used][places], **further)
         if not candidate.family.probabilistic:
             score = model.decision_function(new)
             return score, score
@@ -252,14 +284,14 @@ def fit_and_predict(candidate: Candidate, rows: Floats, declined: Ints, new: Flo
     return (model.decision_function(new) if hasattr(model, "decision_function") else p), p
 
 
-def probabilities(trial: Trial, known: Prepared, declined: Ints, new: Prepared, seed: int) -> Predicted:
+def probabilities(trial: Trial, known: Prepared, declined: Ints, weight: Floats, new: Prepared, seed: int) -> Predicted:
     """Fit a trial on the rows it was searched on and give P(declined) of new ones.
 
     The calibrator of the search is reused: `classifier` would fit the same one again (tested), at the price of
     the inner folds. The raw probability of an estimator that has none is the sigmoid of its decision function.
     """
     key = trial.candidate.encoder, trial.candidate.scaler
-    score, raw = fit_and_predict(trial.candidate, known[key], declined, new[key], seed)
+    score, raw = fit_and_predict(trial.candidate, known[key], declined, weight, new[key], seed)
     raw = raw if trial.candidate.family.probabilistic else Sigmoid(1.0, 0.0)(raw)
     calibrated = trial.calibrator(score)
     return Predicted(raw, calibrated, raw if trial.calibration == NONE else calibrated)
@@ -279,9 +311,9 @@ def classifier(trial: Trial, numbers: Ints, seed: int) -> Any:  # noqa: ANN401
     return CalibratedClassifierCV(estimator, method=trial.calibration, ensemble=False, cv=list(splits(numbers)))
 
 
-def _scores(p: Floats, declined: Ints, numbers: Ints) -> tuple[Floats, Floats]:
+def _scores(p: Floats, declined: Ints, weight: Floats, numbers: Ints) -> tuple[Floats, Floats]:
     """ROC-AUC and log loss of every fold."""
     import numpy as np
 
-    judged = [judge for _, judge in splits(numbers)]
-    return np.array([roc_auc(declined[j], p[j]) for j in judged]), np.array([log_loss(declined[j], p[j]) for j in judged])
+    judged = [(declined[j], p[j], weight[j]) for _, j in splits(numbers)]
+    return np.array([roc_auc(*of_fold) for of_fold in judged]), np.array([log_loss(*of_fold) for of_fold in judged])

@@ -24,7 +24,7 @@ def slices(rows: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         rows: The training set; the predictions' index gives its rows by place.
-        predictions: Out of fold: repeat, fold, declined, p_decline.
+        predictions: Out of fold: repeat, fold, declined, p_decline, weight.
 
     Returns:
         One row per slice: feature, value, customers, declined, and for every metric its estimate and the ends of its

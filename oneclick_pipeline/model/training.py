@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from oneclick_pipeline.model.band_errors import band_errors
-from oneclick_pipeline.model.calibration import ISOTONIC, NONE, keep_from_certainty
-from oneclick_pipeline.model.candidates import draw, preprocessor
+from oneclick_pipeline.model.candidates import draw
 from oneclick_pipeline.model.evaluation import CHOSEN, Learner, inner_folds, nested_predictions, search_all
+from oneclick_pipeline.model.fitting import fit
 from oneclick_pipeline.model.metric_intervals import fold_scores, intervals
 from oneclick_pipeline.model.out_of_time import out_of_time
 from oneclick_pipeline.model.results import FamilyResult, TrainedModel
-from oneclick_pipeline.model.search import RULE, VOTE, VOTE_LABEL, Trial, Vote, choose, classifier, matrices, stratified
+from oneclick_pipeline.model.search import RULE, VOTE, VOTE_LABEL, Trial, Vote, choose, matrices
 from oneclick_pipeline.model.slices import slices
-from oneclick_pipeline.model.training_set import digest, in_canonical_order, inputs, require_enough, sample
+from oneclick_pipeline.model.training_set import digest, in_canonical_order, inputs, left_out, require_enough, sample, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,12 +53,12 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
     require_enough(training, folds=settings.folds, inner_folds=settings.inner_folds)
     rows = sample(in_canonical_order(training), settings.max_rows)
     require_enough(rows, folds=settings.folds, inner_folds=settings.inner_folds)
-    data = Learner(inputs(rows), rows["declined"].to_numpy(dtype=int), rows["copies"].to_numpy(dtype=int))
+    data = Learner.of(rows)
     candidates = draw(settings)
     with threadpool_limits(limits=1):
         predictions = nested_predictions(data, candidates[: max(settings.nested_draws, len(settings.families))], settings)
         inner = inner_folds(data, settings, [settings.seed])
-        search = search_all(matrices(data.frame, data.frame)[0], data.declined, inner, candidates, settings)
+        search = search_all(matrices(data.frame, data.frame)[0], data, inner, candidates, settings)
         pipeline = fit(search.chosen, data, inner, settings.seed)
         later = out_of_time(rows, settings)
     results = [_family_result(best, search, predictions[best.name], len(rows), settings) for best in search.bests]
@@ -76,7 +76,7 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
         slices=slices(rows, judged),
         out_of_time=later,
         out_of_fold=rows[["feature_month", "customer_id"]].assign(p_decline=out_of_fold),
-        band_errors=band_errors(out_of_fold.to_numpy(), data.declined.astype(float), data.copies),
+        band_errors=band_errors(out_of_fold.to_numpy(), data.declined.astype(float), data.copies, data.weight),
         families=tuple(sorted(results, key=lambda f: f.metrics["log_loss"].estimate)),
         rule=RULE,
         feature_months=tuple(sorted(rows["feature_month"].unique())),
@@ -85,52 +85,10 @@ def train(training: pd.DataFrame, settings: Model) -> TrainedModel:
         digest=digest(rows),
         rows=len(rows),
         rows_available=len(training),
+        left_out=left_out(rows),
+        largest_weight=float(weights_of(training).max()),
+        equal_rows=float(data.weight.sum() ** 2 / (data.weight**2).sum()),
     )
-
-
-def fit(choice: Trial | Vote, data: Learner, numbers: NDArray[np.int_], seed: int) -> Any:  # noqa: ANN401 - scikit-learn has no types
-    """Fit everything that a choice needs to predict from features: preprocessing, (calibrated) estimator, vote.
-
-    Args:
-        choice: What to fit.
-        data: Rows to learn from; a family above its limit learns from a stratified sample of them.
-        numbers: Fold number of every row, for the calibration.
-        seed: Seed of estimators that use chance.
-
-    Returns:
-        A fitted scikit-learn `Pipeline`, or a `VotingClassifier` of such.
-    """
-    if isinstance(choice, Vote):
-        return _voting([(member.name, fit(member, data, numbers, seed)) for member in choice.members], data.declined)
-    from sklearn.pipeline import Pipeline
-
-    used = stratified(data.declined, choice.candidate.max_rows)
-    last = classifier(choice, numbers[used], seed)
-    pipeline = Pipeline([("prepare", preprocessor(choice.candidate.encoder, choice.candidate.scaler)), ("classify", last)])
-    pipeline.fit(data.frame.iloc[used], data.declined[used])
-    if choice.calibration == ISOTONIC:
-        keep_from_certainty(last)
-    if choice.calibration != NONE:
-        last.set_params(cv=int(numbers.max()) + 1)  # the splits are no longer needed: a model file needs no row numbers
-    return pipeline
-
-
-def _voting(members: list[tuple[str, Any]], declined: NDArray[np.int_]) -> Any:  # noqa: ANN401
-    """A fitted `VotingClassifier` of fitted members.
-
-    Its own `fit` would fit them all on the same rows, but each family has its own limit; so what it predicts with is
-    set here (tested against `fit`). What it would be fitted again from are unfitted copies: fitted ones would be in the
-    model's file a second time.
-    """
-    from sklearn.base import clone
-    from sklearn.ensemble import VotingClassifier
-    from sklearn.preprocessing import LabelEncoder
-
-    vote = VotingClassifier([(name, clone(model)) for name, model in members], voting="soft")
-    vote.le_ = LabelEncoder().fit(declined)
-    vote.classes_ = vote.le_.classes_
-    vote.estimators_ = [model for _, model in members]
-    return vote
 
 
 def predict(pipeline: Any, features: pd.DataFrame) -> NDArray[np.float64]:  # noqa: ANN401 - scikit-learn has no types

@@ -5,7 +5,6 @@ In come tables of several months and settings, out come `drift` and `model_healt
     drift.py      a month compared with the one in which the champion was trained
     psi.py        the population stability index, its interval, and its value by chance
     health.py     scores of earlier months compared with what became of the customers
-    weights.py    the weight of a customer without an offer, so that they represent all
     pictures.py   drift over months, predicted and observed shares
 """
 

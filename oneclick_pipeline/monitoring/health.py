@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oneclick_pipeline.contracts.monitoring import MODEL_HEALTH
+from oneclick_pipeline.experiment.weights import influencing, weights
 from oneclick_pipeline.exploration.sample import typed
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.model.decline import CLASSES
 from oneclick_pipeline.model.labels import labels, refuse_later
 from oneclick_pipeline.model.metrics import BINS
 from oneclick_pipeline.monitoring.drift import level
-from oneclick_pipeline.monitoring.weights import weights
 from oneclick_pipeline.stats import Interval, normal
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def model_health(
 
     What became of a customer is decided by `model.labels.labels`, a horizon later; for a model that predicts the class of
     the same month, by that class. An offer changes what becomes of a customer, and the score says what happens without
-    one: so customers who got an offer in the months between are left out, and the others represent them; see `weights`.
+    one: so customers who got an offer in the months before it are left out, and the others represent them; see
+    `experiment.weights`.
     Where the model was trained on the month itself, out-of-fold scores alone count. A month that was scored by a model of
     a later month is not a forecast and is left out; so is one whose version is no longer known.
 
@@ -156,8 +157,7 @@ def _outcomes(
     honest = np.ones(len(joined), dtype=bool)
     if own in known.feature_months:
         honest = (joined["score_basis"] == "out_of_fold").to_numpy(dtype=bool)
-    between = [m for m in drawn if own <= m < after]
-    offered, weight = weights(joined["customer_id"], [drawn[m] for m in sorted(between)])
+    offered, weight = weights(joined["customer_id"], [drawn[m] for m in influencing(drawn, after, horizon)])
     kept = honest & ~offered
     rows, order = joined[kept], np.argsort(joined["customer_id"].to_numpy()[kept], kind="stable")
     return Outcomes(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oneclick_pipeline.campaigns.comparisons import fits as fitting
 from oneclick_pipeline.campaigns.policy_value import PolicyValue, policy_value
+from oneclick_pipeline.experiment.chances import chances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,11 @@ def compared(outcomes: pd.DataFrame, offers: Sequence[Offer], effects: NDArray[n
 
     `plan` gives whatever is expected to gain most, if it gains anything, by what the other customers teach. `all` gives
     everyone the offer that the catalogue expects most of. `risk x profit` gives that offer to as many as `plan` does,
-    those with the highest p_decline x value. `nobody` is 0 by definition.
+    those with the highest p_decline x value. `nobody` is 0 by definition. What fits a customer is what fitted whatever was
+    drawn: chosen from what explorers could draw in their turn, the ways would seem to earn less.
 
     Args:
-        outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES`.
+        outcomes: `contracts.campaigns.CAMPAIGN_OUTCOMES` with the probabilities of their draw, see `outcomes.with_probabilities`.
         offers: Offers valid in the month of the plan, m of them.
         effects: Effects on the same customers, from regressions that have not seen them, shape (n, m).
         seed: Seed of the folds of `policy_value`.
@@ -41,7 +42,7 @@ def compared(outcomes: pd.DataFrame, offers: Sequence[Offer], effects: NDArray[n
     if not known.any() or not offers:
         return []
     ids = [offer.id for offer in offers]
-    fit = fitting(outcomes["fits"], ids)
+    fit = ~np.isnan(chances(outcomes, ids))
     value, p = (outcomes[name].to_numpy(dtype=float) for name in ("value", "p_decline"))
     costs = np.array([offer.cost for offer in offers])
 

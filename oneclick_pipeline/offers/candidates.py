@@ -102,6 +102,7 @@ class Candidates:
         place: Place of each of `among` in the order of what follows, (k,).
         rows: Their rows among all customers, (k,).
         tie: A number of each, which settles ties, (k,).
+        fits: Offers that fit each, whatever is drawn, as bits (`np.packbits`): one byte per customer and eight offers.
         gain: See `Batch`, as for the rest.
         explorable: Offers that they may explore.
         effect: Effects on each of them.
@@ -112,6 +113,7 @@ class Candidates:
     place: NDArray[np.intp]
     rows: NDArray[np.intp]
     tie: NDArray[np.uint64]
+    fits: NDArray[np.uint8]
     gain: Gains
     explorable: Flags
     effect: Numbers | None
@@ -125,6 +127,7 @@ class Candidates:
             place=self.place[kept],
             rows=self.rows[:k],
             tie=self.tie[:k],
+            fits=self.fits[:k],
             gain=self.gain[:k],
             explorable=self.explorable[:k],
             effect=None if self.effect is None else self.effect[:k],
@@ -160,6 +163,7 @@ def gathered(batches: list[Batch], salt: str, month: str) -> tuple[Everybody, Ca
         place=place,
         rows=among[order],
         tie=tie[order],
+        fits=np.packbits(fits, axis=1)[among[order]],
         gain=_scattered(gains, place),
         explorable=_scattered(explorables, place),
         effect=_scattered(effects, place) if effects else None,

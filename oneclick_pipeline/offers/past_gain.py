@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from oneclick_pipeline.campaigns.comparisons import fits as fitting
 from oneclick_pipeline.campaigns.policy_value import policy_value
+from oneclick_pipeline.experiment.chances import chances
 from oneclick_pipeline.offers.candidates import expected_gain
 from oneclick_pipeline.stats import Interval
 
@@ -78,12 +78,12 @@ def past_gains(earlier: Earlier, solutions: Sequence[Solution], offers: OfferArr
     """
     rows, seed = earlier.outcomes, settings.model.seed
     p, value = (rows[name].to_numpy(dtype=float)[:, None] for name in ("p_decline", "value"))
-    fits = fitting(rows["fits"], offers.ids)
-    gain = np.where(fits, expected_gain(earlier.effects, p, value, offers.cost), -np.inf)
+    chance = chances(rows, offers.ids)
+    gain = np.where(~np.isnan(chance), expected_gain(earlier.effects, p, value, offers.cost), -np.inf)
     uniform = np.random.default_rng([seed, 3]).random((4, len(rows)))
     names = np.array([*offers.ids, None], dtype=object)
     chosen = {
-        str(k): names[_drawn(_policy(gain, solution, offers), fits, uniform, solution, settings.offers)].tolist()
+        str(k): names[_drawn(_policy(gain, solution, offers), chance > 0, uniform, solution, settings.offers)].tolist()
         for k, solution in enumerate(solutions)
     }
     judged = policy_value(rows, chosen, dict(zip(offers.ids, offers.cost.tolist(), strict=True)), seed=seed)[1:]
@@ -100,12 +100,12 @@ def _policy(gain: Numbers, solution: Solution, offers: OfferArrays) -> NDArray[n
 
 
 def _drawn(
-    policy: NDArray[np.intp], fits: NDArray[np.bool_], uniform: Numbers, solution: Solution, limits: Offers
+    policy: NDArray[np.intp], explorable: NDArray[np.bool_], uniform: Numbers, solution: Solution, limits: Offers
 ) -> NDArray[np.intp]:
     """What chance leaves of it: some are held out, some explore, some are controls of the month; -1 for nothing."""
     hold_out, explore, arm, control = uniform
-    cell = np.floor(arm * (fits.sum(axis=1) + 1))
-    hit = fits & (np.cumsum(fits, axis=1) == (cell + 1)[:, None])
+    cell = np.floor(arm * (explorable.sum(axis=1) + 1))
+    hit = explorable & (np.cumsum(explorable, axis=1) == (cell + 1)[:, None])
     explored = np.where(hit.any(axis=1), hit.argmax(axis=1), _NOTHING)
     exploring = explore < (solution.waves[-1].end if solution.waves else 0.0)
     nothing = (hold_out < limits.control_share) | (~exploring & (control < limits.offer_control_share))

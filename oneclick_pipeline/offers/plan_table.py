@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from oneclick_pipeline.contracts.offers import ARMS, ASSIGNMENTS, OFFER_PLAN, REASONS_OF_PLAN
+from oneclick_pipeline.experiment import chances
 from oneclick_pipeline.experiment.probabilities import probabilities
 from oneclick_pipeline.offers.decision import code
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Choice = NDArray[np.int16]
     Flags = NDArray[np.bool_]
-    _Number = TypeVar("_Number", np.float64, np.int8, np.int16)
+    _Number = TypeVar("_Number", np.float64, np.int8, np.int16, np.int64)
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class DecidedPlan:
         chance = probabilities(self._candidates.explorable[at], made.policy[at], made.explored[at], self._waves, self._settings)
         by_case = (chance.withheld, chance.explored, chance.explored, chance.nothing, chance.withheld, chance.plan)
         arm = code(0, ARMS)[case]
+        fits = np.unpackbits(self._candidates.fits[at], axis=1, count=len(ids)).astype(bool)
+        codes, texts = chances.texts(fits, self._candidates.explorable[at], ids, self._waves, self._settings.control_share)
 
         def whole(numbers: NDArray[_Number], otherwise: float) -> NDArray[_Number]:
             values = np.full(n, otherwise, numbers.dtype)
@@ -78,6 +81,7 @@ class DecidedPlan:
                 "p_no_offer": whole(np.clip(chance.no_offer, 0, 1), 1.0),
                 "p_control": whole(np.clip(chance.control, 0, 1), 0.0),
                 "p_explore": whole(np.clip(chance.explore, 0, 1), 0.0),
+                "chances": _words(whole(codes, -1), texts),
                 "control_share": self._settings.control_share,
                 "exploration_share": self.summary.explored_share,
                 "offer_control_share": self._settings.offer_control_share,

@@ -15,6 +15,7 @@ assets/.
     metadata.py         pictures and tables for the pages
     step.py             one step: a scratch folder, publishing with checks
     resources.py        the home as a resource, tables in and out; table_months.py: a table over months
+    drawn_months.py     who got an offer in earlier months, and with which probability none
     execution.py        a job run for a month in this process
     instance.py         the Dagster instance of a home; health.py: its state
     run_settings.py     settings of one run

@@ -147,6 +147,7 @@ class Measured:
         significant: Whether it is beyond chance, allowing for the number of comparisons.
         detectable: Smallest effect that this many customers can show; None where unknown.
         status: measured, not_enough_data or sample_ratio_mismatch.
+        always_valid: Whether the interval holds however often it is read while outcomes come in.
     """
 
     offer: str
@@ -158,6 +159,7 @@ class Measured:
     significant: bool
     detectable: float | None
     status: str
+    always_valid: bool
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,11 @@ class Campaigns:
     beliefs: tuple[Belief, ...]
     broken: int
     first_known: int
+
+    @property
+    def always_valid(self) -> bool:
+        """Whether intervals hold however often they are read; those in tables of earlier versions are for one reading."""
+        return any(e.always_valid for e in self.effects)
 
     def of(self, outcome: str) -> tuple[Measured, ...]:
         """The effects on an outcome."""
@@ -330,6 +337,7 @@ def _measured(row: Mapping[str, Any], names: Mapping[str, Mapping[str, str]]) ->
         significant=bool(row["significant"]),
         detectable=number(row, "detectable_effect"),
         status=str(row["status"]),
+        always_valid=row.get("interval") == "always_valid",  # tables of earlier versions do not say: theirs are fixed
     )
 
 

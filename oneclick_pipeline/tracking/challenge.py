@@ -56,7 +56,7 @@ def challenge(store: Tracking, training: pd.DataFrame, settings: Settings, *, mo
     explained = model.explain(trained.pipeline, training, settings.model)
     version = store.log_training(trained, training, explained, month=month, tags=tags)
     try:
-        standing, unusable = store.standing(trained, training), ""
+        standing, unusable = store.standing(trained, training, settings.model), ""
     except BadInputError as error:  # a champion whose files are gone or were changed cannot score: it counts as none
         standing, unusable = None, str(error)
     reopened = store.reopen(version, gates.edge_rows(training))

@@ -8,6 +8,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from oneclick_pipeline.contracts.scores import FORECAST, RECOGNITION
+from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.model.training_set import digest, in_canonical_order, sample
 from oneclick_pipeline.tracking import runs, versions
 
 if TYPE_CHECKING:
@@ -95,6 +98,25 @@ def read(mlflow: Path, version: Version) -> Evaluation:
         failed_gates=version.failed_gates,
         out_of_fold=parquet(versions.kept_bytes(mlflow, version, runs.OUT_OF_FOLD)),
     )
+
+
+def training_rows(home: Path, version: Version, max_rows: int) -> pd.DataFrame | None:
+    """The rows that a version was trained on; None where the table of its month is gone, or is no longer that one.
+
+    Args:
+        home: The home.
+        version: The version.
+        max_rows: Rows of which training takes a sample.
+    """
+    import pandas as pd
+    from pyarrow import ArrowException
+
+    try:
+        table = pd.read_parquet(table_file(home, "training_set", version.tags["month"]))
+        rows = sample(in_canonical_order(table), max_rows)
+        return rows if digest(rows) == version.tags["training_digest"] else None
+    except (OSError, ArrowException, KeyError, BadInputError):  # not there, damaged, or with other features
+        return None
 
 
 def parquet(content: bytes) -> pd.DataFrame:

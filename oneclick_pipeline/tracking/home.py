@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from oneclick_pipeline.databases import postgres
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model import BandErrors, gates, predict
+from oneclick_pipeline.model import BandErrors
 from oneclick_pipeline.model.card import card
+from oneclick_pipeline.model.standing import Champion, standing
 from oneclick_pipeline.scores.meaning import WORDS
 from oneclick_pipeline.tracking import acceptance, evaluation, files, isolated, pruning, runs, versions
 from oneclick_pipeline.tracking import aliases as choices
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
+    from oneclick_pipeline.model import gates
     from oneclick_pipeline.model.attribution import Explained
     from oneclick_pipeline.model.results import TrainedModel
+    from oneclick_pipeline.model.standing import Standing
+    from oneclick_pipeline.settings import Model
 
 
 class Tracking(Registry):
@@ -100,8 +104,8 @@ class Tracking(Registry):
                 client.create_registered_model(runs.MODEL, description="P(a regular customer's purchasing activity declines)")
             return runs.experiment(client, runs.EXPERIMENT, (self.folder / "artifacts").as_uri())
 
-    def standing(self, trained: TrainedModel, training: pd.DataFrame) -> gates.Standing | None:
-        """How the champion does on a challenger's training set, see `gates.standing`; None where there is no champion.
+    def standing(self, trained: TrainedModel, training: pd.DataFrame, settings: Model) -> Standing | None:
+        """How the champion does on a challenger's training set, see `model.standing`; None where there is no champion.
 
         Raises:
             BadInputError: If a file of the champion is gone, or not the one that was registered.
@@ -110,13 +114,18 @@ class Tracking(Registry):
         if champion is None:
             return None
         pipeline = self.load(champion)  # even if its predictions are not asked for: a version that cannot score is not champion
-        return gates.standing(
-            trained.out_of_fold,
+        return standing(
+            trained,
             training,
-            self.out_of_fold(champion),
-            lambda rows: predict(pipeline, rows),
-            version=champion.version,
-            roc_auc=champion.metrics["roc_auc"].estimate,
+            Champion(
+                champion.version,
+                champion.tags["family"],
+                champion.metrics["roc_auc"].estimate,
+                pipeline,
+                self.out_of_fold(champion),
+                evaluation.training_rows(self.home, champion, settings.max_rows),
+            ),
+            settings,
         )
 
     def reopen(self, version: Version, rows: pd.DataFrame) -> gates.Reopened:

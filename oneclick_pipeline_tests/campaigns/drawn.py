@@ -75,6 +75,7 @@ def campaign_outcomes(
             "offer_id": np.where(offer >= 0, names[offer], None),
             "assignment": np.where(held, "hold_out", np.where(explores, "exploration", "plan")),
             "propensity": np.where(gets, 0.5, withheld),
+            "p_explore": (1 - offers.control_share) * explored * (best >= 0),
             "control_share": offers.control_share,
             "exploration_share": offers.exploration_share,
             "offer_control_share": offers.offer_control_share,

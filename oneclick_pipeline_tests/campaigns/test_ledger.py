@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.campaigns.ledger_rules import COLUMNS, SENT
-from oneclick_pipeline.contracts.offers import OFFER_PLAN, PROBABILITIES, SHARES
+from oneclick_pipeline.contracts.offers import CHANCES, OFFER_PLAN, PROBABILITIES, SHARES
 from oneclick_pipeline.errors import BadInputError
+from oneclick_pipeline.experiment.chances import chances
 from oneclick_pipeline.settings import Offers
 
 TODAY = Offers(control_share=0.25, exploration_share=0.5, offer_control_share=0.125)
@@ -37,7 +38,7 @@ def plan(rows=ROWS, **columns):
         reason="offered", fits="voucher,bundle", segment="high_risk", p_decline=0.5, value=2.0, expected_effect=-0.1
     )
     frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
-    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2)
+    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2, chances="bundle=0.03,voucher=0.03")
     return frame.assign(**{"expected_gain": 0.1, "cost": 0.05, "model_version": 1} | columns)[OFFER_PLAN.names]
 
 
@@ -240,7 +241,7 @@ def test_errors_name_file_column_value_and_remedy(tmp_path, name, value):
     assert error.value.remedy
 
 
-@pytest.mark.parametrize("name", [c.name for c in COLUMNS])
+@pytest.mark.parametrize("name", [c.name for c in COLUMNS if c != CHANCES])
 def test_gaps_are_named(tmp_path, name):
     log = plan()[lambda t: t["arm"] != "none"]
     put(tmp_path, log.assign(**{name: log[name].where(log["customer_id"] != 3)}))
@@ -249,6 +250,14 @@ def test_gaps_are_named(tmp_path, name):
     ) as error:
         ledger.read(tmp_path, [MONTH], TODAY)
     assert error.value.column == name
+
+
+def test_a_month_without_chances_is_read_and_the_next_plan_infers_them(tmp_path):
+    """A ledger that an earlier version wrote: what fits is what is in `fits`, all of it as likely as control."""
+    put(tmp_path, plan()[lambda t: t["arm"] != "none"].drop(columns="chances"))
+    rows = ledger.read(tmp_path, [MONTH], TODAY)
+    assert rows["chances"].isna().all()
+    assert chances(rows, ["voucher", "other"])[0] == pytest.approx([0.2 / 3, np.nan], nan_ok=True)
 
 
 SENT_ROWS = [row for row in ROWS if row[1] != "none"]

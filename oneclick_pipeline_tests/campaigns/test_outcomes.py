@@ -28,7 +28,7 @@ def sent(customers, month="2026-01", **columns):
     )
     frame = frame.assign(offer_id="voucher", assignment="plan", propensity=0.5, fits="voucher", segment="all", p_decline=0.4)
     frame = frame.assign(control_share=0.1, exploration_share=0.2, offer_control_share=0.3)
-    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2)
+    frame = frame.assign(p_no_offer=0.5, p_control=0.15, p_explore=0.2, chances="bundle=0.03,voucher=0.03")
     return frame.assign(value=2.0, cost=0.1, **columns)[["campaign_month", *(c.name for c in COLUMNS)]]
 
 
@@ -106,13 +106,33 @@ def test_a_missing_snapshot_is_carried_by_a_later_one():
     months = {"2026-01": snapshot({1: STEADY, 2: STEADY}), "2026-03": snapshot({1: (None, 5, 30, 60, 100)})}
     got = outcomes(sent([1, 2]), months, "2026-03")
     assert of(got, 1, "months_observed", "revenue_after", "vanished") == (2, 45, False)
-    assert of(got, 2, "months_observed", "revenue_after", "profit_after", "vanished") == (2, 0, 0, True)
+    assert of(got, 2, "months_observed", "revenue_after", "profit_after", "vanished") == (2, 0, None, True)
+
+
+@pytest.mark.parametrize(("month", "profit"), [("2026-02", None), ("2026-03", None), ("2026-04", 4), ("2026-05", 4)])
+@pytest.mark.parametrize("horizon", [1, 3, 4])
+def test_profit_is_that_of_the_three_months_after_the_offer_and_of_no_other(month, profit, horizon):
+    """A month brings 9 before the offer and 4 after it; a snapshot holds the mean of three, that of the next month 22/3."""
+    means = {"2026-01": 9, "2026-02": 22 / 3, "2026-03": 17 / 3, "2026-04": 4, "2026-05": 4}
+    months = {m: snapshot({1: (None, mean, 100, 100, 100)}) for m, mean in means.items() if m <= month}
+    months["2026-01"] = snapshot({1: (None, 9, 100, 100, 100), 2: STEADY})
+    got = outcomes(sent([1, 2]), months, month, horizon=horizon)
+    assert of(got, 1, "profit_after") == (profit,)
+    assert of(got, 2, "vanished", "profit_after") == (True, None if profit is None else 0)
+
+
+def test_no_later_snapshot_stands_in_for_the_profit_of_the_three_months():
+    """Neither of customers who are there nor of those who vanished: it covers other months."""
+    months = {m: snapshot({1: STEADY}) for m in ("2026-01", "2026-02", "2026-03", "2026-05", "2026-06")}
+    got = outcomes(sent([1, 2]), months, "2026-06")
+    assert got["profit_after"].isna().all()
+    assert got["revenue_after"].tolist() == [100, 0]
 
 
 def test_without_the_snapshot_of_the_horizon_the_class_stays_unknown():
     months = {"2026-01": snapshot({1: STEADY}), "2026-05": snapshot({1: ("declined", 5, 10, 20, 30)})}
     got = outcomes(sent([1]), months, "2026-05")
-    assert of(got, 1, "months_observed", "revenue_after", "declined", "profit_after") == (2, 25, None, 5)
+    assert of(got, 1, "months_observed", "revenue_after", "declined", "profit_after") == (2, 25, None, None)
 
 
 def test_without_the_campaigns_own_snapshot_only_what_was_before_is_missing():
@@ -209,13 +229,15 @@ def test_nobody_is_lost(data):
     assert got[keys].to_numpy().tolist() == expected.sort_values(keys)[keys].to_numpy().tolist()
     assert (got["months_observed"] >= 1).all()
     assert (got["months_observed"] <= horizon).all()
-    assert (got.loc[got["vanished"], "profit_after"] == 0).all()
+    whole = got["campaign_month"].map(lambda c: add_months(c, 3) in months)
+    assert got.loc[~whole, "profit_after"].isna().all()
+    assert (got.loc[whole & got["vanished"] & (horizon == 3), "profit_after"] == 0).all()
     assert (got["revenue_after"].dropna() >= 0).all()
 
 
 def test_probabilities_come_from_the_ledger_and_are_inferred_of_who_is_in_it_no_longer():
     ledgers = pd.concat([sent([1, 2]), sent([1, 2], "2026-02", p_explore=0.25)], ignore_index=True)
-    rows = ledgers.iloc[[3, 0, 2]].drop(columns=["p_no_offer", "p_control", "p_explore"]).set_axis([7, 8, 9])
+    rows = ledgers.iloc[[3, 0, 2]].drop(columns=["p_no_offer", "p_control", "p_explore", "chances"]).set_axis([7, 8, 9])
     got = with_probabilities(rows, ledgers[ledgers["customer_id"] == 1])
     assert got.index.tolist() == [7, 8, 9]
     assert got["p_explore"].tolist() == pytest.approx([0.9 * 0.2, 0.2, 0.25])

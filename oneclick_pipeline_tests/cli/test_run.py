@@ -120,7 +120,7 @@ def test_quarantined_row_is_named_and_the_code_is_3(oneclick, finished, tmp_path
         "quarantined: money.csv, line 7, column «Прибыль», value 'много': is not a number. What to do: correct the value" in err
     )
     assert f"warning: customer_features: Some customers are missing from a file (incomplete 1, customers {customer}" in err
-    assert "20/20" in out
+    assert "19/19" in out
     for part in (
         "market_file 1,300, market_money 3,900, market_time 2,600, money 1,300",
         "money 1",

@@ -3,7 +3,7 @@ import pytest
 
 from oneclick_pipeline.experiment.draws import draw
 from oneclick_pipeline.experiment.exploration import NOTHING, Wave, explore
-from oneclick_pipeline.experiment.probabilities import no_offer_in_all, probabilities, targeted_share, targeted_share_of
+from oneclick_pipeline.experiment.probabilities import no_offer_in_all, probabilities
 from oneclick_pipeline.settings import Offers
 
 PLENTY = {"cost": np.ones(3), "budget": np.inf, "capacity": np.full(3, np.inf)}
@@ -89,9 +89,3 @@ def test_months_together_know_that_the_hold_out_is_for_good():
     both = no_offer_in_all([p, np.array([0.3, 1.0, 1.0])], [h, np.array([0.1, np.nan, np.nan])])
     assert both == pytest.approx([0.1 + 0.9 * each**2, 1.0, 0.3])
     assert no_offer_in_all([], []) == pytest.approx([1.0])
-
-
-def test_share_of_the_targeted_from_shares_and_from_what_was_stored_agree():
-    h, e, c = 0.1, 0.3, 0.2
-    withheld = np.full(5, h + (1 - h) * (1 - e) * c)
-    assert targeted_share_of(withheld, h, c) == pytest.approx(float(targeted_share(h, e, c)))

@@ -13,7 +13,7 @@ from oneclick_pipeline_tests.declines import LOGISTIC, Store, held
 
 def test_errors_of_two_bands_by_hand():
     p, declined = np.array([0.25, 0.25, 0.75, 0.75]), np.array([0.0, 1.0, 1.0, 1.0])
-    found = np.array(band_errors(p, declined, np.array([5, 7, 5, 9]), 2).moments)
+    found = np.array(band_errors(p, declined, np.array([5, 7, 5, 9]), np.ones(4), 2).moments)
     # residuals: -0.25 and 0.75 of band 0, 0.25 and 0.25 of band 1; one customer has the first of either
     independent = 2 * 0.25 * 0.75
     assert found[0, 0] == pytest.approx((0.0625 + 0.5625) / 4)
@@ -23,19 +23,28 @@ def test_errors_of_two_bands_by_hand():
 
 def test_model_that_is_off_everywhere_is_known_to_be():
     p, n = np.full(1000, 0.5), 1000
-    found = band_errors(p, (np.arange(n) < 700).astype(float), np.arange(n), 2)
+    found = band_errors(p, (np.arange(n) < 700).astype(float), np.arange(n), np.ones(n), 2)
     assert found.moments[1][1] == pytest.approx(0.2**2, rel=0.02)
     assert found.moments[0][0] == 0.25  # nothing is known of this band
 
 
 def test_rows_of_one_customer_count_once():
     p, declined = np.full(400, 0.5), np.repeat([0.0, 1.0], 200)
-    alone, four_times = (band_errors(p, declined, np.arange(400) // rows).moments[5][5] for rows in (1, 4))
+    alone, four_times = (band_errors(p, declined, np.arange(400) // rows, np.ones(400)).moments[5][5] for rows in (1, 4))
     assert four_times == pytest.approx(4 * alone)
 
 
+def test_rows_that_represent_others_count_for_them():
+    """A hundred customers who represent three each say as little as a hundred, of three times as many."""
+    p, declined = np.full(100, 0.5), np.tile([0.0, 1.0], 50)
+    one, three = (band_errors(p, declined, np.arange(100), np.full(100, weight)).moments for weight in (1.0, 3.0))
+    assert np.array(one) == pytest.approx(np.array(three))
+    half = band_errors(p, declined, np.arange(100), np.where(declined == 1, 3.0, 1.0)).moments[5][5]
+    assert half > 0.2**2  # of the customers represented three quarters declined
+
+
 def test_errors_come_back_from_their_text():
-    errors = band_errors(np.linspace(0, 1, 50), np.arange(50) % 2.0, np.arange(50))
+    errors = band_errors(np.linspace(0, 1, 50), np.arange(50) % 2.0, np.arange(50), np.ones(50))
     assert BandErrors.from_json(errors.to_json()) == errors
 
 

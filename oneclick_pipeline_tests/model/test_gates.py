@@ -9,16 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneclick_pipeline.model import gates, predict
-from oneclick_pipeline.model.gates import GATES, SAME, Gate, Reopened, Standing
+from oneclick_pipeline.model.gates import GATES, SAME, Gate, Reopened
 from oneclick_pipeline.model.metrics import ece, log_loss, roc_auc
+from oneclick_pipeline.model.standing import Standing
 from oneclick_pipeline.model.training_set import NUMBERS, TEXTS
 from oneclick_pipeline.settings import Gates
 from oneclick_pipeline.stats import Interval
 
 
-def champion(trained, p=None, *, roc_auc=0.9):
-    own = trained.out_of_fold["p_decline"].to_numpy()
-    return Standing(version=3, roc_auc=roc_auc, p_decline=own if p is None else p, unseen=5)
+def champion(trained, p=None, *, own=None, roc_auc=0.9):
+    """A champion that predicts the challenger's own probabilities, or others; so may the challenger."""
+    compared = trained.predictions.rename(columns={"p_decline": "challenger"})
+    compared = compared.assign(champion=compared["challenger"] if p is None else p)
+    return Standing(version=3, roc_auc=roc_auc, rows=compared if own is None else compared.assign(challenger=own), basis="honest")
 
 
 def reopened(trained, training):
@@ -34,12 +37,8 @@ def test_judge_tells_every_gate_in_order(trained, training):
 def test_judge_refuses_labels_that_were_shuffled(trained, training):
     """As a fresh champion would see them: it ranks as badly, but it remembers what it once could."""
     noise = np.random.default_rng(1).random(len(training))
-    spoilt = replace(
-        trained,
-        out_of_fold=trained.out_of_fold.assign(p_decline=noise),
-        metrics=trained.metrics | {"roc_auc": Interval(0.5, 0.4, 0.6)},
-    )
-    judged = gates.judge(spoilt, training, champion(trained, noise), reopened(trained, training), Gates(max_ece=0.2))
+    spoilt = replace(trained, metrics=trained.metrics | {"roc_auc": Interval(0.5, 0.4, 0.6)})
+    judged = gates.judge(spoilt, training, champion(trained, noise, own=noise), reopened(trained, training), Gates(max_ece=0.2))
     assert [gate.name for gate in judged if not gate.passed] == ["better_than_chance", "no_drop"]
 
 
@@ -48,35 +47,50 @@ def test_better_than_chance(low, passed):
     assert gates.better_than_chance(Interval(0.6, low, 0.7)).passed is passed
 
 
-def test_paired_without_champion_passes_and_says_so(trained):
-    assert [str(gate) for gate in gates.paired(trained, None, Gates())] == ["passed: no champion yet"] * 2
+def test_paired_without_champion_passes_and_says_so():
+    assert [str(gate) for gate in gates.paired(None, Gates())] == ["passed: no champion yet"] * 2
+
+
+def test_paired_passes_and_says_so_where_too_few_can_be_compared(trained):
+    few = replace(champion(trained), rows=champion(trained).rows.head(0), basis="2 of 240 customers")
+    said = "passed: not enough data to compare with version 3: 2 of 240 customers"
+    assert [str(gate) for gate in gates.paired(few, Gates())] == [said] * 2
+
+
+def noisy(trained, sd):
+    p = trained.predictions["p_decline"].to_numpy()
+    return np.clip(p + np.random.default_rng(2).normal(0, sd, len(p)), 0.01, 0.99)
 
 
 def test_paired_scores_both_on_the_same_folds(trained):
-    own = trained.out_of_fold["p_decline"].to_numpy()
-    declined = trained.predictions["declined"].sort_index().to_numpy()
-    other = np.clip(own + np.random.default_rng(2).normal(0, 0.3, len(own)), 0.01, 0.99)
-    auc, loss = gates.paired(trained, champion(trained, other), Gates())
+    own, declined = (trained.predictions[name].to_numpy() for name in ("p_decline", "declined"))
+    other, number = noisy(trained, 0.3), trained.predictions["fold"].to_numpy()
+    auc, loss = gates.paired(champion(trained, other), Gates())
     for gate, metric in ((auc, roc_auc), (loss, log_loss)):
-        folds = [part.index for _, part in trained.predictions.groupby(["repeat", "fold"])]
+        folds = [number == fold for fold in range(3)]
         differences = [metric(declined[f], own[f]) - metric(declined[f], other[f]) for f in folds]
         assert gate.figures["difference"] == pytest.approx(np.mean(differences))
         assert gate.figures["challenger"] - gate.figures["champion"] == pytest.approx(np.mean(differences))
         assert gate.figures["difference_low"] < np.mean(differences) < gate.figures["difference_high"]
-        assert "5 of 240 customers it had not seen" in gate.text
+        assert "of version 3 on the same 3 folds; honest; difference" in gate.text
     assert (auc.passed, loss.passed) == (True, True)
-    worse = replace(trained, out_of_fold=trained.out_of_fold.assign(p_decline=other))
-    assert [gate.passed for gate in gates.paired(worse, champion(trained), Gates())] == [False, False]
+    assert [gate.passed for gate in gates.paired(champion(trained, own=other), Gates())] == [False, False]
+
+
+def test_paired_counts_a_customer_for_those_that_it_represents(trained):
+    """Of customers who count nothing, nothing is compared."""
+    heavy = np.arange(len(trained.predictions)) % 2 == 0
+    rows = champion(trained, np.where(heavy, trained.predictions["p_decline"], 0.5)).rows
+    equal = replace(champion(trained), rows=rows.assign(weight=heavy.astype(float)))
+    assert [gate.figures["difference"] for gate in gates.paired(equal, Gates())] == [0, 0]
 
 
 def test_paired_forgives_a_difference_within_the_margin_only(trained):
-    own = trained.out_of_fold["p_decline"].to_numpy()
-    other = np.clip(own + np.random.default_rng(2).normal(0, 0.1, len(own)), 0.01, 0.99)
-    worse = replace(trained, out_of_fold=trained.out_of_fold.assign(p_decline=other))
-    auc, loss = gates.paired(worse, champion(trained), Gates(roc_auc_margin=0, log_loss_margin=0))
+    worse = champion(trained, own=noisy(trained, 0.1))
+    auc, loss = gates.paired(worse, Gates(roc_auc_margin=0, log_loss_margin=0))
     assert (auc.passed, loss.passed) == (False, False)
     margins = Gates(roc_auc_margin=-auc.figures["difference"] + 1e-9, log_loss_margin=loss.figures["difference"] + 1e-9)
-    assert [gate.passed for gate in gates.paired(worse, champion(trained), margins)] == [True, True]
+    assert [gate.passed for gate in gates.paired(worse, margins)] == [True, True]
 
 
 @pytest.mark.parametrize(("now", "passed"), [(0.9, True), (0.86, True), (0.84, False), (0.99, True)])
@@ -99,7 +113,7 @@ def test_chance_ece_is_what_perfect_probabilities_show():
     rng = np.random.default_rng(1)
     p = rng.beta(0.8, 1.2, 500)
     shown = [ece((rng.random(500) < p).astype(int), p) for _ in range(400)]
-    assert gates.chance_ece(p) == pytest.approx(np.mean(shown), rel=0.05)
+    assert gates.chance_ece(p, np.ones(500)) == pytest.approx(np.mean(shown), rel=0.05)
 
 
 def slice_table(*highs):
@@ -177,29 +191,3 @@ def test_foreign_types_fail_both_gates_of_the_fresh_process():
 @pytest.mark.parametrize(("there", "passed"), [(0.5, True), (0.5 + SAME / 2, True), (0.5 + 3 * SAME, False), (np.nan, False)])
 def test_fresh_process_must_predict_the_same(there, passed):
     assert gates.loads_in_fresh_process(Reopened(p_decline=np.array([there])), np.array([0.5])).passed is passed
-
-
-def test_standing_is_out_of_fold_where_the_champion_was_trained_and_its_own_word_elsewhere(training):
-    rows = training[["feature_month", "customer_id"]]
-    held_out = rows.iloc[::2].assign(p_decline=0.25).sample(frac=1, random_state=1)
-    asked = []
-
-    def predicted(features):
-        asked.append(features)
-        return features["customer_id"].to_numpy() / 1e6
-
-    shuffled = training.sample(frac=1, random_state=2)
-    found = gates.standing(rows, shuffled, held_out, predicted, version=7, roc_auc=0.9)
-    assert (found.p_decline[::2] == 0.25).all()
-    np.testing.assert_array_equal(found.p_decline[1::2], rows["customer_id"].iloc[1::2] / 1e6)
-    assert found.unseen == len(rows) // 2
-    assert set(asked[0].columns) >= {*NUMBERS, *TEXTS}
-
-
-def test_standing_asks_for_the_month_as_well(training):
-    """The same customer in another month is another row."""
-    held_out = training[["feature_month", "customer_id"]].assign(p_decline=0.25, feature_month="2026-07")
-    found = gates.standing(training, training, held_out, lambda rows: np.full(len(rows), 0.5), version=1, roc_auc=0.9)
-    assert found.unseen == len(training)
-    own = held_out.assign(feature_month=training["feature_month"])  # the champion is not asked where it saw everybody
-    assert gates.standing(training, training, own, None, version=1, roc_auc=0.9).unseen == 0

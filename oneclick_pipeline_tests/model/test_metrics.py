@@ -24,6 +24,14 @@ def test_metrics_equal_scikit_learn(rows):
         assert metrics.BY_FOLD[name](declined, p) == pytest.approx(expected(declined, p)), name
 
 
+@given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.1, 0.5, 0.8]), st.integers(1, 4)), min_size=1, max_size=30))
+def test_a_weight_of_three_is_the_customer_three_times(rows):
+    declined, p, weight = (np.array(column) for column in zip((0, 0.3, 1), (1, 0.6, 1), *rows, strict=True))
+    often = np.repeat(np.arange(len(p)), weight.astype(int))
+    for name, metric in (metrics.BY_FOLD | {"ece": metrics.ece}).items():
+        assert metric(declined, p, weight) == pytest.approx(metric(declined[often], p[often])), name
+
+
 def test_ece_of_honest_and_of_dishonest_probabilities():
     declined = np.array([1, 0, 0, 0] * 25)
     assert metrics.ece(declined, np.full(100, 0.25)) == pytest.approx(0)

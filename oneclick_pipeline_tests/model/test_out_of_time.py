@@ -78,6 +78,6 @@ def test_intervals_hold_what_is_true():
     held = 0
     for seed in range(20):
         declined = (rng.random(300) < 0.5).astype(int)
-        figures = module._figures(declined, rng.choice([0.3, 0.7], 300), seed)
+        figures = module._figures(declined, rng.choice([0.3, 0.7], 300), np.ones(300), seed)
         held += figures["brier_low"] <= 0.29 <= figures["brier_high"]
     assert held >= 16

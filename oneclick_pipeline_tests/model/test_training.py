@@ -11,9 +11,9 @@ from oneclick_pipeline.model import METRICS, predict, search, train
 from oneclick_pipeline.model.candidates import FAMILIES, draw, preprocessor
 from oneclick_pipeline.model.card import card
 from oneclick_pipeline.model.evaluation import Learner, search_all
+from oneclick_pipeline.model.fitting import fit
 from oneclick_pipeline.model.folds import fold_numbers
 from oneclick_pipeline.model.search import VOTE
-from oneclick_pipeline.model.training import fit
 from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.settings import Model
 
@@ -60,10 +60,10 @@ def test_vote_put_together_equals_a_vote_that_was_fitted(training):
     from sklearn.base import clone
 
     frame, declined = inputs(training), training["declined"].to_numpy()
-    data = Learner(frame, declined, training["copies"].to_numpy())
+    data = Learner.of(training)
     numbers = fold_numbers(declined, data.copies, folds=2, seed=[1])
     settings = Model(families=("logistic_regression", "decision_tree"), draws=2)
-    found = search_all(search.matrices(frame, frame)[0], declined, numbers, draw(settings), settings)
+    found = search_all(search.matrices(frame, frame)[0], data, numbers, draw(settings), settings)
     ours = fit(found.votes[0], data, numbers, seed=1)
     plain = fit(
         replace(found.votes[0], members=tuple(replace(m, calibration="none") for m in found.votes[0].members)), data, numbers, 1
@@ -155,6 +155,45 @@ def test_card_tells_what_it_should(trained):
         "| marketing_consent | True |",
     ):
         assert told in text
+
+
+@pytest.mark.parametrize(
+    ("weight", "left_out", "told"),
+    [
+        (1.0, 0, "No offer can have influenced a label"),
+        (3.0, 1234, "1,234 customers are left out because an offer may have influenced their label"),
+        (1.0, None, "does not say whose labels an offer may have influenced"),
+    ],
+)
+def test_card_tells_whose_labels_offers_may_have_influenced(trained, weight, left_out, told):
+    text = card(replace(trained, largest_weight=weight, left_out=left_out))
+    assert told in text
+    assert ("at most 3.0, as much information as 240 customers" in text) == (weight > 1)
+
+
+def test_equal_weights_change_not_a_bit(training):
+    """A store that sends no offers gets the model that it got before rows had weights."""
+    one = QUICK.model_copy(update={"families": ("knn", "hist_gradient_boosting")})
+    plain, equal = train(training.drop(columns=["weight", "offered_left_out"]), one), train(training, one)
+    assert plain.digest == equal.digest == "b9d968cbcd81b1ea"  # of the table without weights
+    assert plain.metrics == equal.metrics
+    pd.testing.assert_frame_equal(plain.predictions, equal.predictions)
+    pd.testing.assert_frame_equal(plain.slices, equal.slices)
+    np.testing.assert_array_equal(predict(plain.pipeline, training), predict(equal.pipeline, training))
+
+
+def test_every_figure_and_fit_counts_customers_for_those_that_they_represent(training):
+    """Decliners who count three times as much: all families expect more of them, and are well calibrated for that."""
+    rows = make_training(600).assign(weight=lambda table: np.where(table["declined"] == 1, 3.0, 1.0))
+    result = train(rows, QUICK)
+    share = np.average(rows["declined"], weights=rows["weight"])
+    assert share > rows["declined"].mean() + 0.2
+    for family in result.families:
+        of_family = family.predictions
+        assert np.average(of_family["p_decline"], weights=of_family["weight"]) == pytest.approx(share, abs=0.05), family.name
+    assert np.average(predict(result.pipeline, rows), weights=rows["weight"]) == pytest.approx(share, abs=0.05)
+    assert result.metrics["ece"].estimate < 0.1
+    assert (result.largest_weight, result.equal_rows < 600) == (3.0, True)
 
 
 @pytest.mark.skipif(not STORE.exists(), reason="the store's real export does not lie beside the project")

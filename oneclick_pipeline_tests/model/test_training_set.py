@@ -5,7 +5,15 @@ import pytest
 from oneclick_pipeline.contracts.customers import FEATURE_NAMES
 from oneclick_pipeline.contracts.model import TRAINING_SET
 from oneclick_pipeline.errors import BadInputError
-from oneclick_pipeline.model.training_set import digest, in_canonical_order, inputs, require_enough, sample, training_set
+from oneclick_pipeline.model.training_set import (
+    digest,
+    in_canonical_order,
+    inputs,
+    left_out,
+    require_enough,
+    sample,
+    training_set,
+)
 from oneclick_pipeline.settings import Labels
 
 from .conftest import copies, label, make_features, make_training
@@ -118,3 +126,59 @@ def test_sample_keeps_groups_whole_and_classes_in_their_shares():
     assert (part["copies"].value_counts() == 2).all()
     assert part["declined"].mean() == pytest.approx(training["declined"].mean(), abs=0.1)
     assert sample(training, 400) is training
+
+
+def drawn(*offered, p=0.25, among=()):
+    """A month in which these customers got an offer, and others none by chance."""
+    arms = dict.fromkeys(among, "control") | dict.fromkeys(offered, "offer")
+    return pd.DataFrame({"customer_id": list(arms), "arm": list(arms.values()), "p_no_offer": p, "control_share": 0.1})
+
+
+def test_customers_with_an_offer_are_left_out_and_the_others_represent_them(features):
+    first, *others = features["customer_id"]
+    later = features.assign(activity="stable")
+    snapshots = {"2026-07": features, "2026-10": later.assign(activity=features["activity"])}
+    months = {"2026-08": drawn(first, among=others[:10]), "2026-06": drawn(*others), "2026-10": drawn(*others)}
+    rows = training_set(snapshots, month="2026-10", horizon=3, settings=Labels(), drawn=months).set_index("customer_id")
+    assert sorted(rows.index) == sorted(others)  # what was sent before the features, or after the label, does not count
+    assert rows.loc[others[:10], "weight"].tolist() == [4.0] * 10
+    assert set(rows.loc[others[10:], "weight"]) == {1.0}
+    assert set(rows["offered_left_out"]) == {1}
+
+
+def test_class_of_the_same_snapshot_is_about_the_months_before_it(features):
+    first, *others = features["customer_id"]
+    months = {"2026-08": drawn(first), "2026-06": drawn(*others), "2026-10": drawn(*others)}
+    rows = training_set({"2026-10": features}, month="2026-10", horizon=3, settings=Labels(), drawn=months)
+    assert sorted(rows["customer_id"]) == sorted(others)
+
+
+def test_store_that_sends_offers_to_everybody_is_told_to_hold_some_out(features):
+    months = {"2026-09": drawn(*features["customer_id"])}
+    with pytest.raises(BadInputError, match="every customer with a label got an offer in the 3 months before it"):
+        training_set({"2026-10": features}, month="2026-10", horizon=3, settings=Labels(), drawn=months)
+
+
+def test_digest_of_equal_weights_is_that_of_a_table_without_and_other_weights_change_it(training):
+    before = training.drop(columns=["weight", "offered_left_out"])
+    assert digest(before) == digest(training)
+    assert left_out(before) is None
+    assert digest(training.assign(weight=2.0)) != digest(training)
+
+
+def test_sample_by_weight_keeps_shares_and_lets_rows_count_about_alike():
+    rng = np.random.default_rng(1)
+    rows = make_training(4000)
+    rows = rows.assign(weight=np.where(rng.random(4000) < 0.1, 10.0, rng.uniform(1, 2, 4000)), profit=rng.random(4000))
+    some = sample(rows, 1000)
+    assert len(some) == pytest.approx(1000, abs=1)
+    weight, all_weights = some["weight"], rows["weight"]
+    assert (weight >= 1).all()
+    assert np.average(some["declined"], weights=weight) == pytest.approx(
+        np.average(rows["declined"], weights=all_weights), abs=0.003
+    )
+    assert weight.sum() ** 2 / (weight**2).sum() > 900  # drawn alike, they would hold as much as half of that
+    heavy = sample(rows.assign(weight=np.where(rows.index < 5, 100.0, 1.0)), 400)
+    assert heavy["weight"].max() == pytest.approx(100 * 395 / 3995)
+    assert (heavy["weight"] > 1).sum() == 5
+    pd.testing.assert_frame_equal(some, sample(rows, 1000))

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from oneclick_pipeline.catalogue.offer import Condition
 from oneclick_pipeline.contracts.campaigns import CAMPAIGN_OUTCOMES
 from oneclick_pipeline.offers.backtest import compared
-from oneclick_pipeline.settings import Settings
+from oneclick_pipeline.offers.planner import offer_plan
+from oneclick_pipeline.settings import Offers, Settings
+from oneclick_pipeline_tests.offers.test_planner import offer, people
 
 SETTINGS = Settings()
 
@@ -56,7 +59,7 @@ def explored(rows: int, seed: int = 1) -> pd.DataFrame:
             "declined": (rng.random(rows) < p + effect).astype(float),
         }
     )
-    return frame.reindex(columns=[*CAMPAIGN_OUTCOMES.names, "p_control", "p_explore"])
+    return frame.reindex(columns=[*CAMPAIGN_OUTCOMES.names, "p_control"])
 
 
 def test_the_plan_earns_what_the_good_offer_does_and_the_catalogues_best_loses():
@@ -89,3 +92,64 @@ def test_the_plan_goes_by_every_customers_own_effects():
     found = {v.policy: v for v in compared(rows, [GOOD, HARMFUL], own, seed=1)}
     assert found["plan"].treated == pytest.approx((rows["p_decline"] >= 0.5).mean())
     assert found["plan"].low < (0.2 * 2.0 - 0.05) / 2 < found["plan"].high
+
+
+CATALOGUE = (
+    offer("bundle", conditions=(Condition("categories_per_visit", "<=", value=3),), cost=0.05, effect_mean=-0.08, capacity=60),
+    offer("voucher", cost=0.3, effect_mean=-0.1, capacity=400),
+    offer("premium", conditions=(Condition("service_level", "==", value="standard"),), cost=0.02, effect_mean=-0.05, capacity=60),
+)
+BELIEVED = np.array([-0.09, -0.02, -0.06])
+
+
+def judged(draws, *, customers, luck, **limits):
+    """Plans of one month drawn anew, their capacities closing in the middle, and what `plan` and `all` are said to earn.
+
+    Returns:
+        Error of each value over the truth, and whether its interval holds it; shape (draws, 2).
+    """
+    store = people(customers)
+    p, profit, unpaid = (store[name].to_numpy() for name in ("p_decline", "profit", "unpaid_items"))
+    base = np.clip(0.1 + 0.5 * p**2 + 0.0125 * np.clip(profit, -2, 8) + 0.15 * (unpaid > 1), 0.02, 0.95)
+    true = np.column_stack([-0.02 - 0.06 * (profit > 4), -0.15 + 0.1 * p, -0.03 - 0.06 * (store["contacts_month"] > 4)])
+    true = np.maximum(true, 0.01 - base[:, None])
+    costs, ids = np.array([o.cost for o in CATALOGUE]), [o.id for o in CATALOGUE]
+    errors, held = [], []
+    for salt in range(draws):
+        shares = Offers(control_share=0.1, exploration_share=0.3, offer_control_share=0.1, salt=str(salt), **limits)
+        table = offer_plan(store, CATALOGUE, None, Settings(offers=shares), month="2026-10").table
+        given = np.where(table["arm"] == "offer", table["offer_id"].map({name: j for j, name in enumerate(ids)}), -1).astype(int)
+        declines = base + np.where(given >= 0, true[np.arange(customers), given], 0.0)
+        declined = (np.random.default_rng(salt).random(customers) < declines).astype(float) if luck else declines
+        sent = table.assign(campaign_month="2026-10", declined=declined)[table["arm"] != "none"].reset_index(drop=True)
+        ways = {v.policy: v for v in compared(sent, CATALOGUE, np.tile(BELIEVED, (len(sent), 1)), seed=1)}
+        # what fits is a matter of the customer: whoever may get an offer, in whatever plan
+        eligible = table["propensity"].notna().to_numpy()
+        fit = np.column_stack(
+            [store["categories_per_visit"] <= 3, store["unpaid_items"] >= 1, store["service_level"] == "standard"]
+        )
+        worth = table["value"].to_numpy()
+        for name, effects_of in (("plan", BELIEVED), ("all", np.array([o.effect_mean for o in CATALOGUE]))):
+            gain = np.where(fit, np.minimum(-effects_of, p[:, None]) * worth[:, None] - costs, -np.inf)
+            best, gets = (
+                gain.argmax(axis=1),
+                eligible & (np.isfinite(gain.max(axis=1)) if name == "all" else gain.max(axis=1) > 0),
+            )
+            earned = np.where(gets, -true[np.arange(customers), best] * worth - costs[best], 0.0)[eligible].mean()
+            errors.append(ways[name].value - earned)
+            held.append(ways[name].low <= earned <= ways[name].high)
+    return np.reshape(errors, (draws, 2)), np.reshape(held, (draws, 2))
+
+
+def test_ways_earn_what_they_would_where_capacities_close_in_the_middle():
+    """The real planner, without luck of the outcomes: the mean error over the draws is within three of its standard errors."""
+    errors, _ = judged(25, customers=2000, luck=False, budget=1e6)
+    assert (np.abs(errors.mean(axis=0)) < 3 * errors.std(axis=0) / 5).all()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("budget", [1e6, 40.0])
+def test_intervals_of_ways_hold_what_they_would_earn(budget):
+    errors, held = judged(400, customers=3000, luck=True, budget=budget)
+    assert (np.abs(errors.mean(axis=0)) < 3 * errors.std(axis=0) / 20).all()
+    assert (np.abs(held.mean(axis=0) - 0.95) <= 0.025).all()

@@ -38,7 +38,7 @@ def retrain(store, number, *, shuffled=False):
     trained = train(rows, ONE_FAMILY)
     version = store.log_training(trained, rows, explain(trained.pipeline, rows, ONE_FAMILY), month=month, tags={})
     reopened = Reopened(p_decline=predict(store.load(version), edge_rows(rows)))
-    judged = judge(trained, rows, store.standing(trained, rows), reopened, SMALL_STORE)
+    judged = judge(trained, rows, store.standing(trained, rows, ONE_FAMILY), reopened, SMALL_STORE)
     version = store.log_gates(version, judged)
     if not version.failed_gates:
         store.promote(version.version)

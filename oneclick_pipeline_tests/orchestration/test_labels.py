@@ -12,7 +12,7 @@ import pytest
 
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.home.months import add_months
-from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.home.paths import ledger_file, table_file
 from oneclick_pipeline.orchestration.assets import clean, features, model, raw
 from oneclick_pipeline.orchestration.assets.model import _WINDOW
 from oneclick_pipeline.orchestration.partitions import by_month
@@ -254,6 +254,28 @@ def test_months_that_are_not_there_are_no_noise_and_those_that_are_make_the_line
             versions.append(event.asset_materialization.tags["dagster/input_data_version/customer_features"])
     assert versions[0] == versions[1] != versions[2] == versions[3]
     assert [str(w.message) for w in caught if "partition" in str(w.message).lower()] == []
+
+
+def test_customers_whose_label_an_offer_may_have_influenced_are_left_out(copy):
+    """A CRM's own log says who got an offer in August: between the features of July and their labels in October."""
+    path = ledger_file(copy, "2026-08")
+    path.parent.mkdir()
+    sent = pd.DataFrame({
+        "customer_id": range(1, 21), "arm": ["offer"] * 10 + ["control"] * 10, "offer_id": "a",
+        "propensity": [0.8] * 10 + [0.2] * 10, "assignment": "plan", "p_no_offer": 0.2, "p_control": 0.1, "p_explore": 0.0,
+        "control_share": 0.1,
+    })  # fmt: skip
+    sent.assign(fits="a", segment="", p_decline=0.5, value=1.0, cost=1.0).to_parquet(path)
+    result = materialize(copy, month="2026-10", assets=ASSETS, selection=["training_set"])
+    assert result.success, told(result)
+    rows = table(copy, "training_set", "2026-10")
+    for month in MONTHS[:2]:  # the labels of September and October are both about August
+        of_month = rows.filter(feature_month=month)
+        assert set(of_month["customer_id"]) & set(range(1, 21)) == set(range(11, 21))
+        assert set(of_month.filter(pl.col("customer_id").is_between(11, 20))["weight"]) == {5.0}
+        assert set(of_month["offered_left_out"]) == {10}
+    assert metadata(result)["customers left out, because an offer may have influenced their label"] == 20
+    assert metadata(result)["largest weight of a customer"] == 5.0
 
 
 def test_sample_of_months_is_of_the_same_customers_in_every_month(tmp_path):

@@ -288,6 +288,13 @@ def test_campaigns_tell_what_is_measured_and_what_is_not():
     assert (single.titles["en"], single.effect, single.detectable) == (OFFERS[0].title_en, None, 0.06)
 
 
+@pytest.mark.parametrize(("kind", "said"), [("always_valid", True), ("fixed", False), (None, False)])
+def test_page_says_how_often_effects_may_be_read(kind, said):
+    table = frame(OFFER_EFFECTS, [EFFECT | {"interval": kind}])
+    found = campaigns(SENT, table.drop(columns="interval") if kind is None else table, BELIEFS, OFFERS, 3)
+    assert found.always_valid is said
+
+
 def test_broken_split_has_no_effect_to_read():
     found = campaigns(SENT, frame(OFFER_EFFECTS, [EFFECT | {"status": "sample_ratio_mismatch"}]), BELIEFS, OFFERS, 3)
     assert (found.broken, found.effects[0].effect) == (1, None)

@@ -232,7 +232,7 @@ def test_hostile_titles_of_offers_come_out_escaped():
     assert "<script" not in html
 
 
-MEASURED = Measured("all", {}, "declined", 100, 100, Interval(-0.1, -0.15, -0.05), True, 0.06, "measured")
+MEASURED = Measured("all", {}, "declined", 100, 100, Interval(-0.1, -0.15, -0.05), True, 0.06, "measured", always_valid=True)
 
 
 @pytest.mark.parametrize(

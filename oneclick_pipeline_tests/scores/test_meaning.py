@@ -46,7 +46,7 @@ def in_dagster(event):
 
 
 def on_the_terminal(home):
-    found = summary.read(home, MONTH, "1.0 (0.5 to 2.0)")
+    found = summary.read(home, MONTH)
     console = Console(width=250, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
     with console.file:
         console.print(summary.render(found))

@@ -7,9 +7,8 @@ import skops.io
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.model import candidates, predict, search
 from oneclick_pipeline.model.evaluation import Learner
+from oneclick_pipeline.model.fitting import fit
 from oneclick_pipeline.model.folds import fold_numbers
-from oneclick_pipeline.model.training import fit
-from oneclick_pipeline.model.training_set import inputs
 from oneclick_pipeline.tracking import TRUSTED_TYPES
 from oneclick_pipeline_tests.model.conftest import QUICK
 from oneclick_pipeline_tests.tracking.trainings import forged, log, model_file
@@ -37,11 +36,11 @@ def test_untrusted_types_are_refused_even_with_the_right_hash(three):
 @pytest.fixture(scope="module")
 def tried(training):
     """Every family's trials and the votes of their best, with what they are fitted on."""
-    data = Learner(inputs(training), training["declined"].to_numpy(), training["copies"].to_numpy())
+    data = Learner.of(training)
     numbers = fold_numbers(data.declined, data.copies, folds=2, seed=[1])
     prepared = search.matrices(data.frame, data.frame)[0]
-    trials = search.search(prepared, data.declined, numbers, candidates.draw(QUICK), QUICK)
-    return [*trials, *search.votes(search.best_of_families(trials), data.declined, numbers)], data, numbers
+    trials = search.search(prepared, data.declined, data.weight, numbers, candidates.draw(QUICK), QUICK)
+    return [*trials, *search.votes(search.best_of_families(trials), data.declined, data.weight, numbers)], data, numbers
 
 
 @pytest.mark.parametrize("family", [*(f.name for f in candidates.FAMILIES), search.VOTE])

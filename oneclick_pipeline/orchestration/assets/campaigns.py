@@ -80,6 +80,10 @@ def offer_effects(context: dg.AssetExecutionContext, home: Home, campaign_outcom
         broken = table[table["status"] == "sample_ratio_mismatch"]
         shown: dict[str, Any] = {str(status): int(n) for status, n in table["status"].value_counts().sort_index().items()}
         if (table["status"] == "measured").any():
+            shown["intervals"] = (
+                "Declines and profit of one campaign: for one reading, they are final when first read. Revenue, and all "
+                "campaigns together: always valid, they hold however often they are read while outcomes come in."
+            )
             shown["effects over time"] = picture(drawn.forest(table), "Effect of every offer with its interval")
         yield from step.publish(
             step.stage(table),

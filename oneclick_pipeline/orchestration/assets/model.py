@@ -8,11 +8,13 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from oneclick_pipeline import contracts, model, pictures, stats, tracking
+from oneclick_pipeline import contracts, experiment, model, pictures, stats, tracking
 from oneclick_pipeline.contracts.model import LABEL_SOURCES
 from oneclick_pipeline.model import labels, leakage
+from oneclick_pipeline.model.training_set import left_out
 from oneclick_pipeline.orchestration.asset_specs import OWNERS, code_version, table_asset
 from oneclick_pipeline.orchestration.checks import CHECKS, Check, check, result
+from oneclick_pipeline.orchestration.drawn_months import DrawnMonths
 from oneclick_pipeline.orchestration.metadata import embedded, picture
 from oneclick_pipeline.orchestration.metadata import table as markdown_table
 from oneclick_pipeline.orchestration.resources import Home
@@ -21,7 +23,7 @@ from oneclick_pipeline.raw.export import Export
 from oneclick_pipeline.scores.meaning import sentence
 from oneclick_pipeline.tracking import challenge
 
-_CODE = code_version(model, stats, tracking, pictures, contracts)
+_CODE = code_version(model, experiment, stats, tracking, pictures, contracts)
 _AGREES, _TOP = 0.7, 5
 _SAME_REASON = 0.7
 _DRAWN = 10
@@ -32,6 +34,8 @@ _WINDOW = 60 + 12 - 1
 
 @dg.asset(
     ins={"customer_features": dg.AssetIn(partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-_WINDOW))},
+    # Customers who are not in the ledger are looked up in the plans: these, declared, would close a circle.
+    deps=[dg.AssetDep("campaign_ledger", partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-_WINDOW, end_offset=-1))],
     **table_asset("training_set", _CODE, {"pandas"}),
 )
 def training_set(
@@ -40,8 +44,11 @@ def training_set(
     """Collect the regular customers with a label, and guard against leaks; see `model.training_set` and `model.leakage`."""
     with home.step(context) as step:
         settings, horizon = home.settings(), home.settings().value.horizon_months
-        some = customer_features.sample(_DRAWN * settings.model.max_rows, settings.model.seed)
-        table = model.training_set(some, month=step.month, horizon=horizon, settings=settings.labels)
+        most = _DRAWN * settings.model.max_rows
+        some = customer_features.sample(most, settings.model.seed)
+        history = settings.labels.history_months + horizon
+        drawn = DrawnMonths(home.root, step.month, settings, history=history, customers=most)
+        table = model.training_set(some, month=step.month, horizon=horizon, settings=settings.labels, drawn=drawn)
         agreement = labels.agreement(some.only(*labels.COLUMNS), month=step.month, settings=settings.labels)
         leaks = leakage.leaks(table, some.only(*leakage.COLUMNS), horizon=horizon, settings=settings.labels)
         checks = _checks_of_training(table, agreement, leaks)
@@ -95,6 +102,8 @@ def _facts_of_training(table: pd.DataFrame) -> dict[str, Any]:
         "declined": declined,
         "share declined": declined / max(len(table), 1),
         "customers": int(table["customer_id"].nunique()),
+        "customers left out, because an offer may have influenced their label": left_out(table),
+        "largest weight of a customer": float(table["weight"].max()),
         "rows grouped with others (same features or same customer)": int(table["copies"].duplicated(keep=False).sum()),
         "feature months": ", ".join(sorted(table["feature_month"].unique())),
         "label months": ", ".join(sorted(table["label_month"].unique())),

@@ -1,7 +1,6 @@
 """Assets of stage monitoring: whether the data are still those the model learned from, and whether its scores come true."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +8,21 @@ import dagster as dg
 import pandas as pd
 
 from oneclick_pipeline import contracts, experiment, model, monitoring, pictures, stats, tracking
-from oneclick_pipeline.campaigns import ledger
 from oneclick_pipeline.contracts.exports import SOURCES
 from oneclick_pipeline.contracts.monitoring import WATCHED
-from oneclick_pipeline.engine import files
-from oneclick_pipeline.experiment import old_ledgers
 from oneclick_pipeline.home.months import add_months
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model import labels
-from oneclick_pipeline.monitoring import health, weights
+from oneclick_pipeline.monitoring import health
 from oneclick_pipeline.monitoring import pictures as drawn
 from oneclick_pipeline.orchestration.asset_specs import code_version, table_asset
 from oneclick_pipeline.orchestration.assets.campaigns import PAST
 from oneclick_pipeline.orchestration.checks import Check
+from oneclick_pipeline.orchestration.drawn_months import DrawnMonths
 from oneclick_pipeline.orchestration.metadata import picture
 from oneclick_pipeline.orchestration.resources import Home
 from oneclick_pipeline.orchestration.table_months import Months
 from oneclick_pipeline.report import source
-from oneclick_pipeline.settings import Settings
 
 _CODE = code_version(monitoring, model, experiment, stats, pictures, contracts)
 _BEFORE = dg.TimeWindowPartitionMapping(start_offset=PAST.start_offset, end_offset=-1)
@@ -166,7 +162,7 @@ def model_health(
         table = monitoring.model_health(
             customer_scores.only(*health.COLUMNS).sample(most, seed),
             customer_features.only(*labels.COLUMNS).sample(most, seed),
-            _Drawn(home.root, step.month, settings),
+            DrawnMonths(home.root, step.month, settings, history=settings.monitoring.history_months, customers=most),
             {
                 number: monitoring.ModelVersion(v.tags["month"], v.feature_months, v.foretells_same_month, v.roc_auc)
                 for number, v in versions.items()
@@ -214,43 +210,6 @@ def _told(rows: pd.DataFrame, *figures: str) -> dict[str, float]:
     beside = {"ece": "ece_chance", "roc_auc": "roc_auc_at_training"}
     names = [*counts, *ends, *(beside[name] for name in figures if name in beside)]
     return {name: float(rows[name].iloc[0]) for name in names} if len(rows) else {}
-
-
-class _Drawn(Mapping[str, pd.DataFrame]):
-    """Who got no offer, and its probability, by month; a month is read on demand, the newest ones are cached."""
-
-    def __init__(self, home: Path, month: str, settings: Settings) -> None:
-        oldest = add_months(month, -settings.monitoring.history_months)
-        self._months = [m for m in ledger.published_months(home) if oldest <= m < month]
-        self._of = lru_cache(maxsize=settings.value.horizon_months)(partial(_drawn, home, settings))
-
-    def __getitem__(self, month: str) -> pd.DataFrame:
-        """Read a month."""
-        return self._of(month)
-
-    def __iter__(self) -> Iterator[str]:
-        """The months in which something was sent, oldest first."""
-        return iter(self._months)
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._months)
-
-
-def _drawn(home: Path, settings: Settings, month: str) -> pd.DataFrame:
-    """The ledger of a month; for customers who are not in it, the plan."""
-    sent = ledger.read(home, [month], settings.offers)[list(weights.COLUMNS)]
-    path = table_file(home, "offer_plan", month)
-    if path.exists():
-        # of one month the sample is at least as large as of all of them: every customer of theirs is in it
-        stored = set(weights.COLUMNS) <= files.columns(path)
-        columns = weights.COLUMNS if stored else old_ledgers.READ
-        sampled = Months("offer_plan", {month: path}, columns).sample(settings.monitoring.max_rows, settings.model.seed)
-        plan = sampled[month]
-        rest = plan[(plan["arm"] == "none") & ~plan["customer_id"].isin(sent["customer_id"])]
-        rest = rest if stored else old_ledgers.with_probabilities(rest)[list(weights.COLUMNS)]
-        sent = pd.concat([sent.astype(object), rest.astype(object)], ignore_index=True)
-    return sent
 
 
 ASSETS = [drift, model_health]

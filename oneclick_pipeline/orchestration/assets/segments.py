@@ -13,6 +13,7 @@ from oneclick_pipeline.contracts.segments import ALL, SEGMENTS
 from oneclick_pipeline.engine.batches import Batches
 from oneclick_pipeline.home.paths import table_file
 from oneclick_pipeline.model.band_errors import BandErrors, band_errors
+from oneclick_pipeline.model.training_set import weights_of
 from oneclick_pipeline.orchestration.asset_specs import FRESH, code_version, table_asset
 from oneclick_pipeline.orchestration.checks import check
 from oneclick_pipeline.orchestration.metadata import picture
@@ -92,7 +93,7 @@ def _errors_of(home: Path, store: tracking.Tracking, version: Version) -> BandEr
     keys = ["feature_month", "customer_id"]
     rows = store.out_of_fold(version).merge(pd.read_parquet(path, columns=[*keys, "declined", "copies"]), on=keys)
     p, declined, copies = (rows[name].to_numpy() for name in ("p_decline", "declined", "copies"))
-    return band_errors(p, declined, copies) if len(rows) else None
+    return band_errors(p, declined, copies, weights_of(rows)) if len(rows) else None
 
 
 def _shown(profiles: pd.DataFrame, called: Words) -> pd.DataFrame:

@@ -95,10 +95,10 @@ def compare(effects: pd.DataFrame, outcomes: pd.DataFrame, truths: Mapping[str, 
         truths: True effects by month: customer_id as index, one column per offer.
 
     Returns:
-        campaigns, offer_id, comparison, effect, effect_low, effect_high, true_effect, inside: the measured ones of single
-        offers in all segments, in the order of `effects`.
+        campaigns, offer_id, comparison, interval, effect, effect_low, effect_high, true_effect, inside: the measured ones of
+        single offers in all segments, in the order of `effects`.
     """
-    columns = ["campaigns", "offer_id", "comparison", "effect", "effect_low", "effect_high"]
+    columns = ["campaigns", "offer_id", "comparison", "interval", "effect", "effect_low", "effect_high"]
     if effects.empty:
         return pd.DataFrame(columns=[*columns, "true_effect", "inside"])
     measured = effects[
@@ -244,8 +244,9 @@ def lines(result: Report, left: Mapping[str, str | None], control_share: float) 
         expected, true = months["expected_gain"].sum(), months["true_gain"].sum()
         yield f"Its plans expected {expected:,.0f} and gained {true:,.0f} by the true effects and worth."
         yield f"{months['covered'].sum()} of {len(months)} intervals of a month's gain hold the truth."
-    inside = result.effects["inside"].dropna()
-    if len(inside):
-        yield f"{inside.mean():.1%} of {len(inside)} intervals of effects hold the truth."
+    for kind, meaning in (("fixed", "of one campaign, read once"), ("always_valid", "of all campaigns, read every month")):
+        inside = result.effects.loc[result.effects["interval"] == kind, "inside"].dropna()
+        if len(inside):
+            yield f"{inside.mean():.1%} of {len(inside)} intervals of effects {meaning}, hold the truth."
     gone = [f"{name} from {month}" for name, month in left.items() if month is not None]
     yield f"No longer in the plan: {', '.join(gone) or 'none'}."

@@ -13,7 +13,6 @@ from oneclick_pipeline.home.paths import raw_file, table_file
 from oneclick_pipeline.orchestration.assets import clean, features, monitoring, raw, scores
 from oneclick_pipeline.orchestration.automation.sensors import retrain_due
 from oneclick_pipeline.orchestration.resources import Home
-from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.simulator.twin.month import write_month
 from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline.tracking import Tracking, versions
@@ -197,19 +196,3 @@ def test_month_that_is_not_over_is_not_requested(calm, monkeypatch):
     monkeypatch.setattr(Home, "months", lambda *_: ["2024-01"])
     (calm / "settings.yaml").write_text("monitoring: {retrain_months: 1}\n", encoding="utf-8")
     assert look(calm) == ([], "no month has been monitored yet")
-
-
-def test_who_got_no_offer_is_told_by_the_ledger_and_of_all_others_by_the_plan(finished):
-    settings = Settings()
-    assert list(monitoring._Drawn(finished.home, MONTH, settings)) == []  # what the month itself sends tells nothing of it
-    drawn = monitoring._Drawn(finished.home, "2026-11", settings)
-    assert list(drawn) == [MONTH]
-    found, plan = drawn[MONTH].set_index("customer_id"), table(finished.home, "offer_plan").to_pandas().set_index("customer_id")
-    assert sorted(found.index) == sorted(plan.index)
-    assert (found["arm"] == "offer").sum() == (plan["arm"] == "offer").sum() > 0
-    never = plan.index[plan["reason"].isin(["no_consent", "not_regular", "not_scored"])]
-    assert found.loc[never, "p_no_offer"].eq(1).all()
-    withheld = plan.index[(plan["arm"] == "control") & (plan["assignment"] == "hold_out")]
-    assert found.loc[withheld, "p_no_offer"].between(settings.offers.control_share, 1).all()
-    without = found.loc[found["arm"] != "offer", "p_no_offer"].astype(float)
-    assert (1 / without).sum() == pytest.approx(len(found), rel=0.15)  # together they stand for all

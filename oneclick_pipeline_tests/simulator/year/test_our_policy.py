@@ -3,14 +3,19 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from oneclick_pipeline import stats
+from oneclick_pipeline.catalogue.reader import Catalogue
 from oneclick_pipeline.errors import BadInputError
 from oneclick_pipeline.home.paths import table_file
+from oneclick_pipeline.settings import Offers, Settings
+from oneclick_pipeline.simulator.twin.profile import Profile
 from oneclick_pipeline.simulator.year.gains import Promise
 from oneclick_pipeline.simulator.year.our_policy import FastPolicy, FullPolicy, no_longer_planned
-from oneclick_pipeline.simulator.year.play import play
+from oneclick_pipeline.simulator.year.play import Year, play
 
 
 def test_fast_learns_from_matured_campaigns_only(year, plays, ours):
@@ -94,3 +99,35 @@ def test_full_exports_runs_and_sends_what_the_plan_says(year, plays, tmp_path):
     pd.testing.assert_frame_equal(played.months, plays["nobody"].months)
     truth = pd.read_parquet(tmp_path / "twin" / "effects" / "2024-09.parquet")
     assert list(truth.columns) == ["customer_id", *(offer.id for offer in year.catalogue.offers)]
+
+
+class Unsent(FastPolicy):
+    """Plans as ever, and sends nothing: offers that do nothing. Keeps what was measured month by month."""
+
+    def __init__(self):
+        super().__init__()
+        self.measured = []
+
+    def __call__(self, now):
+        planned = super().__call__(now)
+        if len(self.effects):
+            self.measured.append(self.effects.assign(month=now.month))
+        return np.full_like(planned, -1)
+
+
+@pytest.mark.soak
+def test_offers_that_do_nothing_get_a_verdict_in_at_most_5_percent_of_the_years():
+    """Eight years of a store of 1,300, by offer, comparison and outcome: fixed intervals are wrong in more than 15 %."""
+    settings = Settings(offers=Offers(budget=0.03 * 1300))
+    wrong = {"fixed": [], "always_valid": []}
+    for seed in range(101, 109):
+        policy = Unsent()
+        play(Year(Profile.load(), Catalogue.bundled(), settings, 1300, 15, "2024-01", seed, 1), policy, None, policy.watch)
+        read = pd.concat(policy.measured)
+        read = read[(read["status"] == "measured") & (read["campaigns"] == "all") & (read["segment"] == "all")]
+        distance = (read["effect"] / read["standard_error"]).abs()
+        held = {"fixed": distance <= stats.Z_95, "always_valid": read["effect_low"].le(0) & read["effect_high"].ge(0)}
+        for kind, inside in held.items():
+            wrong[kind] += (~inside).groupby([read[name] for name in ("offer_id", "comparison", "outcome")]).any().tolist()
+    assert np.mean(wrong["fixed"]) > 0.15
+    assert np.mean(wrong["always_valid"]) <= 0.05

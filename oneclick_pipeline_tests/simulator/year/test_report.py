@@ -23,7 +23,8 @@ def test_report_accounts(plays, found):
 
 def effects_table(rows):
     columns = ["campaigns", "offer_id", "segment", "comparison", "outcome", "effect", "effect_low", "effect_high", "status"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(interval=np.where(table["campaigns"] == "all", "always_valid", "fixed"))
 
 
 def test_compare_knows_the_truth_of_a_comparison():
@@ -49,6 +50,7 @@ def test_compare_knows_the_truth_of_a_comparison():
     found = report.compare(effects_table(rows), outcomes, truths)
     assert found["true_effect"].tolist() == pytest.approx([-0.2, -0.2])
     assert found["inside"].tolist() == [True, False]
+    assert found["interval"].tolist() == ["fixed", "always_valid"]
 
 
 def test_compare_of_nothing_is_empty():
@@ -70,6 +72,13 @@ def test_write_and_render(tmp_path, found, ours):
     console.print(report.render(found))
     told = console.export_text()
     assert all(name in told for name in found.policies["policy"])
+
+
+def test_lines_tell_the_two_kinds_of_intervals_apart(found):
+    rows = pd.DataFrame({"interval": ["fixed"] * 3 + ["always_valid"] * 2, "inside": [True, True, None, True, False]})
+    told = list(report.lines(report.Report(found.policies, found.months, rows, found.gains), {}, control_share=0.1))
+    assert "100.0% of 2 intervals of effects of one campaign, read once, hold the truth." in told
+    assert "50.0% of 2 intervals of effects of all campaigns, read every month, hold the truth." in told
 
 
 def test_lines_say_share_and_offers_that_went(found):

@@ -1,17 +1,19 @@
-"""The weight of a customer without an offer, so that those on whom scores are evaluated represent all customers.
+"""The weight of a customer without an offer, so that those who got none represent all customers.
 
-A score predicts what happens without an offer, so it is evaluated on customers who got none. The plan offers to those whom
-an offer helps most, mostly at high risk; who got none among them, chance decided. Each counts 1 / P(no offer), so
-that together they represent all (inverse probability weighting: Horvitz, Thompson 1952; for several months in a row
-Robins, Hernán, Brumback 2000).
+A score predicts what happens without an offer, so it is learned from customers who got none, and evaluated on such. The plan
+offers to those whom an offer helps most, mostly at high risk; who got none among them, chance decided. Each counts
+1 / P(no offer), so that together they represent all (inverse probability weighting: Horvitz, Thompson 1952; for several
+months in a row Robins, Hernán, Brumback 2000).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oneclick_pipeline.home.months import add_months
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     import pandas as pd
@@ -21,6 +23,20 @@ COLUMNS = ("customer_id", "arm", "p_no_offer", "control_share")
 """The columns read from a ledger or plan."""
 LEAST = 0.01
 """Smallest probability that a weight is made of: no customer counts for more than a hundred others."""
+
+
+def influencing(months: Iterable[str], label_month: str, horizon: int) -> list[str]:
+    """The months whose offers may have changed what a later month shows, oldest first.
+
+    Args:
+        months: Months in which something was sent.
+        label_month: Month whose snapshot shows what became of the customers.
+        horizon: Months over which it looks back.
+
+    >>> influencing(["2026-05", "2026-04", "2026-03", "2026-01"], "2026-05", 3)
+    ['2026-03', '2026-04']
+    """
+    return sorted(month for month in months if add_months(label_month, -horizon) <= month < label_month)
 
 
 def weights(customers: pd.Series, months: Sequence[pd.DataFrame]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from oneclick_pipeline.monitoring.weights import weights
+from oneclick_pipeline.experiment.weights import weights
 
 H, P = 0.1, 0.3
 
