@@ -48,34 +48,35 @@ class Rows:
     declined: Floats
     after: Floats
 
-    def only(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Rows:
-        """Some of the rows."""
-        return Rows(*(getattr(self, field.name)[which] for field in fields(self)))
 
-
-def rows(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settings) -> Rows | None:
+def rows(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settings, most: int) -> Rows | None:
     """The rows of all snapshots whose horizon is over by `month`; None if there are none.
 
     Args:
         snapshots: `customer_features` by month; those after `month` are ignored.
         month: The current month.
         settings: Horizon, months that count, rule of the labels.
+        most: Customers above which a random sample of each snapshot is taken, all snapshots together.
     """
     ends = [(m, add_months(m, settings.value.horizon_months)) for m in sorted(snapshots)]
-    parts = [_part(snapshots, m, month, settings) for m, end in ends if end <= month and end in snapshots]
+    over = {m: snapshots[m] for m, end in ends if end <= month and end in snapshots}
+    share = most / max(sum(map(len, over.values())), 1)
+    if share < 1:
+        over = {m: s.sample(int(share * len(s)), random_state=settings.model.seed) for m, s in over.items()}
+    known = {m: snapshot for m, snapshot in snapshots.items() if m <= month}
+    parts = [_part(features, known, m, settings) for m, features in over.items()]
     if not parts:
         return None
     return Rows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Rows)))
 
 
-def _part(snapshots: Mapping[str, pd.DataFrame], earlier: str, month: str, settings: Settings) -> Rows:
+def _part(features: pd.DataFrame, known: Mapping[str, pd.DataFrame], earlier: str, settings: Settings) -> Rows:
     """The customers of one snapshot whose class and profit are known."""
-    features, horizon = snapshots[earlier], settings.value.horizon_months
-    labelled = labels.labels(features, snapshots[add_months(earlier, horizon)], horizon=horizon, settings=settings.labels)
+    horizon = settings.value.horizon_months
+    labelled = labels.labels(features, known[add_months(earlier, horizon)], horizon=horizon, settings=settings.labels)
     declined = labelled.set_index("customer_id")["declined"]
     customers = features.set_index("customer_id").loc[declined.index]
     customers = customers[customers["profit"].notna()]
-    known = {m: snapshot for m, snapshot in snapshots.items() if m <= month}
     quarters = range(QUARTER, settings.value.worth_months + 1, QUARTER)
     return Rows(
         customers.index.to_numpy(dtype=np.int64),

@@ -125,7 +125,7 @@ def test_the_horizon_grows_with_the_history(history, now, source, months):
 
 def test_a_quarter_counts_when_enough_of_either_class_have_it_behind_them(history, monkeypatch):
     few = {m: s.head(1000) for m, s in history.items()}
-    past = worth.rows(few, month=END, settings=SETTINGS)
+    past = worth.rows(few, month=END, settings=SETTINGS, most=50_000)
     over = np.isfinite(past.after)
     declined = over[past.declined == 1].sum(axis=0)
     assert (declined >= worth.LEAST).tolist() == [True, True, True, False]
@@ -175,7 +175,7 @@ def test_order_of_rows_and_more_rows_than_are_learned_from(history, learned, mon
     assert learn(shuffled, month=NOW, settings=SETTINGS).mean == pytest.approx(learned.mean, rel=0.05)
     monkeypatch.setattr(worth, "MAX_ROWS", 8000)
     fewer = learn(history, month=NOW, settings=SETTINGS)
-    assert fewer.customers == 8000
+    assert 7500 < fewer.customers <= 8000  # those of the sample who are regular
     assert fewer.mean == pytest.approx(learned.mean, rel=0.3)
 
 
