@@ -10,6 +10,7 @@ import typer
 
 from oneclick_pipeline import terminal
 from oneclick_pipeline.cli.options import HomeOption, Language, whole
+from oneclick_pipeline.contracts.scores import FORECAST
 from oneclick_pipeline.errors import BadInputError
 
 
@@ -68,11 +69,13 @@ def _text(file: str) -> tuple[str, str]:
 def _lines(scored: dict[str, Any], language: str, meaning: str) -> list[str]:
     """The score of a customer, one line per fact."""
     p_decline = scored["p_decline"]
+    forecast = scored["meaning"] == FORECAST  # in a recognition nothing is known to be at risk
+    name, unit = ("value at risk", "") if forecast else ("profit x p", ": profit of the horizon x p_decline")
     lines = [
         f"customer       {scored['customer_id']}, {scored['month']}",
         f"p_decline      {'unknown: the customer is not in market_file' if p_decline is None else format(p_decline, '.3f')}",
         f"meaning        {meaning}",
-        f"value at risk  {scored['value_at_risk']:.2f} finance units" if scored["value_at_risk"] is not None else "",
+        f"{name:<13}  {scored['value_at_risk']:.2f} finance units{unit}" if scored["value_at_risk"] is not None else "",
         f"basis          {scored['score_basis']}",
         f"model          {scored['model_name']} version {scored['model_version']}",
         *(f"reason {k}       {r[language]} ({r['effect']:+.2f} log-odds)" for k, r in enumerate(scored["reasons"], start=1)),

@@ -23,11 +23,7 @@ def differing(sent: pd.DataFrame, plan: pd.DataFrame) -> int:
     Returns:
         Customers who are in only one of them, or for whom something in `ledger_rules.SENT` differs.
     """
-    old, new = (ledger.comparable(rows).set_index("customer_id") for rows in (sent, plan.loc[plan["arm"] != "none"]))
-    both = old.index.intersection(new.index)
-    one, other = old.loc[both], new.loc[both]
-    changed = (one != other) & ~(one.isna() & other.isna())
-    return len(old.index.symmetric_difference(new.index)) + int(changed.any(axis=1).sum())
+    return ledger.differing(sent, plan.loc[plan["arm"] != "none"])
 
 
 def consistent_segments(sent: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:

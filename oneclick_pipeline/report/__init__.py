@@ -5,6 +5,7 @@ imported before it is needed: the `oneclick` command starts with this package.
 
 files         makes the page of a month, and puts it in place
 source        the tables of a month read
+made_with     settings that the month was run with, as its tables show them
 totals        expected declines and value at risk, with their intervals
 facts         all figures of the page; by section:
 changes         what moved since last month

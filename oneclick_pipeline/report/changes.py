@@ -58,7 +58,9 @@ class Changes:
         declines: Expected declines then, now, and their change; None where one of them is not recorded, or one was a
             recognition and the other a forecast.
         at_risk: Value at risk likewise.
-        risk_of_stayed: Mean change of p_decline of one who stayed, with its interval; None of too few.
+        risk_of_stayed: Mean change of p_decline of one who stayed, with its interval; None of too few, and where one of the two
+            was a recognition and the other a forecast.
+        one_meaning: Whether p_decline is known to be about the same thing in both months.
         sizes: Every segment.
         moves: From segment to segment, the most customers first.
         moved: Customers who stayed with the store and changed their segment.
@@ -73,6 +75,7 @@ class Changes:
     declines: Compared | None
     at_risk: Compared | None
     risk_of_stayed: Interval | None
+    one_meaning: bool
     sizes: tuple[Size, ...]
     moves: tuple[Move, ...]
     moved: int
@@ -86,6 +89,7 @@ def changes(before: Before, source: Month) -> Changes:
     _, at_then, at_now = np.intersect1d(ids_then, ids_now, assume_unique=True, return_indices=True)
     p_then, p_now = numbers(then["p_decline"]), numbers(now["p_decline"])
     comparable = before.profiles is not None and meaning(before.profiles) == meaning(source.profiles)
+    one_meaning = comparable or before.model_version == source.model.version
     was = totals(before.profiles) if comparable and before.profiles is not None else (None, None)
     declines, at_risk = (_compared(*pair) for pair in zip(was, totals(source.profiles), strict=True))
     code_then, code_now = segment_places(then["segment"]), segment_places(now["segment"])
@@ -109,7 +113,8 @@ def changes(before: Before, source: Month) -> Changes:
         stayed=len(at_now),
         declines=declines,
         at_risk=at_risk,
-        risk_of_stayed=estimates.mean(p_now[at_now] - p_then[at_then]),
+        risk_of_stayed=estimates.mean(p_now[at_now] - p_then[at_then]) if one_meaning else None,
+        one_meaning=one_meaning,
         sizes=sizes,
         moves=tuple(moves),
         moved=int(table.sum() - still.sum()),

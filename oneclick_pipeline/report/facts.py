@@ -13,6 +13,7 @@ from oneclick_pipeline.report import estimates
 from oneclick_pipeline.report.changes import Changes, changes
 from oneclick_pipeline.report.focus import Focus, focus
 from oneclick_pipeline.report.frames import coded, interval, number, numbers, rows, segment_places, text, worth
+from oneclick_pipeline.report.made_with import cut, horizon_of
 from oneclick_pipeline.report.monitoring import MonitoringFacts, monitoring
 from oneclick_pipeline.report.offers import Campaigns, Plan, campaigns, plan
 from oneclick_pipeline.report.quality import Quality, quality
@@ -151,9 +152,12 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
     Args:
         source: Its tables.
         offers: The catalogue, for the names of the offers.
-        settings: Settings of the home.
+        settings: Settings of the home; what the tables show of those that the month was run with comes before them.
     """
     p, at_risk = numbers(source.segments["p_decline"]), numbers(source.segments["value_at_risk"])
+    horizon = horizon_of(p, numbers(source.segments["profit"]), at_risk) or settings.value.horizon_months
+    place, high_risk = segment_places(source.segments["segment"]), settings.segments.high_risk
+    risks = tuple(cut(p, place, risk, today) for risk, today in ((1, settings.segments.middle_risk), (2, high_risk)))
     regular = source.features["regular"].to_numpy(dtype=bool) & ~np.isnan(p)
     profiles = {row["segment"]: row for row in rows(source.profiles)}
     declines, sum_at_risk = totals(source.profiles)
@@ -163,22 +167,22 @@ def gather(source: Month, offers: tuple[Offer, ...], settings: Settings) -> Fact
     return Facts(
         month=source.month,
         meaning=meaning(source.profiles) or source.model.meaning,
-        horizon=settings.value.horizon_months,
-        unit_roubles=planned.recorded.unit_roubles if planned.recorded else settings.value.profit_unit_roubles,
+        horizon=horizon,
+        unit_roubles=planned.recorded.unit_roubles if planned.recorded else None,
         customers=len(p),
         regular=int(source.features["regular"].sum()),
         scored=int(regular.sum()),
         declines=declines,
         at_risk=sum_at_risk,
         profit=float(np.nansum(worth(p, at_risk)[regular])),
-        risks=(settings.segments.middle_risk, settings.segments.high_risk),
+        risks=(risks[0], risks[1]),
         changes=None if before is None else changes(before, source),
         focus=focus_group,
         groups=tuple(_group(one, profiles[one.id]) for one in SEGMENTS),
         dots=_dots(source, p),
-        reasons=_reasons(source, p, focus_group, settings.segments.high_risk),
+        reasons=_reasons(source, p, focus_group, risks[1]),
         plan=planned,
-        campaigns=campaigns(source.campaigns, source.effects, source.beliefs, offers, settings.value.horizon_months),
+        campaigns=campaigns(source.campaigns, source.effects, source.beliefs, offers, horizon),
         quality=quality(source),
         monitoring=monitoring(source.drift, source.health, source.month, settings.monitoring),
     )

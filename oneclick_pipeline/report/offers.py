@@ -128,6 +128,11 @@ class Plan:
     curve: tuple[Budget, ...]
 
     @property
+    def undrawn(self) -> int:
+        """Customers held out before any offer was drawn for them; those of an offer stand with it."""
+        return self.controls - sum(o.controls for o in self.offers)
+
+    @property
     def by_share(self) -> dict[float, Budget]:
         """The points of the curve by share of the plan's budget."""
         return {point.share: point for point in self.curve}

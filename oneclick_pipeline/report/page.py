@@ -181,9 +181,11 @@ class Pictures:
 
     def at_risk(self, group: Group) -> Markup:
         """Value at risk of a segment."""
+        if group.at_risk is None:
+            return Markup()
         largest = max(g.at_risk.high for g in self._f.groups if g.at_risk)
         colour = charts.FOCUS if self._f.focus and group.segment == self._f.focus.segment else charts.REST
-        return charts.bar(group.at_risk.estimate, largest, colour, group.at_risk) if group.at_risk else Markup()
+        return charts.bar(group.at_risk.estimate, largest, colour, group.at_risk)
 
     def customers(self, group: Group) -> Markup:
         """Size of a segment."""

@@ -79,6 +79,15 @@ def test_same_plan_again_changes_nothing(tmp_path, replan):
     assert ledger.published_months(tmp_path) == [MONTH]
 
 
+def test_value_that_another_version_adds_up_in_another_order_is_the_same_plan(tmp_path):
+    """A month that an earlier version had published was another plan to this one: 0.2 x 3 and 0.6 differ in the last bit."""
+    first = ledger.publish(tmp_path, MONTH, plan(value=0.2 * 3))
+    assert not ledger.publish(tmp_path, MONTH, plan(value=0.6)).written
+    assert ledger.differing(ledger.handed_over(tmp_path, MONTH), plan(ROWS[:4], value=0.6)) == 0
+    assert ledger.differing(ledger.handed_over(tmp_path, MONTH), plan(ROWS[:3], value=0.61)) == 4  # 3 other values, one gone
+    assert ledger.digest(ledger.read(tmp_path, [MONTH], TODAY)) == first.digest
+
+
 def test_another_plan_is_refused_and_changes_nothing(tmp_path):
     first = ledger.publish(tmp_path, MONTH, plan())
     content = first.path.read_bytes()

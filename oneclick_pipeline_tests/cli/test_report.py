@@ -114,7 +114,7 @@ def test_page_of_a_past_month_shows_what_its_plan_was_made_with_whatever_the_set
     """An earlier version showed today's budget (999 where the plan had 39), and an interval of its own."""
     before = files.make(home, MONTH, "en")
     with (home / "settings.yaml").open("a") as settings:
-        settings.write("offers: {budget: 999, lost_share: 0.9}\nvalue: {profit_unit_roubles: 50}\n")
+        settings.write("offers: {budget: 999, lost_share: 0.9}\nvalue: {profit_unit_roubles: 50, horizon_months: 6}\n")
     after = files.make(home, MONTH, "en")
     assert after.html == before.html
     assert "of the budget of 39.0 units" in after.html

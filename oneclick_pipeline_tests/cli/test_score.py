@@ -21,7 +21,7 @@ def test_score_of_a_customer_is_that_of_customer_scores(oneclick, finished):
         for part in (
             f"customer       {row['customer_id']}, {MONTH}",
             f"p_decline      {row['p_decline']:.3f}",
-            f"value at risk  {row['value_at_risk']:.2f}",
+            f"profit x p     {row['value_at_risk']:.2f}",  # a recognition: nothing is known to be at risk
             f"basis          {basis}",
             f"model          activity_decline version {row['model_version']}",
             *(f"reason {k}       {row[f'reason_{k}_ru']} ({row[f'reason_{k}_effect']:+.2f}" for k in (1, 2, 3)),

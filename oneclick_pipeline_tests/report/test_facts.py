@@ -16,7 +16,7 @@ from oneclick_pipeline.report.offers import campaigns, plan
 from oneclick_pipeline.report.quality import quality
 from oneclick_pipeline.report.source import Before
 from oneclick_pipeline.segments import customer_segments, segment_profiles, thresholds
-from oneclick_pipeline.settings import Offers, Settings
+from oneclick_pipeline.settings import Offers, Settings, Value
 from oneclick_pipeline.stats import Interval, normal
 from oneclick_pipeline_tests.report.months import (
     BELIEFS,
@@ -83,6 +83,19 @@ def test_recognition_is_not_compared_with_a_forecast():
     source = month(meaning="forecast")
     found = changes(Before("2026-09", source.segments, month().profiles, 2, {}, {}), source)
     assert (found.declines, found.at_risk) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "meaning", "version", "compared"),
+    [("recognition", "recognition", 1, True), ("recognition", "forecast", 1, False), (None, "forecast", 1, False),
+     (None, "forecast", 2, True)],
+)  # fmt: skip
+def test_risk_is_compared_only_where_both_scores_are_known_to_be_about_the_same(before, meaning, version, compared):
+    """A forecast after a recognition was said to be a risk that had risen, and not by chance."""
+    source = month(meaning=meaning)
+    profiles = month(meaning=before).profiles if before else source.profiles.drop(columns="meaning")
+    found = changes(Before("2026-09", source.segments, profiles, version, {}, {}), source)
+    assert (found.one_meaning, found.risk_of_stayed is not None) == (compared, compared)
 
 
 def test_figures_of_an_earlier_version_have_no_interval_and_are_said_to_be_unrecorded():
@@ -257,6 +270,16 @@ def test_month_without_a_summary_tells_what_its_rows_hold_and_nothing_else():
     found = facts(summary=None, curve=None)
     assert (found.plan.recorded, found.plan.curve, found.unit_roubles) == (None, (), None)
     assert (found.plan.offered, found.plan.cost, found.plan.gain) == (10, pytest.approx(0.5), pytest.approx(1.5))
+    today = Settings(value=Value(profit_unit_roubles=50))
+    assert gather(month(summary=None, curve=None), OFFERS, today).unit_roubles is None  # the unit of then is not known
+
+
+def test_held_out_customers_add_up_with_those_for_whom_no_offer_was_drawn():
+    """The column came to 94 where its total was 134."""
+    rows = [{"customer_id": i, "arm": "control", "offer_id": offer, "reason": "control", "segment": "core", "cost": 0.0}
+            for i, offer in enumerate([OFFERS[0].id, None, None])]  # fmt: skip
+    found = plan(frame(OFFER_PLAN, rows), None, None, OFFERS)
+    assert (found.controls, [o.controls for o in found.offers], found.undrawn) == (3, [1], 2)
 
 
 def test_plan_without_any_budget_has_no_curve():

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -14,7 +15,9 @@ from oneclick_pipeline.contracts.campaigns import OFFER_EFFECTS
 from oneclick_pipeline.contracts.monitoring import DRIFT
 from oneclick_pipeline.contracts.segments import SEGMENTS
 from oneclick_pipeline.report import files, page
+from oneclick_pipeline.report.facts import gather
 from oneclick_pipeline.report.offers import Measured
+from oneclick_pipeline.settings import Settings
 from oneclick_pipeline.stats import Interval
 from oneclick_pipeline_tests.report.months import (
     CUSTOMERS,
@@ -71,6 +74,12 @@ def new_category(value):
     return pd.concat([drift(), frame(DRIFT, [row]).astype(object)], ignore_index=True)
 
 
+def of_an_earlier_version():
+    """What a month holds whose segments had no interval with the model's own error, and whose plan had no summary."""
+    profiles = month().profiles.drop(columns=["meaning", "value_at_risk_low", "value_at_risk_high"])
+    return {"profiles": profiles.loc[lambda rows: rows["segment"] != "all"], "summary": None, "curve": None}
+
+
 def cases():
     nobody = features(regular=np.full(CUSTOMERS, fill_value=False))
     effects = [EFFECT, EFFECT | {"offer_id": OFFERS[0].id, "comparison": "pooled", "status": "not_enough_data", "effect": None},
@@ -80,6 +89,7 @@ def cases():
                            "log_loss": 0.3, "log_loss_low": 0.2, "log_loss_high": 0.4}])  # fmt: skip
     return {
         "usual": {},
+        "earlier version": of_an_earlier_version(),
         "first month": {"before": None},
         "nobody placed": _whole(nobody),
         "few": _whole(features(30)),
@@ -141,6 +151,22 @@ def test_page_says_so_where_there_is_not_enough_data():
     assert "прошлых кампаний ещё не было" in first
     few = Text(page.render(facts(**cases()["few"]), "en")).text
     assert "Not enough data: one of the groups has too few customers to compare." in few
+
+
+@pytest.mark.parametrize(("code", "said"), [("ru", "Риск не сравнивается"), ("en", "Risk is not compared")])
+def test_forecast_after_a_recognition_is_not_a_risk_that_has_risen(code, said):
+    source = month(meaning="forecast")
+    before = replace(source.before, profiles=month().profiles, model_version=1)
+    html = page.render(gather(replace(source, before=before), OFFERS, Settings()), code)
+    assert said in html
+    assert not any(word in html for word in ("это не случайность", "not by chance"))
+
+
+def test_held_out_without_an_offer_stand_in_the_table_of_the_plan():
+    table = month().plan
+    table.loc[table["arm"] == "control", "offer_id"] = None
+    assert "Ни одно не выбрано" in page.render(facts(plan=table), "ru")
+    assert "Ни одно не выбрано" not in page.render(facts(), "ru")
 
 
 def test_change_of_model_is_told():
