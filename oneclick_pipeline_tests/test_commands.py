@@ -128,6 +128,7 @@ QUICK = {
 
 SOAK = {
     "make run MONTH=2026-09": How(before=_two_months_earlier),
+    "oneclick run --from 2026-06 --month 2026-09": How(),
     "oneclick run --month 2026-09 --home elsewhere": How(),
     "oneclick run --month 2026-09 --home elsewhere --job refresh --engine pandas": How(),
     "oneclick run --month 2026-10 --job refresh --home /srv/oneclick": How(),

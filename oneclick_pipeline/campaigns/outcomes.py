@@ -2,7 +2,7 @@
 
 A customer counts in the arm that was drawn for them, whether or not the message reached them, and a customer
 who vanished counts with what they brought: nothing. Anything else would compare the customers who stayed, and an offer that keeps
-customers would look bad for it.
+customers would look bad for it. Only a snapshot of a store that renumbered its customers says nothing of them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ PROFIT_MONTHS = 3
 """Months up to a snapshot whose mean its column `profit` is: only so long after a campaign does it hold none from before."""
 FOLDS = 3
 """Number of folds for everything that learns from outcomes."""
+_MANY = 20
+"""Customers of a campaign who do not all vanish within months."""
 COLUMNS = ("customer_id", "activity", "profit", *REVENUES)
 """The columns of `customer_features` that say what became of a customer."""
 
@@ -79,9 +81,10 @@ def campaign_outcomes(
     parts = []
     for campaign in sorted(campaigns):
         rows = ledger[ledger["campaign_month"] == campaign].sort_values("customer_id", ignore_index=True)
-        outcomes = _observed(rows, seen, campaign, month=month, horizon=horizon)
+        known = _of_these(rows, seen)
+        outcomes = _observed(rows, known, campaign, month=month, horizon=horizon)
         if outcomes is not None:
-            parts.append(rows.assign(**outcomes, declined=_declined(rows, seen, campaign, horizon=horizon, rules=rules)))
+            parts.append(rows.assign(**outcomes, declined=_declined(rows, known, campaign, horizon=horizon, rules=rules)))
     if not parts:
         return _typed(pd.DataFrame(columns=CAMPAIGN_OUTCOMES.names))
     return _typed(pd.concat(parts, ignore_index=True))
@@ -117,6 +120,12 @@ class _Snapshot:
         place = np.minimum(np.searchsorted(self._ids, customers), len(self._ids) - 1)
         there = self._ids[place] == customers
         return there, [np.where(there, self._column(name)[place], np.nan) for name in names]
+
+
+def _of_these(rows: pd.DataFrame, seen: Mapping[str, _Snapshot]) -> dict[str, _Snapshot]:
+    """The snapshots but those in which none of many customers is found: the store has renumbered them."""
+    customers = rows["customer_id"].to_numpy(dtype="int64")
+    return {month: one for month, one in seen.items() if len(customers) < _MANY or one(customers)[0].any()}
 
 
 def _observed(

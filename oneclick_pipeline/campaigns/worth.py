@@ -119,14 +119,9 @@ def learn(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settin
     Returns:
         The worth, assumed while there are too few customers of either class.
     """
-    past = rows(snapshots, month=month, settings=settings)
-    if past is None:
-        return assumed(settings)
-    seed = settings.model.seed
-    if len(past.customer) > MAX_ROWS:
-        past = past.only(np.random.default_rng(seed).choice(len(past.customer), MAX_ROWS, replace=False))
-    quarters = _quarters(past)
-    if not quarters:
+    past, seed = rows(snapshots, month=month, settings=settings, most=MAX_ROWS), settings.model.seed
+    quarters = 0 if past is None else _quarters(past)
+    if past is None or not quarters:
         return assumed(settings)
     ids, code = np.unique(past.customer, return_inverse=True)
     fold = np.random.default_rng(seed).permutation(len(ids))[code] % FOLDS

@@ -36,7 +36,8 @@ class Rows:
         customer: Their numbers.
         profit: Monthly profit at the snapshot, finance units.
         numbers: Shares of the three months in their mean revenue, then the numbers among the features; NaN where unknown.
-        categories: The features that are no numbers, as texts.
+        categories: The features that are no numbers, as texts; last the month of the snapshot: a season in which more decline
+            and everybody brings less is no worth.
         declined: 1 or 0.
         after: Profit of each quarter after the snapshot, shape (n, quarters); NaN where it is not over or not known.
     """
@@ -48,40 +49,44 @@ class Rows:
     declined: Floats
     after: Floats
 
-    def only(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Rows:
-        """Some of the rows."""
-        return Rows(*(getattr(self, field.name)[which] for field in fields(self)))
 
-
-def rows(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settings) -> Rows | None:
+def rows(snapshots: Mapping[str, pd.DataFrame], *, month: str, settings: Settings, most: int) -> Rows | None:
     """The rows of all snapshots whose horizon is over by `month`; None if there are none.
 
     Args:
         snapshots: `customer_features` by month; those after `month` are ignored.
         month: The current month.
         settings: Horizon, months that count, rule of the labels.
+        most: Customers above which a random sample of each snapshot is taken, all snapshots together.
     """
     ends = [(m, add_months(m, settings.value.horizon_months)) for m in sorted(snapshots)]
-    parts = [_part(snapshots, m, month, settings) for m, end in ends if end <= month and end in snapshots]
+    over = {m: snapshots[m] for m, end in ends if end <= month and end in snapshots}
+    share = most / max(sum(map(len, over.values())), 1)
+    if share < 1:
+        over = {m: s.sample(int(share * len(s)), random_state=settings.model.seed) for m, s in over.items()}
+    known = {m: snapshot for m, snapshot in snapshots.items() if m <= month}
+    found = (_part(features, known, m, settings) for m, features in over.items())
+    parts = [part for part in found if part is not None]
     if not parts:
         return None
     return Rows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Rows)))
 
 
-def _part(snapshots: Mapping[str, pd.DataFrame], earlier: str, month: str, settings: Settings) -> Rows:
-    """The customers of one snapshot whose class and profit are known."""
-    features, horizon = snapshots[earlier], settings.value.horizon_months
-    labelled = labels.labels(features, snapshots[add_months(earlier, horizon)], horizon=horizon, settings=settings.labels)
+def _part(features: pd.DataFrame, known: Mapping[str, pd.DataFrame], earlier: str, settings: Settings) -> Rows | None:
+    """The customers of one snapshot whose class and profit are known; None where the store has renumbered them since."""
+    horizon = settings.value.horizon_months
+    labelled = labels.labels(features, known[add_months(earlier, horizon)], horizon=horizon, settings=settings.labels)
+    if labelled["label_source"].eq("vanished").all():
+        return None
     declined = labelled.set_index("customer_id")["declined"]
     customers = features.set_index("customer_id").loc[declined.index]
     customers = customers[customers["profit"].notna()]
-    known = {m: snapshot for m, snapshot in snapshots.items() if m <= month}
     quarters = range(QUARTER, settings.value.worth_months + 1, QUARTER)
     return Rows(
         customers.index.to_numpy(dtype=np.int64),
         customers["profit"].to_numpy(dtype=float),
         np.column_stack([_trend(customers), customers[_NUMBERS].to_numpy(dtype=float, na_value=np.nan)]),
-        customers[_CATEGORIES].astype(str).to_numpy(dtype=object),
+        customers[_CATEGORIES].astype(str).assign(month=earlier).to_numpy(dtype=object),
         declined.loc[customers.index].to_numpy(dtype=float),
         np.column_stack([_quarter(known, earlier, end, customers.index) for end in quarters]),
     )
@@ -90,10 +95,11 @@ def _part(snapshots: Mapping[str, pd.DataFrame], earlier: str, month: str, setti
 def _quarter(known: Mapping[str, pd.DataFrame], earlier: str, end: int, customers: pd.Index) -> Floats:
     """What customers brought in the quarter that ends so many months after a snapshot; NaN where it is not known.
 
-    Who is no longer there at its end brought what the months before it show, and nothing after the last of them.
+    Who is no longer there at its end brought what the months before it show, and nothing after the last of them; where nobody
+    is there, the store has renumbered its customers.
     """
     last = known.get(add_months(earlier, end))
-    if last is None:
+    if last is None or not customers.isin(last["customer_id"]).any():
         return np.full(len(customers), np.nan)
     months = (known.get(add_months(earlier, month)) for month in range(end - QUARTER + 1, end))
     until = sum((_brought(snapshot, customers) for snapshot in months if snapshot is not None), np.zeros(len(customers)))

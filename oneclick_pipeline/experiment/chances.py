@@ -38,8 +38,8 @@ def texts(
 
     >>> from oneclick_pipeline.experiment.exploration import Wave
     >>> waves = Wave(0.0, 0.1, np.array([True, True])), Wave(0.1, 0.2, np.array([False, True]))
-    >>> texts(np.array([[True, True]]), np.array([[True, False]]), ["a", "b"], waves, 0.2)[1]
-    ['a=0.04,b=0.0']
+    >>> texts(np.array([[True, True]]), np.array([[True, False]]), ["a", "b"], waves, 0.5)[1]
+    ['a=0.025,b=0.0']
     """
     import pandas as pd
 

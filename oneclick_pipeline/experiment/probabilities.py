@@ -114,19 +114,25 @@ def no_offer(control: Numbers, h: Numbers | float, explored: Numbers, withheld: 
 def no_offer_in_all(months: list[Numbers], held_out: list[Numbers]) -> Numbers:
     """Probability of no offer in any of several months; 1 where nothing was drawn for a customer in any.
 
-    A customer who is held out permanently is so in every month: of the share h and the months' probabilities Pₖ that is
-    h + (1 − h) Π (Pₖ − h)/(1 − h).
+    Who is held out is decided once, by u(hold_out) < h, and the shares h of the months may differ. Of the months in the order of
+    their shares, h₁ ≤ … ≤ hₖ, those between hᵢ and hᵢ₊₁ are held out of all months after the i-th, so that it is
+    Σ (hᵢ₊₁ - hᵢ) Π (Pⱼ - hⱼ)/(1 - hⱼ) over j ≤ i, with h₀ = 0 and hₖ₊₁ = 1.
 
     Args:
         months: Probability of no offer by month, each of shape (n,); 1 where nothing was drawn.
         held_out: Share h by month, each of shape (n,).
     """
-    others, share = np.ones(1), np.zeros(1)
-    for p, h in zip(months, held_out, strict=True):
-        drawn = p < 1
-        others = others * np.where(drawn & (h < 1), (p - h) / np.maximum(1 - h, 1e-12), 1.0)
-        share = np.where(drawn, np.maximum(h, share), share)
-    return np.asarray(share + (1 - share) * others)
+    if not months:
+        return np.ones(1)
+    p, share = np.array(months), np.array(held_out)
+    drawn = (p < 1) & (share < 1)
+    h = np.where(drawn, share, 0.0)
+    others = np.where(drawn, (p - h) / (1 - h), 1.0)
+    order = np.argsort(h, axis=0)
+    h, others = (np.take_along_axis(values, order, axis=0) for values in (h, others))
+    none, one = np.zeros((1, p.shape[1])), np.ones((1, p.shape[1]))
+    between = np.diff(h, axis=0, prepend=none, append=one)
+    return np.asarray((between * np.vstack([one, np.cumprod(others, axis=0)])).sum(axis=0))
 
 
 def targeted_share(control_share: ArrayLike, explored: ArrayLike, offer_control_share: ArrayLike) -> Numbers:

@@ -33,8 +33,8 @@ def influencing(months: Iterable[str], label_month: str, horizon: int) -> list[s
         label_month: Month whose snapshot shows what became of the customers.
         horizon: Months over which it looks back.
 
-    >>> influencing(["2026-05", "2026-04", "2026-03", "2026-01"], "2026-05", 3)
-    ['2026-03', '2026-04']
+    >>> influencing(["2026-05", "2026-04", "2026-02", "2026-01"], "2026-05", 3)
+    ['2026-02', '2026-04']
     """
     return sorted(month for month in months if add_months(label_month, -horizon) <= month < label_month)
 

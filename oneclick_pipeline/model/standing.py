@@ -19,7 +19,7 @@ from oneclick_pipeline.model.evaluation import Learner
 from oneclick_pipeline.model.fitting import refit
 from oneclick_pipeline.model.slices import ENOUGH
 from oneclick_pipeline.model.training import predict
-from oneclick_pipeline.model.training_set import KEY, require_enough, weights_of
+from oneclick_pipeline.model.training_set import KEY, hashes, require_enough, weights_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,11 +94,15 @@ def standing(trained: TrainedModel, training: pd.DataFrame, champion: Champion, 
 
 def _training_without(rows: pd.DataFrame, champion: Champion, settings: Model) -> dict[int, pd.DataFrame]:
     """By fold the champion's training rows without its customers and their copies; none where they are too few or gone."""
+    import numpy as np
+
     own, by_fold = champion.training, {}
     if own is None:
         return {}
+    shown, known = hashes(rows), hashes(own)
     for fold, part in rows.groupby("fold"):
-        seen = own.loc[own["customer_id"].isin(part["customer_id"]), "copies"]
+        alike = own["customer_id"].isin(part["customer_id"]) | np.isin(known, shown[(rows["fold"] == fold).to_numpy()])
+        seen = own.loc[alike, "copies"]
         by_fold[int(str(fold))] = left = own[~own["copies"].isin(seen)]
         try:
             require_enough(left, folds=settings.inner_folds, inner_folds=settings.inner_folds)

@@ -90,7 +90,7 @@ def in_canonical_order(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The rows, index 0…n-1.
     """
-    return table.iloc[_order(table, _hashes(table))].reset_index(drop=True)
+    return table.iloc[_order(table, hashes(table))].reset_index(drop=True)
 
 
 def training_set(
@@ -142,10 +142,10 @@ def training_set(
             f"every customer with a label got an offer in the {horizon} months before it: no label says what happens without one",
             remedy="hold some customers out: settings.yaml, section offers, control_share",
         )
-    hashes = _hashes(table)  # once for both, as it takes the most time
-    order = _order(table, hashes)
+    hashed = hashes(table)  # once for both, as it takes the most time
+    order = _order(table, hashed)
     table = table.iloc[order].reset_index(drop=True)
-    table["copies"] = _groups(table, hashes[order])
+    table["copies"] = _groups(table, hashed[order])
     return _with_integers(table)[TRAINING_SET.names]
 
 
@@ -276,7 +276,7 @@ def _sample_by_weight(training: pd.DataFrame, weight: NDArray[np.float64], max_r
     return training.iloc[kept].reset_index(drop=True).assign(weight=np.maximum(weight * scale, 1.0)[kept])
 
 
-def _hashes(table: pd.DataFrame) -> NDArray[np.uint64]:
+def hashes(table: pd.DataFrame) -> NDArray[np.uint64]:
     """A 64-bit hash of the features of every row, the same for equal features of whatever type."""
     import numpy as np
     import pandas as pd
@@ -286,16 +286,16 @@ def _hashes(table: pd.DataFrame) -> NDArray[np.uint64]:
     return np.asarray(pd.util.hash_pandas_object(features, index=False), dtype=np.uint64)
 
 
-def _order(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.intp]:
+def _order(table: pd.DataFrame, hashed: NDArray[np.uint64]) -> NDArray[np.intp]:
     """Places of the rows in canonical order."""
     import numpy as np
 
     keys = ["declined", "feature_month", "customer_id"]
-    numbered = table[keys].reset_index(drop=True).assign(hash=hashes)
+    numbered = table[keys].reset_index(drop=True).assign(hash=hashed)
     return np.asarray(numbered.sort_values(["hash", *keys]).index, dtype=np.intp)
 
 
-def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _groups(table: pd.DataFrame, hashed: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Number the groups of rows that no fold may split, 0, 1, … in the order of the rows.
 
     Rows with identical features belong together, and so do all months of a customer, and whatever those two link.
@@ -307,7 +307,7 @@ def _groups(table: pd.DataFrame, hashes: NDArray[np.uint64]) -> NDArray[np.int64
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    row, _ = pd.factorize(hashes)
+    row, _ = pd.factorize(hashed)
     customer, _ = pd.factorize(table["customer_id"])
     # a graph whose nodes are customers and rows that differ: a component is a connected group
     nodes = len(table) + row.max(initial=-1) + 1

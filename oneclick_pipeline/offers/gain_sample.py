@@ -22,7 +22,7 @@ class Sample:
     Attributes:
         rows: Their places among the candidates, (s,).
         inputs: What the effects of offers on them depend on, see `campaigns.effect_posterior`, (s, ...).
-        basis: What their worth depends on, see `Worth.basis`, (s, 3).
+        basis: What their worth depends on, see `Worth.basis`, (s, 4).
     """
 
     rows: NDArray[np.intp]

@@ -72,6 +72,17 @@ def test_every_rule_of_a_whole_campaign():
     assert list(got.columns) == CAMPAIGN_OUTCOMES.names
 
 
+def test_a_store_that_renumbered_its_customers_does_not_know_what_became_of_them():
+    """All of them counted as vanished and declined, offered or not, so that no offer of the months before had an effect."""
+    customers, later = range(1, 31), snapshot(dict.fromkeys(range(101, 131), STEADY))
+    months = {"2026-01": snapshot(dict.fromkeys(customers, STEADY)), "2026-02": snapshot(dict.fromkeys(customers, STEADY))}
+    got = outcomes(sent(customers), months | {"2026-03": later, "2026-04": later}, "2026-04")
+    assert got["months_observed"].eq(1).all()
+    assert got["revenue_after"].eq(100).all()
+    assert not got["vanished"].any()
+    assert got[["declined", "profit_after"]].isna().all(axis=None)
+
+
 @pytest.mark.parametrize(
     ("month", "observed", "revenue", "declined"),
     [("2026-02", 1, 60, None), ("2026-03", 2, 45, None), ("2026-04", 3, 40, 1), ("2026-05", 3, 40, 1)],

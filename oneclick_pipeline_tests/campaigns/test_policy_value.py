@@ -127,6 +127,8 @@ def test_clip_and_support_are_told():
     misfit = ids(np.isnan(world.effects).argmax(axis=1))
     assert policy_value(world.outcomes, {"misfit": misfit}, COSTS)[1].unsupported > 0.5
     assert policy_value(world.outcomes, given, COSTS)[1].unsupported == 0
+    closed = world.outcomes.assign(chances=world.outcomes["fits"].str.replace(",", "=0.0,") + "=0.0")
+    assert policy_value(closed, given, COSTS)[1].unsupported > 0.2  # what fits, but could not be drawn
 
 
 def test_rows_without_a_class_are_left_out():

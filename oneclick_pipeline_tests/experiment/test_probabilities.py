@@ -89,3 +89,13 @@ def test_months_together_know_that_the_hold_out_is_for_good():
     both = no_offer_in_all([p, np.array([0.3, 1.0, 1.0])], [h, np.array([0.1, np.nan, np.nan])])
     assert both == pytest.approx([0.1 + 0.9 * each**2, 1.0, 0.3])
     assert no_offer_in_all([], []) == pytest.approx([1.0])
+
+
+@pytest.mark.parametrize("shares", [(0.1, 0.2, 0.2), (0.2, 0.1, 0.1), (0.0, 0.3, 0.1)])
+def test_months_together_know_that_the_share_held_out_has_changed(shares):
+    """Whoever is held out of one month was taken to be held out of all: up to six times too likely to get no offer."""
+    rng = np.random.default_rng(1)
+    hold_out, each = rng.random(400_000), (0.05, 0.2, 0.1)
+    none = np.all([(hold_out < h) | (rng.random(400_000) < q) for h, q in zip(shares, each, strict=True)], axis=0)
+    months = [np.array([h + (1 - h) * q]) for h, q in zip(shares, each, strict=True)]
+    assert no_offer_in_all(months, [np.array([h]) for h in shares]) == pytest.approx([none.mean()], abs=0.002)

@@ -11,7 +11,7 @@ import pytest
 from oneclick_pipeline.contracts.customers import CUSTOMER_FEATURES
 from oneclick_pipeline.contracts.exports import CUSTOMERS, PERIODS_OF_REVENUE
 from oneclick_pipeline.model import TrainedModel, train, training_set
-from oneclick_pipeline.model.training_set import _groups, _hashes
+from oneclick_pipeline.model.training_set import _groups, hashes
 from oneclick_pipeline.settings import Labels, Model
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ QUICK = Model(folds=3, repeats=1, inner_folds=2, draws=8, nested_draws=4)
 
 def copies(table: pd.DataFrame) -> pd.Series:
     """The groups of rows that no fold may split."""
-    return pd.Series(_groups(table, _hashes(table)), index=table.index)
+    return pd.Series(_groups(table, hashes(table)), index=table.index)
 
 
 def make_features(customers: int = 240, seed: int = 1, *, signal: float = 1.0) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from oneclick_pipeline.model import gates, predict, train
 from oneclick_pipeline.model import standing as module
 from oneclick_pipeline.model.metrics import roc_auc
 from oneclick_pipeline.model.standing import REFITTED, Champion, standing
-from oneclick_pipeline.model.training_set import KEY, in_canonical_order
+from oneclick_pipeline.model.training_set import KEY, hashes, in_canonical_order
 from oneclick_pipeline.settings import Gates, Model
 
 from .conftest import copies, make_features
@@ -121,6 +121,18 @@ def test_copies_of_a_customer_are_not_seen_either(store, champion, equal, monkey
     fold = dict(zip(equal.out_of_fold["customer_id"], equal.predictions["fold"].sort_index(), strict=True))
     for number, data in enumerate(learnt):
         assert (data.copies == -1).any() == (number not in {fold[customer] for customer in pair})
+
+
+def test_copies_under_another_number_are_not_seen_either(store, champion, equal, monkeypatch):
+    """The champion knew the months under other customer numbers: it had learned the very rows that it was judged on."""
+    rows, learnt = champion.training, []
+    other = rows.assign(customer_id=rows["customer_id"] + 10**6)
+    monkeypatch.setattr(module, "refit", lambda pipeline, _family, data, _settings: learnt.append(data) or pipeline)
+    assert standing(equal, store, replace(champion, training=other), FOREST).basis == REFITTED
+    folds = equal.predictions["fold"].sort_index().to_numpy()
+    for number, data in enumerate(learnt):
+        assert len(data.frame)
+        assert not np.isin(hashes(data.frame), hashes(store[folds == number])).any()
 
 
 def test_without_its_training_set_only_honest_probabilities_are_compared(store, champion, equal):
