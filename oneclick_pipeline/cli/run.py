@@ -117,11 +117,14 @@ def _history(home: Path, first: str | None, month: str, errors: Console) -> list
         return []
     if check_month(first) >= month:
         raise BadInputError(f"--from {first} is not before --month {month}", remedy="name an earlier month, or leave --from out")
-    delivered = {m for m in raw_months(home) if first <= m < month}
-    span = itertools.takewhile(lambda m: m < month, (add_months(first, n) for n in itertools.count()))
+    delivered = sorted(m for m in raw_months(home) if first <= m < month)
+    oldest = delivered[0] if delivered else month
+    if oldest > first:
+        errors.print(f"[yellow]warning:[/yellow] no exports before {terminal.markup(oldest)}: the history begins there")
+    span = itertools.takewhile(lambda m: m < month, (add_months(oldest, n) for n in itertools.count()))
     if missing := [m for m in span if m not in delivered]:
         errors.print(f"[yellow]warning:[/yellow] no exports of {terminal.markup(', '.join(missing))}: the history has a gap")
-    return sorted(m for m in delivered if not table_file(home, "customer_features", m).exists())
+    return [m for m in delivered if not table_file(home, "customer_features", m).exists()]
 
 
 def _execute(

@@ -37,7 +37,18 @@ def test_history_is_read_first_month_by_month_and_what_was_read_stays(oneclick, 
     code, _, err = oneclick("run", "--from", "2026-07", "--month", MONTH, "--home", tmp_path)
     assert runs == [("prepare", "2026-07"), ("retrain", MONTH)]
     assert "no exports of 2026-08: the history has a gap" in err
+    assert "begins" not in err
     assert code == FAILED
+
+
+def test_history_that_begins_later_than_asked_is_one_short_warning(oneclick, monkeypatch, tmp_path):
+    """Every month since 1900 was listed as a gap."""
+    for month in ("2026-08", "2026-09", MONTH):
+        (tmp_path / "raw" / month).mkdir(parents=True)
+    monkeypatch.setattr(run, "_execute", lambda job, month, *_, **__: _stop(month))
+    _, _, err = oneclick("run", "--from", "1900-01", "--month", MONTH, "--home", tmp_path)
+    assert "no exports before 2026-08: the history begins there" in err
+    assert "gap" not in err
 
 
 def _stop(month):
