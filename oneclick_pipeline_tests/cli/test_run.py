@@ -45,7 +45,7 @@ def test_history_that_begins_later_than_asked_is_one_short_warning(oneclick, mon
     """Every month since 1900 was listed as a gap."""
     for month in ("2026-08", "2026-09", MONTH):
         (tmp_path / "raw" / month).mkdir(parents=True)
-    monkeypatch.setattr(run, "_execute", lambda job, month, *_, **__: _stop(month))
+    monkeypatch.setattr(run, "_execute", lambda *called, **_: _stop(called[1]))
     _, _, err = oneclick("run", "--from", "1900-01", "--month", MONTH, "--home", tmp_path)
     assert "no exports before 2026-08: the history begins there" in err
     assert "gap" not in err
