@@ -218,7 +218,8 @@ def _judged(name: str, policy: NDArray[np.intp], log: _Log, mu: NDArray[np.float
             missed = sign * (log.y - mu[:, arm + 1]) * log.value
             mean = float((weight * missed)[matched].sum() / total)
             value += mass * mean
-            influence += np.where(matched, mass * weight * (missed - mean) / total, 0.0)
+            spread = _spread_of_few(weight[matched])
+            influence += np.where(matched, spread * mass * weight * (missed - mean) / total, 0.0)
             influence += log.part * (own - mass) * mean
             clipped, used = clipped + int((log.weight > log.clip)[matched].sum()), used + int(matched.sum())
             supported[j] |= arm >= 0
@@ -237,3 +238,17 @@ def _judged(name: str, policy: NDArray[np.intp], log: _Log, mu: NDArray[np.float
         clipped=clipped / used if used else 0.0,
         unsupported=alone / treated if treated else 0.0,
     )
+
+
+def _spread_of_few(weight: NDArray[np.float64]) -> float:
+    """What the deviations from the mean of a few weighted rows are multiplied by, since the mean is theirs.
+
+    √(n / (n − 1)) with the rows of equal weight that carry as much information (Kish 1965), at least two: one row alone says
+    nothing of its spread.
+
+    >>> import numpy as np
+    >>> round(_spread_of_few(np.full(5, 30.0)), 3)
+    1.118
+    """
+    rows = max(float(weight.sum() ** 2 / (weight**2).sum()), 2.0)
+    return float(np.sqrt(rows / (rows - 1)))
