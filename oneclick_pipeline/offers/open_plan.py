@@ -85,7 +85,7 @@ class OpenPlan:
         return self.settings.offers.budget_of(len(self.everybody.ids))
 
     def sample(self, customers: int) -> OpenPlan:
-        """The same with so many candidates at most, drawn at random, and capacities to their share; see `share`."""
+        """The same with so many candidates at most, drawn at random, and capacities to their share."""
         k = len(self.candidates.rows)
         if k <= customers:
             return self
